@@ -1,0 +1,43 @@
+"""Brings the database to the schema of this release, and tells when the two differ."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+def config(database_url: str) -> Config:
+    """Alembic's configuration for one database."""
+    settings = Config()
+    settings.set_main_option("script_location", str(MIGRATIONS))
+    settings.set_main_option("sqlalchemy.url", database_url.replace("postgresql://", "postgresql+psycopg://", 1).replace("%", "%%"))
+    return settings
+
+
+def upgrade(database_url: str) -> None:
+    """Runs every migration that this database has not seen."""
+    command.upgrade(config(database_url), "head")
+
+
+def behind(database_url: str) -> bool:
+    """Whether the database's schema is older than this release's."""
+    settings = config(database_url)
+    engine = create_engine(settings.get_main_option("sqlalchemy.url") or "")
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    return current != ScriptDirectory.from_config(settings).get_current_head()
+
+
+def durability_faults(database_url: str) -> list[str]:
+    """Settings under which a commit could be lost: the fleet refuses to trade on such a server."""
+    engine = create_engine(config(database_url).get_main_option("sqlalchemy.url") or "")
+    with engine.connect() as connection:
+        shown = {
+            name: connection.execute(text(f"show {name}")).scalar_one() for name in ("fsync", "synchronous_commit", "full_page_writes")
+        }
+    return [f"{name} is {value}, expected on" for name, value in shown.items() if value in ("off", "local")]

@@ -1,0 +1,95 @@
+"""What is around every payload on every channel."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from libs.common.clocks import HostClock
+from libs.common.ids import uuid7
+
+HEALTH_CHANNEL: Final = "system.health"
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """Every channel carries JSON arrays of these. An unknown field is ignored inside the fleet."""
+
+    v: int = 1
+    stream: str
+    seq: int  # number within `stream`, gapless; for market data, of this publisher and symbol
+    id: str  # UUIDv7
+    session_id: str
+    producer: str
+    ts_event_ns: int  # market time
+    ts_pub_ns: int  # host time
+    trace: str  # correlation id: the signal's id all along the order path
+    payload: msgspec.Raw
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A service is alive, and whether it is ready."""
+
+    service: str
+    instance: str
+    version: str
+    ready: bool
+    uptime_s: float
+
+
+class _Unnumbered(msgspec.Struct, kw_only=True):
+    v: int = 1
+    stream: str
+    id: str
+    session_id: str
+    producer: str
+    ts_event_ns: int
+    ts_pub_ns: int
+    trace: str
+    payload: msgspec.Raw
+
+
+class Sealer:
+    """Puts payloads of one producer into envelopes. The number comes later: only a commit knows it."""
+
+    def __init__(self, producer: str, clock: HostClock) -> None:
+        self._producer = producer
+        self._clock = clock
+        self.session_id = ""
+
+    def seal(self, stream: str, payload: object, *, ts_event_ns: int, trace: str = "") -> bytes:
+        """JSON of an envelope without its number."""
+        return _encode(
+            _Unnumbered(
+                stream=stream,
+                id=str(uuid7(self._clock)),
+                session_id=self.session_id,
+                producer=self._producer,
+                ts_event_ns=ts_event_ns,
+                ts_pub_ns=self._clock.now_ns(),
+                trace=trace,
+                payload=msgspec.Raw(_encode(payload)),
+            )
+        )
+
+
+def numbered(body: bytes, seq: int) -> bytes:
+    """The envelope with its number."""
+    return b'%s,"seq":%d}' % (body[:-1], seq)
+
+
+def array(envelopes: Iterable[bytes]) -> bytes:
+    """What goes over a channel: envelopes that belong together."""
+    return b"[" + b",".join(envelopes) + b"]"
+
+
+_decoder: Final = msgspec.json.Decoder(list[Envelope])
+
+
+def opened(raw: bytes) -> list[Envelope]:
+    """Envelopes of a channel's message.
+
+    Raises:
+        msgspec.MsgspecError: it is not an array of envelopes; the text says where and what was expected.
+    """
+    return _decoder.decode(raw)

@@ -1,0 +1,75 @@
+"""What every service shows on its port: /health, /ready, /metrics, /info; faults as problem+json (RFC 9457)."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, NamedTuple
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+
+class Check(NamedTuple):
+    """One dependency, as last seen."""
+
+    ok: bool
+    latency_ms: float | None
+    detail: str
+
+
+class Readiness:
+    """Named checks; a service is ready when all of them are well."""
+
+    def __init__(self, *names: str) -> None:
+        self._checks = {name: Check(False, None, "not looked at yet") for name in names}
+
+    def set(self, name: str, ok: bool, detail: str = "", latency_ms: float | None = None) -> None:
+        """Record how a dependency is."""
+        self._checks[name] = Check(ok, latency_ms, detail)
+
+    @property
+    def ready(self) -> bool:
+        return all(check.ok for check in self._checks.values())
+
+    def shown(self) -> dict[str, dict[str, object]]:
+        return {
+            name: {"status": "ok" if c.ok else "failing", "latency_ms": c.latency_ms, "detail": c.detail}
+            for name, c in self._checks.items()
+        }
+
+
+Info = Callable[[], Mapping[str, object]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PROBLEM: Final = "application/problem+json"
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every fault in one shape, without inner details."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        body = {"type": "about:blank", "title": error.reason, "status": error.status, "instance": request.path}
+        return web.Response(status=error.status, text=json.dumps(body), content_type=PROBLEM)
+
+
+def application(name: str, readiness: Readiness, info: Info) -> web.Application:
+    """The routes that all services share."""
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"service": name, "status": "alive"})
+
+    async def ready(_: web.Request) -> web.Response:
+        status = 200 if readiness.ready else 503
+        return web.json_response({"service": name, "ready": readiness.ready, "checks": readiness.shown()}, status=status)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def about(_: web.Request) -> web.Response:
+        return web.json_response({"name": name, **info()})
+
+    app = web.Application(middlewares=[problems], client_max_size=64 * 1024)
+    app.add_routes([web.get("/health", health), web.get("/ready", ready), web.get("/metrics", metrics), web.get("/info", about)])
+    return app

@@ -1,0 +1,87 @@
+"""One active, one in reserve: a holder acts only while its lease is its own, on its own monotonic clock.
+
+See docs/adr/0006-leases.md for why a paused holder cannot double an order.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from libs.common import metrics
+from libs.common.clocks import HostClock
+from libs.common.database import Database, LeaseLost, Unreachable
+
+log = logging.getLogger(__name__)
+
+
+class Lease:
+    """A named right to act, renewed each second, good for four."""
+
+    TTL_S: Final = 4.0
+    RENEW_S: Final = 1.0
+    SEND_DEADLINE_S: Final = 3.0
+
+    def __init__(self, database: Database, name: str, holder: str, clock: HostClock) -> None:
+        self._database = database
+        self._clock = clock
+        self.name = name
+        self.holder = holder
+        self.epoch = 0
+        self.valid_until = float("-inf")  # on the monotonic clock
+
+    def held(self) -> bool:
+        """Whether we may act now."""
+        return self._clock.monotonic() < self.valid_until
+
+    async def acquire(self, streams: Sequence[str], stopping: asyncio.Event) -> bool:
+        """Waits until the lease is ours: at once when it is free or released, else after its expiry and the send deadline.
+
+        Taking it raises the epoch here and in the consumer's cursors of `streams`. False when asked to stop first.
+        """
+        waited_for = ""
+        while not stopping.is_set():
+            asked_at = self._clock.monotonic()
+            try:
+                rows = await self._database.fetch(
+                    "select epoch, holder, wait_s from lease_take(%s, %s, %s, %s, %b::text[])",
+                    (self.name, self.holder, self.TTL_S, self.SEND_DEADLINE_S, list(streams)),
+                )
+            except Unreachable as error:
+                log.warning("lease %s: waiting for the database: %s", self.name, error)
+                await asyncio.sleep(0.5)
+                continue
+            epoch, holder, wait_s = rows[0]
+            if holder == self.holder:
+                self.epoch, self.valid_until = epoch, asked_at + self.TTL_S
+                metrics.LEASE_EPOCH.labels(lease=self.name).set(epoch)
+                log.info("lease %s taken, epoch %d", self.name, epoch)
+                return True
+            if holder != waited_for:
+                log.info("lease %s is held by %s; waiting up to %.1f s", self.name, holder, wait_s)
+                waited_for = holder
+            await asyncio.sleep(min(max(wait_s, 0.05), 0.5))
+        return False
+
+    async def keep(self, lost: Callable[[str], None]) -> None:
+        """Renews until cancelled. Calls `lost` once, with the reason, when the lease is another's or has run out."""
+        while True:
+            await asyncio.sleep(self.RENEW_S)
+            asked_at = self._clock.monotonic()
+            try:
+                await self._database.fetch("select lease_renew(%s, %s, %s, %s)", (self.name, self.holder, self.epoch, self.TTL_S))
+                self.valid_until = asked_at + self.TTL_S
+            except LeaseLost as error:
+                self.valid_until = float("-inf")
+                metrics.LEASE_EPOCH.labels(lease=self.name).set(0)
+                lost(str(error))
+                return
+            except Unreachable as error:
+                log.warning("lease %s not renewed, good for %.1f s: %s", self.name, self.valid_until - asked_at, error)
+
+    async def release(self) -> None:
+        """Gives it back, so that a successor need not wait."""
+        self.valid_until = float("-inf")
+        if self.epoch:
+            metrics.LEASE_EPOCH.labels(lease=self.name).set(0)
+            await self._database.fetch("select lease_release(%s, %s)", (self.name, self.holder))

@@ -1,0 +1,174 @@
+"""The life of a service: starts its tasks, answers on its port, says it is alive, and leaves without loose ends."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import uvloop
+from aiohttp import web
+
+from libs.common import logs, metrics
+from libs.common.bus import RedisBus
+from libs.common.clocks import SystemClock
+from libs.common.database import Database, Unreachable
+from libs.common.envelope import HEALTH_CHANNEL, Heartbeat, Sealer, array, numbered
+from libs.common.http import Readiness, application
+from libs.common.ids import holder_name
+from libs.common.settings import ConfigError, Settings
+
+log = logging.getLogger(__name__)
+
+DRAIN_S: Final = 8.0
+PROBE_S: Final = 1.0
+HOST: Final = "127.0.0.1"
+
+
+class Context:
+    """What the runner gives a service: its collaborators, already built."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock = SystemClock()
+        self.holder = holder_name()
+        self.bus = RedisBus(settings.redis_url)
+        self.sealer = Sealer(name, self.clock)
+        self.readiness = Readiness("postgres", "redis", "service")
+        self.stopping = asyncio.Event()
+        self.info: dict[str, Callable[[], object]] = {}
+        self._databases: list[Database] = []
+
+    def database(self, purpose: str) -> Database:
+        """A connection of its own for one task."""
+        database = Database(self.settings.database_url, f"{self.name}:{purpose}")
+        self._databases.append(database)
+        return database
+
+    async def close(self) -> None:
+        for database in self._databases:
+            await database.close()
+        await self.bus.close()
+
+
+def run(name: str, port: int, settings: Callable[[], Settings], work: Callable[[Context], Awaitable[None]]) -> None:
+    """Runs a service until SIGTERM or SIGINT; exits 0 when drained, 2 on a configuration that cannot work, 1 on a crash."""
+    try:
+        read = settings()
+        logs.configure(name, read.log_level)
+        uvloop.run(_serve(name, port + read.port_offset, read, work))
+    except ConfigError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BaseExceptionGroup as group:
+        refused, other = group.split(ConfigError)
+        if refused is not None and other is None:
+            print(f"{name}: {refused.exceptions[0]}", file=sys.stderr)
+            sys.exit(2)
+        log.critical("%s crashed", name, exc_info=group)
+        sys.exit(1)
+
+
+async def _serve(name: str, port: int, settings: Settings, work: Callable[[Context], Awaitable[None]]) -> None:
+    context = Context(name, settings)
+    started = context.clock.monotonic()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, context.stopping.set)
+
+    def info() -> Mapping[str, object]:
+        return {
+            "version": settings.release,
+            "release": settings.release,
+            "pid": os.getpid(),
+            "uptime_s": round(context.clock.monotonic() - started, 1),
+            "config": settings.shown(),
+            **{key: value() for key, value in context.info.items()},
+        }
+
+    async with _listening(application(name, context.readiness, info), port):
+        log.info("%s listens on port %d", name, port)
+        try:
+            async with asyncio.TaskGroup() as group:
+                background = [
+                    group.create_task(_probe(context)),
+                    group.create_task(_heartbeats(context, started)),
+                ]
+                worker = group.create_task(_work(context, work))
+                worker.add_done_callback(lambda _: [task.cancel() for task in background])
+        finally:
+            await context.close()
+    log.info("%s has drained and leaves", name)
+
+
+async def _work(context: Context, work: Callable[[Context], Awaitable[None]]) -> None:
+    """The service's own work; when asked to stop it gets some seconds to end what it began."""
+    working = asyncio.ensure_future(work(context))
+    asked = asyncio.ensure_future(context.stopping.wait())
+    try:
+        await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            context.readiness.set("service", False, "leaving")
+            done, _ = await asyncio.wait({working}, timeout=DRAIN_S)
+            if not done:
+                log.warning("%s did not drain in %s s", context.name, DRAIN_S)
+        elif not context.stopping.is_set() and working.exception() is None:
+            raise RuntimeError(f"{context.name}'s work ended without being asked to")
+    finally:
+        asked.cancel()
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: web.Application, port: int):  # type: ignore[no-untyped-def]
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"port {port} is taken by another program; stop it, or set PORT_OFFSET to move all ports") from error
+        raise
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _probe(context: Context) -> None:
+    """Looks at the dependencies each second, apart from the work, so that /ready never waits."""
+    database = context.database("probe")
+    while True:
+        started = context.clock.monotonic()
+        try:
+            await database.fetch("select 1")
+            context.readiness.set("postgres", True, "", round((context.clock.monotonic() - started) * 1000, 2))
+        except Unreachable as error:
+            context.readiness.set("postgres", False, str(error))
+        context.readiness.set("redis", context.bus.reachable, "" if context.bus.reachable else "unreachable")
+        metrics.UP.labels(service=context.name).set(context.readiness.ready)
+        await asyncio.sleep(PROBE_S)
+
+
+async def _heartbeats(context: Context, started: float) -> None:
+    n = 0
+    while True:
+        n += 1
+        beat = Heartbeat(
+            service=context.name,
+            instance=context.holder,
+            version=context.settings.release,
+            ready=context.readiness.ready,
+            uptime_s=context.clock.monotonic() - started,
+        )
+        sealed = context.sealer.seal(HEALTH_CHANNEL, beat, ts_event_ns=context.clock.now_ns())
+        await context.bus.publish([(HEALTH_CHANNEL, array([numbered(sealed, n)]))])
+        await asyncio.sleep(1)

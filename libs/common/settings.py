@@ -1,0 +1,112 @@
+"""Settings from the environment and from TOML files. A wrong value is named with its place and what was expected."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+SECRETS: Final = ("url", "key", "secret", "password", "token")
+
+
+class ConfigError(Exception):
+    """The operator's configuration cannot be used; the message says where and what was expected. Exit code 2."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every service takes from its environment."""
+
+    database_url: str
+    redis_url: str
+    environment: str = "development"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    execution_mode: Literal["paper_trading"] = "paper_trading"
+    port_offset: int = 0
+    state_dir: str = ".state"
+    market_data_dir: str = ""
+    config_dir: str = "config"
+    release: str = "0.1.0"
+
+    def shown(self) -> dict[str, object]:
+        """For /info: everything but secrets."""
+        values = msgspec.to_builtins(self)
+        return {k: "***" if any(word in k for word in SECRETS) and v else v for k, v in values.items()}
+
+
+def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
+    """A settings struct from variables of the same names in capitals; `X_FILE` names a file that holds `X`.
+
+    Raises:
+        ConfigError: a variable is missing or has a wrong value.
+    """
+    values: dict[str, str] = {}
+    for item in msgspec.structs.fields(kind):  # type: ignore[arg-type]
+        name = item.name.upper()
+        if path := environment.get(f"{name}_FILE"):
+            try:
+                values[item.name] = Path(path).read_text().strip()
+            except OSError as error:
+                raise ConfigError(f"{name}_FILE={path}: {error.strerror}") from error
+        elif environment.get(name, "") != "":
+            values[item.name] = environment[name]
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        where = re.search(r"(?:at `\$\.|field `)(\w+)", text)
+        variable = where.group(1).upper() if where else "the environment"
+        got = f", got {values[where.group(1)]!r}" if where and where.group(1) in values else " in the environment"
+        raise ConfigError(f"{variable}: {text.split(' - at')[0]}{got}") from error
+
+
+def from_toml(kind: type[T], folder: Path, name: str, environment: str) -> T:
+    """`<folder>/<name>.toml` overlaid by its table in `<folder>/env/<environment>.toml`, as a struct.
+
+    Raises:
+        ConfigError: naming file, line and what was expected.
+    """
+    path = folder / f"{name}.toml"
+    overlay = folder / "env" / f"{environment}.toml"
+    data = _read(path)
+    if overlay.exists():
+        data = _merged(data, _read(overlay).get(name, {}))
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_located(path, str(error))) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`: tables are merged, everything else is replaced."""
+    return base | {k: _merged(base[k], v) if isinstance(v, dict) and isinstance(base.get(k), dict) else v for k, v in over.items()}
+
+
+def _located(path: Path, message: str) -> str:
+    """A msgspec complaint with the line of the file it is about: `$.strategy[1].allocation` is in the second `[[strategy]]`."""
+    what, _, where = message.partition(" - at `$")
+    table = re.match(r"\.(\w+)(?:\[(\d+)\])?", where)
+    key = re.search(r"\.(\w+)`$", where) or re.search(r"field `(\w+)`", message)
+    lines = path.read_text().splitlines()
+    start = 0
+    if table:
+        heads = [n for n, line in enumerate(lines) if re.match(rf"\s*\[\[?\s*{table.group(1)}\b", line)]
+        index = int(table.group(2) or 0)
+        start = heads[index] if index < len(heads) else 0
+    if key:
+        at = next((n for n in range(start, len(lines)) if re.match(rf"\s*{key.group(1)}\s*=", lines[n])), start)
+    else:
+        at = start
+    value = f" ({lines[at].strip()})" if lines else ""
+    return f"{path}, line {at + 1}: {what}{value}"

@@ -1,0 +1,83 @@
+"""What the operator writes in `config/*.toml`, as types. Unknown keys are refused: a typo must not pass for a setting."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+
+StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
+Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+
+
+class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One account; each session opens it anew with this deposit."""
+
+    name: StrategyName
+    base_currency: str
+    deposit: Decimal
+    venue: Literal["paper"] = "paper"
+    kind: Literal["cash", "margin"] = "cash"
+    allow_short: bool = False
+    day_starts_at: str = "00:00"
+    day_tz: str = "UTC"
+
+
+class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Terms of the paper venue."""
+
+    latency_ms: NotNegative = 0.0  # market time from decision to venue
+    half_spread_bps: NotNegative = 0.0  # on bars without quotes
+    slippage_bps: NotNegative = 0.0
+    participation: Fraction = 1.0  # of a shown size or bar volume that one order may take
+    fee_bps: NotNegative = 0.0
+    fee_per_unit: NotNegative = 0.0
+    fee_min: NotNegative = 0.0
+
+
+class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """config/system.toml"""
+
+    fleet_tag: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{4}$")] = "TWND"
+    account: list[AccountConfig]
+    paper: PaperConfig = PaperConfig()
+
+
+class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"class_name": "class"}):
+    """One `[[strategy]]` of config/strategies.toml."""
+
+    id: StrategyName
+    class_name: str
+    symbols: list[str]  # ["*"] is every instrument of the feed
+    account: StrategyName
+    allocation: Fraction  # of the account's equity
+    timeframe: Literal["auto", "1s", "1m", "5m", "1h", "1d"] = "auto"  # auto: the finest bar the feed gives
+    params: dict[str, float | int] = {}
+    enabled: bool = True
+    no_trade_band: NotNegative = 0.0  # fraction of capital below which a change is not traded
+
+
+class StrategiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """config/strategies.toml"""
+
+    strategy: list[StrategyConfig]
+
+
+LimitName = Literal["max_order_notional", "price_collar", "max_position_notional", "max_gross_exposure", "max_orders_per_minute"]
+LimitUnit = Literal["currency", "fraction", "equity", "count"]
+
+
+class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[limit]]` of config/risk.toml; of several that apply the tightest wins."""
+
+    scope: Literal["order", "symbol", "strategy", "account", "fleet"]
+    key: str = "*"  # which symbol, strategy or account; * is each
+    name: LimitName
+    value: Annotated[float, msgspec.Meta(ge=0.0)]
+    unit: LimitUnit  # currency: the account's; equity: multiples of the account's equity
+
+
+class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """config/risk.toml"""
+
+    limit: list[LimitConfig]

@@ -1,0 +1,42 @@
+"""Ids that repeated work makes again: the same decision, after a crash or in a replay, has the same name."""
+
+import base64
+import string
+from typing import Final
+from uuid import UUID, uuid5
+
+SIGNALS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a01")
+ORDERS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a02")
+TRANSACTIONS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a03")
+_BASE36: Final = string.digits + string.ascii_uppercase
+
+
+def signal_id(session_id: str, strategy_id: str, symbol: str, timeframe: str, bar_time: int) -> UUID:
+    """The one signal of a strategy for a symbol at a bar."""
+    return uuid5(SIGNALS, f"{session_id}|{strategy_id}|{symbol}|{timeframe}|{bar_time}")
+
+
+def order_id(signal: UUID, leg: int) -> UUID:
+    """The one order of a leg of a signal."""
+    return uuid5(ORDERS, f"{signal}|{leg}")
+
+
+def transaction_id(account_id: str, kind: str, key: str) -> UUID:
+    """The one ledger transaction of a trade, deposit or repair."""
+    return uuid5(TRANSACTIONS, f"{account_id}|{kind}|{key}")
+
+
+def client_order_id(fleet: str, order: UUID, attempt: int) -> str:
+    """What the venue knows an attempt by: fleet tag, order id and attempt; alphanumeric, at most 32 characters."""
+    if len(fleet) != 4 or not fleet.isalnum() or not 1 <= attempt < 36 * 36:
+        raise ValueError(f"expected a 4-character fleet tag and an attempt of 1 to 1295, got {fleet!r} and {attempt}")
+    high, low = divmod(attempt, 36)
+    body = base64.b32encode(order.bytes).decode().rstrip("=")
+    return fleet + body + (_BASE36[high] if high else "") + _BASE36[low]
+
+
+def order_of_client_id(client_id: str) -> UUID:
+    """The order a client order id belongs to; ValueError when it is none of ours."""
+    if not 31 <= len(client_id) <= 32:
+        raise ValueError(f"expected a client order id of 31 or 32 characters, got {client_id!r}")
+    return UUID(bytes=base64.b32decode(client_id[4:30] + "======"))

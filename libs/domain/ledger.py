@@ -1,0 +1,64 @@
+"""Double entry over currencies and instruments: every transaction sums to zero in every commodity."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+LedgerAccount = Literal["cash", "position", "trading", "fees", "equity"]
+"""`cash` and `position` are ours; `trading`, `fees` and `equity` are where it came from or went."""
+Kind = Literal["trade", "deposit", "reconcile"]
+
+
+class Entry(NamedTuple):
+    """One line of a transaction. Amount is signed, in `commodity`, with at most 12 decimals."""
+
+    txn_id: UUID
+    entry: int
+    strategy_id: str
+    ledger_account: LedgerAccount
+    commodity: str
+    amount: Decimal
+    kind: Kind
+
+
+def trade_entries(
+    txn_id: UUID,
+    strategy_id: str,
+    *,
+    symbol: str,
+    currency: str,
+    change: Decimal,
+    price: Decimal,
+    multiplier: Decimal,
+    fee: Decimal,
+    fee_currency: str,
+) -> list[Entry]:
+    """Lines of one fill: the instrument against `trading`, its price back, and the fee. `change` is signed."""
+    paid = change * price * multiplier
+    lines: list[tuple[LedgerAccount, str, Decimal]] = [
+        ("position", symbol, change),
+        ("trading", symbol, -change),
+        ("cash", currency, -paid),
+        ("trading", currency, paid),
+    ]
+    if fee:
+        lines += [("cash", fee_currency, -fee), ("fees", fee_currency, fee)]
+    return [Entry(txn_id, n, strategy_id, account, commodity, amount, "trade") for n, (account, commodity, amount) in enumerate(lines)]
+
+
+def deposit_entries(txn_id: UUID, currency: str, amount: Decimal) -> list[Entry]:
+    """Lines of money paid into an account."""
+    return [
+        Entry(txn_id, 0, "", "cash", currency, amount, "deposit"),
+        Entry(txn_id, 1, "", "equity", currency, -amount, "deposit"),
+    ]
+
+
+def imbalance(entries: Iterable[Entry]) -> dict[tuple[UUID, str], Decimal]:
+    """What does not sum to zero, by transaction and commodity; empty when the books balance."""
+    sums: defaultdict[tuple[UUID, str], Decimal] = defaultdict(Decimal)
+    for line in entries:
+        sums[line.txn_id, line.commodity] += line.amount
+    return {key: amount for key, amount in sums.items() if amount}

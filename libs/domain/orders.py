@@ -1,0 +1,213 @@
+"""Orders and the one state machine they live by.
+
+Evidence always wins: what the venue shows is taken over whatever we believed, and an ended order may be reopened by
+it, as an anomaly. Only our own intents are refused when they make no sense. `UNKNOWN` has no way out but evidence.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, Literal, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+Side = Literal["buy", "sell"]
+OrderType = Literal["limit", "market"]
+TimeInForce = Literal["GTD", "GTC", "DAY", "IOC", "FOK"]
+
+
+class Status(StrEnum):
+    """Where an order stands, as far as the evidence goes."""
+
+    APPROVED = "APPROVED"
+    SUBMITTING = "SUBMITTING"
+    UNKNOWN = "UNKNOWN"
+    ACKED = "ACKED"
+    PARTIAL = "PARTIAL"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCEL_UNKNOWN = "CANCEL_UNKNOWN"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    NOT_ACCEPTED = "NOT_ACCEPTED"
+    DENIED = "DENIED"
+
+
+TERMINAL: Final = frozenset({Status.FILLED, Status.CANCELED, Status.REJECTED, Status.EXPIRED, Status.NOT_ACCEPTED, Status.DENIED})
+OPEN: Final = frozenset(Status) - TERMINAL
+AT_VENUE: Final = OPEN - {Status.APPROVED}
+"""Statuses in which a venue may hold the order."""
+
+
+class Intent(StrEnum):
+    """What we want to do next; refused when the order cannot."""
+
+    SUBMIT = "submit"
+    CANCEL = "cancel"
+    DENY = "deny"
+    EXPIRE_UNSENT = "expire_unsent"
+
+
+class Evidence(StrEnum):
+    """What is known to have happened."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    UNCLEAR = "unclear"
+    CANCEL_UNCLEAR = "cancel_unclear"
+    CANCEL_REFUSED = "cancel_refused"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    NOT_ACCEPTED = "not_accepted"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An order that risk_manager has approved. Quantity is positive; times are market time in nanoseconds."""
+
+    order_id: UUID
+    client_order_id: str
+    account_id: str
+    venue: str
+    session_id: str
+    strategy_id: str
+    symbol: str
+    signal_id: UUID
+    leg: int
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    price: Decimal | None  # limit price; None for a market order
+    time_in_force: TimeInForce
+    decided_at: int  # end (and grace) of the decided bar: latency counts from here
+    valid_until: int  # never sent after this
+    expires_at: int  # the venue ends it here
+
+
+class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Risk wants this order gone; the answer is the order's own evidence."""
+
+    order_id: UUID
+    account_id: str
+    reason: str
+
+
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One step in an order's life, with what it rests on."""
+
+    order_id: UUID
+    account_id: str
+    strategy_id: str
+    symbol: str
+    n: int  # counts the events of the order from 1
+    event: str
+    status: Status
+    filled_quantity: Decimal
+    anomaly: bool
+    detail: str
+    market_time: int
+
+
+class Step(NamedTuple):
+    """Outcome of evidence: the new status, and whether it contradicts what we believed."""
+
+    status: Status
+    anomaly: bool
+
+
+class IllegalIntent(ValueError):
+    """We asked of an order what its status does not allow; nothing was sent."""
+
+
+_S, _E = Status, Evidence
+
+INTENTS: Final[dict[tuple[Status, Intent], Status]] = {
+    (_S.APPROVED, Intent.SUBMIT): _S.SUBMITTING,
+    (_S.APPROVED, Intent.DENY): _S.DENIED,
+    (_S.APPROVED, Intent.EXPIRE_UNSENT): _S.EXPIRED,
+    (_S.APPROVED, Intent.CANCEL): _S.CANCELED,
+    (_S.ACKED, Intent.CANCEL): _S.PENDING_CANCEL,
+    (_S.PARTIAL, Intent.CANCEL): _S.PENDING_CANCEL,
+    (_S.CANCEL_UNKNOWN, Intent.CANCEL): _S.PENDING_CANCEL,
+}
+
+EVIDENCE: Final[dict[tuple[Status, Evidence], Status]] = {
+    (_S.SUBMITTING, _E.ACCEPTED): _S.ACKED,
+    (_S.SUBMITTING, _E.REJECTED): _S.REJECTED,
+    (_S.SUBMITTING, _E.NOT_SENT): _S.NOT_ACCEPTED,
+    (_S.SUBMITTING, _E.UNCLEAR): _S.UNKNOWN,
+    (_S.SUBMITTING, _E.CANCELED): _S.CANCELED,
+    (_S.SUBMITTING, _E.EXPIRED): _S.EXPIRED,
+    (_S.UNKNOWN, _E.ACCEPTED): _S.ACKED,
+    (_S.UNKNOWN, _E.REJECTED): _S.REJECTED,
+    (_S.UNKNOWN, _E.CANCELED): _S.CANCELED,
+    (_S.UNKNOWN, _E.EXPIRED): _S.EXPIRED,
+    (_S.UNKNOWN, _E.NOT_ACCEPTED): _S.NOT_ACCEPTED,
+    (_S.UNKNOWN, _E.UNCLEAR): _S.UNKNOWN,
+    (_S.ACKED, _E.ACCEPTED): _S.ACKED,
+    (_S.ACKED, _E.CANCELED): _S.CANCELED,
+    (_S.ACKED, _E.EXPIRED): _S.EXPIRED,
+    (_S.PARTIAL, _E.ACCEPTED): _S.PARTIAL,
+    (_S.PARTIAL, _E.CANCELED): _S.CANCELED,
+    (_S.PARTIAL, _E.EXPIRED): _S.EXPIRED,
+    (_S.PENDING_CANCEL, _E.ACCEPTED): _S.PENDING_CANCEL,
+    (_S.PENDING_CANCEL, _E.CANCELED): _S.CANCELED,
+    (_S.PENDING_CANCEL, _E.EXPIRED): _S.EXPIRED,
+    (_S.PENDING_CANCEL, _E.CANCEL_UNCLEAR): _S.CANCEL_UNKNOWN,
+    (_S.PENDING_CANCEL, _E.CANCEL_REFUSED): _S.CANCEL_UNKNOWN,  # a refused cancel means "look it up", nothing else
+    (_S.CANCEL_UNKNOWN, _E.ACCEPTED): _S.ACKED,
+    (_S.CANCEL_UNKNOWN, _E.CANCELED): _S.CANCELED,
+    (_S.CANCEL_UNKNOWN, _E.EXPIRED): _S.EXPIRED,
+    (_S.CANCEL_UNKNOWN, _E.CANCEL_UNCLEAR): _S.CANCEL_UNKNOWN,
+    (_S.CANCEL_UNKNOWN, _E.CANCEL_REFUSED): _S.CANCEL_UNKNOWN,
+}
+"""What evidence makes of a status, where the two agree. Everything else is an anomaly: see `after`."""
+
+_REOPENED: Final = {_E.ACCEPTED: _S.ACKED, _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED, _E.REJECTED: _S.REJECTED}
+
+
+def intend(status: Status, intent: Intent) -> Status:
+    """The status our intent leads to.
+
+    Raises:
+        IllegalIntent: the order cannot do that now.
+    """
+    try:
+        return INTENTS[status, intent]
+    except KeyError:
+        raise IllegalIntent(f"cannot {intent} an order that is {status}") from None
+
+
+def after(status: Status, evidence: Evidence, filled: Decimal = Decimal(0)) -> Step:
+    """The status after evidence from the venue, `filled` being what it has filled so far. Never raises.
+
+    An order that had ended and is shown alive is reopened; one that had ended otherwise keeps its first end unless
+    the venue contradicts it with a positive statement. Both are anomalies. FILLED is never undone.
+    """
+    known = EVIDENCE.get((status, evidence))
+    if known is not None:
+        return Step(_live(known, filled), anomaly=False)
+    if status is Status.FILLED or evidence not in _REOPENED:
+        return Step(status, anomaly=evidence is not Evidence.ACCEPTED)
+    shown = _live(_REOPENED[evidence], filled)
+    return Step(shown, anomaly=shown is not status)
+
+
+def _live(status: Status, filled: Decimal) -> Status:
+    return Status.PARTIAL if status is Status.ACKED and filled else status
+
+
+def after_fill(status: Status, quantity: Decimal, filled: Decimal) -> Step:
+    """The status once `filled` in all of `quantity` is known to be filled (both positive, same unit).
+
+    A fill is booked whatever the status. After an end it is an anomaly: a partial one leaves CANCELED and EXPIRED as
+    they are (the rest is still gone), but proves REJECTED, NOT_ACCEPTED and DENIED wrong.
+    """
+    if filled >= quantity:
+        return Step(Status.FILLED, anomaly=filled > quantity or status in TERMINAL - {Status.FILLED})
+    if status in (Status.CANCELED, Status.EXPIRED, Status.FILLED):
+        return Step(status, anomaly=True)
+    if status in (Status.PENDING_CANCEL, Status.CANCEL_UNKNOWN):
+        return Step(status, anomaly=False)
+    return Step(Status.PARTIAL, anomaly=status in TERMINAL or status is Status.APPROVED)

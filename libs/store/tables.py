@@ -1,0 +1,398 @@
+"""Every trading table, once. Each has one writing service, named first in its docstring.
+
+Market prices are float64, exactly as recorded; money and quantities are NUMERIC. Times in tables are UTC.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, DateTime, Float, ForeignKey, Index, Numeric, Table, Text, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from libs.common.journal_tables import Base as Base
+from libs.domain.orders import OPEN
+
+QUANTITY: Final = Numeric(38, 12)
+MONEY: Final = Numeric(38, 12)
+OPEN_STATUSES: Final = ", ".join(f"'{status}'" for status in sorted(OPEN))
+
+
+class InstrumentRow(Base):
+    """data_collector: what can be traded, per source of its market data."""
+
+    __tablename__ = "instruments"
+
+    venue: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    asset_class: Mapped[str]
+    currency: Mapped[str]
+    tick: Mapped[Decimal] = mapped_column(QUANTITY)
+    lot: Mapped[Decimal] = mapped_column(QUANTITY)
+    min_notional: Mapped[Decimal] = mapped_column(MONEY)
+    multiplier: Mapped[Decimal] = mapped_column(QUANTITY)
+    calendar: Mapped[str]
+
+
+class SessionRow(Base):
+    """data_collector: one feed timeline. Times are market nanoseconds."""
+
+    __tablename__ = "sessions"
+
+    session_id: Mapped[str] = mapped_column(primary_key=True)
+    feed: Mapped[str]
+    seed: Mapped[int]
+    mode: Mapped[str]  # free, lockstep
+    speed: Mapped[float] = mapped_column(Float(53))
+    venue: Mapped[str]  # of its market data
+    timeframes: Mapped[list[str]] = mapped_column(ARRAY(Text))  # finest first
+    grace_ns: Mapped[int]  # a bar is known at its end plus this
+    fills: Mapped[dict[str, Any]] = mapped_column(JSONB)  # by symbol: what a simulated fill waits for; latency
+    market_time: Mapped[int]
+    horizon: Mapped[int]  # nothing later has been published: where the feed goes on
+    step: Mapped[int]
+    state: Mapped[str]  # running, finished
+    paused: Mapped[bool] = mapped_column(server_default=text("false"))
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ClockAckRow(Base):
+    """The consumers of a lockstep session: the last step each has finished, by phase."""
+
+    __tablename__ = "clock_acks"
+
+    session_id: Mapped[str] = mapped_column(primary_key=True)
+    consumer: Mapped[str] = mapped_column(primary_key=True)
+    phase: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[int]
+
+
+class AccountRow(Base):
+    """data_collector, with its session: whose money it is."""
+
+    __tablename__ = "accounts"
+
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.session_id"))
+    name: Mapped[str]  # as configured; account_id carries a number from the second session on
+    venue: Mapped[str]
+    base_currency: Mapped[str]
+    kind: Mapped[str]
+    allow_short: Mapped[bool]
+    deposit: Mapped[Decimal] = mapped_column(MONEY)
+    day_starts_at: Mapped[str]
+    day_tz: Mapped[str]
+
+
+MARKET_QUOTES: Final = Table(  # not mapped: ticks may share a moment, so it has no key
+    "market_quotes",
+    Base.metadata,
+    Column("venue", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("timestamp", DateTime(timezone=True), nullable=False),
+    *(Column(name, Float(53)) for name in ("price", "bid", "ask", "bid_size", "ask_size", "volume")),
+    Index("ix_market_quotes_symbol_timestamp", "symbol", "timestamp"),
+    postgresql_partition_by="RANGE (timestamp)",
+)
+"""data_collector: quotes (bid, ask) and trades (price, volume) as published."""
+
+
+class MarketBarRow(Base):
+    """data_collector: one stretch of time; trades in the first columns, quotes where the feed records them."""
+
+    __tablename__ = "market_ohlcv"
+    __table_args__ = (
+        CheckConstraint("close_price is not null or bid_close is not null", name="something"),
+        {"postgresql_partition_by": "RANGE (timestamp)"},
+    )
+
+    venue: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    timeframe: Mapped[str] = mapped_column(primary_key=True)
+    timestamp: Mapped[datetime] = mapped_column(primary_key=True)
+    open_price: Mapped[float | None] = mapped_column(Float(53))
+    high_price: Mapped[float | None] = mapped_column(Float(53))
+    low_price: Mapped[float | None] = mapped_column(Float(53))
+    close_price: Mapped[float | None] = mapped_column(Float(53))
+    volume: Mapped[float | None] = mapped_column(Float(53))
+    adjusted_close: Mapped[float | None] = mapped_column(Float(53))
+    bid_open: Mapped[float | None] = mapped_column(Float(53))
+    bid_high: Mapped[float | None] = mapped_column(Float(53))
+    bid_low: Mapped[float | None] = mapped_column(Float(53))
+    bid_close: Mapped[float | None] = mapped_column(Float(53))
+    bid_size: Mapped[float | None] = mapped_column(Float(53))
+    ask_open: Mapped[float | None] = mapped_column(Float(53))
+    ask_high: Mapped[float | None] = mapped_column(Float(53))
+    ask_low: Mapped[float | None] = mapped_column(Float(53))
+    ask_close: Mapped[float | None] = mapped_column(Float(53))
+    ask_size: Mapped[float | None] = mapped_column(Float(53))
+
+
+class DataQuarantineRow(Base):
+    """data_collector: market rows that were not believed, and why."""
+
+    __tablename__ = "data_quarantine"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[str]
+    venue: Mapped[str]
+    symbol: Mapped[str]
+    timestamp: Mapped[datetime]
+    reason: Mapped[str]
+    raw: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class StrategyRow(Base):
+    """strategy_engine from the configuration; `enabled` also by the operator's commands."""
+
+    __tablename__ = "strategies"
+
+    strategy_id: Mapped[str] = mapped_column(primary_key=True)
+    class_name: Mapped[str]
+    symbols: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    timeframe: Mapped[str]
+    account: Mapped[str]
+    allocation: Mapped[float] = mapped_column(Float(53))
+    params: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    enabled: Mapped[bool]
+    configured_enabled: Mapped[bool]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class StrategyStateRow(Base):
+    """strategy_engine: a fold's state after a bar; written with the signal of that bar, or each minute."""
+
+    __tablename__ = "strategy_states"
+
+    session_id: Mapped[str] = mapped_column(primary_key=True)
+    strategy_id: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]  # of class, parameters and timeframe: a state of other ones is not taken up
+    bar_time: Mapped[datetime]
+    state: Mapped[bytes]  # MessagePack
+    last_target: Mapped[float | None] = mapped_column(Float(53))
+
+
+class SignalRow(Base):
+    """strategy_engine: targets."""
+
+    __tablename__ = "signals"
+    __table_args__ = (UniqueConstraint("session_id", "strategy_id", "symbol", "timeframe", "bar_time"),)
+
+    signal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    session_id: Mapped[str]
+    account_id: Mapped[str]
+    strategy_id: Mapped[str]
+    symbol: Mapped[str]
+    timeframe: Mapped[str]
+    bar_time: Mapped[datetime]
+    decided_at: Mapped[datetime]
+    target: Mapped[float] = mapped_column(Float(53))
+    confidence: Mapped[float] = mapped_column(Float(53))
+    reference_price: Mapped[float] = mapped_column(Float(53))
+    valid_until: Mapped[datetime]
+    reason: Mapped[str]
+    triggered_ns: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class RiskAssessmentRow(Base):
+    """risk_manager: the one verdict on a signal."""
+
+    __tablename__ = "risk_assessments"
+    __table_args__ = (
+        Index("ix_risk_assessments_waiting", "account_id", postgresql_where=text("verdict = 'WAITING'")),
+        Index("ix_risk_assessments_session_id", "session_id"),
+    )
+
+    signal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    session_id: Mapped[str]
+    account_id: Mapped[str]
+    strategy_id: Mapped[str]
+    symbol: Mapped[str]
+    verdict: Mapped[str]
+    code: Mapped[str]
+    reason: Mapped[str]
+    limit_value: Mapped[str]
+    seen_value: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class OrderRow(Base):
+    """risk_manager inserts, trade_executor updates."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        UniqueConstraint("client_order_id"),
+        UniqueConstraint("signal_id", "leg"),
+        Index("ix_orders_open", "account_id", postgresql_where=text(f"status in ({OPEN_STATUSES})")),
+        Index("ix_orders_account_id_decided_at", "account_id", "decided_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    client_order_id: Mapped[str]
+    account_id: Mapped[str]
+    venue: Mapped[str]
+    session_id: Mapped[str]
+    symbol: Mapped[str]
+    order_type: Mapped[str]
+    side: Mapped[str]
+    quantity: Mapped[Decimal] = mapped_column(QUANTITY)
+    price: Mapped[Decimal | None] = mapped_column(MONEY)
+    stop_price: Mapped[Decimal | None] = mapped_column(MONEY)
+    status: Mapped[str]
+    filled_quantity: Mapped[Decimal] = mapped_column(QUANTITY, server_default=text("0"))
+    avg_fill_price: Mapped[Decimal | None] = mapped_column(MONEY)
+    time_in_force: Mapped[str]
+    strategy_id: Mapped[str]
+    signal_id: Mapped[UUID]
+    leg: Mapped[int]
+    parent_id: Mapped[UUID | None]
+    risk_assessment_id: Mapped[UUID] = mapped_column(ForeignKey("risk_assessments.signal_id"))
+    epoch: Mapped[int]
+    events: Mapped[int] = mapped_column(server_default=text("0"))  # how many order_events it has
+    decided_at: Mapped[datetime]
+    valid_until: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    expires_at: Mapped[datetime]
+
+
+class OrderAttemptRow(Base):
+    """trade_executor: one request that may have left this host, committed before it does."""
+
+    __tablename__ = "order_attempts"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    client_order_id: Mapped[str]
+    epoch: Mapped[int]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class OrderEventRow(Base):
+    """trade_executor: every step of every order."""
+
+    __tablename__ = "order_events"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    event: Mapped[str]
+    status: Mapped[str]
+    filled_quantity: Mapped[Decimal] = mapped_column(QUANTITY)
+    anomaly: Mapped[bool]
+    detail: Mapped[str]
+    market_time: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class TradeRow(Base):
+    """trade_executor: one fill as the venue reported it, booked once."""
+
+    __tablename__ = "trades"
+    __table_args__ = (
+        UniqueConstraint("venue", "account_id", "exec_key"),
+        Index("ix_trades_account_id_executed_at", "account_id", "executed_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"))
+    account_id: Mapped[str]
+    exec_key: Mapped[str]
+    symbol: Mapped[str]
+    side: Mapped[str]
+    quantity: Mapped[Decimal] = mapped_column(QUANTITY)
+    executed_price: Mapped[Decimal] = mapped_column(MONEY)
+    commission: Mapped[Decimal] = mapped_column(MONEY)
+    fee_currency: Mapped[str]
+    liquidity: Mapped[str]
+    executed_at: Mapped[datetime]
+    venue: Mapped[str]
+    strategy_id: Mapped[str]
+    pnl: Mapped[Decimal] = mapped_column(MONEY)
+    booked_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class FillQuarantineRow(Base):
+    """trade_executor: a fill that contradicts the record (no such order, more than the order's quantity); for a person."""
+
+    __tablename__ = "fill_quarantine"
+
+    venue: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    exec_key: Mapped[str] = mapped_column(primary_key=True)
+    raw: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class PositionRow(Base):
+    """trade_executor: a book, derived from fills only."""
+
+    __tablename__ = "positions"
+
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    strategy_id: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    quantity: Mapped[Decimal] = mapped_column(QUANTITY)
+    avg_cost: Mapped[Decimal] = mapped_column(MONEY)
+    realized_pnl: Mapped[Decimal] = mapped_column(MONEY)
+    last_updated: Mapped[datetime]
+
+
+class CashLedgerRow(Base):
+    """trade_executor: double entry; sums to zero per transaction and commodity."""
+
+    __tablename__ = "cash_ledger"
+    __table_args__ = (Index("ix_cash_ledger_account_id", "account_id"),)
+
+    txn_id: Mapped[UUID] = mapped_column(primary_key=True)
+    entry: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    account_id: Mapped[str]
+    strategy_id: Mapped[str]
+    ledger_account: Mapped[str]
+    commodity: Mapped[str]
+    amount: Mapped[Decimal] = mapped_column(MONEY)
+    trade_id: Mapped[UUID | None]
+    kind: Mapped[str]
+    booked_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class CashBalanceRow(Base):
+    """trade_executor: the ledger's cash, summed as it is booked; checked against it at every reconciliation."""
+
+    __tablename__ = "cash_balances"
+
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    commodity: Mapped[str] = mapped_column(primary_key=True)
+    balance: Mapped[Decimal] = mapped_column(MONEY)
+
+
+class KillSwitchRow(Base):
+    """The operator (CLI): while active, nothing new is ordered in its scope."""
+
+    __tablename__ = "kill_switch"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)  # fleet, account, strategy, symbol
+    key: Mapped[str] = mapped_column(primary_key=True)  # "" for the fleet
+    active: Mapped[bool]
+    reason: Mapped[str]
+    set_by: Mapped[str]
+    set_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class CommandRow(Base):
+    """The operator (CLI): what was asked, by whom."""
+
+    __tablename__ = "commands"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    command: Mapped[str]
+    scope: Mapped[str]
+    reason: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -1,0 +1,89 @@
+"""The port every broker speaks through. What each outcome asks of the caller is the contract."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Literal, NamedTuple, Protocol
+
+from libs.domain.orders import Evidence, Order
+from libs.domain.trades import Fill
+
+
+class Refused(Exception):
+    """The venue said no; final. The message is the venue's reason."""
+
+
+class NotSent(Exception):
+    """Nothing left this host."""
+
+
+class OutcomeUnknown(Exception):
+    """Everything else: the order may or may not be there. Ask `find`; never send again."""
+
+
+VenueStatus = Literal["open", "filled", "canceled", "expired", "rejected"]
+
+
+class VenueOrder(NamedTuple):
+    """The venue's own view of an order."""
+
+    client_order_id: str
+    symbol: str
+    status: VenueStatus
+    quantity: Decimal
+    filled: Decimal
+
+
+class OrderReport(NamedTuple):
+    """The venue's word that an order ended (or was accepted), outside of an answer to us."""
+
+    client_order_id: str
+    evidence: Evidence
+    filled: Decimal
+    market_time: int
+    detail: str
+
+
+class Holdings(NamedTuple):
+    """What the venue says the account holds: cash by currency, quantity by symbol (zeros left out)."""
+
+    cash: dict[str, Decimal]
+    positions: dict[str, Decimal]
+
+
+class Broker(Protocol):
+    """One account at one venue."""
+
+    async def submit(self, order: Order, deadline: float) -> None:
+        """Send exactly one request; returns when the venue has accepted. Never call again for the same order.
+
+        Args:
+            deadline: host monotonic seconds after which nothing may be sent any more.
+
+        Raises:
+            Refused, NotSent, OutcomeUnknown.
+        """
+
+    async def cancel(self, client_order_id: str) -> None:
+        """Ask for a cancel; returns when the venue has taken the request. The end itself comes as an `OrderReport`.
+
+        Raises:
+            Refused: the venue would not; look the order up, it may be filled.
+            OutcomeUnknown: ask `find`.
+        """
+
+    async def find(self, client_order_id: str) -> VenueOrder | None:
+        """The venue's view of the order. None is not proof of absence, unless `absence_is_proof`."""
+
+    absence_is_proof: bool  # true only for a venue whose book is read after every earlier send was settled
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """All orders the venue holds open for this account."""
+
+    async def fills_since(self, executed_at: int) -> Sequence[Fill]:
+        """Fills executed at or after a market time, oldest first; the refill after any gap."""
+
+    async def holdings(self) -> Holdings:
+        """Cash and positions as the venue has them."""
+
+    async def next_reports(self) -> Sequence[Fill | OrderReport]:
+        """Waits for news and returns all that is there, in the venue's order. `exec_key` as in `fills_since`."""

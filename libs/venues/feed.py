@@ -1,0 +1,41 @@
+"""The port every source of market data speaks through."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from libs.domain.instruments import Instrument
+from libs.domain.market import BadRow, MarketEvent
+
+FillOn = Literal["quote", "bar", "quote_bar"]
+"""What a simulated fill of a symbol waits for: the next quote, trade bar's open, or quote bar's open."""
+
+
+class FeedStep(NamedTuple):
+    """Everything that became known at one moment of market time, quotes before trades before bars, then by symbol."""
+
+    time: int
+    events: Sequence[MarketEvent | BadRow]
+
+
+class MarketDataFeed(Protocol):
+    """One timeline of market data.
+
+    A recorded or synthetic feed gives its steps as fast as they are asked for and the collector paces them; a live
+    feed gives each when it happens.
+    """
+
+    name: str  # of the session: "synthetic", "replay:equities"
+    seed: int
+    instruments: Sequence[Instrument]
+    timeframes: tuple[str, ...]  # of the bars it leads to, finest first
+    recorded_bars: bool  # bars come whole from the feed and are not built from ticks
+    fill_on: Mapping[str, FillOn]  # by symbol
+    start: int  # market time at which a new session begins
+    speed: float  # market seconds per host second unless the operator says otherwise
+
+    def steps(self, after: int) -> AsyncIterator[FeedStep]:
+        """Steps later than `after`, each time once, ascending; ends where the data ends.
+
+        Closed hours are skipped, not waited through. The same `after` always gives the same steps.
+        """
+        ...
