@@ -89,6 +89,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     market_time: int
     speed: float  # market seconds per host second; 0 in lockstep
     closed: list[tuple[str, int, int]]  # (timeframe, bar start, number of trade bars): stored and published
+    noticed_ns: int  # host time at which the collector noticed that these bars had closed
+    events: int  # quotes, trades and bars published of this step: in lockstep a reader waits for all of them
     step: int  # counts the distinct market times of a lockstep session
     phase: Phase = "free"
     state: Literal["running", "finished"] = "running"

@@ -1,0 +1,45 @@
+# Every command of the repository. `make help` lists them; ARGS="..." is passed on.
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+INSTALLED := .venv/.installed
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): constraints.txt pyproject.toml
+	@bash scripts/venv.sh
+
+run: $(INSTALLED)  ## start the whole fleet on a replayed market (ARGS="--seconds 40 --json", "--replay crypto", "--fresh")
+	@.venv/bin/fleet run $(ARGS)
+
+test: $(INSTALLED)  ## run the tests on a real Postgres and Valkey (ARGS="-k journal")
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(INSTALLED)  ## ruff, mypy --strict, import contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+fmt: $(INSTALLED)  ## format the code and sort the imports
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+bench: $(INSTALLED)  ## measure, print a table, write benchmarks/results/latest.json
+	@$(PY) -m benchmarks $(ARGS)
+
+docs: $(INSTALLED)  ## regenerate the generated pages of docs/
+	@$(PY) -m fleet.docs $(ARGS)
+
+# One lock for every Python from 3.11 on (--universal keeps the markers): redis needs async-timeout below 3.11.3, which Debian 12 has.
+# Pins stay as they are unless pyproject.toml asks otherwise; ARGS=--upgrade moves them. `pip install uv` provides uv.
+lock:  ## rewrite constraints.txt from pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --no-annotate --no-header \
+		$(ARGS) pyproject.toml --output-file constraints.txt
+	@if grep -n '://' constraints.txt; then echo "constraints.txt names an index" >&2; exit 1; fi
+
+clean:  ## remove .venv and all caches (the data in .state stays)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help run test lint fmt bench docs lock clean

@@ -1,0 +1,156 @@
+"""From target to order: one signal after another, each seeing what those before it reserved. Pure: no clock, no I/O."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from libs.domain.identity import order_id
+from libs.domain.messages import Signal
+from libs.domain.names import TIMEFRAMES
+from libs.domain.orders import Side, Status
+from libs.quant.risk.controls import LEG_CONTROLS, SIGNAL_CONTROLS, subject
+from libs.quant.risk.equity import equity
+from libs.quant.risk.limits import Limits
+from libs.quant.risk.view import Leg, OpenOrder, Refusal, Terms, VerdictKind, View
+from libs.quant.sizing import ticks_towards, to_lots
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one signal: orders to place, and open orders to cancel first."""
+
+    signal: Signal
+    kind: VerdictKind
+    refusal: Refusal | None = None
+    legs: tuple[Leg, ...] = ()
+    cancels: tuple[OpenOrder, ...] = ()
+    reason: str = ""
+
+
+class Waiting(NamedTuple):
+    """A signal whose book had open orders: decided again when they are gone."""
+
+    signal: Signal
+    leg: int  # the next one to place: 0, or 1 after the exit of a flip
+
+
+def assess_all(waiting: Sequence[Waiting], fresh: Sequence[Signal], view: View, limits: Limits) -> list[Verdict]:
+    """Verdicts on all signals that can be decided now; waiting ones first, at most one verdict a signal.
+
+    Changes `view` as it goes: approved legs become its open orders.
+    """
+    verdicts: dict[object, Verdict] = {}
+    newer = {(s.strategy_id, s.symbol) for s in fresh}
+    for signal, leg in waiting:
+        book = (signal.strategy_id, signal.symbol)
+        if book in newer:
+            verdicts[signal.signal_id] = Verdict(signal, "SUPERSEDED", reason="a newer signal of the book came")
+        elif view.now > signal.valid_until:
+            verdicts[signal.signal_id] = Verdict(signal, "EXPIRED", reason="valid_until passed while waiting")
+        elif not view.book_orders(*book):
+            verdicts[signal.signal_id] = _fail_closed(signal, leg, view, limits)
+    for signal in fresh:
+        for id_, earlier in list(verdicts.items()):
+            if earlier.kind == "WAITING" and (earlier.signal.strategy_id, earlier.signal.symbol) == (signal.strategy_id, signal.symbol):
+                verdicts[id_] = Verdict(
+                    earlier.signal, "SUPERSEDED", cancels=earlier.cancels, legs=earlier.legs, reason="a newer signal came"
+                )
+        verdicts[signal.signal_id] = _fail_closed(signal, 0, view, limits)
+    return list(verdicts.values())
+
+
+def _fail_closed(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
+    """Any error inside a control is a refusal."""
+    try:
+        verdict = assess(signal, leg, view, limits)
+    except Exception as error:
+        log.exception("an error while assessing signal %s; refused", signal.signal_id)
+        return Verdict(signal, "REFUSED", Refusal("RC-ERR", f"{type(error).__name__}: {error}"))
+    for approved in verdict.legs:
+        view.ordered_at.append((signal.strategy_id, view.now))
+        view.open_orders.append(
+            OpenOrder(
+                order_id(signal.signal_id, approved.n),
+                signal.strategy_id,
+                signal.symbol,
+                approved.side,
+                approved.lots,
+                approved.price,
+                Status.APPROVED,
+            )
+        )
+    return verdict
+
+
+def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
+    """The verdict on one signal, `leg` being the number of the first order it may place."""
+    refusal = next((r for control in SIGNAL_CONTROLS if (r := control(signal, view, limits)) is not None), None)
+    if refusal is not None:
+        return Verdict(signal, "REFUSED", refusal)
+    desired = desired_lots(signal, view, limits)
+    held = view.positions.get((signal.strategy_id, signal.symbol), 0)
+    open_orders = view.book_orders(signal.strategy_id, signal.symbol)
+    if held + sum(o.signed for o in open_orders) == desired:
+        return Verdict(signal, "NO_CHANGE", reason="the book is there or on its way")
+    if open_orders:
+        return Verdict(signal, "WAITING", cancels=tuple(open_orders), reason="open orders of the book have to end first")
+    if within_band(desired - held, signal, view):
+        return Verdict(signal, "NO_CHANGE", reason="within the no-trade band")
+    flips = held * desired < 0
+    change = -held if flips else desired - held
+    proposed = proposal(signal, leg, change, view, limits)
+    refusal = next((r for control in LEG_CONTROLS if (r := control(proposed, view, limits)) is not None), None)
+    if refusal is not None:
+        return Verdict(signal, "REFUSED", refusal)
+    if flips:
+        return Verdict(signal, "WAITING", legs=(proposed,), reason="the exit of a flip goes first")
+    return Verdict(signal, "APPROVED", legs=(proposed,))
+
+
+def desired_lots(signal: Signal, view: View, limits: Limits) -> int:
+    """Position the target asks for, in lots: target x allocation x equity / price, cut to what the book may hold."""
+    terms = _terms(signal, view)
+    instrument = view.instruments[signal.symbol]
+    worth = equity(view)
+    wish = signal.target * terms.allocation * worth
+    most = limits.tightest("max_position_notional", equity=worth, strategy=signal.strategy_id)
+    if most is not None:
+        wish = max(-most, min(most, wish))
+    if not view.allow_short:
+        wish = max(0.0, wish)
+    return to_lots(wish / (signal.reference_price * float(instrument.multiplier)), float(instrument.lot))
+
+
+def within_band(change: int, signal: Signal, view: View) -> bool:
+    """Whether a change is too small to trade. A target of zero is always traded."""
+    terms = _terms(signal, view)
+    instrument = view.instruments[signal.symbol]
+    worth = abs(change) * float(instrument.lot) * signal.reference_price * float(instrument.multiplier)
+    return change == 0 or (signal.target != 0.0 and worth < terms.no_trade_band * terms.allocation * equity(view))
+
+
+def proposal(signal: Signal, leg: int, change: int, view: View, limits: Limits) -> Leg:
+    """A marketable limit at the collar around the reference price, rounded towards it."""
+    instrument = view.instruments[signal.symbol]
+    collar = limits.tightest("price_collar", equity=0.0, **subject(signal, view))
+    if collar is None:
+        raise LookupError("no price_collar is configured, and a naked market order is never sent")
+    side: Side = "buy" if change > 0 else "sell"
+    price = signal.reference_price * (1 + collar if change > 0 else 1 - collar)
+    return Leg(signal, leg, side, abs(change), ticks_towards(price, float(instrument.tick), signal.reference_price), instrument)
+
+
+def expires_at(signal: Signal, grace_ns: int) -> int:
+    """When the venue ends an order of this signal: at the end (and grace) of the next bar of its timeframe."""
+    length = TIMEFRAMES[signal.timeframe]
+    return signal.bar_time + 2 * length + grace_ns
+
+
+def _terms(signal: Signal, view: View) -> Terms:
+    try:
+        return view.terms[signal.strategy_id]
+    except KeyError:
+        raise LookupError(f"strategy {signal.strategy_id} is not configured here") from None

@@ -1,0 +1,185 @@
+"""The controls, one pure function each. The first refusal wins; any error inside one is a refusal too (see assess).
+
+Codes and their bases are listed in docs/risk-controls.md.
+"""
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import Final
+
+from libs.domain.messages import Signal
+from libs.domain.names import TIMEFRAMES
+from libs.quant.risk.equity import equity, value
+from libs.quant.risk.limits import Limits
+from libs.quant.risk.view import Leg, Refusal, View
+
+SECOND: Final = 1_000_000_000
+MINUTE: Final = 60 * SECOND
+AHEAD: Final = SECOND  # a signal may be this far in the future, market time
+
+SignalControl = Callable[[Signal, View, Limits], Refusal | None]
+LegControl = Callable[[Leg, View, Limits], Refusal | None]
+
+
+def kill_switch(signal: Signal, view: View, limits: Limits) -> Refusal | None:
+    """C01: nothing is ordered in a scope that a person has killed."""
+    scopes = (("fleet", ""), ("account", view.account_id), ("strategy", signal.strategy_id), ("symbol", signal.symbol))
+    hit = next((scope for scope in scopes if scope in view.killed), None)
+    if hit is None:
+        return None
+    return Refusal("RC-C01", f"kill switch is on for {':'.join(filter(None, hit))}; rearm it with: fleet risk rearm", "off", "on")
+
+
+def market_clock(signal: Signal, view: View, limits: Limits) -> Refusal | None:
+    """C03: without a market clock for three host seconds nothing can be known to be fresh."""
+    return Refusal("RC-C03", "no market clock for 3 s", "3 s", "stale") if view.stale else None
+
+
+def known_instrument(signal: Signal, view: View, limits: Limits) -> Refusal | None:
+    """A02: the symbol is an instrument of the account's market, in a currency we can count."""
+    instrument = view.instruments.get(signal.symbol)
+    if instrument is None:
+        return Refusal("RC-A02", f"unknown instrument {signal.symbol}", "listed", "unknown")
+    if instrument.currency != view.base_currency:
+        return Refusal("RC-A05", f"no rate from {instrument.currency} to {view.base_currency}", view.base_currency, instrument.currency)
+    return None
+
+
+def sound_target(signal: Signal, view: View, limits: Limits) -> Refusal | None:
+    """A01: target within -1 to 1, confidence within 0 to 1, price positive; all finite."""
+    numbers = (signal.target, signal.confidence, signal.reference_price)
+    if all(map(isfinite, numbers)) and -1 <= signal.target <= 1 and 0 <= signal.confidence <= 1 and signal.reference_price > 0:
+        return None
+    return Refusal("RC-A01", "expected target -1..1, confidence 0..1, price above 0", "", str(numbers))
+
+
+def fresh_signal(signal: Signal, view: View, limits: Limits) -> Refusal | None:
+    """A12: not past its `valid_until`, and from no later than a second from now. Market time."""
+    if view.now > signal.valid_until:
+        return Refusal("RC-A12", "the signal came too late", "0 s", f"{(view.now - signal.valid_until) / SECOND:.3f} s late")
+    if signal.decided_at > view.now + AHEAD:
+        return Refusal("RC-A12", "the signal is from the future", "1 s", f"{(signal.decided_at - view.now) / SECOND:.3f} s ahead")
+    return None
+
+
+def price_age_limit(timeframe: str, speed: float) -> int:
+    """Oldest reference price that may size an order, market ns: the largest of 2 s, a bar, and half a host second."""
+    return max(2 * SECOND, TIMEFRAMES[timeframe], int(speed * SECOND / 2))
+
+
+def fresh_price(signal: Signal, view: View, limits: Limits) -> Refusal | None:
+    """A08: the reference price is not too old."""
+    age = view.now - signal.decided_at
+    oldest = price_age_limit(signal.timeframe, view.speed)
+    if age <= oldest:
+        return None
+    return Refusal("RC-A08", "the reference price is too old", f"{oldest / SECOND:g} s", f"{age / SECOND:.3f} s")
+
+
+def price_collar(signal: Signal, view: View, limits: Limits) -> Refusal | None:
+    """A07: the reference price lies within the collar around the newest price we know."""
+    collar = limits.tightest("price_collar", equity=0.0, **subject(signal, view))
+    mark = view.marks.get(signal.symbol)
+    if collar is None or mark is None:
+        return Refusal("RC-A07", "no price or no collar to judge by", str(collar), str(mark))
+    off = abs(signal.reference_price - mark) / mark
+    if off <= collar:
+        return None
+    return Refusal("RC-A07", f"reference price {signal.reference_price:g} is away from the market at {mark:g}", f"{collar:g}", f"{off:.4f}")
+
+
+def venue_steps(leg: Leg, view: View, limits: Limits) -> Refusal | None:
+    """A03: whole positive lots and ticks, and no less than the venue's smallest notional unless it closes the book."""
+    if leg.lots <= 0 or leg.price <= 0:
+        return Refusal("RC-A03", "quantity and price must be positive", "1", f"{leg.lots} lots at {leg.price} ticks")
+    closes = leg.signed + view.positions.get((leg.signal.strategy_id, leg.signal.symbol), 0) == 0
+    if leg.notional >= float(leg.instrument.min_notional) or closes:
+        return None
+    return Refusal("RC-A03", "below the venue's smallest notional", str(leg.instrument.min_notional), f"{leg.notional:.2f}")
+
+
+def order_notional(leg: Leg, view: View, limits: Limits) -> Refusal | None:
+    """A05: notional of one order. A leg that only shrinks its book passes: refusing it would trap the position."""
+    most = limits.tightest("max_order_notional", equity=equity(view), **subject(leg.signal, view))
+    if most is None or leg.notional <= most or shrinks(leg, view, leg.signal.strategy_id):
+        return None
+    return Refusal("RC-A05", "order notional above max_order_notional", f"{most:.2f}", f"{leg.notional:.2f}")
+
+
+def position(leg: Leg, view: View, limits: Limits) -> Refusal | None:
+    """B01: position of a strategy's book, and of the account in the symbol, with open and unknown orders at worst case."""
+    signal = leg.signal
+    strategy_limit = limits.tightest("max_position_notional", equity=equity(view), strategy=signal.strategy_id)
+    account_limit = limits.tightest("max_position_notional", equity=equity(view), symbol=signal.symbol, account=view.account_id)
+    for most, book in ((strategy_limit, signal.strategy_id), (account_limit, None)):
+        if most is None or shrinks(leg, view, book):
+            continue
+        worst = abs(value(view, signal.symbol, worst_lots(view, signal.symbol, book, leg.signed)))
+        if worst > most:
+            return Refusal("RC-B01", "position above max_position_notional", f"{most:.2f}", f"{worst:.2f}")
+    return None
+
+
+def gross_exposure(leg: Leg, view: View, limits: Limits) -> Refusal | None:
+    """B02: sum of the worst case of every symbol, longs and shorts alike, as a share of equity."""
+    most = limits.tightest("max_gross_exposure", equity=equity(view), account=view.account_id, fleet="*")
+    if most is None or shrinks(leg, view, None):
+        return None
+    mine = leg.signal.symbol
+    gross = sum(
+        abs(value(view, symbol, worst_lots(view, symbol, None, leg.signed if symbol == mine else 0))) for symbol in {*view.symbols(), mine}
+    )
+    if gross <= most:
+        return None
+    return Refusal("RC-B02", "gross exposure above max_gross_exposure", f"{most:.2f}", f"{gross:.2f}")
+
+
+def order_rate(leg: Leg, view: View, limits: Limits) -> Refusal | None:
+    """B07: orders of a strategy and of the account within the last minute of market time."""
+    since = view.now - MINUTE
+    for scope, key in (("strategy", leg.signal.strategy_id), ("account", view.account_id)):
+        most = limits.tightest("max_orders_per_minute", equity=0.0, **{scope: key})
+        sent = sum(1 for strategy, at in view.ordered_at if at > since and (scope == "account" or strategy == key))
+        if most is not None and sent + 1 > most:
+            return Refusal("RC-B07", f"too many orders of {scope} {key} within a minute", f"{most:g}", str(sent + 1))
+    return None
+
+
+def crossing(leg: Leg, view: View, limits: Limits) -> Refusal | None:
+    """B10: an order that could trade with an open one of our own, of whatever strategy."""
+    for other in view.open_orders:
+        if other.symbol != leg.signal.symbol or other.side == leg.side:
+            continue
+        buy, sell = (leg.price, other.price) if leg.side == "buy" else (other.price, leg.price)
+        if buy >= sell:
+            return Refusal("RC-B10", f"could trade with our own order {other.order_id}", "no crossing", f"buy {buy} >= sell {sell} ticks")
+    return None
+
+
+SIGNAL_CONTROLS: Final[Sequence[SignalControl]] = (
+    kill_switch,
+    market_clock,
+    known_instrument,
+    sound_target,
+    fresh_signal,
+    fresh_price,
+    price_collar,
+)
+LEG_CONTROLS: Final[Sequence[LegControl]] = (venue_steps, order_notional, position, gross_exposure, order_rate, crossing)
+
+
+def subject(signal: Signal, view: View) -> dict[str, str]:
+    """What is being judged, by limit scope."""
+    return {"order": "*", "symbol": signal.symbol, "strategy": signal.strategy_id, "account": view.account_id, "fleet": "*"}
+
+
+def worst_lots(view: View, symbol: str, strategy_id: str | None, change: int) -> int:
+    """The largest position, either side, that open orders and `change` more lots can lead to."""
+    low, high = view.exposure_lots(symbol, strategy_id)
+    return max(abs(low + min(change, 0)), abs(high + max(change, 0)))
+
+
+def shrinks(leg: Leg, view: View, strategy_id: str | None) -> bool:
+    """Whether the leg, filled after everything open, can only bring the position nearer to zero."""
+    low, high = view.exposure_lots(leg.signal.symbol, strategy_id)
+    return 0 < leg.lots <= (low if leg.side == "sell" else -high)

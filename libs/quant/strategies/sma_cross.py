@@ -1,0 +1,70 @@
+"""Simple moving average crossover, long side: the yardstick every engine has.
+
+Source: Brock, Lakonishok and LeBaron (1992), Simple Technical Trading Rules and the Stochastic Properties of Stock
+Returns, variable-length moving average rule without a band.
+"""
+
+from typing import NamedTuple
+
+from libs.quant.strategies.contract import BarView, Strategy
+
+
+class Params(NamedTuple):
+    """Lengths in bars: 1 <= fast < slow."""
+
+    fast: int = 10
+    slow: int = 30
+
+
+class State(NamedTuple):
+    """Closes are whole millionths, so that sums are exact: float sums take sides on ties (170 of 300,000 bars measured)."""
+
+    closes: list[int]  # ring of the last `slow`
+    seen: int
+    fast_sum: int
+    slow_sum: int
+    target: float
+
+
+def init(params: Params) -> State:
+    """Nothing seen, no opinion."""
+    return State([0] * params.slow, 0, 0, 0, float("nan"))
+
+
+def step(state: State, bar: BarView, params: Params) -> tuple[State, float]:
+    """Target 1 while the fast mean of closes is above the slow one, 0 while below, unchanged while equal or warming up."""
+    fast, slow = params.fast, params.slow
+    close = int(bar.close * 1e6 + 0.5)
+    at = state.seen % slow
+    leaves_fast = state.closes[(state.seen - fast) % slow] if state.seen >= fast else 0
+    fast_sum = state.fast_sum + close - leaves_fast
+    slow_sum = state.slow_sum + close - state.closes[at]
+    state.closes[at] = close
+    seen = state.seen + 1
+    target = state.target
+    if seen >= slow:
+        gap = fast_sum * slow - slow_sum * fast
+        if gap > 0:
+            target = 1.0
+        elif gap < 0:
+            target = 0.0
+    return State(state.closes, seen, fast_sum, slow_sum, target), target
+
+
+def check(params: Params) -> str | None:
+    """Lengths must be ordered."""
+    if 1 <= params.fast < params.slow <= 10_000:
+        return None
+    return f"expected 1 <= fast < slow <= 10000, got fast={params.fast}, slow={params.slow}"
+
+
+SMA_CROSS = Strategy(
+    name="sma_cross",
+    params=Params,
+    state=State,
+    init=init,
+    step=step,
+    warmup=lambda params: params.slow,
+    check=check,
+    source="Brock, Lakonishok and LeBaron (1992)",
+)

@@ -1,0 +1,94 @@
+"""Whether the books agree with each other and with the venue's. Looked at while nothing is being booked."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from libs.common.database import Database
+
+_STEP: Final = Decimal(1).scaleb(-12)
+SHOWN: Final = 20  # faults of one kind that are named; a broken book breaks in thousands of places
+
+
+class Held(NamedTuple):
+    """What a venue says an account holds: cash by currency, quantity by symbol."""
+
+    cash: Mapping[str, Decimal]
+    positions: Mapping[str, Decimal]
+
+
+async def ledger_faults(database: Database, held: Mapping[str, Held]) -> list[str]:
+    """Every difference, one sentence each; empty when the books balance.
+
+    Transactions sum to zero in each commodity; positions and cash balances equal the ledger; and for each account of
+    `held` the ledger equals what its venue says.
+    """
+    return [
+        *await _unbalanced(database),
+        *await _positions(database),
+        *await _balances(database),
+        *await _venues(database, held),
+    ]
+
+
+async def _unbalanced(database: Database) -> list[str]:
+    rows = await database.fetch(
+        "select account_id, txn_id, commodity, sum(amount) from cash_ledger group by account_id, txn_id, commodity"
+        " having sum(amount) <> 0 order by 1, 2, 3 limit %s",
+        (SHOWN,),
+    )
+    return [f"{account}: transaction {txn} is off by {amount.normalize():f} {what}, expected 0" for account, txn, what, amount in rows]
+
+
+async def _positions(database: Database) -> list[str]:
+    rows = await database.fetch(
+        "select account_id, strategy_id, symbol, coalesce(p.quantity, 0), coalesce(l.quantity, 0) from positions p full join"
+        " (select account_id, strategy_id, commodity as symbol, sum(amount) as quantity from cash_ledger"
+        " where ledger_account = 'position' group by 1, 2, 3) l using (account_id, strategy_id, symbol)"
+        " where coalesce(p.quantity, 0) <> coalesce(l.quantity, 0) order by 1, 2, 3 limit %s",
+        (SHOWN,),
+    )
+    return [
+        f"{account}: {strategy} holds {book.normalize():f} {symbol} by its position, {ledger.normalize():f} by the ledger"
+        for account, strategy, symbol, book, ledger in rows
+    ]
+
+
+async def _balances(database: Database) -> list[str]:
+    rows = await database.fetch(
+        "select account_id, commodity, coalesce(b.balance, 0), coalesce(l.balance, 0) from cash_balances b full join"
+        " (select account_id, commodity, sum(amount) as balance from cash_ledger where ledger_account = 'cash' group by 1, 2) l"
+        " using (account_id, commodity) where coalesce(b.balance, 0) <> coalesce(l.balance, 0) order by 1, 2 limit %s",
+        (SHOWN,),
+    )
+    return [
+        f"{account}: the balance is {balance.normalize():f} {what}, the ledger's cash {ledger.normalize():f}"
+        for account, what, balance, ledger in rows
+    ]
+
+
+async def _venues(database: Database, held: Mapping[str, Held]) -> list[str]:
+    rows = await database.fetch(
+        "select account_id, ledger_account, commodity, sum(amount) from cash_ledger"
+        " where ledger_account in ('cash', 'position') and account_id = any(%b::text[]) group by 1, 2, 3",
+        (list(held),),
+    )
+    ours: defaultdict[tuple[str, str], dict[str, Decimal]] = defaultdict(dict)
+    for account, side, commodity, amount in rows:
+        ours[account, side][commodity] = amount
+    return [
+        fault
+        for account, there in sorted(held.items())
+        for side, theirs in (("cash", there.cash), ("position", there.positions))
+        for fault in _differences(account, side, ours[account, side], theirs)
+    ]
+
+
+def _differences(account: str, side: str, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> list[str]:
+    zero = Decimal(0)
+    return [
+        f"{account}: the venue has {there.normalize():f} {commodity} in {side}, the ledger {here.normalize():f}"
+        for commodity in sorted(ours.keys() | theirs.keys())
+        if (here := ours.get(commodity, zero)) != (there := theirs.get(commodity, zero).quantize(_STEP))
+    ]

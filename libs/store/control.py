@@ -1,0 +1,115 @@
+"""What the operator orders: the row that says so and its `commands` message, in one transaction; then the bell."""
+
+from collections.abc import Sequence
+from typing import Final, Literal, get_args
+
+from libs.common.clocks import HostClock
+from libs.common.database import Database, Write
+from libs.common.envelope import Sealer
+from libs.common.ids import uuid7
+from libs.common.journal import Hop, Journal, Outgoing
+from libs.domain.messages import Command
+from libs.domain.streams import CONTROL
+
+Scope = Literal["fleet", "account", "strategy", "symbol"]
+SCOPES: Final[tuple[str, ...]] = get_args(Scope)
+
+_KNOWN: Final[dict[str, Literal["account", "strategy", "symbol"]]] = {"account": "account", "strategy": "strategy", "symbol": "symbol"}
+_OBEYING: Final = {
+    "kill": ("risk_manager", "trade_executor"),
+    "rearm": ("risk_manager", "trade_executor"),
+    "reload": ("strategy_engine",),
+    "pause": ("strategy_engine",),
+    "resume": ("strategy_engine",),
+}
+
+
+class Control:
+    """The operator's hand on the fleet. Services obey the rows within a second, with the bell or without.
+
+    Every method raises `Unreachable` when the database is away: the order may then have been taken, look before repeating.
+    """
+
+    def __init__(self, database: Database, journal: Journal, clock: HostClock) -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._sealer = Sealer("fleet", clock)
+
+    async def set_kill(self, scope: Scope, key: str, active: bool, reason: str, by: str) -> None:
+        """While active nothing new is ordered in the scope; `key` names the account, strategy or symbol, "" for the fleet.
+
+        Raises:
+            LookupError: there is no such account, strategy or symbol, or what is to be rearmed is not killed.
+        """
+        if active:
+            await self._must_know(scope, key)
+        else:
+            await self._must_be_killed(scope, key)
+        write = Write(
+            "insert into kill_switch (scope, key, active, reason, set_by) values (%s, %s, %s, %s, %s) on conflict (scope, key) do update"
+            " set active = excluded.active, reason = excluded.reason, set_by = excluded.set_by, set_at = clock_timestamp()",
+            (scope, key, active, reason, by),
+        )
+        await self._order("kill" if active else "rearm", named(scope, key), reason, by, write)
+
+    async def enable_strategy(self, strategy_id: str, enabled: bool, by: str) -> None:
+        """A disabled strategy emits nothing; what it holds stays.
+
+        Raises:
+            LookupError: there is no such strategy; the text names those there are.
+        """
+        await self._must_know("strategy", strategy_id)
+        write = Write("update strategies set enabled = %s, updated_at = now() where strategy_id = %s", (enabled, strategy_id))
+        await self._order("reload", named("strategy", strategy_id), "enabled" if enabled else "disabled", by, write)
+
+    async def set_paused(self, paused: bool, by: str) -> None:
+        """While the session is paused the market goes on, and no strategy emits a signal.
+
+        Raises:
+            LookupError: no session runs.
+        """
+        if not await self._database.fetch("select from sessions where state = 'running'"):
+            raise LookupError("no session is running: there is nothing to pause or resume")
+        write = Write("update sessions set paused = %s where state = 'running'", (paused,))
+        await self._order("pause" if paused else "resume", "fleet", "", by, write)
+
+    async def _order(
+        self, command: Literal["pause", "resume", "reload", "kill", "rearm"], scope: str, reason: str, by: str, write: Write
+    ) -> None:
+        number = uuid7(self._clock)
+        note = Write(
+            'insert into commands (id, command, scope, reason, "by") values (%s, %s, %s, %s, %s)', (number, command, scope, reason, by)
+        )
+        said = Command(command=command, scope=scope, reason=reason, by=by)
+        body = self._sealer.seal("commands", said, ts_event_ns=self._clock.now_ns(), trace=str(number))
+        out = [Outgoing("commands", CONTROL.of(service), number, body) for service in _OBEYING[command]]
+        await self._journal.commit(Hop(writes=[write, note], out=out))
+
+    async def _must_know(self, scope: str, key: str) -> None:
+        if scope == "fleet":
+            return
+        known = await self._names(_KNOWN[scope])
+        if key not in known:
+            raise LookupError(f"no {scope} is called {key!r}; there are: {', '.join(known) or 'none'}")
+
+    async def _names(self, scope: Literal["account", "strategy", "symbol"]) -> Sequence[str]:
+        match scope:
+            case "account":
+                rows = await self._database.fetch("select account_id from accounts order by account_id")
+            case "strategy":
+                rows = await self._database.fetch("select strategy_id from strategies order by strategy_id")
+            case "symbol":
+                rows = await self._database.fetch("select distinct symbol from instruments order by symbol")
+        return [row[0] for row in rows]
+
+    async def _must_be_killed(self, scope: str, key: str) -> None:
+        killed = await self._database.fetch("select scope, key from kill_switch where active order by scope, key")
+        if (scope, key) not in killed:
+            on = ", ".join(named(*row) for row in killed) or "none"
+            raise LookupError(f"the kill switch of {named(scope, key)} is not on; those that are: {on}")
+
+
+def named(scope: str, key: str) -> str:
+    """A scope as people write it: `fleet`, `strategy:sma_fast`."""
+    return f"{scope}:{key}" if key else scope

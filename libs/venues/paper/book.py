@@ -1,0 +1,138 @@
+"""What the paper venue knows of one account: a fold over its records, the same live and when the file is read again."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal, assert_never
+
+import msgspec
+
+from libs.domain.books import signed
+from libs.domain.orders import Order
+from libs.domain.trades import Fill
+from libs.venues.broker import VenueOrder, VenueStatus
+
+Moment = tuple[int, int]
+"""Where a market event stands among those of its symbol: (quote time or bar start, sequence number)."""
+
+NEVER: Final[Moment] = (-1, -1)
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """First record of a book: whose it is and what was paid in, by currency."""
+
+    account_id: str
+    deposit: dict[str, Decimal]
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue took an order. It meets only events after `heard`."""
+
+    order: Order
+    heard: Moment
+    market_time: int
+
+
+class Filled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An order was filled by the event at `heard`."""
+
+    fill: Fill
+    cash: Decimal  # signed change of cash in the fee's currency, fee included
+    heard: Moment
+    market_time: int
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An order ended with something unfilled."""
+
+    client_order_id: str
+    status: Literal["canceled", "expired"]
+    market_time: int
+
+
+Record = Opened | Accepted | Filled | Ended
+
+_decoder: Final = msgspec.json.Decoder(list[Record])
+
+
+def encode(records: Iterable[Record]) -> bytes:
+    """Records that stand or fall together, as one payload."""
+    return msgspec.json.encode(list(records))
+
+
+def decode(payload: bytes) -> list[Record]:
+    """The records of a payload; msgspec.ValidationError when it holds something else."""
+    return _decoder.decode(payload)
+
+
+@dataclass(slots=True)
+class BookedOrder:
+    """An accepted order and how far it got."""
+
+    order: Order
+    status: VenueStatus = "open"
+    filled: Decimal = Decimal(0)
+    fills: int = 0
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.order.quantity - self.filled
+
+    def view(self) -> VenueOrder:
+        return VenueOrder(self.order.client_order_id, self.order.symbol, self.status, self.order.quantity, self.filled)
+
+
+class Book:
+    """Orders, fills, cash and positions. Changed by `apply` only; `heard` also by whoever hears the market."""
+
+    def __init__(self) -> None:
+        self.account_id = ""
+        self.orders: dict[str, BookedOrder] = {}  # by client order id
+        self.open: dict[str, dict[str, BookedOrder]] = {}  # by symbol, then client order id, in order of arrival
+        self.fills: list[Fill] = []
+        self.cash: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.positions: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.heard: dict[str, Moment] = {}  # newest event by symbol
+        self.market_time = 0
+
+    def apply(self, record: Record) -> None:
+        """Take in one record."""
+        match record:
+            case Opened():
+                self.account_id = record.account_id
+                self.cash.update(record.deposit)
+                return
+            case Accepted():
+                booked = BookedOrder(record.order)
+                self.orders[record.order.client_order_id] = booked
+                self.open.setdefault(record.order.symbol, {})[record.order.client_order_id] = booked
+                self._hear(record.order.symbol, record.heard)
+            case Filled():
+                self._fill(record.fill)
+                self.cash[record.fill.fee_currency] += record.cash
+                self._hear(record.fill.symbol, record.heard)
+            case Ended():
+                self._close(self.orders[record.client_order_id], record.status)
+            case _:
+                assert_never(record)
+        self.market_time = max(self.market_time, record.market_time)
+
+    def _hear(self, symbol: str, moment: Moment) -> None:
+        self.heard[symbol] = max(self.heard.get(symbol, NEVER), moment)
+
+    def _fill(self, fill: Fill) -> None:
+        booked = self.orders[fill.client_order_id]
+        booked.filled = fill.cumulative
+        booked.fills += 1
+        if not booked.remaining:
+            self._close(booked, "filled")
+        self.positions[fill.symbol] += signed(fill.side, fill.quantity)
+        self.fills.append(fill)
+
+    def _close(self, booked: BookedOrder, status: VenueStatus) -> None:
+        booked.status = status
+        resting = self.open[booked.order.symbol]
+        del resting[booked.order.client_order_id]
+        if not resting:
+            del self.open[booked.order.symbol]

@@ -1,0 +1,141 @@
+"""An append-only file of lines that survives being killed at any moment.
+
+A line is `<checksum> <payload>`, the checksum (CRC-32, hex) chained over all payloads so far: a changed, missing,
+doubled or swapped line shows. A line is written whole or not at all: every append is flushed before the next, so only
+the last line can be torn, and it is cut off when the file is opened again. One process at a time.
+"""
+
+import fcntl
+import logging
+import os
+import sys
+import zlib
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+_log = logging.getLogger(__name__)
+_flush: Final = os.fsync if sys.platform == "darwin" else os.fdatasync
+
+
+class BookFileError(Exception):
+    """The file cannot be used; the message names it."""
+
+
+class BookLocked(BookFileError):
+    """Another process has the file open."""
+
+
+class BookDamaged(BookFileError):
+    """Lines that were once flushed are no longer what was written."""
+
+
+class BookFailed(BookFileError):
+    """A write failed: what of it is on disk is known only after opening the file again. Nothing else is possible."""
+
+
+class _Sound(NamedTuple):
+    """The part of a file that is whole."""
+
+    payloads: list[bytes]
+    checksum: int
+    size: int  # bytes
+
+
+class BookFile:
+    """The open file, held by this process alone."""
+
+    def __init__(self, path: Path, fd: int, checksum: int) -> None:
+        self.path = path
+        self._fd = fd
+        self._checksum = checksum
+        self._failure: str | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[Self, list[bytes]]:
+        """Open or make the file, take its lock, cut off a torn last line (logged as a warning); with all it holds.
+
+        Raises:
+            BookLocked: another process holds it.
+            BookDamaged: a line before the last does not match its checksum.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            _lock(path, fd)
+            data = path.read_bytes()
+            sound = _read(path, data)
+            if sound.size < len(data):
+                _log.warning("%s: cut off a torn last line, %d bytes at byte %d", path, len(data) - sound.size, sound.size)
+                os.ftruncate(fd, sound.size)
+                os.fsync(fd)
+            if not sound.size:
+                _flush_directory(path.parent)
+        except BaseException:
+            os.close(fd)
+            raise
+        return cls(path, fd, sound.checksum), sound.payloads
+
+    def append(self, payload: bytes) -> None:
+        """Write one line and flush it to disk; blocks for the time of a flush. `payload` holds no newline.
+
+        Raises:
+            BookFailed: this or an earlier append failed.
+        """
+        self.check()
+        checksum = zlib.crc32(payload, self._checksum)
+        line = b"%08x %s\n" % (checksum, payload)
+        try:
+            while line:
+                line = line[os.write(self._fd, line) :]
+            _flush(self._fd)
+        except OSError as error:
+            self._failure = str(error)
+            raise BookFailed(f"{self.path}: {error}") from error
+        self._checksum = checksum
+
+    def check(self) -> None:
+        """Raises BookFailed once a write has failed or the file is closed, so that nobody reads what may not be on disk."""
+        if self._failure is not None:
+            raise BookFailed(f"{self.path}: nothing can be written any more: {self._failure}")
+
+    def close(self) -> None:
+        """Give up file and lock; a second time does nothing."""
+        self._failure = self._failure or "the file is closed"
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def _lock(path: Path, fd: int) -> None:
+    holder = path.with_name(path.name + ".holder")
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        name = holder.read_text().strip() if holder.exists() else "another process"
+        raise BookLocked(f"{path} is held by {name}") from None
+    holder.write_text(f"process {os.getpid()}\n")  # for the message only; the lock is flock's
+
+
+def _read(path: Path, data: bytes) -> _Sound:
+    payloads: list[bytes] = []
+    checksum = at = 0
+    while at < len(data):
+        end = data.find(b"\n", at)
+        line = data[at : end if end >= 0 else len(data)]
+        payload = line[9:]
+        expected = zlib.crc32(payload, checksum)
+        if end < 0 or line[:9] != b"%08x " % expected:
+            if 0 <= end < len(data) - 1:
+                raise BookDamaged(f"{path}: line {len(payloads) + 1}, at byte {at}, does not match its checksum, and more follows it")
+            break
+        payloads.append(payload)
+        checksum, at = expected, end + 1
+    return _Sound(payloads, checksum, at)
+
+
+def _flush_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,23 @@
+"""Times as people and files write them, to exact nanoseconds."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FRACTION = re.compile(r"\.(\d{1,9})")
+
+
+def nanoseconds(text: str) -> int:
+    """UTC nanoseconds of an ISO 8601 time with up to nine decimals, or of digits that are such already.
+
+    A time without an offset is UTC. ValueError when it is neither.
+    """
+    if text.isdecimal():
+        return int(text)
+    fraction = _FRACTION.search(text)
+    # datetime keeps microseconds only, so the decimals are taken out and added back as they are.
+    moment = datetime.fromisoformat(_FRACTION.sub("", text, count=1))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    return seconds * 1_000_000_000 + (int(fraction[1].ljust(9, "0")) if fraction else 0)

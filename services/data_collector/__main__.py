@@ -1,0 +1,23 @@
+"""python -m services.data_collector"""
+
+import os
+
+from libs.common import runner
+from libs.common.runner import Context
+from libs.common.settings import from_environment
+from services.data_collector import app
+from services.data_collector.settings import CollectorSettings
+
+
+def main() -> None:
+    def settings() -> CollectorSettings:
+        return from_environment(CollectorSettings, os.environ)
+
+    async def work(context: Context) -> None:
+        await app.work(context, settings())
+
+    runner.run("data_collector", 9101, settings, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""data_collector: a feed in, checked and stored market data out, and the clock that everything else goes by."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from libs.common.clocks import SECOND
+from libs.common.database import CopyWriter, Database
+from libs.common.ids import uuid7
+from libs.common.runner import Context
+from libs.common.settings import from_toml
+from libs.domain.configuration import SystemConfig
+from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, SIGNALS
+from libs.quant.bars import GRACE_NS
+from libs.store import market, sessions
+from libs.store.sessions import Session
+from libs.venues.feed import MarketDataFeed
+from services.data_collector.collect import Collector
+from services.data_collector.feeds import chosen
+from services.data_collector.publish import Publisher
+from services.data_collector.settings import CollectorSettings
+
+log = logging.getLogger(__name__)
+
+CONSUMERS = {
+    "risk": (SIGNALS.stream or "", ORDERS_UPDATES.stream or ""),
+    "executor": (ORDERS_APPROVED.stream or "",),
+}
+"""Who reads which streams for an account: their cursors begin with the account."""
+
+
+async def work(context: Context, settings: CollectorSettings) -> None:
+    """Plays sessions of the chosen feed, one after another, until asked to stop."""
+    system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
+    feed = chosen(settings)
+    database = context.database("bars")
+    ticks = CopyWriter(context.database("ticks"), "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
+    writing = asyncio.create_task(ticks.run())
+    try:
+        while not context.stopping.is_set():
+            session = await _session(context, settings, system, feed, database)
+            context.sealer.session_id = session.session_id
+            publisher = Publisher(context.bus, context.sealer, context.clock, session.session_id, session.speed)
+            collector = Collector(feed, session, database, ticks, publisher, context.clock)
+            context.info["market_time_ns"] = lambda c=collector: c.market_time  # type: ignore[misc]
+            context.readiness.set("service", True, f"playing {session.feed}")
+            if await collector.run(context.stopping):
+                await sessions.finish(database, session.session_id)
+                log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id)
+                await publisher.send(collector.market_time, clock=publisher.clock(collector.market_time, finished=True))
+            else:
+                await collector.rest()
+    finally:
+        writing.cancel()
+        await ticks.flush()
+
+
+async def _session(
+    context: Context, settings: CollectorSettings, system: SystemConfig, feed: MarketDataFeed, database: Database
+) -> Session:
+    """The session to go on with, or a new one."""
+    mode = "lockstep" if settings.lockstep else "free"
+    speed = settings.speed or feed.speed
+    await sessions.register_instruments(database, feed.instruments)
+    found = await sessions.resumable(database, feed.name, feed.seed, mode)
+    if found is not None:
+        log.info("resuming session %s of %s at market time %d", found.session_id, found.feed, found.market_time)
+        await sessions.set_speed(database, found.session_id, speed)
+        return await _reread(database)
+    session = Session(
+        session_id=str(uuid7(context.clock)),
+        feed=feed.name,
+        seed=feed.seed,
+        mode=mode,
+        speed=speed,
+        venue=feed.instruments[0].venue,
+        timeframes=tuple(feed.timeframes),
+        grace_ns=0 if feed.recorded_bars else GRACE_NS,
+        fills={"on": dict(feed.fill_on), "latency_ns": int(system.paper.latency_ms * SECOND / 1000)},
+        market_time=feed.start,
+        horizon=0,
+        step=0,
+        paused=False,
+    )
+    await sessions.open_new(database, session, system.account, CONSUMERS)
+    log.info("opened session %s of %s", session.session_id, session.feed)
+    return await _reread(database)
+
+
+async def _reread(database: Database) -> Session:
+    session = await sessions.current(database)
+    if session is None:
+        raise RuntimeError("the session that was just opened is gone")
+    return session

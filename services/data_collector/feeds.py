@@ -1,0 +1,28 @@
+"""The feed that the operator asked for."""
+
+from pathlib import Path
+
+from libs.common.settings import ConfigError
+from libs.venues.feed import MarketDataFeed
+from libs.venues.synthetic.feed import SyntheticFeed
+from services.data_collector.settings import CollectorSettings
+
+
+def chosen(settings: CollectorSettings) -> MarketDataFeed:
+    """The feed of FEED.
+
+    Raises:
+        ConfigError: there is no such recording, or its files are not there.
+    """
+    kind, _, name = settings.feed.partition(":")
+    if kind == "synthetic":
+        return SyntheticFeed(settings.seed, settings.stocks or None, settings.ticks_per_s or None)
+    # Imported only here: reading Parquet costs memory that no other market needs.
+    from libs.venues.replay.catalog import named
+    from libs.venues.replay.dataset import DataNotFound
+    from libs.venues.replay.feed import ReplayFeed
+
+    try:
+        return ReplayFeed(named(name), Path(settings.market_data_dir) if settings.market_data_dir else None)
+    except (ValueError, DataNotFound) as error:
+        raise ConfigError(f"FEED={settings.feed}: {error}") from error
