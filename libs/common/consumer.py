@@ -35,7 +35,10 @@ class Bell:
 class Stage(Protocol):
     """What a service does with its streams."""
 
-    streams: tuple[str, ...]  # the first is the one whose messages can be put aside
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """What it reads; the first is the one whose messages can be put aside."""
+        ...
 
     async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         """Reads what lies beyond the cursors (at most `limit` of the first stream) and decides. None: nothing to do."""

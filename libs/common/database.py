@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, LiteralString, NamedTuple, cast
 
 import psycopg
@@ -89,7 +89,7 @@ class Database:
             self.last_error = None
         return self._connection
 
-    async def fetch(self, query: LiteralString, params: Sequence[object] = ()) -> list[Row]:
+    async def fetch(self, query: LiteralString, params: Sequence[object] | Mapping[str, object] = ()) -> list[Row]:
         """All rows of one autocommit statement: one snapshot, one round trip."""
         async with self._busy:
             connection = await self.connection()

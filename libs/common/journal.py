@@ -122,7 +122,7 @@ class PostgresJournal:
         statements = [Write("select cursor_move(%s, %s, %s, %s, %s)", (m.consumer, m.stream, m.start, m.end, m.epoch)) for m in hop.moves]
         statements += hop.writes
         for name, outs in by_stream.items():
-            statements.append(Write("select journal_append(%s, %b::uuid[], %b::text[])", _appended(name, outs)))
+            statements.append(Write("select journal_append(%s, %s::uuid[], %b::text[])", _appended(name, outs)))
         started = asyncio.get_running_loop().time()
         results = await self._database.write(statements)
         consumer = hop.moves[0].consumer if hop.moves else "-"

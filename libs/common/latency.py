@@ -13,11 +13,11 @@ class Latency:
         """Take one in."""
         self._samples.append(seconds)
 
-    def quantiles_ms(self) -> dict[str, float | int]:
-        """Count, median and 99th percentile in milliseconds (nearest rank); only the count when there is none."""
+    def quantiles_ms(self) -> dict[str, float | int] | None:
+        """Count, median and 99th percentile in milliseconds (nearest rank); None without a sample."""
         ordered = sorted(self._samples)
         if not ordered:
-            return {"n": 0}
+            return None
         at = {"p50": 0.5, "p99": 0.99}
         ranks = {name: min(len(ordered) - 1, int(q * len(ordered))) for name, q in at.items()}
         return {"n": len(ordered), **{name: round(ordered[rank] * 1000, 3) for name, rank in ranks.items()}}

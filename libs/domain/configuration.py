@@ -24,15 +24,16 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Terms of the paper venue."""
+    """Terms of the paper venue; bps are of the price."""
 
     latency_ms: NotNegative = 0.0  # market time from decision to venue
-    half_spread_bps: NotNegative = 0.0  # on bars without quotes
-    slippage_bps: NotNegative = 0.0
-    participation: Fraction = 1.0  # of a shown size or bar volume that one order may take
-    fee_bps: NotNegative = 0.0
-    fee_per_unit: NotNegative = 0.0
-    fee_min: NotNegative = 0.0
+    half_spread_bps: Decimal = Decimal(0)  # on bars without quotes
+    slippage_bps: Decimal = Decimal(0)
+    participation: Decimal = Decimal(1)  # of a shown size that our orders of a side may take
+    bar_participation: Decimal = Decimal("0.1")  # the same of a trade bar's volume
+    fee_bps: Decimal = Decimal(0)
+    fee_per_unit: Decimal = Decimal(0)
+    fee_min: Decimal = Decimal(0)  # of each fill
 
 
 class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

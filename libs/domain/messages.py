@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+VerdictKind = Literal["APPROVED", "NO_CHANGE", "REFUSED", "WAITING", "SUPERSEDED", "EXPIRED"]
+
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A strategy's target for one symbol at one bar; nothing has been checked yet."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from libs.common.database import Database
 
@@ -106,7 +106,8 @@ async def standing(database: Database) -> Standing | None:
         (sessions[0][0], sessions[0][0]),
     )
     cash = {currency: balance for currency, balance, _ in worth}
-    return Standing(*sessions[0], cash=cash, equity={currency: equity for currency, _, equity in worth})
+    values: list[Any] = [*sessions[0], cash, {currency: equity for currency, _, equity in worth}]
+    return Standing(*values)
 
 
 async def at_rest(database: Database) -> bool:

@@ -1,7 +1,8 @@
 """What the operator orders: the row that says so and its `commands` message, in one transaction; then the bell."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, get_args
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
 
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Write
@@ -12,7 +13,6 @@ from libs.domain.messages import Command
 from libs.domain.streams import CONTROL
 
 Scope = Literal["fleet", "account", "strategy", "symbol"]
-SCOPES: Final[tuple[str, ...]] = get_args(Scope)
 
 _KNOWN: Final[dict[str, Literal["account", "strategy", "symbol"]]] = {"account": "account", "strategy": "strategy", "symbol": "symbol"}
 _OBEYING: Final = {
@@ -22,6 +22,28 @@ _OBEYING: Final = {
     "pause": ("strategy_engine",),
     "resume": ("strategy_engine",),
 }
+
+
+class Killed(NamedTuple):
+    """A kill switch that is on."""
+
+    scope: str
+    key: str
+    reason: str
+    by: str
+    at: datetime
+
+
+class StrategyStatus(NamedTuple):
+    """A strategy as it is configured and switched."""
+
+    strategy_id: str
+    class_name: str
+    symbols: list[str]
+    timeframe: str
+    account: str
+    allocation: float
+    enabled: bool
 
 
 class Control:
@@ -113,3 +135,17 @@ class Control:
 def named(scope: str, key: str) -> str:
     """A scope as people write it: `fleet`, `strategy:sma_fast`."""
     return f"{scope}:{key}" if key else scope
+
+
+async def killed(database: Database) -> list[Killed]:
+    """The kill switches that are on."""
+    rows = await database.fetch("select scope, key, reason, set_by, set_at from kill_switch where active order by set_at")
+    return [Killed(*row) for row in rows]
+
+
+async def strategies(database: Database) -> list[StrategyStatus]:
+    """Every strategy of the configuration."""
+    rows = await database.fetch(
+        "select strategy_id, class_name, symbols, timeframe, account, allocation, enabled from strategies order by strategy_id"
+    )
+    return [StrategyStatus(*row) for row in rows]

@@ -65,10 +65,11 @@ class MarketReader:
         self._seen = dict.fromkeys(session.timeframes, 0)
         self.start_from(session.market_time)
         self._suspect = True  # something may have been missed: read the record before going on
-        self._clock_seq = 0
+        self._clock_seq = self._recorded = 0
         self._step = session.step
         self._step_events = 0
         self._seqs: dict[tuple[str, type], int] = {}
+        self.settled = 0  # market time up to which everything has been handed over
         self.finished = False
 
     def start_from(self, market_time: int) -> None:
@@ -132,8 +133,8 @@ class MarketReader:
         """
         if not self._clocks and not self._suspect:
             await self._bell.wait(timeout_s)
-        if self.market.silent_for() > self.SILENCE_S:
-            self._suspect = True
+            if self.market.silent_for() > self.SILENCE_S:
+                self._suspect = True
         if self._suspect:
             return await self._from_record()
         found = []
@@ -164,6 +165,7 @@ class MarketReader:
                 return None
             self._seen[timeframe] = start
             bars += sorted(heard.values(), key=_within_closing)
+        self.settled = max(self.settled, clock.market_time)
         while len(self._heard) > self.KEPT:
             del self._heard[next(iter(self._heard))]
         if not bars and not clock.step:
@@ -182,8 +184,11 @@ class MarketReader:
         bars = await market.bars_between(
             self._database, session.venue, frames, lengths, [self._seen[f] for f in frames], session.market_time - session.grace_ns
         )
-        self.market.hear(session.market_time, session.speed if not session.lockstep else 0.0)
+        if session.market_time > self._recorded:  # a clock that stands still is not heard: it goes stale
+            self._recorded = session.market_time
+            self.market.hear(session.market_time, 0.0 if session.lockstep else session.speed)
         self._suspect = False
+        self.settled = max(self.settled, session.market_time)
         grouped: defaultdict[int, list[BarEvent]] = defaultdict(list)
         for bar in bars:
             self._seen[bar.timeframe] = max(self._seen[bar.timeframe], bar.start)

@@ -1,5 +1,7 @@
 """Sessions: one feed timeline each, its instruments and accounts. Written by data_collector, read by all."""
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from libs.common.database import Database, Write
+from libs.common.database import Database, Unreachable, Write
 from libs.domain.configuration import AccountConfig
 from libs.domain.instruments import Instrument
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Session:
     venue: str  # of its market data
     timeframes: tuple[str, ...]  # finest first
     grace_ns: int
+    start_time: int  # where it began
     fills: Mapping[str, Any]  # {"on": {symbol: quote|bar|quote_bar}, "latency_ns": n}
     market_time: int
     horizon: int
@@ -48,8 +53,8 @@ class Account:
 
 
 _SESSION = (
-    "select session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, fills, market_time, horizon, step, paused"
-    " from sessions where state = 'running'"
+    "select session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time, horizon, step,"
+    " paused from sessions where state = 'running'"
 )
 
 
@@ -63,6 +68,22 @@ async def current(database: Database) -> Session | None:
     """The session that runs now; None before data_collector has opened one."""
     rows = await database.fetch(_SESSION + " order by started_at desc limit 1")
     return _session(rows[0]) if rows else None
+
+
+async def awaited(database: Database, stopping: asyncio.Event) -> Session | None:
+    """The running session, once there is one; None when asked to stop first."""
+    while not stopping.is_set():
+        try:
+            if (session := await current(database)) is not None:
+                return session
+        except Unreachable as error:
+            log.warning("waiting for the database: %s", error)
+        try:
+            async with asyncio.timeout(0.2):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+    return None
 
 
 async def resumable(database: Database, feed: str, seed: int, mode: str) -> Session | None:
@@ -83,8 +104,8 @@ async def open_new(database: Database, session: Session, accounts: Sequence[Acco
     writes = [
         Write("update sessions set state = 'finished' where state = 'running'", ()),
         Write(
-            "insert into sessions (session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, fills, market_time, horizon, step,"
-            " state) values (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, 'running')",
+            "insert into sessions (session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time,"
+            " horizon, step, state) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, 'running')",
             (
                 session.session_id,
                 session.feed,
@@ -94,6 +115,7 @@ async def open_new(database: Database, session: Session, accounts: Sequence[Acco
                 session.venue,
                 list(session.timeframes),
                 session.grace_ns,
+                session.start_time,
                 msgspec.json.encode(session.fills).decode(),
                 session.market_time,
                 session.horizon,

@@ -49,6 +49,7 @@ class SessionRow(Base):
     venue: Mapped[str]  # of its market data
     timeframes: Mapped[list[str]] = mapped_column(ARRAY(Text))  # finest first
     grace_ns: Mapped[int]  # a bar is known at its end plus this
+    start_time: Mapped[int]  # where it began
     fills: Mapped[dict[str, Any]] = mapped_column(JSONB)  # by symbol: what a simulated fill waits for; latency
     market_time: Mapped[int]
     horizon: Mapped[int]  # nothing later has been published: where the feed goes on

@@ -106,3 +106,35 @@ begin
   execute format('create table if not exists %I partition of %I for values from (%L) to (%L)',
     part, p_table, first::text || ' 00:00+00', (first + interval '1 month')::date::text || ' 00:00+00');
 end $$;
+
+create function strategy_states_store(p_session text, p_strategies text[], p_symbols text[], p_fingerprints text[],
+  p_bars bigint[], p_states bytea[], p_targets float8[]) returns void language plpgsql as $$
+declare stored int;
+begin
+  insert into strategy_states as s (session_id, strategy_id, symbol, fingerprint, bar_time, state, last_target)
+    select p_session, i, y, f, at_ns(b), x, t
+      from unnest(p_strategies, p_symbols, p_fingerprints, p_bars, p_states, p_targets) u(i, y, f, b, x, t)
+    on conflict (session_id, strategy_id, symbol) do update set fingerprint = excluded.fingerprint,
+      bar_time = excluded.bar_time, state = excluded.state, last_target = excluded.last_target
+      where s.bar_time <= excluded.bar_time or s.fingerprint <> excluded.fingerprint;
+  get diagnostics stored = row_count;
+  if stored <> cardinality(p_strategies) then
+    raise exception 'a strategy state is already ahead of %', p_bars using errcode = 'TW004';
+  end if;
+end $$;
+
+-- A verdict is final but for WAITING, which is decided again when its book is free.
+create function assessments_store(p_ids uuid[], p_sessions text[], p_accounts text[], p_strategies text[], p_symbols text[],
+  p_verdicts text[], p_codes text[], p_reasons text[], p_limits text[], p_seen text[]) returns void language plpgsql as $$
+declare stored int;
+begin
+  insert into risk_assessments as r (signal_id, session_id, account_id, strategy_id, symbol, verdict, code, reason, limit_value, seen_value)
+    select * from unnest(p_ids, p_sessions, p_accounts, p_strategies, p_symbols, p_verdicts, p_codes, p_reasons, p_limits, p_seen)
+    on conflict (signal_id) do update set verdict = excluded.verdict, code = excluded.code, reason = excluded.reason,
+      limit_value = excluded.limit_value, seen_value = excluded.seen_value, updated_at = clock_timestamp()
+      where r.verdict = 'WAITING';
+  get diagnostics stored = row_count;
+  if stored <> cardinality(p_ids) then
+    raise exception 'of % signals only % had no final verdict yet', cardinality(p_ids), stored using errcode = 'TW004';
+  end if;
+end $$;

@@ -225,6 +225,7 @@ def upgrade() -> None:
         sa.Column("venue", sa.Text(), nullable=False),
         sa.Column("timeframes", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("grace_ns", sa.BigInteger(), nullable=False),
+        sa.Column("start_time", sa.BigInteger(), nullable=False),
         sa.Column("fills", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("market_time", sa.BigInteger(), nullable=False),
         sa.Column("horizon", sa.BigInteger(), nullable=False),

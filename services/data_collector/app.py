@@ -76,6 +76,7 @@ async def _session(
         venue=feed.instruments[0].venue,
         timeframes=tuple(feed.timeframes),
         grace_ns=0 if feed.recorded_bars else GRACE_NS,
+        start_time=feed.start,
         fills={"on": dict(feed.fill_on), "latency_ns": int(system.paper.latency_ms * SECOND / 1000)},
         market_time=feed.start,
         horizon=0,

@@ -109,13 +109,13 @@ class Collector:
         while (left := pace.left_s(target)) > 0 and not stopping.is_set():
             now = pace.now()
             if self.publisher.clock_due_s(CLOCK_EVERY_S) <= 0:
-                await self._beat(max(now, self.market_time))
+                await self._beat(min(now, target - 1))  # what happens at `target` comes before the clock says so
             elif self.publisher.linger_s() <= 0:
                 await self.publisher.send(now)
             else:
                 await pace.rest(min(left, self.publisher.linger_s(), self.publisher.clock_due_s(CLOCK_EVERY_S)))
         if self.publisher.clock_due_s(CLOCK_EVERY_S) <= 0:
-            await self._beat(target)
+            await self._beat(target - 1)
 
     async def _beat(self, now: int) -> None:
         """Says the market time, and writes it down once a second."""
@@ -225,4 +225,3 @@ class Collector:
                 await market.ensure_partitions(self._database, at)
                 await market.ensure_partitions(self._database, at + 28 * 24 * 3600 * SECOND)
                 self._month = month
-

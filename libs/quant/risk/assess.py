@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from libs.domain.identity import order_id
-from libs.domain.messages import Signal
+from libs.domain.messages import Signal, VerdictKind
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Side, Status
 from libs.quant.risk.controls import LEG_CONTROLS, SIGNAL_CONTROLS, subject
 from libs.quant.risk.equity import equity
 from libs.quant.risk.limits import Limits
-from libs.quant.risk.view import Leg, OpenOrder, Refusal, Terms, VerdictKind, View
+from libs.quant.risk.view import Leg, OpenOrder, Refusal, Terms, View
 from libs.quant.sizing import ticks_towards, to_lots
 
 log = logging.getLogger(__name__)

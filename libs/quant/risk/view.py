@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.domain.instruments import Instrument
@@ -96,6 +96,3 @@ class Refusal(NamedTuple):
     reason: str
     limit: str = ""
     seen: str = ""
-
-
-VerdictKind = Literal["APPROVED", "NO_CHANGE", "REFUSED", "WAITING", "SUPERSEDED", "EXPIRED"]

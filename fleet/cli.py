@@ -1,0 +1,157 @@
+"""`fleet`: the operator's commands. Exit codes: 0 done, 1 refused or unhealthy, 2 usage or configuration, 3 no fleet is running."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from fleet import operating, run, status
+from fleet.operating import OK, REFUSED, Answer, Hands, ask
+from fleet.plan import Options
+from libs.store import control
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs and operates the Tradewinds fleet.")
+strategies = typer.Typer(no_args_is_help=True, help="List strategies, switch them on and off.")
+risk = typer.Typer(no_args_is_help=True, help="Stop trading at once, and allow it again.")
+app.add_typer(strategies, name="strategies")
+app.add_typer(risk, name="risk")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+StrategyId = Annotated[str, typer.Argument(metavar="ID", help="As in config/strategies.toml.")]
+ScopeText = Annotated[str, typer.Option("--scope", metavar="SCOPE", help="fleet, account:NAME, strategy:ID or symbol:SYMBOL.")]
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+@app.command("run")
+def run_command(
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long (host time, once all are ready).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout; events go to stderr.")] = False,
+    replay: Annotated[str | None, typer.Option(metavar="NAME", help="Play a recorded market: equities or crypto.")] = None,
+    speed: Annotated[float, typer.Option(min=0, max=1e6, help="Market seconds per second; 0: the market's own.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the synthetic market.")] = 1,
+    lockstep: Annotated[bool, typer.Option("--lockstep", help="Go on only when every service has done its part.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget all earlier runs first.")] = False,
+) -> None:
+    """Start everything and play a market until Ctrl-C."""
+    options = Options(seconds=seconds, json=json, replay=replay, speed=speed, seed=seed, lockstep=lockstep, fresh=fresh)
+    raise typer.Exit(run.run(options, os.environ))
+
+
+@app.command("status")
+def status_command(json: Json = False) -> None:
+    """How the fleet is."""
+
+    async def work(hands: Hands) -> Answer:
+        found = await status.status(hands.running, hands.database)
+        return Answer(found.text(), found, OK if found.healthy else REFUSED)
+
+    raise typer.Exit(ask(work, json=json))
+
+
+@app.command()
+def pause(json: Json = False) -> None:
+    """No new signals; the market, open orders and cancels go on."""
+    raise typer.Exit(_set_paused(True, "paused: no strategy emits a signal; go on with `fleet resume`", json))
+
+
+@app.command()
+def resume(json: Json = False) -> None:
+    """Signals again."""
+    raise typer.Exit(_set_paused(False, "resumed: strategies emit signals again", json))
+
+
+def _set_paused(paused: bool, text: str, json: bool) -> int:
+    async def work(hands: Hands) -> Answer:
+        await hands.control.set_paused(paused, hands.by)
+        return Answer(text, {"ok": True, "paused": paused})
+
+    return ask(work, json=json)
+
+
+@strategies.command("list")
+def list_command(json: Json = False) -> None:
+    """Every strategy and whether it is on."""
+
+    async def work(hands: Hands) -> Answer:
+        found = await control.strategies(hands.database)
+        lines = [
+            f"{s.strategy_id:<20} {'on ' if s.enabled else 'OFF'} {s.class_name} {s.timeframe} {' '.join(s.symbols)}"
+            f" in {s.account}, {s.allocation:.0%} of its equity"
+            for s in found
+        ]
+        return Answer("\n".join(lines) or "no strategies: config/strategies.toml has none", [s._asdict() for s in found])
+
+    raise typer.Exit(ask(work, json=json))
+
+
+@strategies.command()
+def enable(strategy_id: StrategyId, json: Json = False) -> None:
+    """Let a strategy emit signals again."""
+    raise typer.Exit(_enable(strategy_id, True, "emits signals from its next bar on", json))
+
+
+@strategies.command()
+def disable(strategy_id: StrategyId, json: Json = False) -> None:
+    """Let a strategy emit nothing more; what it holds stays."""
+    raise typer.Exit(
+        _enable(strategy_id, False, f"emits nothing more; what it holds stays; back with `fleet strategies enable {strategy_id}`", json)
+    )
+
+
+def _enable(strategy_id: str, enabled: bool, effect: str, json: bool) -> int:
+    async def work(hands: Hands) -> Answer:
+        await hands.control.enable_strategy(strategy_id, enabled, hands.by)
+        word = "enabled" if enabled else "disabled"
+        return Answer(f"{strategy_id} {word}: it {effect}", {"ok": True, "strategy_id": strategy_id, "enabled": enabled})
+
+    return ask(work, json=json)
+
+
+@risk.command()
+def kill(
+    reason: Annotated[str, typer.Option(help="For the record, and for whoever finds trading stopped.")],
+    scope: ScopeText = "fleet",
+    json: Json = False,
+) -> None:
+    """Order nothing new from now on; cancels and fills of open orders go on."""
+    raise typer.Exit(_set_kill(scope, True, reason, json))
+
+
+@risk.command()
+def rearm(scope: ScopeText = "fleet", reason: Annotated[str, typer.Option(help="For the record.")] = "", json: Json = False) -> None:
+    """Allow orders again."""
+    raise typer.Exit(_set_kill(scope, False, reason, json))
+
+
+def _set_kill(text: str, active: bool, reason: str, json: bool) -> int:
+    try:
+        scope, key = operating.scope_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--scope") from error
+
+    async def work(hands: Hands) -> Answer:
+        await hands.control.set_kill(scope, key, active, reason, hands.by)
+        done = f"killed {text}: nothing new is ordered; rearm with `fleet risk rearm --scope {text}`" if active else f"rearmed {text}"
+        return Answer(done, {"ok": True, "scope": text, "active": active})
+
+    return ask(work, json=json)
+
+
+@risk.command("status")
+def risk_status(json: Json = False) -> None:
+    """Which kill switches are on."""
+
+    async def work(hands: Hands) -> Answer:
+        found = await control.killed(hands.database)
+        text = "\n".join(map(status.killed_text, found)) or "armed: no kill switch is on"
+        return Answer(text, {"killed": [k._asdict() for k in found]})
+
+    raise typer.Exit(ask(work, json=json))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What an operator's command needs: the running fleet, its record, and an answer in words or JSON with a stable exit code."""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable
+from os import environ, getuid
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from fleet import running
+from fleet.plan import FleetSettings
+from fleet.running import NothingRuns, Running
+from libs.common.bus import RedisBus
+from libs.common.clocks import SystemClock
+from libs.common.database import Database, Rejected, Unreachable
+from libs.common.journal import PostgresJournal
+from libs.common.settings import ConfigError, from_environment
+from libs.store.control import Control, Scope
+
+OK: Final = 0
+REFUSED: Final = 1  # or the fleet is unhealthy
+USAGE: Final = 2
+NOTHING_RUNS: Final = 3
+
+
+class Answer(NamedTuple):
+    """What a command has to say."""
+
+    text: str
+    data: object
+    code: int = OK
+
+
+class Hands(NamedTuple):
+    """What a command works with."""
+
+    running: Running
+    database: Database
+    control: Control
+    by: str
+
+
+def ask(work: Callable[[Hands], Awaitable[Answer]], *, json: bool) -> int:
+    """Finds the fleet, does the work, prints the answer; the exit code."""
+    answer = _answer(work)
+    if json:
+        print(msgspec.json.encode(answer.data).decode())
+    else:
+        print(answer.text, file=sys.stderr if answer.code else sys.stdout)
+    return answer.code
+
+
+def _answer(work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
+    try:
+        settings = from_environment(FleetSettings, environ)
+        found = running.find(Path(settings.state_dir).resolve(), settings.database_url, settings.redis_url, settings.port_offset)
+        return asyncio.run(_with_hands(found, work))
+    except ConfigError as error:
+        return failed(str(error), USAGE)
+    except NothingRuns as error:
+        return failed(str(error), NOTHING_RUNS)
+    except Unreachable as error:
+        return failed(f"the fleet's database does not answer: {error}; try again, and see what `fleet run` says", NOTHING_RUNS)
+    except LookupError as error:
+        return failed(str(error.args[0]), REFUSED)
+    except Rejected as error:
+        return failed(f"the database refused: {error}", REFUSED)
+
+
+async def _with_hands(found: Running, work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
+    clock, database, bus = SystemClock(), Database(found.database_url, "fleet:cli"), RedisBus(found.redis_url or "redis://127.0.0.1:6379")
+    try:
+        return await work(Hands(found, database, Control(database, PostgresJournal(database, bus), clock), _who()))
+    finally:
+        await database.close()
+        await bus.close()
+
+
+def _who() -> str:
+    """Who asks, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in many containers
+        return f"uid {getuid()}"
+
+
+def failed(text: str, code: int) -> Answer:
+    """An answer that nothing was done."""
+    return Answer(f"fleet: {text}", {"ok": False, "error": text}, code)
+
+
+def scope_of(text: str) -> tuple[Scope, str]:
+    """`fleet`, `account:X`, `strategy:X` or `symbol:X` as scope and key.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    scope, colon, key = text.partition(":")
+    for known in ("fleet", "account", "strategy", "symbol"):
+        if scope == known and (known == "fleet") == (not colon) and (known == "fleet" or key):
+            return known, key
+    raise ValueError(f"expected fleet, account:NAME, strategy:ID or symbol:SYMBOL, got {text!r}")

@@ -1,0 +1,34 @@
+"""What the paper venue holds, read from its book files without their lock: only while no broker writes them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from libs.store.audit import Held
+from libs.venues.paper.book import Book, decode
+from libs.venues.paper.book_file import BookDamaged, _read
+
+
+def held(folder: Path, accounts: Iterable[str]) -> tuple[dict[str, Held], list[str]]:
+    """Holdings of each account, and a sentence for each book that cannot be read. No book: nothing is held."""
+    found: dict[str, Held] = {}
+    unreadable: list[str] = []
+    for account in accounts:
+        path = folder / f"{account}.log"
+        try:
+            book = _book(path)
+        except (BookDamaged, msgspec.MsgspecError, KeyError) as error:
+            unreadable.append(f"{account}: the paper venue's book {path} cannot be read: {error}")
+            continue
+        found[account] = Held(dict(book.cash), dict(book.positions))
+    return found, unreadable
+
+
+def _book(path: Path) -> Book:
+    book = Book()
+    if path.exists():
+        for payload in _read(path, path.read_bytes()).payloads:
+            for record in decode(payload):
+                book.apply(record)
+    return book

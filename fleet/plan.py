@@ -1,0 +1,114 @@
+"""What a run will be: everything that can be wrong with it is found here, before anything is started."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from fleet.embedded import ports
+from fleet.running import PORTS, offset
+from fleet.service_process import Service
+from libs.common.settings import ConfigError, Settings, from_environment, from_toml
+from libs.domain.configuration import RiskConfig, StrategiesConfig, SystemConfig
+from libs.venues.feed import MarketDataFeed
+from libs.venues.replay.catalog import named
+from libs.venues.replay.dataset import DataNotFound
+from libs.venues.replay.feed import ReplayFeed
+from libs.venues.synthetic.feed import SyntheticFeed
+
+
+class FleetSettings(Settings, frozen=True, kw_only=True):
+    """What the supervisor takes from its environment; without URLs it brings servers of its own."""
+
+    database_url: str = ""
+    redis_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the operator asked of `fleet run`."""
+
+    seconds: float | None = None  # host time after all are ready; None: until stopped
+    json: bool = False
+    replay: str | None = None
+    speed: float = 0.0  # market seconds per host second; 0: the feed's own
+    seed: int = 1
+    lockstep: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can begin."""
+
+    options: Options
+    settings: FleetSettings
+    state: Path
+    market: str  # for a person
+    services: Sequence[Service]
+    environment: Mapping[str, str]  # of every service, but for the servers' URLs
+
+    @classmethod
+    def of(cls, options: Options, environment: Mapping[str, str]) -> Self:
+        """Checks the environment, the configuration files and the market.
+
+        Raises:
+            ConfigError: naming what is wrong and what was expected.
+        """
+        settings = from_environment(FleetSettings, environment)
+        check_configuration(Path(settings.config_dir), settings.environment)
+        feed = _feed(options, settings)
+        state = Path(settings.state_dir).resolve()
+        asked = {
+            "STATE_DIR": str(state),
+            "CONFIG_DIR": str(Path(settings.config_dir).resolve()),
+            "FEED": f"replay:{options.replay}" if options.replay else "synthetic",
+            "SPEED": f"{options.speed:g}",
+            "SEED": str(options.seed),
+            "LOCKSTEP": str(int(options.lockstep)),
+        }
+        return cls(options, settings, state, market(feed, options), _services(settings.port_offset), {**environment, **asked})
+
+
+def check_configuration(folder: Path, environment: str) -> None:
+    """Reads every configuration file.
+
+    Raises:
+        ConfigError: naming file, line and what was expected.
+    """
+    from_toml(SystemConfig, folder, "system", environment)
+    from_toml(StrategiesConfig, folder, "strategies", environment)
+    from_toml(RiskConfig, folder, "risk", environment)
+
+
+def check_ports(services: Sequence[Service]) -> None:
+    """Raises ConfigError when a service's port is taken."""
+    for service in services:
+        if not ports.is_free(service.port):
+            raise ConfigError(
+                f"port {service.port} of {service.name} is taken by another program;"
+                " stop that program, or set PORT_OFFSET (PORT_OFFSET=1000 moves all ports by 1000)"
+            )
+
+
+def market(feed: MarketDataFeed, options: Options) -> str:
+    """Which market is played, and whether its prices are real."""
+    symbols = " ".join(instrument.symbol for instrument in feed.instruments)
+    pace = "in lockstep" if options.lockstep else f"{options.speed or feed.speed:g}x"
+    if options.replay:
+        return f"recorded market {options.replay}, {pace}; real prices of the past: {symbols}"
+    return f"synthetic market, seed {feed.seed}, {pace}; invented prices: {symbols}"
+
+
+def _feed(options: Options, settings: FleetSettings) -> MarketDataFeed:
+    if options.replay is None:
+        return SyntheticFeed(options.seed)
+    try:
+        return ReplayFeed(named(options.replay), Path(settings.market_data_dir) if settings.market_data_dir else None)
+    except (ValueError, DataNotFound) as error:
+        raise ConfigError(f"--replay {options.replay}: {error}") from error
+
+
+def _services(port_offset: int) -> list[Service]:
+    return [Service(name, port, (sys.executable, "-m", f"services.{name}")) for name, port in offset(PORTS, port_offset).items()]

@@ -1,0 +1,96 @@
+"""`fleet status`: how the fleet is, in one look."""
+
+import asyncio
+from collections.abc import Sequence
+
+import aiohttp
+import msgspec
+
+from fleet.events import clock, day
+from fleet.running import Running
+from libs.common.database import Database
+from libs.store import activity, control
+from libs.store.activity import Standing
+from libs.store.control import Killed
+
+ANSWER_WITHIN_S = 2.0
+
+
+class _Check(msgspec.Struct):
+    status: str = ""
+    detail: str = ""
+
+
+class _Ready(msgspec.Struct):
+    ready: bool = False
+    checks: dict[str, _Check] = {}
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What `fleet status --json` prints."""
+
+    healthy: bool
+    pid: int | None
+    since: str
+    services: dict[str, str]  # healthy, or what is wrong
+    session: Standing | None
+    paused: bool
+    killed: Sequence[Killed]
+
+    def text(self) -> str:
+        """For a person: what is, since when, and what to do."""
+        began = f" since {self.since} UTC" if self.since else ""
+        lines = [f"fleet      {'healthy' if self.healthy else 'NOT healthy'}{began}{f', process {self.pid}' if self.pid else ''}"]
+        lines += [f"service    {name}: {state}" for name, state in self.services.items()]
+        if self.session is None:
+            lines.append("session    none yet")
+        else:
+            s = self.session
+            lines.append(
+                f"session    {s.feed}, seed {s.seed}, {s.speed:g}x, {s.state}; market time {day(s.market_time)} {clock(s.market_time)}"
+            )
+            lines += [f"worth      equity {s.equity[c]:,.2f} {c}, cash {s.cash[c]:,.2f}" for c in s.equity]
+        lines.append("trading    paused: no new signals; go on with `fleet resume`" if self.paused else "trading    on")
+        return "\n".join([*lines, *map(killed_text, self.killed)])
+
+
+def killed_text(killed: Killed) -> str:
+    """One kill switch that is on."""
+    scope = control.named(killed.scope, killed.key)
+    return (
+        f"kill       {scope} is stopped since {killed.at:%Y-%m-%d %H:%M:%S} UTC by {killed.by}: {killed.reason};"
+        f" rearm with `fleet risk rearm --scope {scope}`"
+    )
+
+
+async def status(running: Running, database: Database) -> Status:
+    """Asks every service and the record.
+
+    Raises:
+        Unreachable: the database is away.
+    """
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
+        states = await asyncio.gather(*(_state(http, port) for port in running.ports.values()))
+    standing = await activity.standing(database)
+    services = dict(zip(running.ports, states, strict=True))
+    return Status(
+        healthy=all(state == "healthy" for state in states),
+        pid=running.pid,
+        since=running.since,
+        services=services,
+        session=standing,
+        paused=standing is not None and standing.paused,
+        killed=await control.killed(database),
+    )
+
+
+async def _state(http: aiohttp.ClientSession, port: int) -> str:
+    try:
+        async with http.get(f"http://127.0.0.1:{port}/ready") as answer:
+            body = msgspec.json.decode(await answer.read(), type=_Ready)
+    except TimeoutError:
+        return "does not answer"
+    except (aiohttp.ClientError, msgspec.MsgspecError):
+        return "down"
+    wrong = [f"{name}: {check.detail or 'failing'}" for name, check in body.checks.items() if check.status != "ok"]
+    return "healthy" if body.ready else "not ready: " + ("; ".join(wrong) or "no reason given")

@@ -1,0 +1,55 @@
+"""Which approved orders may leave now: one in flight per book, at most so many requests at once, in stream order."""
+
+from collections.abc import Iterable, Set
+from typing import Final, Literal, NamedTuple
+
+from libs.domain.orders import AT_VENUE, Order, Status
+
+SLOTS: Final = 8  # requests of one account on the wire at once
+
+Fate = Literal["send", "hold", "expire", "deny"]
+
+
+class Standing(NamedTuple):
+    """An open order and where it stands."""
+
+    order: Order
+    status: Status
+
+
+def fates(orders: Iterable[Standing], killed: Set[tuple[str, str]], now: int, slots: int = SLOTS) -> list[tuple[Order, Fate]]:
+    """What to do with each order that is APPROVED, given all open orders of an account in stream order.
+
+    An order whose book has another one at the venue (UNKNOWN among them) is held back, whatever becomes of it.
+
+    Args:
+        killed: (scope, key) of the active kill switches.
+        now: market ns.
+    """
+    standings = list(orders)
+    busy = {_book(s.order) for s in standings if s.status in AT_VENUE}
+    free = slots - sum(1 for s in standings if s.status is Status.SUBMITTING)
+    found: list[tuple[Order, Fate]] = []
+    for order, status in standings:
+        if status is not Status.APPROVED:
+            continue
+        if _scopes(order) & killed:
+            found.append((order, "deny"))
+        elif now > order.valid_until or now >= order.expires_at:
+            found.append((order, "expire"))
+        elif _book(order) in busy or free <= 0:
+            found.append((order, "hold"))
+            busy.add(_book(order))  # a later order of the book must not overtake
+        else:
+            found.append((order, "send"))
+            busy.add(_book(order))
+            free -= 1
+    return found
+
+
+def _book(order: Order) -> tuple[str, str]:
+    return order.strategy_id, order.symbol
+
+
+def _scopes(order: Order) -> set[tuple[str, str]]:
+    return {("fleet", ""), ("account", order.account_id), ("strategy", order.strategy_id), ("symbol", order.symbol)}

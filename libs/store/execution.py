@@ -1,0 +1,301 @@
+"""What trade_executor reads and writes: orders and their events, trades, positions, the ledger."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final, LiteralString, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from libs.common.database import Database, Rejected, Write
+from libs.domain.books import Position
+from libs.domain.identity import transaction_id
+from libs.domain.ledger import Entry, deposit_entries
+from libs.domain.orders import OPEN, Order, OrderEvent, OrderType, Side, Status, TimeInForce
+from libs.domain.trades import Fill, Trade
+from libs.store.sessions import Account
+
+
+class OrderRow(NamedTuple):
+    """An order as its row has it."""
+
+    order_id: UUID
+    client_order_id: str
+    account_id: str
+    venue: str
+    session_id: str
+    strategy_id: str
+    symbol: str
+    signal_id: UUID
+    leg: int
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce
+    decided_at: int
+    valid_until: int
+    expires_at: int
+    status: Status
+    filled: Decimal
+    avg_fill_price: Decimal | None
+    events: int
+
+    def order(self) -> Order:
+        """The order as it was approved."""
+        return Order(**{name: getattr(self, name) for name in Order.__struct_fields__})
+
+
+class Queued(NamedTuple):
+    """One message of orders.approved, and the order it speaks of (None when there is no such row)."""
+
+    no: int
+    body: str
+    order: OrderRow | None
+
+
+class Snapshot(msgspec.Struct, kw_only=True):
+    """What the executor decides on, as of one moment."""
+
+    queued: list[Queued]
+    orders: list[OrderRow]  # those asked for by id
+    booked: list[str]  # which of the asked execution keys are in the books
+    killed: list[tuple[str, str]]  # (scope, key)
+
+
+_ORDER: LiteralString = (
+    "json_build_array(o.id, o.client_order_id, o.account_id, o.venue, o.session_id, o.strategy_id, o.symbol, o.signal_id, o.leg, o.side,"
+    " o.order_type, o.quantity::text, o.price::text, o.time_in_force, ns_of(o.decided_at), ns_of(o.valid_until), ns_of(o.expires_at),"
+    " o.status, o.filled_quantity::text, o.avg_fill_price::text, o.events)"
+)
+_READ: LiteralString = (
+    "with queue as (select no, key, body from journal where stream = 'orders.approved' and no > %(cursor)s order by no limit %(limit)s)"
+    " select json_build_object("
+    "'queued', (select coalesce(json_agg(json_build_array(q.no, q.body, case when o.id is null then null else "
+    + _ORDER
+    + " end) order by q.no), '[]') from queue q left join orders o on o.id = q.key),"
+    "'orders', (select coalesce(json_agg(" + _ORDER + "), '[]') from orders o where o.id = any(%(ids)s::uuid[])),"
+    "'booked', (select coalesce(json_agg(exec_key), '[]') from (select exec_key from trades where venue = %(venue)s and account_id ="
+    " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine where venue = %(venue)s"
+    " and account_id = %(account)s and exec_key = any(%(keys)s::text[])) known),"
+    "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active))::text"
+)
+_OPEN_ORDERS: LiteralString = (
+    "select coalesce(json_agg(" + _ORDER + " order by o.created_at, o.id), '[]')::text from orders o"
+    " where o.account_id = %s and o.status = any(%b::text[])"
+)
+_OPEN: Final = sorted(OPEN)
+_decode: Final = msgspec.json.Decoder(Snapshot).decode
+_decode_orders: Final = msgspec.json.Decoder(list[OrderRow]).decode
+
+
+class ExecutionStore:
+    """One account's orders and books."""
+
+    def __init__(self, database: Database, account: Account) -> None:
+        self._database = database
+        self._account = account
+
+    async def read(self, cursor: int, limit: int, ids: Sequence[UUID], keys: Sequence[str]) -> Snapshot:
+        """Queued approvals, the orders of `ids`, and which of the execution keys are booked: one snapshot."""
+        rows = await self._database.fetch(
+            _READ,
+            {
+                "cursor": cursor,
+                "limit": limit,
+                "ids": list(ids),
+                "keys": list(keys),
+                "venue": self._account.venue,
+                "account": self._account.account_id,
+            },
+        )
+        try:
+            return _decode(rows[0][0])
+        except msgspec.ValidationError as error:
+            raise Rejected(f"the record holds something the executor cannot read: {error}", None) from error
+
+    async def open_orders(self) -> list[OrderRow]:
+        """Every order that has not ended, oldest first."""
+        rows = await self._database.fetch(_OPEN_ORDERS, (self._account.account_id, _OPEN))
+        return _decode_orders(rows[0][0])
+
+    async def positions(self) -> dict[tuple[str, str], Position]:
+        """Every book of the account, by (strategy, symbol)."""
+        rows = await self._database.fetch(
+            "select strategy_id, symbol, quantity, avg_cost, realized_pnl from positions where account_id = %s", (self._account.account_id,)
+        )
+        return {(strategy, symbol): Position(*values) for strategy, symbol, *values in rows}
+
+    async def holdings(self) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+        """Cash by currency and quantity by symbol, as the ledger has them; zeros left out."""
+        rows = await self._database.fetch(
+            "select ledger_account, commodity, sum(amount) from cash_ledger where account_id = %s and ledger_account in ('cash',"
+            " 'position') group by 1, 2 having sum(amount) <> 0",
+            (self._account.account_id,),
+        )
+        cash = {commodity: amount for kind, commodity, amount in rows if kind == "cash"}
+        return cash, {commodity: amount for kind, commodity, amount in rows if kind == "position"}
+
+    async def last_executed_at(self) -> int:
+        """Market time of the newest booked fill; 0 when there is none."""
+        rows = await self._database.fetch("select ns_of(max(executed_at)) from trades where account_id = %s", (self._account.account_id,))
+        return rows[0][0] or 0
+
+    async def deposit(self, guard: Write) -> None:
+        """Books the account's deposit, once."""
+        account = self._account
+        txn = transaction_id(account.account_id, "deposit", "opening")
+        if await self._database.fetch("select from cash_ledger where txn_id = %s", (txn,)):
+            return
+        entries = deposit_entries(txn, account.base_currency, account.deposit)
+        await self._database.write([guard, store_entries(account.account_id, entries, {}), *store_cash(account.account_id, entries)])
+
+
+def submitting(ids: Sequence[UUID], epoch: int, market_time: int) -> Write:
+    """Intent before send; raises TW004 when an order may no longer be sent."""
+    return Write("select orders_submitting(%b::uuid[], %s, %s)", (list(ids), epoch, market_time))
+
+
+def store_attempts(attempts: Sequence[tuple[UUID, int, str]], epoch: int) -> Write:
+    """(order, attempt, client order id) of every request about to leave."""
+    return Write(
+        "insert into order_attempts (order_id, n, client_order_id, epoch) select o, n, c, %s"
+        " from unnest(%b::uuid[], %b::int8[], %b::text[]) u(o, n, c)",
+        (epoch, [a[0] for a in attempts], [a[1] for a in attempts], [a[2] for a in attempts]),
+    )
+
+
+def store_events(events: Sequence[OrderEvent]) -> Write:
+    """Steps of orders, each number once."""
+    return Write(
+        "insert into order_events (order_id, n, event, status, filled_quantity, anomaly, detail, market_time) select o, n, e, s, f, a, d,"
+        " at_ns(m) from unnest(%b::uuid[], %b::int8[], %b::text[], %b::text[], %b::numeric[], %b::bool[], %b::text[], %b::int8[])"
+        " u(o, n, e, s, f, a, d, m)",
+        (
+            [e.order_id for e in events],
+            [e.n for e in events],
+            [e.event for e in events],
+            [str(e.status) for e in events],
+            [e.filled_quantity for e in events],
+            [e.anomaly for e in events],
+            [e.detail for e in events],
+            [e.market_time for e in events],
+        ),
+    )
+
+
+class OrderChange(NamedTuple):
+    """Where an order stands after a hop."""
+
+    order_id: UUID
+    status: Status
+    filled: Decimal
+    avg_fill_price: Decimal | None
+    events: int
+
+
+def store_orders(changes: Sequence[OrderChange]) -> Write:
+    """The orders as they stand now."""
+    return Write(
+        "update orders o set status = u.s, filled_quantity = u.f, avg_fill_price = u.p, events = u.n, updated_at = clock_timestamp()"
+        " from unnest(%b::uuid[], %b::text[], %b::numeric[], %s::numeric[], %b::int8[]) u(i, s, f, p, n) where o.id = u.i",
+        (
+            [c.order_id for c in changes],
+            [str(c.status) for c in changes],
+            [c.filled for c in changes],
+            [c.avg_fill_price for c in changes],
+            [c.events for c in changes],
+        ),
+    )
+
+
+def store_trades(trades: Sequence[Trade]) -> Write:
+    """Fills, each once: a second one of the same execution key raises."""
+    return Write(
+        "insert into trades (id, order_id, account_id, exec_key, symbol, side, quantity, executed_price, commission, fee_currency,"
+        " liquidity, executed_at, venue, strategy_id, pnl) select i, o, a, k, y, d, q, p, c, f, l, at_ns(x), v, s, g from"
+        " unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::numeric[], %b::numeric[], %b::numeric[],"
+        " %b::text[], %b::text[], %b::int8[], %b::text[], %b::text[], %b::numeric[]) u(i, o, a, k, y, d, q, p, c, f, l, x, v, s, g)",
+        (
+            [t.trade_id for t in trades],
+            [t.order_id for t in trades],
+            [t.account_id for t in trades],
+            [t.exec_key for t in trades],
+            [t.symbol for t in trades],
+            [t.side for t in trades],
+            [t.quantity for t in trades],
+            [t.executed_price for t in trades],
+            [t.commission for t in trades],
+            [t.fee_currency for t in trades],
+            [t.liquidity for t in trades],
+            [t.executed_at for t in trades],
+            [t.venue for t in trades],
+            [t.strategy_id for t in trades],
+            [t.pnl for t in trades],
+        ),
+    )
+
+
+def store_positions(account_id: str, positions: Mapping[tuple[str, str], Position], market_time: int) -> Write:
+    """Books as they are after the fills."""
+    keys = list(positions)
+    return Write(
+        "insert into positions (account_id, strategy_id, symbol, quantity, avg_cost, realized_pnl, last_updated)"
+        " select %s, s, y, q, c, r, at_ns(%s) from unnest(%b::text[], %b::text[], %b::numeric[], %b::numeric[], %b::numeric[])"
+        " u(s, y, q, c, r) on conflict (account_id, strategy_id, symbol) do update set quantity = excluded.quantity,"
+        " avg_cost = excluded.avg_cost, realized_pnl = excluded.realized_pnl, last_updated = excluded.last_updated",
+        (
+            account_id,
+            market_time,
+            [k[0] for k in keys],
+            [k[1] for k in keys],
+            [positions[k].quantity for k in keys],
+            [positions[k].avg_cost for k in keys],
+            [positions[k].realized_pnl for k in keys],
+        ),
+    )
+
+
+def store_entries(account_id: str, entries: Sequence[Entry], trades: Mapping[UUID, UUID]) -> Write:
+    """Ledger lines; `trades` says which trade a transaction is of."""
+    return Write(
+        "insert into cash_ledger (txn_id, entry, account_id, strategy_id, ledger_account, commodity, amount, trade_id, kind)"
+        " select t, n, %s, s, l, c, m, d, k from unnest(%b::uuid[], %b::int8[], %b::text[], %b::text[], %b::text[], %b::numeric[],"
+        " %s::uuid[], %b::text[]) u(t, n, s, l, c, m, d, k)",
+        (
+            account_id,
+            [e.txn_id for e in entries],
+            [e.entry for e in entries],
+            [e.strategy_id for e in entries],
+            [e.ledger_account for e in entries],
+            [e.commodity for e in entries],
+            [e.amount for e in entries],
+            [trades.get(e.txn_id) for e in entries],
+            [e.kind for e in entries],
+        ),
+    )
+
+
+def store_cash(account_id: str, entries: Sequence[Entry]) -> list[Write]:
+    """The cash balances moved by ledger lines."""
+    moved: dict[str, Decimal] = {}
+    for line in entries:
+        if line.ledger_account == "cash":
+            moved[line.commodity] = moved.get(line.commodity, Decimal(0)) + line.amount
+    if not moved:
+        return []
+    return [
+        Write(
+            "insert into cash_balances as b (account_id, commodity, balance) select %s, c, m from unnest(%b::text[], %b::numeric[]) u(c, m)"
+            " on conflict (account_id, commodity) do update set balance = b.balance + excluded.balance",
+            (account_id, list(moved), list(moved.values())),
+        )
+    ]
+
+
+def quarantine_fill(venue: str, account_id: str, fill: Fill, reason: str) -> Write:
+    """A fill that contradicts the record is kept for a person, once."""
+    return Write(
+        "insert into fill_quarantine (venue, account_id, exec_key, raw, reason) values (%s, %s, %s, %s, %s) on conflict do nothing",
+        (venue, account_id, fill.exec_key, msgspec.json.encode(fill).decode(), reason),
+    )

@@ -1,0 +1,39 @@
+"""Lockstep in the record: who has dealt with which step, and whether anything is still under way (semantics 6)."""
+
+from collections.abc import Mapping
+from typing import LiteralString
+
+from libs.common.database import Database, Write
+
+_ACK: LiteralString = (
+    "insert into clock_acks (session_id, consumer, phase, step) values (%s, %s, %s, %s)"
+    " on conflict (session_id, consumer, phase) do update set step = greatest(clock_acks.step, excluded.step)"
+)
+
+
+def acknowledge(session_id: str, consumer: str, phase: str, step: int) -> Write:
+    """The consumer has dealt with the phase of a step; goes into the transaction of its effects."""
+    return Write(_ACK, (session_id, consumer, phase, step))
+
+
+async def acknowledged(database: Database, session_id: str, phase: str) -> Mapping[str, int]:
+    """The last step each consumer has dealt with."""
+    rows = await database.fetch("select consumer, step from clock_acks where session_id = %s and phase = %s", (session_id, phase))
+    return dict(rows)
+
+
+async def at_rest(database: Database, session_id: str) -> bool:
+    """Whether every order-path cursor is at its stream's end and no order or signal is on its way.
+
+    A signal that waits for its book's open orders to end at the venue is at rest: a later step ends them.
+    """
+    rows = await database.fetch(
+        "select not exists (select from accounts a join cursors c on c.consumer in ('risk:' || a.account_id, 'executor:' || a.account_id)"
+        " join journal_counters j on j.stream = c.stream where a.session_id = %s and c.no < j.last_no)"
+        " and not exists (select from orders where session_id = %s and status in ('APPROVED', 'SUBMITTING'))"
+        " and not exists (select from risk_assessments r where r.session_id = %s and r.verdict = 'WAITING' and not exists"
+        " (select from orders o where o.account_id = r.account_id and o.strategy_id = r.strategy_id and o.symbol = r.symbol"
+        " and o.status in ('SUBMITTING', 'UNKNOWN', 'ACKED', 'PARTIAL', 'PENDING_CANCEL', 'CANCEL_UNKNOWN')))",
+        (session_id, session_id, session_id),
+    )
+    return bool(rows[0][0])

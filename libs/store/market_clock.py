@@ -1,0 +1,67 @@
+"""The market's clock for a consumer that needs no market data: by bell, and from the record when bells are missing."""
+
+import asyncio
+import logging
+from typing import Final
+
+import msgspec
+
+from libs.common.bus import Bus
+from libs.common.clocks import HostClock, MarketClock
+from libs.common.database import Database, Unreachable
+from libs.common.envelope import opened
+from libs.domain.market import Clock
+from libs.domain.streams import CLOCK
+from libs.store import sessions
+from libs.store.sessions import Session
+
+log = logging.getLogger(__name__)
+
+_decode: Final = msgspec.json.Decoder(Clock).decode
+
+
+class ClockKeeper:
+    """Keeps a `MarketClock` right, and notices when its session is over."""
+
+    LOOK_EVERY_S: Final = 0.5
+
+    def __init__(self, database: Database, bus: Bus, host: HostClock, session: Session) -> None:
+        self.market = MarketClock(host)
+        self.over = asyncio.Event()
+        self._database = database
+        self._bus = bus
+        self._session = session
+
+    async def listen(self) -> None:
+        """Hears until cancelled."""
+        await self._bus.listen([CLOCK.address], self._hear, lambda: None)
+
+    def _hear(self, channel: str, payload: bytes) -> None:
+        for envelope in opened(payload):
+            clock = _decode(envelope.payload)
+            if clock.session_id == self._session.session_id:
+                self.market.hear(clock.market_time, clock.speed)
+                if clock.state == "finished":
+                    self.over.set()
+
+    async def watch(self) -> None:
+        """Looks at the record while nothing is heard, until the session is over."""
+        recorded = 0
+        while not self.over.is_set():
+            try:
+                async with asyncio.timeout(self.LOOK_EVERY_S):
+                    await self.over.wait()
+            except TimeoutError:
+                pass
+            if self.market.silent_for() < self.LOOK_EVERY_S:
+                continue
+            try:
+                session = await sessions.current(self._database)
+            except Unreachable as error:
+                log.warning("neither bell nor record tell the market time: %s", error)
+                continue
+            if session is None or session.session_id != self._session.session_id:
+                self.over.set()
+            elif session.market_time > recorded:  # a clock that stands still is not heard: it goes stale
+                recorded = session.market_time
+                self.market.hear(session.market_time, 0.0 if session.lockstep else session.speed)

@@ -1,0 +1,213 @@
+"""What risk_manager reads in one snapshot and writes in one transaction."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, LiteralString, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from libs.common.database import Database, Rejected, Write
+from libs.domain.messages import Signal, VerdictKind
+from libs.domain.orders import OPEN, Order, Side, Status
+
+_OPEN: Final = sorted(OPEN)
+
+
+class StoredSignal(NamedTuple):
+    """A signal as its row has it."""
+
+    signal_id: UUID
+    session_id: str
+    account_id: str
+    strategy_id: str
+    symbol: str
+    timeframe: str
+    bar_time: int
+    decided_at: int
+    target: float
+    confidence: float
+    reference_price: float
+    valid_until: int
+    reason: str
+    triggered_ns: int
+
+    def signal(self) -> Signal:
+        return Signal(**self._asdict())
+
+
+class Queued(NamedTuple):
+    """One message of the signals stream; `signal` is None when its row does not exist."""
+
+    no: int
+    signal: StoredSignal | None
+
+
+class WaitingRow(NamedTuple):
+    """A signal that waits, and the number of the next leg it may place."""
+
+    signal: StoredSignal
+    legs: int
+
+
+class OpenRow(NamedTuple):
+    order_id: UUID
+    strategy_id: str
+    symbol: str
+    side: Side
+    remaining: Decimal
+    price: Decimal
+    status: Status
+
+
+class Snapshot(msgspec.Struct, kw_only=True):
+    """Everything a risk decision needs, as of one moment."""
+
+    queued: list[Queued]
+    waiting: list[WaitingRow]
+    updates: int  # last number of orders.updates
+    positions: list[tuple[str, str, Decimal]]  # (strategy, symbol, quantity)
+    orders: list[OpenRow]
+    cash: list[tuple[str, Decimal]]
+    marks: list[tuple[str, float]]
+    killed: list[tuple[str, str]]
+    ordered_at: list[tuple[str, int]]
+
+
+_SIGNAL_JSON: LiteralString = (
+    "json_build_array(s.signal_id, s.session_id, s.account_id, s.strategy_id, s.symbol, s.timeframe, ns_of(s.bar_time),"
+    " ns_of(s.decided_at), s.target, s.confidence, s.reference_price, ns_of(s.valid_until), s.reason, s.triggered_ns)"
+)
+
+_READ: LiteralString = (
+    "with queue as (select j.no, j.key from journal j where j.stream = 'signals' and j.no > %(cursor)s order by j.no limit %(limit)s),"
+    " fresh as (select q.no, s.* from queue q left join signals s on s.signal_id = q.key),"
+    " held as (select strategy_id, symbol, quantity from positions where account_id = %(account)s and quantity <> 0),"
+    " waiting as (select s.*, (select count(*) from orders o where o.signal_id = s.signal_id) as legs from risk_assessments r"
+    " join signals s using (signal_id) where r.account_id = %(account)s and r.verdict = 'WAITING'),"
+    " wanted as (select symbol from held union select symbol from fresh where symbol is not null union select symbol from waiting"
+    " union select symbol from orders where account_id = %(account)s and status = any(%(open)s)),"
+    " marks as (select w.symbol, m.close_price from wanted w cross join lateral (select close_price from market_ohlcv b"
+    " where b.venue = %(venue)s and b.symbol = w.symbol and b.timeframe = %(timeframe)s and b.close_price is not null"
+    " and b.timestamp <= at_ns(%(known)s) order by b.timestamp desc limit 1) m)"
+    " select json_build_object("
+    "'queued', (select coalesce(json_agg(json_build_array(s.no, case when s.signal_id is null then null else "
+    + _SIGNAL_JSON
+    + " end) order by s.no), '[]') from fresh s),"
+    "'waiting', (select coalesce(json_agg(json_build_array("
+    + _SIGNAL_JSON
+    + ", s.legs) order by s.bar_time, s.strategy_id, s.symbol), '[]') from waiting s),"
+    "'updates', (select last_no from journal_counters where stream = 'orders.updates'),"
+    "'positions', (select coalesce(json_agg(json_build_array(strategy_id, symbol, quantity::text)), '[]') from held),"
+    "'orders', (select coalesce(json_agg(json_build_array(id, strategy_id, symbol, side, (quantity - filled_quantity)::text, price::text,"
+    " status)), '[]') from orders where account_id = %(account)s and status = any(%(open)s)),"
+    "'cash', (select coalesce(json_agg(json_build_array(commodity, balance::text)), '[]') from cash_balances"
+    " where account_id = %(account)s),"
+    "'marks', (select coalesce(json_agg(json_build_array(symbol, close_price)), '[]') from marks),"
+    "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
+    "'ordered_at', (select coalesce(json_agg(json_build_array(strategy_id, ns_of(decided_at))), '[]') from orders"
+    " where account_id = %(account)s and decided_at > at_ns(%(now)s - 60000000000)))::text"
+)
+
+_decode: Final = msgspec.json.Decoder(Snapshot).decode
+
+
+class RiskStore:
+    """One account's side of risk."""
+
+    def __init__(self, database: Database, account_id: str, venue: str, timeframe: str, length_ns: int) -> None:
+        self._database = database
+        self._params = {"account": account_id, "venue": venue, "timeframe": timeframe}
+        self._length_ns = length_ns
+
+    async def read(self, cursor: int, limit: int, now: int, grace_ns: int) -> Snapshot:
+        """The next signals beyond the cursor and all that is needed to judge them: one statement, one snapshot.
+
+        Args:
+            now: market time; marks are closes of bars known by then.
+        """
+        rows = await self._database.fetch(
+            _READ,
+            {
+                **self._params,
+                "cursor": cursor,
+                "limit": limit,
+                "now": now,
+                "known": now - grace_ns - self._length_ns,
+                "open": _OPEN,
+            },
+        )
+        try:
+            return _decode(rows[0][0])
+        except msgspec.ValidationError as error:
+            raise Rejected(f"the record holds something risk cannot read: {error}", None) from error
+
+    async def unassessed(self, no: int) -> list[int]:
+        """Numbers of signals at or below the cursor, of this account and older than 5 s, that have no assessment."""
+        rows = await self._database.fetch(
+            "select j.no from signals s join journal j on j.stream = 'signals' and j.key = s.signal_id where s.account_id = %s"
+            " and j.no <= %s and s.created_at between now() - interval '10 minutes' and now() - interval '5 seconds'"
+            " and not exists (select from risk_assessments r where r.signal_id = s.signal_id) order by j.no limit 256",
+            (self._params["account"], no),
+        )
+        return [row[0] for row in rows]
+
+    async def funded(self) -> bool:
+        """Whether the account's deposit has been booked: without it nothing can be sized."""
+        rows = await self._database.fetch("select exists (select from cash_balances where account_id = %s)", (self._params["account"],))
+        return bool(rows[0][0])
+
+
+class Assessment(NamedTuple):
+    """A row of risk_assessments."""
+
+    signal_id: UUID
+    session_id: str
+    account_id: str
+    strategy_id: str
+    symbol: str
+    verdict: VerdictKind
+    code: str
+    reason: str
+    limit: str
+    seen: str
+
+
+def store_assessments(rows: Sequence[Assessment]) -> Write:
+    """One row per signal; only one that still waits may be written over (TW004 otherwise)."""
+    return Write(
+        "select assessments_store(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],"
+        " %b::text[], %b::text[])",
+        tuple([row[n] for row in rows] for n in range(len(Assessment._fields))),
+    )
+
+
+def store_orders(orders: Sequence[Order], epoch: int) -> Write:
+    """Approved orders, each leg once."""
+    return Write(
+        "insert into orders (id, client_order_id, account_id, venue, session_id, symbol, order_type, side, quantity, price, status,"
+        " time_in_force, strategy_id, signal_id, leg, risk_assessment_id, epoch, decided_at, valid_until, expires_at)"
+        " select i, c, a, v, e, y, t, d, q, p, 'APPROVED', f, s, g, l, g, %s, at_ns(x), at_ns(u), at_ns(z) from unnest(%b::uuid[],"
+        " %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::numeric[], %b::numeric[], %b::text[],"
+        " %b::text[], %b::uuid[], %b::int8[], %b::int8[], %b::int8[], %b::int8[]) w(i, c, a, v, e, y, t, d, q, p, f, s, g, l, x, u, z)",
+        (
+            epoch,
+            [o.order_id for o in orders],
+            [o.client_order_id for o in orders],
+            [o.account_id for o in orders],
+            [o.venue for o in orders],
+            [o.session_id for o in orders],
+            [o.symbol for o in orders],
+            [o.order_type for o in orders],
+            [o.side for o in orders],
+            [o.quantity for o in orders],
+            [o.price for o in orders],
+            [o.time_in_force for o in orders],
+            [o.strategy_id for o in orders],
+            [o.signal_id for o in orders],
+            [o.leg for o in orders],
+            [o.decided_at for o in orders],
+            [o.valid_until for o in orders],
+            [o.expires_at for o in orders],
+        ),
+    )

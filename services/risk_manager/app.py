@@ -1,0 +1,158 @@
+"""risk_manager: signals in, sized and approved (or refused) orders out. One task per account, each under its lease."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from libs.common.consumer import Bell, Consumer
+from libs.common.database import Database, LeaseLost, Unreachable
+from libs.common.journal import PostgresJournal
+from libs.common.latency import Latency
+from libs.common.leases import Lease
+from libs.common.runner import Context
+from libs.common.settings import Settings, from_toml
+from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.instruments import Instrument
+from libs.domain.names import TIMEFRAMES
+from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS
+from libs.quant.risk.limits import Limits
+from libs.store import sessions
+from libs.store.market_clock import ClockKeeper
+from libs.store.risk import RiskStore
+from libs.store.sessions import Account, Session
+from services.risk_manager.stage import RiskStage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the operator configured."""
+
+    strategies: Sequence[StrategyConfig]
+    limits: Limits
+    fleet_tag: str
+
+
+async def work(context: Context, settings: Settings) -> None:
+    """Judges the signals of whatever session is playing, until asked to stop."""
+    folder = Path(settings.config_dir)
+    rules = Rules(
+        from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy,
+        Limits(from_toml(RiskConfig, folder, "risk", settings.environment).limit),
+        from_toml(SystemConfig, folder, "system", settings.environment).fleet_tag,
+    )
+    database = context.database("sessions")
+    latency = Latency()
+    context.info["tick_to_order_ms"] = latency.quantiles_ms
+    while not context.stopping.is_set():
+        session = await sessions.awaited(database, context.stopping)
+        if session is None:
+            return
+        context.sealer.session_id = session.session_id
+        await _session(context, rules, session, database, latency)
+
+
+async def _session(context: Context, rules: Rules, session: Session, database: Database, latency: Latency) -> None:
+    keeper = ClockKeeper(context.database("clock"), context.bus, context.clock, session)
+    accounts = await sessions.accounts(database, session.session_id)
+    instruments = await sessions.instruments(database, session.venue)
+    bells = [Bell() for _ in accounts]
+    over = asyncio.Event()  # asked to stop, or the session has ended
+
+    def ring(*_: object) -> None:
+        for bell in bells:
+            bell.ring()
+
+    async def until_over() -> None:
+        stopping = asyncio.ensure_future(context.stopping.wait())
+        await asyncio.wait({stopping, asyncio.ensure_future(keeper.over.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        over.set()
+        ring()
+
+    async with asyncio.TaskGroup() as group:
+        patterns = [SIGNALS.pattern, ORDERS_UPDATES.address, CONTROL.of(context.name)]
+        background = [
+            group.create_task(keeper.listen()),
+            group.create_task(keeper.watch()),
+            group.create_task(context.bus.listen(patterns, ring, ring)),
+            group.create_task(until_over()),
+        ]
+        workers = [
+            group.create_task(_account(context, rules, session, account, instruments, keeper, bell, over, latency))
+            for account, bell in zip(accounts, bells, strict=True)
+        ]
+        await asyncio.wait(workers)
+        for task in background:
+            task.cancel()
+
+
+async def _account(
+    context: Context,
+    rules: Rules,
+    session: Session,
+    account: Account,
+    instruments: Mapping[str, Instrument],
+    keeper: ClockKeeper,
+    bell: Bell,
+    over: asyncio.Event,
+    latency: Latency,
+) -> None:
+    """Waits for the account's lease, then judges while it is ours; again when it was lost."""
+    database = context.database(f"risk:{account.account_id}")
+    lease = Lease(context.database("lease"), f"risk:{account.account_id}", context.holder, context.clock)
+    finest = session.timeframes[0]
+    store = RiskStore(database, account.account_id, session.venue, finest, TIMEFRAMES[finest])
+    journal = PostgresJournal(database, context.bus)
+    while not over.is_set():
+        if not await _funded(store, over) or not await lease.acquire(RiskStage.streams, over):
+            return
+        stage = RiskStage(
+            store,
+            keeper.market,
+            context.clock,
+            context.sealer,
+            lease,
+            account=account,
+            session=session,
+            instruments=instruments,
+            strategies=rules.strategies,
+            limits=rules.limits,
+            fleet_tag=rules.fleet_tag,
+            latency=latency,
+        )
+        consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
+        keeping = asyncio.create_task(lease.keep(lambda reason: log.error("lease lost: %s", reason)))
+        try:
+            await journal.ring_last({c.stream: c.address for c in (ORDERS_APPROVED, RISK_ALERTS) if c.stream})
+            context.readiness.set("service", True, f"judging {account.account_id}, epoch {lease.epoch}")
+            await consumer.run(over)
+        except LeaseLost as error:
+            context.readiness.set("service", False, f"lease lost: {error}")
+            log.error("%s stands down: %s", lease.name, error)
+        except Unreachable as error:
+            log.warning("%s starts again: %s", lease.name, error)
+        finally:
+            keeping.cancel()
+    try:
+        await lease.release()
+    except Unreachable as error:
+        log.warning("lease %s not released, it will run out: %s", lease.name, error)
+
+
+async def _funded(store: RiskStore, over: asyncio.Event) -> bool:
+    """Whether the account's deposit is booked, once it is: nothing can be sized before. False when it is all over first."""
+    while not over.is_set():
+        try:
+            if await store.funded():
+                return True
+        except Unreachable as error:
+            log.warning("waiting for the database: %s", error)
+        try:
+            async with asyncio.timeout(0.2):
+                await over.wait()
+        except TimeoutError:
+            continue
+    return False

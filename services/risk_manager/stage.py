@@ -1,0 +1,228 @@
+"""The risk hop: signals in; assessments, approved orders, cancels and alerts out, in one transaction."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from libs.common import metrics
+from libs.common.clocks import HostClock, MarketClock
+from libs.common.database import Rejected, Write
+from libs.common.envelope import Sealer
+from libs.common.journal import Cursor, Entry, Hop, Move, Outgoing
+from libs.common.latency import Latency
+from libs.common.leases import Lease
+from libs.domain.configuration import StrategyConfig
+from libs.domain.identity import client_order_id, order_id
+from libs.domain.instruments import Instrument
+from libs.domain.messages import RiskAlert, Signal
+from libs.domain.orders import CancelRequest, Order
+from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS, Channel
+from libs.quant.risk.assess import Verdict, Waiting, assess_all, expires_at
+from libs.quant.risk.limits import Limits
+from libs.quant.risk.view import Leg
+from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
+from libs.store.sessions import Account, Session
+from services.risk_manager.view import view_of
+
+log = logging.getLogger(__name__)
+
+SIGNALS_STREAM = SIGNALS.stream or ""
+UPDATES_STREAM = ORDERS_UPDATES.stream or ""
+BACKSTOP_S: Final = 5.0
+
+
+class RiskStage:
+    """One account. No rule lives here, and no broker is reachable from here."""
+
+    streams = (SIGNALS_STREAM, UPDATES_STREAM)
+
+    def __init__(
+        self,
+        store: RiskStore,
+        market: MarketClock,
+        host: HostClock,
+        sealer: Sealer,
+        lease: Lease,
+        *,
+        account: Account,
+        session: Session,
+        instruments: Mapping[str, Instrument],
+        strategies: Sequence[StrategyConfig],
+        limits: Limits,
+        fleet_tag: str,
+        latency: Latency,
+    ) -> None:
+        self._store = store
+        self._market = market
+        self._host = host
+        self._sealer = sealer
+        self._lease = lease
+        self._account = account
+        self._session = session
+        self._instruments = instruments
+        self._strategies = strategies
+        self._limits = limits
+        self._fleet_tag = fleet_tag
+        self._verdicts: list[Verdict] = []
+        self._looked_back = float("-inf")
+        self._latency = latency
+
+    async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
+        """Reads, judges, and says what to write. None when nothing is queued and nothing waits to be decided again."""
+        signals, updates = cursors[SIGNALS_STREAM], cursors[UPDATES_STREAM]
+        now = self._market.now()
+        if (found := await self._passed_over(signals.no, now)) is not None:
+            return found
+        snapshot = await self._store.read(signals.no, limit, now, self._session.grace_ns)
+        if not snapshot.queued and not snapshot.waiting and snapshot.updates == updates.no:
+            return None
+        hop = self.decide(snapshot, now)
+        consumer = self._lease.name
+        if snapshot.queued:
+            hop.moves.append(Move(consumer, SIGNALS_STREAM, signals.no, snapshot.queued[-1].no, signals.epoch))
+        if snapshot.updates > updates.no:
+            hop.moves.append(Move(consumer, UPDATES_STREAM, updates.no, snapshot.updates, updates.epoch))
+        return hop if hop.moves or hop.writes else None
+
+    async def _passed_over(self, no: int, now: int) -> Hop | None:
+        """The backstop: a wrong cursor loses nothing. Fenced by the lease, since no cursor moves."""
+        if self._host.monotonic() - self._looked_back < BACKSTOP_S:
+            return None
+        missed = await self._store.unassessed(no)
+        if not missed:
+            self._looked_back = self._host.monotonic()
+            return None
+        metrics.BACKSTOP.labels(consumer=self._lease.name).inc()
+        log.error("%d signals were passed over without an answer; assessing message %d now", len(missed), missed[0])
+        hop = self.decide(await self._store.read(missed[0] - 1, 1, now, self._session.grace_ns), now)
+        hop.writes.insert(0, Write("select lease_guard(%s, %s)", (self._lease.name, self._lease.epoch)))
+        return hop
+
+    def decide(self, snapshot: Snapshot, now: int) -> Hop:
+        """What one snapshot leads to.
+
+        Raises:
+            Rejected: a message names a signal that does not exist; it will be put aside.
+        """
+        for queued in snapshot.queued:
+            if queued.signal is None:
+                raise Rejected(f"message {queued.no} of {SIGNALS_STREAM} names a signal that does not exist", None)
+        fresh = [q.signal.signal() for q in snapshot.queued if q.signal and q.signal.account_id == self._account.account_id]
+        waiting = [Waiting(w.signal.signal(), w.legs) for w in snapshot.waiting]
+        view = view_of(
+            snapshot,
+            now,
+            self._market,
+            account=self._account,
+            session=self._session,
+            instruments=self._instruments,
+            strategies=self._strategies,
+        )
+        self._verdicts = assess_all(waiting, fresh, view, self._limits)
+        return self._effects(self._verdicts, now)
+
+    def _effects(self, verdicts: Sequence[Verdict], now: int) -> Hop:
+        hop = Hop()
+        if not verdicts:
+            return hop
+        orders = [self._order(verdict.signal, leg) for verdict in verdicts for leg in verdict.legs]
+        cancels = {open_.order_id: verdict for verdict in verdicts for open_ in verdict.cancels}
+        hop.writes.append(store_assessments([self._assessment(v) for v in verdicts]))
+        if orders:
+            hop.writes.append(store_orders(orders, self._lease.epoch))
+        hop.out += [self._out(ORDERS_APPROVED, o, o.order_id, now, o.signal_id) for o in orders]
+        hop.out += [
+            self._out(
+                ORDERS_APPROVED,
+                CancelRequest(order_id=id_, account_id=self._account.account_id, reason=f"superseded by signal {v.signal.signal_id}"),
+                id_,
+                now,
+                v.signal.signal_id,
+            )
+            for id_, v in cancels.items()
+        ]
+        hop.out += [self._out(RISK_ALERTS, self._alert(v, now), None, now, v.signal.signal_id) for v in verdicts if v.refusal]
+        return hop
+
+    def _out(self, channel: Channel, payload: object, key: UUID | None, now: int, trace: UUID) -> Outgoing:
+        stream = channel.stream or ""
+        return Outgoing(stream, channel.address, key, self._sealer.seal(stream, payload, ts_event_ns=now, trace=str(trace)))
+
+    def _order(self, signal: Signal, leg: Leg) -> Order:
+        id_ = order_id(signal.signal_id, leg.n)
+        return Order(
+            order_id=id_,
+            client_order_id=client_order_id(self._fleet_tag, id_, 1),
+            account_id=self._account.account_id,
+            venue=self._account.venue,
+            session_id=self._session.session_id,
+            strategy_id=signal.strategy_id,
+            symbol=signal.symbol,
+            signal_id=signal.signal_id,
+            leg=leg.n,
+            side=leg.side,
+            order_type="limit",
+            quantity=leg.instrument.quantity(leg.lots),
+            price=leg.instrument.price(leg.price),
+            time_in_force="GTD",
+            decided_at=signal.decided_at,
+            valid_until=signal.valid_until,
+            expires_at=expires_at(signal, self._session.grace_ns),
+        )
+
+    def _assessment(self, verdict: Verdict) -> Assessment:
+        signal, refusal = verdict.signal, verdict.refusal
+        return Assessment(
+            signal.signal_id,
+            signal.session_id,
+            signal.account_id,
+            signal.strategy_id,
+            signal.symbol,
+            verdict.kind,
+            refusal.code if refusal else "",
+            refusal.reason if refusal else verdict.reason,
+            refusal.limit if refusal else "",
+            refusal.seen if refusal else "",
+        )
+
+    def _alert(self, verdict: Verdict, now: int) -> RiskAlert:
+        signal, refusal = verdict.signal, verdict.refusal
+        assert refusal is not None
+        return RiskAlert(
+            code=refusal.code,
+            severity="critical" if refusal.code == "RC-ERR" else "info",
+            account_id=signal.account_id,
+            strategy_id=signal.strategy_id,
+            symbol=signal.symbol,
+            message=refusal.reason,
+            limit=refusal.limit,
+            seen=refusal.seen,
+            market_time=now,
+        )
+
+    async def committed(self, hop: Hop) -> None:
+        """Counts, and times what was approved: from what closed the bar to here, durable."""
+        now = self._host.now_ns()
+        for verdict in self._verdicts:
+            metrics.ASSESSMENTS.labels(verdict=verdict.kind, code=verdict.refusal.code if verdict.refusal else "").inc()
+            if verdict.legs and verdict.signal.triggered_ns:
+                seconds = (now - verdict.signal.triggered_ns) / 1e9
+                self._latency.observe(seconds)
+                metrics.TICK_TO_ORDER.observe(seconds)
+        self._verdicts = []
+
+    def put_aside(self, entry: Entry, error: str) -> Hop:
+        """The signal of a message that cannot be handled is refused; one that does not exist leaves nothing."""
+        return Hop(
+            writes=[
+                Write(
+                    "insert into risk_assessments (signal_id, session_id, account_id, strategy_id, symbol, verdict, code, reason,"
+                    " limit_value, seen_value) select s.signal_id, s.session_id,"
+                    " s.account_id, s.strategy_id, s.symbol, 'REFUSED', 'RC-ERR', %s, '', ''"
+                    " from journal j join signals s on s.signal_id = j.key where j.stream = %s and j.no = %s"
+                    " on conflict (signal_id) do nothing",
+                    (f"put aside: {error}"[:500], SIGNALS_STREAM, entry.no),
+                )
+            ]
+        )

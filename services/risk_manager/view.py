@@ -1,0 +1,46 @@
+"""From rows to what the pure risk functions judge: decimals become whole lots and ticks."""
+
+from collections.abc import Mapping, Sequence
+
+from libs.common.clocks import MarketClock
+from libs.domain.configuration import StrategyConfig
+from libs.domain.instruments import Instrument
+from libs.quant.risk.view import OpenOrder, Terms, View
+from libs.store.risk import OpenRow, Snapshot
+from libs.store.sessions import Account, Session
+
+
+def view_of(
+    snapshot: Snapshot,
+    now: int,
+    clock: MarketClock,
+    *,
+    account: Account,
+    session: Session,
+    instruments: Mapping[str, Instrument],
+    strategies: Sequence[StrategyConfig],
+) -> View:
+    """One account as of a snapshot; `now` is the market time it was read for."""
+    return View(
+        account_id=account.account_id,
+        base_currency=account.base_currency,
+        allow_short=account.allow_short,
+        now=now,
+        stale=clock.stale() and not session.lockstep,
+        speed=0.0 if session.lockstep else session.speed,
+        grace_ns=session.grace_ns,
+        instruments=instruments,
+        terms={s.id: Terms(s.allocation, s.no_trade_band) for s in strategies},
+        cash=dict(snapshot.cash),
+        marks=dict(snapshot.marks),
+        killed=frozenset(snapshot.killed),
+        positions={(s, symbol): instruments[symbol].lots(q) for s, symbol, q in snapshot.positions},
+        open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],
+        ordered_at=list(snapshot.ordered_at),
+    )
+
+
+def _open_order(row: OpenRow, instrument: Instrument) -> OpenOrder:
+    return OpenOrder(
+        row.order_id, row.strategy_id, row.symbol, row.side, instrument.lots(row.remaining), instrument.ticks(row.price), row.status
+    )

@@ -1,0 +1,231 @@
+"""strategy_engine: closed bars in, targets out. The strategies are pure folds; what is here carries them."""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from libs.common import metrics
+from libs.common.bus import Bus
+from libs.common.database import Conflict, Database, Rejected, Unreachable
+from libs.common.envelope import Sealer
+from libs.common.journal import Hop, Outgoing, PostgresJournal
+from libs.common.runner import Context
+from libs.common.settings import ConfigError, Settings, from_toml
+from libs.domain.configuration import StrategiesConfig, StrategyConfig
+from libs.domain.market import Bar
+from libs.domain.messages import Signal
+from libs.domain.names import TIMEFRAMES
+from libs.domain.streams import CONTROL, SIGNALS
+from libs.store import lockstep, market, sessions, strategies
+from libs.store.market_reader import Closing, MarketReader
+from libs.store.sessions import Session
+from services.strategy_engine.folds import Fold, folds_of
+
+log = logging.getLogger(__name__)
+
+CONSUMER: Final = "strategy_engine"
+SWITCHES_EVERY_S: Final = 0.5
+STORE_EVERY_S: Final = 60.0
+
+
+async def work(context: Context, settings: Settings) -> None:
+    """Runs the configured strategies on whatever session is playing, until asked to stop."""
+    configured = from_toml(StrategiesConfig, Path(settings.config_dir), "strategies", settings.environment).strategy
+    database = context.database("signals")
+    while not context.stopping.is_set():
+        session = await sessions.awaited(database, context.stopping)
+        if session is None:
+            return
+        context.sealer.session_id = session.session_id
+        reader = MarketReader(context.name, context.database("market"), context.bus, context.clock, session, "decide")
+        engine = Engine(context.bus, context.sealer, database, session, reader)
+        await engine.prepare(configured)
+        async with asyncio.TaskGroup() as group:
+            hearing = group.create_task(reader.listen())
+            commands = group.create_task(context.bus.listen([CONTROL.of(context.name)], engine.heard_command, engine.look_at_switches))
+            try:
+                context.readiness.set("service", True, f"{len(engine.folds)} folds on {session.feed}")
+                await engine.run(context.stopping)
+            finally:
+                hearing.cancel()
+                commands.cancel()
+
+
+class Engine:
+    """All folds of one session. One transaction for all signals of the bars that closed together."""
+
+    def __init__(self, bus: Bus, sealer: Sealer, database: Database, session: Session, reader: MarketReader) -> None:
+        self._sealer = sealer
+        self._database = database
+        self._journal = PostgresJournal(database, bus)
+        self._session = session
+        self._reader = reader
+        self.folds: list[Fold] = []
+        self._by_market: dict[tuple[str, str], list[Fold]] = {}
+        self._configured: Sequence[StrategyConfig] = ()
+        self._enabled: frozenset[str] = frozenset()
+        self._paused = False
+        self._look = True
+        self._looked_at = self._stored_at = float("-inf")
+
+    async def prepare(self, configured: Sequence[StrategyConfig]) -> None:
+        """Builds the folds and brings them to where the market stands.
+
+        Raises:
+            ConfigError: a strategy cannot be built as configured.
+        """
+        self._configured = configured
+        await strategies.register(self._database, configured)
+        await self._journal.ring_last({stream: SIGNALS.pattern for stream in (SIGNALS.stream,) if stream})
+        await self._rebuild()
+
+    def look_at_switches(self) -> None:
+        """Somebody may have enabled, disabled, paused or resumed something."""
+        self._look = True
+
+    def heard_command(self, channel: str, payload: bytes) -> None:
+        """A bell: the rows are the command."""
+        self.look_at_switches()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until asked to stop or the session has ended."""
+        while not stopping.is_set() and not self._reader.finished:
+            try:
+                await self._refresh_switches()
+                closings = await self._reader.closings()
+                if closings:
+                    await self._decide(closings)
+                await self._store_now_and_then()
+            except Unreachable as error:
+                log.warning("strategies wait for the database: %s", error)
+                await asyncio.sleep(0.2)
+                await self._recover()
+            except (Conflict, Rejected) as error:
+                log.warning("decided by somebody else meanwhile, starting again from the record: %s", error)
+                await asyncio.sleep(0.1)
+                await self._recover()
+        with contextlib.suppress(Unreachable):  # a state that is not stored is folded again from the bars
+            await self._store(self.folds)
+
+    async def _decide(self, closings: Sequence[Closing]) -> None:
+        signals: list[Signal] = []
+        changed: list[Fold] = []
+        for closing in closings:
+            for bar in closing.bars:
+                if isinstance(bar, Bar):
+                    stepped = self._step(bar, closing.market_time, closing.noticed_ns)
+                    signals += [signal for _, signal in stepped]
+                    changed += [fold for fold, _ in stepped]
+        signals.sort(key=lambda s: (s.bar_time + TIMEFRAMES[s.timeframe], s.strategy_id, s.symbol))
+        await self._emit(signals, changed, closings[-1].step)
+
+    def _step(self, bar: Bar, decided_at: int, triggered_ns: int) -> Iterable[tuple[Fold, Signal]]:
+        stepped = []
+        for fold in self._by_market.get((bar.symbol, bar.timeframe), ()):
+            live = fold.strategy_id in self._enabled and not self._paused
+            signal = fold.step(bar, live=live, decided_at=decided_at, triggered_ns=triggered_ns)
+            if signal is not None:
+                stepped.append((fold, signal))
+        return stepped
+
+    async def _emit(self, signals: Sequence[Signal], changed: Sequence[Fold], step: int) -> None:
+        """Signals with the states they came from, and in lockstep the acknowledgement, in one transaction."""
+        hop = Hop()
+        if changed:
+            hop.writes.append(strategies.store_states(self._session.session_id, [f.stored() for f in dict.fromkeys(changed)]))
+            hop.writes.append(strategies.store_signals(signals))
+        if step:
+            hop.writes.append(lockstep.acknowledge(self._session.session_id, CONSUMER, "decide", step))
+        hop.out = [
+            Outgoing(
+                SIGNALS.stream or "",
+                SIGNALS.of(s.strategy_id),
+                s.signal_id,
+                self._sealer.seal(SIGNALS.stream or "", s, ts_event_ns=s.decided_at, trace=str(s.signal_id)),
+            )
+            for s in signals
+        ]
+        if hop.writes:
+            await self._journal.commit(hop)
+        for signal in signals:
+            metrics.SIGNALS.labels(strategy=signal.strategy_id).inc()
+
+    async def _recover(self) -> None:
+        """After an answer that was lost, or a rival: what is committed counts, the folds start from it."""
+        while True:
+            try:
+                await self._rebuild()
+                return
+            except Unreachable as error:
+                log.warning("strategies wait for the database: %s", error)
+                await asyncio.sleep(0.2)
+
+    async def _rebuild(self) -> None:
+        """Folds from their stored states, brought forward over the bars stored since."""
+        current = await sessions.current(self._database)
+        if current is None or current.session_id != self._session.session_id:
+            self._reader.finished = True
+            return
+        accounts = {a.name: a.account_id for a in await sessions.accounts(self._database, current.session_id)}
+        symbols = sorted(await sessions.instruments(self._database, current.venue))
+        try:
+            self.folds = folds_of(self._configured, symbols, accounts, current)
+        except ValueError as error:
+            raise ConfigError(f"config/strategies.toml: {error}") from error
+        stored = {(s.strategy_id, s.symbol): s for s in await strategies.states(self._database, current.session_id)}
+        for fold in self.folds:
+            state = stored.get((fold.strategy_id, fold.symbol))
+            if state is not None and not fold.restore(state):
+                log.info("strategy %s on %s has new parameters and starts afresh", fold.strategy_id, fold.symbol)
+        by_market: defaultdict[tuple[str, str], list[Fold]] = defaultdict(list)
+        for fold in self.folds:
+            by_market[fold.symbol, fold.timeframe].append(fold)
+        self._by_market = dict(by_market)
+        self._look, self._looked_at = True, float("-inf")
+        await self._refresh_switches()
+        self._reader.start_from(current.market_time)
+        await self._catch_up(current)
+
+    async def _catch_up(self, session: Session) -> None:
+        """Folds in what has closed since the stored states; its signals may be late, and risk will say so."""
+        frames = sorted({f.timeframe for f in self.folds}, key=TIMEFRAMES.__getitem__)
+        if not frames:
+            return
+        known_by = session.market_time - session.grace_ns
+        oldest = [min(f.bar_time for f in self.folds if f.timeframe == t) for t in frames]
+        oldest = [start or session.start_time - 1 for start in oldest]  # the declared anchor: the session's beginning
+        bars = await market.bars_between(self._database, session.venue, frames, [TIMEFRAMES[t] for t in frames], oldest, known_by)
+        signals: list[Signal] = []
+        changed: list[Fold] = []
+        for bar in bars:
+            if isinstance(bar, Bar):
+                known = bar.start + TIMEFRAMES[bar.timeframe] + session.grace_ns
+                for fold, signal in self._step(bar, known, 0):
+                    changed.append(fold)
+                    signals.append(signal)
+        await self._emit(signals, changed, 0)
+
+    async def _refresh_switches(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._look and now - self._looked_at < SWITCHES_EVERY_S:
+            return
+        self._look, self._looked_at = False, now
+        enabled, paused = await strategies.switches(self._database, self._session.session_id)
+        if (enabled, paused) != (self._enabled, self._paused):
+            log.info("strategies enabled: %s%s", ", ".join(sorted(enabled)) or "none", "; paused" if paused else "")
+        self._enabled, self._paused = enabled, paused
+
+    async def _store_now_and_then(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._stored_at >= STORE_EVERY_S:
+            await self._store(self.folds)
+            self._stored_at = now
+
+    async def _store(self, folds: Sequence[Fold]) -> None:
+        started = [fold.stored() for fold in folds if fold.bar_time]
+        if started:
+            await self._database.write([strategies.store_states(self._session.session_id, started)])

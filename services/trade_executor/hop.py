@@ -1,0 +1,150 @@
+"""One hop's worth of change to orders and books, gathered decision by decision and written in one transaction."""
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from libs.common.database import Write
+from libs.common.envelope import Sealer
+from libs.common.journal import Hop, Outgoing
+from libs.domain.booking import Booked, book
+from libs.domain.books import Position
+from libs.domain.instruments import Instrument
+from libs.domain.ledger import Entry
+from libs.domain.messages import PositionUpdate
+from libs.domain.orders import Order, OrderEvent, Status, Step
+from libs.domain.streams import ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED, Channel
+from libs.domain.trades import Fill, Trade
+from libs.store import execution
+from libs.store.execution import OrderChange, OrderRow
+
+_PRICE_STEP: Final = Decimal(1).scaleb(-12)
+
+
+@dataclass(frozen=True)
+class Held:
+    """An order as the executor knows it."""
+
+    order: Order
+    status: Status
+    filled: Decimal
+    cost: Decimal  # sum of price x quantity of its fills
+    events: int
+    at_venue: Decimal  # the largest cumulative quantity the venue has told us of
+
+    @classmethod
+    def of(cls, row: OrderRow) -> "Held":
+        """As its row has it."""
+        cost = row.filled * (row.avg_fill_price or Decimal(0))
+        return cls(row.order(), row.status, row.filled, cost, row.events, row.filled)
+
+    @property
+    def book(self) -> tuple[str, str]:
+        return self.order.strategy_id, self.order.symbol
+
+    @property
+    def avg_fill_price(self) -> Decimal | None:
+        return (self.cost / self.filled).quantize(_PRICE_STEP) if self.filled else None
+
+
+@dataclass
+class Change:
+    """What a hop does. Orders and books in it are as they will be once it is committed."""
+
+    market_time: int
+    orders: dict[UUID, Held] = field(default_factory=dict)
+    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
+    events: list[OrderEvent] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    sends: list[Order] = field(default_factory=list)
+    cancels: list[Order] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+
+    def step(self, held: Held, event: str, step: Step, detail: str = "") -> Held:
+        """An order's next step, with what it rests on."""
+        after = replace(held, status=step.status, events=held.events + 1)
+        self.orders[held.order.order_id] = after
+        self.events.append(
+            OrderEvent(
+                order_id=held.order.order_id,
+                account_id=held.order.account_id,
+                strategy_id=held.order.strategy_id,
+                symbol=held.order.symbol,
+                n=after.events,
+                event=event,
+                status=after.status,
+                filled_quantity=after.filled,
+                anomaly=step.anomaly,
+                detail=detail[:500],
+                market_time=self.market_time,
+            )
+        )
+        return after
+
+    def book(self, held: Held, fill: Fill, position: Position, instrument: Instrument, step: Step) -> None:
+        """A fill goes into the books, whatever the order's status."""
+        booked: Booked = book(fill, held.order, position, instrument)
+        filled = replace(
+            held,
+            filled=held.filled + fill.quantity,
+            cost=held.cost + fill.quantity * fill.price,
+            at_venue=max(held.at_venue, fill.cumulative),
+        )
+        self.step(filled, "fill", step, f"{fill.exec_key}: {fill.quantity} @ {fill.price}")
+        self.positions[held.book] = booked.position
+        self.trades.append(booked.trade)
+        self.entries += booked.entries
+
+    def as_hop(self, sealer: Sealer, account_id: str, epoch: int) -> Hop:
+        """The statements and messages; without any when nothing changed."""
+        hop = Hop(writes=list(self.writes))
+        if self.sends:
+            ids = [order.order_id for order in self.sends]
+            hop.writes.append(execution.submitting(ids, epoch, self.market_time))
+            hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in self.sends], epoch))
+        sending = {order.order_id for order in self.sends}
+        changed = [h for h in self.orders.values() if h.order.order_id not in sending]
+        if changed:
+            hop.writes.append(
+                execution.store_orders([OrderChange(h.order.order_id, h.status, h.filled, h.avg_fill_price, h.events) for h in changed])
+            )
+        if self.events:
+            hop.writes.append(execution.store_events(self.events))
+        if self.trades:
+            hop.writes.append(execution.store_trades(self.trades))
+            hop.writes.append(execution.store_positions(account_id, self.positions, self.market_time))
+            hop.writes.append(execution.store_entries(account_id, self.entries, {t.trade_id: t.trade_id for t in self.trades}))
+            hop.writes += execution.store_cash(account_id, self.entries)
+        hop.out = [
+            _out(ORDERS_UPDATES, e, e.order_id, self.market_time, sealer, str(self.orders[e.order_id].order.signal_id)) for e in self.events
+        ]
+        hop.out += [
+            _out(TRADES_EXECUTED, t, t.trade_id, t.executed_at, sealer, str(self.orders[t.order_id].order.signal_id)) for t in self.trades
+        ]
+        hop.out += [
+            _out(
+                PORTFOLIO_UPDATES,
+                PositionUpdate(
+                    account_id=account_id,
+                    strategy_id=strategy,
+                    symbol=symbol,
+                    quantity=p.quantity,
+                    avg_cost=p.avg_cost,
+                    realized_pnl=p.realized_pnl,
+                    market_time=self.market_time,
+                ),
+                None,
+                self.market_time,
+                sealer,
+                "",
+            )
+            for (strategy, symbol), p in self.positions.items()
+        ]
+        return hop
+
+
+def _out(channel: Channel, payload: object, key: UUID | None, at: int, sealer: Sealer, trace: str) -> Outgoing:
+    stream = channel.stream or ""
+    return Outgoing(stream, channel.address, key, sealer.seal(stream, payload, ts_event_ns=at, trace=trace))

@@ -1,0 +1,85 @@
+"""Requests to the broker. Each is sent once; whatever comes back, or does not, is evidence for the next hop."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from decimal import Decimal
+
+from libs.common import metrics
+from libs.common.clocks import HostClock
+from libs.common.leases import Lease
+from libs.domain.orders import Evidence, Order
+from libs.domain.trades import Fill
+from libs.venues.broker import Broker, NotSent, OrderReport, OutcomeUnknown, Refused
+from services.trade_executor.stage import Shown
+
+log = logging.getLogger(__name__)
+
+Show = Callable[[Sequence[Shown | Fill]], None]
+
+
+class Sender:
+    """Puts committed intents on the wire and tells what became of them."""
+
+    def __init__(self, broker: Broker, lease: Lease, clock: HostClock, show: Show) -> None:
+        self._broker = broker
+        self._lease = lease
+        self._clock = clock
+        self._show = show
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.in_flight: set[str] = set()  # client order ids whose answer we still wait for
+
+    def start(self, sends: Sequence[Order], cancels: Sequence[Order]) -> None:
+        """Sends what a committed hop intends."""
+        deadline = min(self._clock.monotonic() + Lease.SEND_DEADLINE_S, self._lease.valid_until)
+        for order in sends:
+            self._run(order.client_order_id, self._submit(order, deadline))
+        for order in cancels:
+            self._run(order.client_order_id, self._cancel(order))
+
+    async def drain(self) -> None:
+        """Until every request has its answer, or the answer that there is none."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    def _run(self, client_order_id: str, request: Coroutine[None, None, None]) -> None:
+        self.in_flight.add(client_order_id)
+        task = asyncio.create_task(request)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _submit(self, order: Order, deadline: float) -> None:
+        try:
+            await self._broker.submit(order, deadline)
+            answer = Shown(order.client_order_id, Evidence.ACCEPTED, Decimal(0), "")
+        except Refused as error:
+            answer = Shown(order.client_order_id, Evidence.REJECTED, Decimal(0), str(error))
+        except NotSent as error:
+            answer = Shown(order.client_order_id, Evidence.NOT_SENT, Decimal(0), str(error))
+        except OutcomeUnknown as error:
+            answer = Shown(order.client_order_id, Evidence.UNCLEAR, Decimal(0), str(error))
+        except Exception as error:  # what we do not understand is not an answer
+            log.exception("submitting order %s", order.order_id)
+            answer = Shown(order.client_order_id, Evidence.UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}")
+        self._answered(answer)
+        metrics.SUBMITS.labels(outcome=str(answer.evidence)).inc()
+
+    async def _cancel(self, order: Order) -> None:
+        try:
+            await self._broker.cancel(order.client_order_id)
+        except Refused as error:
+            self._answered(Shown(order.client_order_id, Evidence.CANCEL_REFUSED, Decimal(0), str(error)))
+        except Exception as error:
+            log.warning("canceling order %s: %s", order.order_id, error)
+            self._answered(Shown(order.client_order_id, Evidence.CANCEL_UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}"))
+        else:
+            self.in_flight.discard(order.client_order_id)  # the end itself comes as a report
+
+    def _answered(self, answer: Shown) -> None:
+        self.in_flight.discard(answer.client_order_id)
+        self._show([answer])
+
+
+def evidence_of(reports: Sequence[Fill | OrderReport]) -> list[Shown | Fill]:
+    """A venue's reports as evidence, in its order."""
+    return [r if isinstance(r, Fill) else Shown(r.client_order_id, r.evidence, r.filled, r.detail) for r in reports]

@@ -1,0 +1,294 @@
+"""The execution hop: approvals and evidence in; intents, order events and booked fills out, in one transaction.
+
+Everything about an account's orders happens here, one thing after another. Requests are sent only after the hop that
+says so is committed; their answers come back as evidence and are decided on in a later hop.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from libs.common import metrics
+from libs.common.clocks import HostClock, MarketClock
+from libs.common.database import Rejected, Write
+from libs.common.envelope import Sealer
+from libs.common.journal import Cursor, Entry, Hop, Move
+from libs.common.leases import Lease
+from libs.domain.books import Position
+from libs.domain.identity import order_of_client_id
+from libs.domain.instruments import Instrument
+from libs.domain.orders import (
+    AT_VENUE,
+    TERMINAL,
+    CancelRequest,
+    Evidence,
+    IllegalIntent,
+    Intent,
+    Order,
+    Status,
+    Step,
+    after,
+    after_fill,
+    intend,
+)
+from libs.domain.streams import ORDERS_APPROVED
+from libs.domain.trades import Fill
+from libs.quant.dispatch import Standing, fates
+from libs.store import lockstep
+from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
+from libs.store.sessions import Account, Session
+from services.trade_executor.hop import Change, Held
+
+log = logging.getLogger(__name__)
+
+STREAM: Final = ORDERS_APPROVED.stream or ""
+BATCH: Final = 256
+
+
+class Shown(NamedTuple):
+    """Evidence about an order: an answer to a request, the venue's word, or what a look-up found."""
+
+    client_order_id: str
+    evidence: Evidence
+    filled: Decimal
+    detail: str
+
+
+class _Body(msgspec.Struct):
+    payload: msgspec.Raw
+
+
+_envelope: Final = msgspec.json.Decoder(_Body)
+_payload: Final = msgspec.json.Decoder(Order | CancelRequest)
+
+
+class ExecutionStage:
+    """One account. Decides what is sent and what is believed; sends nothing itself."""
+
+    streams = (STREAM,)
+
+    def __init__(
+        self,
+        store: ExecutionStore,
+        market: MarketClock,
+        host: HostClock,
+        sealer: Sealer,
+        lease: Lease,
+        *,
+        account: Account,
+        session: Session,
+        instruments: Mapping[str, Instrument],
+        start: Callable[[Sequence[Order], Sequence[Order]], None],
+    ) -> None:
+        self._store = store
+        self._market = market
+        self._host = host
+        self._sealer = sealer
+        self._lease = lease
+        self._account = account
+        self._session = session
+        self._instruments = instruments
+        self._start = start  # called with the orders to send and to cancel, once that is committed
+        self._open: dict[UUID, Held] = {}
+        self._positions: dict[tuple[str, str], Position] = {}
+        self._known = False  # whether _open and _positions are what the record says
+        self._evidence: list[Shown | Fill] = []
+        self._taken = 0
+        self._change: Change | None = None
+        self._step_done = 0
+        self.settled = True  # nothing waits to be decided or written
+
+    def show(self, evidence: Sequence[Shown | Fill]) -> None:
+        """Takes evidence in; it is kept until it is committed."""
+        self._evidence += evidence
+        self.settled = False
+
+    def finish_step(self, step: int) -> None:
+        """All of a lockstep step's market has been shown to the venue: acknowledged once its effects are committed."""
+        self._step_done = step
+
+    def open_orders(self) -> list[Held]:
+        """Every order that has not ended, in stream order."""
+        return list(self._open.values())
+
+    async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
+        """Reads, decides, and says what to write. None when there is nothing to do."""
+        if not self._known:
+            await self.load()
+        cursor = cursors[STREAM]
+        evidence = self._evidence[:BATCH]
+        snapshot = await self._store.read(
+            cursor.no, limit, self._asked_for(evidence), [e.exec_key for e in evidence if isinstance(e, Fill)]
+        )
+        change = Change(self._market.now())
+        self._approve(snapshot.queued, change)
+        self._believe(evidence, snapshot, change)
+        self._dispatch(snapshot, change)
+        if not evidence and self._step_done:
+            change.writes.append(lockstep.acknowledge(self._session.session_id, self._lease.name, "venue", self._step_done))
+        hop = change.as_hop(self._sealer, self._account.account_id, self._lease.epoch)
+        if snapshot.queued:
+            hop.moves.append(Move(self._lease.name, STREAM, cursor.no, snapshot.queued[-1].no, cursor.epoch))
+        elif hop.writes:
+            hop.writes.insert(0, Write("select lease_guard(%s, %s)", (self._lease.name, self._lease.epoch)))
+        if not hop.moves and not hop.writes:
+            del self._evidence[: len(evidence)]
+            self.settled = not self._evidence
+            return None if self.settled else await self.hop(cursors, limit)
+        self._change, self._taken = change, len(evidence)
+        self._known = False  # until it is committed nobody knows
+        return hop
+
+    async def committed(self, hop: Hop) -> None:
+        """What was decided is now so: remembers it, counts it, and has requests sent."""
+        change = self._change
+        assert change is not None
+        for id_, held in change.orders.items():
+            if held.status in TERMINAL:
+                self._open.pop(id_, None)
+            else:
+                self._open[id_] = held
+        self._positions |= change.positions
+        del self._evidence[: self._taken]
+        if any("clock_acks" in write.sql for write in hop.writes):
+            self._step_done = 0
+        self._known = True
+        self._change, self._taken = None, 0
+        self.settled = not self._evidence
+        for event in change.events:
+            if event.anomaly:
+                metrics.ANOMALIES.labels(event=event.event).inc()
+                log.error(
+                    "order %s: %s contradicts what was believed; now %s (%s)", event.order_id, event.event, event.status, event.detail
+                )
+        for trade in change.trades:
+            metrics.TRADES.labels(liquidity=trade.liquidity).inc()
+        metrics.UNKNOWN_ORDERS.set(sum(1 for h in self._open.values() if h.status is Status.UNKNOWN))
+        if change.sends or change.cancels:
+            self._start(change.sends, change.cancels)
+
+    def put_aside(self, entry: Entry, error: str) -> Hop:
+        """The order of a message that cannot be handled is denied."""
+        self._known = False
+        return Hop(
+            writes=[
+                Write(
+                    "update orders o set status = 'DENIED', updated_at = clock_timestamp() from journal j where j.stream = %s and j.no = %s"
+                    " and o.id = j.key and o.account_id = %s and o.status = 'APPROVED'",
+                    (STREAM, entry.no, self._account.account_id),
+                )
+            ]
+        )
+
+    async def load(self) -> None:
+        """What the record says: orders still APPROVED are held back anew, so a wrong cursor loses none."""
+        self._open = {row.order_id: Held.of(row) for row in await self._store.open_orders()}
+        self._positions = await self._store.positions()
+        self._known = True
+
+    def _asked_for(self, evidence: Sequence[Shown | Fill]) -> list[UUID]:
+        """Ids of orders that evidence speaks of and that are not open: they have ended, or are none of ours."""
+        ids = []
+        for item in evidence:
+            try:
+                id_ = order_of_client_id(item.client_order_id)
+            except ValueError:
+                continue
+            if id_ not in self._open:
+                ids.append(id_)
+        return ids
+
+    def _approve(self, queued: Sequence[Queued], change: Change) -> None:
+        for message in queued:
+            payload = _payload.decode(_envelope.decode(message.body).payload)
+            if payload.account_id != self._account.account_id:
+                continue
+            if message.order is None:
+                raise Rejected(f"message {message.no} of {STREAM} names an order that does not exist", None)
+            held = self._now(message.order, change)
+            if isinstance(payload, CancelRequest):
+                self._cancel(held, payload, change)
+            elif held.status is Status.APPROVED:
+                self._open.setdefault(held.order.order_id, held)
+
+    def _now(self, row: OrderRow, change: Change) -> Held:
+        return change.orders.get(row.order_id) or self._open.get(row.order_id) or Held.of(row)
+
+    def _cancel(self, held: Held, request: CancelRequest, change: Change) -> None:
+        try:
+            status = intend(held.status, Intent.CANCEL)
+        except IllegalIntent:
+            return  # it has ended, is on its way, or its outcome is unknown: the evidence will say
+        change.step(held, "cancel", Step(status, anomaly=False), request.reason)
+        if status is Status.PENDING_CANCEL:
+            change.cancels.append(held.order)
+
+    def _believe(self, evidence: Sequence[Shown | Fill], snapshot: Snapshot, change: Change) -> None:
+        rows = {row.order_id: row for row in snapshot.orders}
+        booked = set(snapshot.booked)
+        for item in evidence:
+            held = self._order_of(item.client_order_id, rows, change)
+            if isinstance(item, Fill):
+                if item.exec_key not in booked:
+                    booked.add(item.exec_key)
+                    self._book(item, held, change)
+            elif held is not None:
+                self._show(item, held, change)
+
+    def _order_of(self, client_order_id: str, rows: Mapping[UUID, OrderRow], change: Change) -> Held | None:
+        try:
+            id_ = order_of_client_id(client_order_id)
+        except ValueError:
+            return None
+        if id_ in change.orders:
+            return change.orders[id_]
+        if id_ in self._open:
+            return self._open[id_]
+        return Held.of(rows[id_]) if id_ in rows else None
+
+    def _show(self, shown: Shown, held: Held, change: Change) -> None:
+        step = after(held.status, shown.evidence, max(held.filled, shown.filled))
+        if step.status is not held.status or step.anomaly:
+            change.step(held, str(shown.evidence), step, shown.detail)
+
+    def _book(self, fill: Fill, held: Held | None, change: Change) -> None:
+        reason = self._contradiction(fill, held)
+        if reason is not None or held is None:
+            log.critical("fill %s of %s was not booked: %s", fill.exec_key, fill.client_order_id, reason)
+            change.writes.append(quarantine_fill(self._account.venue, self._account.account_id, fill, reason or ""))
+            return
+        position = change.positions.get(held.book) or self._positions.get(held.book) or Position()
+        step = after_fill(held.status, held.order.quantity, held.filled + fill.quantity)
+        change.book(held, fill, position, self._instruments[held.order.symbol], step)
+
+    def _contradiction(self, fill: Fill, held: Held | None) -> str | None:
+        if held is None or held.order.account_id != self._account.account_id:
+            return "no such order of ours"
+        if fill.symbol != held.order.symbol or fill.side != held.order.side:
+            return f"the order is to {held.order.side} {held.order.symbol}, the fill says {fill.side} {fill.symbol}"
+        if held.filled + fill.quantity > max(fill.cumulative, held.at_venue):
+            return f"{held.filled} are booked; with this fill that is more than the venue's own sum of {fill.cumulative}"
+        return None
+
+    def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
+        current = {id_: change.orders.get(id_, held) for id_, held in self._open.items()}
+        standings = [Standing(h.order, h.status) for h in current.values()]
+        killed = {(scope, key) for scope, key in snapshot.killed}
+        may_send = self._lease.held() and not (self._market.stale() and not self._session.lockstep)
+        for order, fate in fates(standings, killed, change.market_time, slots=8 if may_send else 0):
+            held = current[order.order_id]
+            if fate == "send":
+                change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
+                change.sends.append(order)
+            elif fate == "expire":
+                change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), "never sent: too late")
+            elif fate == "deny":
+                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-C01: kill switch")
+
+    def unresolved(self) -> list[Held]:
+        """Orders whose truth only the venue knows."""
+        return [h for h in self._open.values() if h.status in AT_VENUE]
