@@ -95,7 +95,7 @@ class Database:
             connection = await self.connection()
             try:
                 cursor = await connection.cursor(binary=True).execute(query, params)
-                return await cursor.fetchall() if cursor.description else []
+                return await cursor.fetchall() if cursor.description is not None else []
             except psycopg.Error as error:
                 raise await self._failed(error) from error
 
@@ -114,7 +114,7 @@ class Database:
                 # The pipeline's implicit transaction: BEGIN and COMMIT would cost round trips, a sync() would split it.
                 async with connection.pipeline():
                     cursors = [await connection.cursor(binary=True).execute(s.sql, s.params) for s in statements]
-                return [await c.fetchall() if c.description else [] for c in cursors]
+                return [await c.fetchall() if c.description is not None else [] for c in cursors]
             except psycopg.Error as error:
                 raise await self._failed(error) from error
 

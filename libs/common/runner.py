@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final
 
 import uvloop
@@ -62,16 +62,25 @@ def run(name: str, port: int, settings: Callable[[], Settings], work: Callable[[
         read = settings()
         logs.configure(name, read.log_level)
         uvloop.run(_serve(name, port + read.port_offset, read, work))
-    except ConfigError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+    except ConfigError as refused:
+        print(f"{name}: {refused}", file=sys.stderr)
         sys.exit(2)
     except BaseExceptionGroup as group:
-        refused, other = group.split(ConfigError)
-        if refused is not None and other is None:
-            print(f"{name}: {refused.exceptions[0]}", file=sys.stderr)
+        wrong = [error for error in _leaves(group) if isinstance(error, ConfigError)]
+        if wrong:
+            print(f"{name}: {wrong[0]}", file=sys.stderr)
             sys.exit(2)
-        log.critical("%s crashed", name, exc_info=group)
+        for error in _leaves(group):
+            log.critical("%s crashed: %s: %s", name, type(error).__name__, error, exc_info=error)
         sys.exit(1)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _serve(name: str, port: int, settings: Settings, work: Callable[[Context], Awaitable[None]]) -> None:

@@ -145,7 +145,7 @@ class ExecutionStore:
         """Books the account's deposit, once."""
         account = self._account
         txn = transaction_id(account.account_id, "deposit", "opening")
-        if await self._database.fetch("select from cash_ledger where txn_id = %s", (txn,)):
+        if await self._database.fetch("select 1 from cash_ledger where txn_id = %s", (txn,)):
             return
         entries = deposit_entries(txn, account.base_currency, account.deposit)
         await self._database.write([guard, store_entries(account.account_id, entries, {}), *store_cash(account.account_id, entries)])

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -52,9 +52,9 @@ class Account:
     deposit: Decimal
 
 
-_SESSION = (
+_SESSION: Final = (
     "select session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time, horizon, step,"
-    " paused from sessions where state = 'running'"
+    " paused from sessions"
 )
 
 
@@ -66,7 +66,7 @@ def _session(row: Sequence[Any]) -> Session:
 
 async def current(database: Database) -> Session | None:
     """The session that runs now; None before data_collector has opened one."""
-    rows = await database.fetch(_SESSION + " order by started_at desc limit 1")
+    rows = await database.fetch(_SESSION + " where state = 'running'")
     return _session(rows[0]) if rows else None
 
 
@@ -89,20 +89,21 @@ async def awaited(database: Database, stopping: asyncio.Event) -> Session | None
 async def resumable(database: Database, feed: str, seed: int, mode: str) -> Session | None:
     """The newest unfinished session of the same feed, seed and mode."""
     rows = await database.fetch(
-        _SESSION + " and feed = %s and seed = %s and mode = %s order by started_at desc limit 1", (feed, seed, mode)
+        _SESSION + " where state <> 'finished' and feed = %s and seed = %s and mode = %s order by started_at desc limit 1",
+        (feed, seed, mode),
     )
     return _session(rows[0]) if rows else None
 
 
 async def open_new(database: Database, session: Session, accounts: Sequence[AccountConfig], consumers: Mapping[str, Sequence[str]]) -> None:
-    """Ends all other sessions, opens this one and its accounts, `<name>` at first and `<name>-<n>` later.
+    """Suspends any other session, opens this one and its accounts, `<name>` at first and `<name>-<n>` later.
 
     Cursors of the accounts' consumers (lease prefix: its streams) begin where the streams end now: nothing before
     concerns the new accounts.
     """
     taken = {row[0] for row in await database.fetch("select account_id from accounts")}
     writes = [
-        Write("update sessions set state = 'finished' where state = 'running'", ()),
+        suspend(),
         Write(
             "insert into sessions (session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time,"
             " horizon, step, state) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, 'running')",
@@ -224,6 +225,12 @@ async def finish(database: Database, session_id: str) -> None:
     await database.write([Write("update sessions set state = 'finished' where session_id = %s", (session_id,))])
 
 
-async def set_speed(database: Database, session_id: str, speed: float) -> None:
-    """A resumed session may be played at another speed."""
-    await database.write([Write("update sessions set speed = %s where session_id = %s", (speed, session_id))])
+def suspend() -> Write:
+    """No session is played any more; each can be resumed."""
+    return Write("update sessions set state = 'suspended' where state = 'running'", ())
+
+
+async def resume(database: Database, session_id: str, speed: float) -> None:
+    """Goes on with a session, at this speed; any other is suspended."""
+    resumed = Write("update sessions set state = 'running', speed = %s where session_id = %s", (speed, session_id))
+    await database.write([suspend(), resumed])

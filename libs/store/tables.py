@@ -54,7 +54,7 @@ class SessionRow(Base):
     market_time: Mapped[int]
     horizon: Mapped[int]  # nothing later has been published: where the feed goes on
     step: Mapped[int]
-    state: Mapped[str]  # running, finished
+    state: Mapped[str]  # running (at most one), suspended, finished
     paused: Mapped[bool] = mapped_column(server_default=text("false"))
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -65,7 +65,7 @@ async def _session(
     found = await sessions.resumable(database, feed.name, feed.seed, mode)
     if found is not None:
         log.info("resuming session %s of %s at market time %d", found.session_id, found.feed, found.market_time)
-        await sessions.set_speed(database, found.session_id, speed)
+        await sessions.resume(database, found.session_id, speed)
         return await _reread(database)
     session = Session(
         session_id=str(uuid7(context.clock)),
