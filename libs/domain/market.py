@@ -88,7 +88,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     session_id: str
     market_time: int
     speed: float  # market seconds per host second; 0 in lockstep
-    closed: list[tuple[str, int, int]]  # (timeframe, bar start, number of trade bars): stored and published
+    closed: list[tuple[str, int, int]]  # (timeframe, bar start, number of bars of both kinds): stored, then published
     noticed_ns: int  # host time at which the collector noticed that these bars had closed
     events: int  # quotes, trades and bars published of this step: in lockstep a reader waits for all of them
     step: int  # counts the distinct market times of a lockstep session

@@ -143,6 +143,12 @@ async def killed(database: Database) -> list[Killed]:
     return [Killed(*row) for row in rows]
 
 
+async def last_pause(database: Database) -> tuple[datetime, str] | None:
+    """When trading was last paused, and by whom."""
+    rows = await database.fetch("select at, \"by\" from commands where command = 'pause' order by at desc limit 1")
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
 async def strategies(database: Database) -> list[StrategyStatus]:
     """Every strategy of the configuration."""
     rows = await database.fetch(

@@ -63,10 +63,10 @@ class MarketReader:
         self._clocks: deque[Clock] = deque()
         self._heard: defaultdict[tuple[str, int], dict[tuple[str, type], BarEvent]] = defaultdict(dict)
         self._seen = dict.fromkeys(session.timeframes, 0)
-        self.start_from(session.market_time)
+        self.start_from(session.market_time - 1 if session.lockstep else session.market_time)
         self._suspect = True  # something may have been missed: read the record before going on
-        self._clock_seq = self._recorded = 0
-        self._step = session.step
+        self._clock_seq = self._recorded_time = 0
+        self._step = 0  # the step under way is taken in once more: who has dealt with it knows
         self._step_events = 0
         self._seqs: dict[tuple[str, type], int] = {}
         self.settled = 0  # market time up to which everything has been handed over
@@ -128,72 +128,96 @@ class MarketReader:
     async def closings(self, timeout_s: float = SILENCE_S) -> list[Closing]:
         """What has closed since the last call; waits for a bell, at most `timeout_s`. Empty when nothing has.
 
+        In lockstep a closing for every step, with or without bars; a step that is said again comes again, empty.
+
         Raises:
             Unreachable: bells were missed and the record cannot be read.
         """
-        if not self._clocks and not self._suspect:
+        if not self._clocks and (not self._suspect or self._session.lockstep):
             await self._bell.wait(timeout_s)
             if self.market.silent_for() > self.SILENCE_S:
                 self._suspect = True
+        if self._session.lockstep:
+            return await self._steps()
         if self._suspect:
             return await self._from_record()
-        found = []
+        found: list[Closing] = []
         while self._clocks:
             clock = self._clocks.popleft()
-            if closing := self._closing(clock):
-                found.append(closing)
-            elif self._suspect:
+            bars = self._bars_of(clock)
+            if bars is None:
+                self._suspect = True
                 return found + await self._from_record()
+            self.settled = max(self.settled, clock.market_time)
+            if bars:
+                found.append(Closing(clock.market_time, clock.noticed_ns, bars, 0))
         return found
 
-    def _closing(self, clock: Clock) -> Closing | None:
-        """The bars a clock message announces, when all were heard; else the record has to be read."""
+    async def _steps(self) -> list[Closing]:
+        """Lockstep: bars only ever with the clock of their own step and phase, from the record where a bell was missed."""
+        found: list[Closing] = []
+        while self._clocks:
+            clock = self._clocks[0]
+            bars: Sequence[BarEvent] = ()
+            if clock.step > self._step:
+                heard = None if self._suspect else self._bars_of(clock)
+                bars = heard if heard is not None else await self._recorded(clock.market_time)
+                self._suspect = False
+                self._step, self._step_events = clock.step, 0
+            self.settled = max(self.settled, clock.market_time)
+            found.append(Closing(clock.market_time, clock.noticed_ns, bars, clock.step))
+            self._clocks.popleft()
+        if not found and self._suspect:
+            await self._still_running()
+        return found
+
+    def _bars_of(self, clock: Clock) -> list[BarEvent] | None:
+        """The bars a clock message announces and that are new here; None when one of them was not heard."""
         if clock.state == "finished":
             self.finished = True
-        if clock.step:
-            if clock.step <= self._step:
-                return None
-            self._step, self._step_events = clock.step, 0
+        closed = [(timeframe, start, count) for timeframe, start, count in clock.closed if start > self._seen[timeframe]]
+        if any(len(self._heard.get((timeframe, start), ())) < count for timeframe, start, count in closed):
+            return None
         bars: list[BarEvent] = []
-        for timeframe, start, count in clock.closed:
-            if start <= self._seen[timeframe]:
-                continue
-            heard = self._heard.pop((timeframe, start), {})
-            if sum(isinstance(bar, Bar) for bar in heard.values()) < count:
-                self._heard[timeframe, start] = heard
-                self._suspect = True
-                return None
+        for timeframe, start, _ in closed:
             self._seen[timeframe] = start
-            bars += sorted(heard.values(), key=_within_closing)
-        self.settled = max(self.settled, clock.market_time)
+            bars += sorted(self._heard.pop((timeframe, start)).values(), key=_within_closing)
         while len(self._heard) > self.KEPT:
             del self._heard[next(iter(self._heard))]
-        if not bars and not clock.step:
-            return None
-        return Closing(clock.market_time, clock.noticed_ns, bars, clock.step)
+        return bars
 
-    async def _from_record(self) -> list[Closing]:
-        """Everything since the last closing, as stored."""
+    async def _still_running(self) -> Session | None:
         session = await sessions.current(self._database)
         if session is None or session.session_id != self._session.session_id:
             self.finished = True
-            self._suspect = False
-            return []
-        frames = list(self._seen)
-        lengths = [TIMEFRAMES[f] for f in frames]
-        bars = await market.bars_between(
-            self._database, session.venue, frames, lengths, [self._seen[f] for f in frames], session.market_time - session.grace_ns
-        )
-        if session.market_time > self._recorded:  # a clock that stands still is not heard: it goes stale
-            self._recorded = session.market_time
+            return None
+        if session.market_time > self._recorded_time:  # a clock that stands still is not heard: it goes stale
+            self._recorded_time = session.market_time
             self.market.hear(session.market_time, 0.0 if session.lockstep else session.speed)
-        self._suspect = False
-        self.settled = max(self.settled, session.market_time)
-        grouped: defaultdict[int, list[BarEvent]] = defaultdict(list)
+        return session
+
+    async def _recorded(self, market_time: int) -> list[BarEvent]:
+        """Bars stored since the last closing and known by `market_time`, in the order in which they became known."""
+        frames = list(self._seen)
+        known_by = market_time - self._session.grace_ns
+        seen = [self._seen[f] for f in frames]
+        bars = await market.bars_between(self._database, self._session.venue, frames, [TIMEFRAMES[f] for f in frames], seen, known_by)
         for bar in bars:
             self._seen[bar.timeframe] = max(self._seen[bar.timeframe], bar.start)
             self._heard.pop((bar.timeframe, bar.start), None)
-            grouped[bar.start + TIMEFRAMES[bar.timeframe] + session.grace_ns].append(bar)
+        return bars
+
+    async def _from_record(self) -> list[Closing]:
+        """Everything since the last closing, as stored."""
+        self._clocks.clear()
+        session = await self._still_running()
+        self._suspect = False
+        if session is None:
+            return []
+        grouped: defaultdict[int, list[BarEvent]] = defaultdict(list)
+        for bar in await self._recorded(session.market_time):
+            grouped[bar.start + TIMEFRAMES[bar.timeframe] + self._session.grace_ns].append(bar)
+        self.settled = max(self.settled, session.market_time)
         return [Closing(at, 0, known, 0) for at, known in sorted(grouped.items())]
 
 

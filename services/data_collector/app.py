@@ -17,6 +17,7 @@ from libs.store.sessions import Session
 from libs.venues.feed import MarketDataFeed
 from services.data_collector.collect import Collector
 from services.data_collector.feeds import chosen
+from services.data_collector.lockstep import Lockstep
 from services.data_collector.publish import Publisher
 from services.data_collector.settings import CollectorSettings
 
@@ -44,7 +45,8 @@ async def work(context: Context, settings: CollectorSettings) -> None:
             collector = Collector(feed, session, database, ticks, publisher, context.clock)
             context.info["market_time_ns"] = lambda c=collector: c.market_time  # type: ignore[misc]
             context.readiness.set("service", True, f"playing {session.feed}")
-            if await collector.run(context.stopping):
+            playing = Lockstep(feed, collector, database, context.clock).run if session.lockstep else collector.run
+            if await playing(context.stopping):
                 await sessions.finish(database, session.session_id)
                 log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id)
                 await publisher.send(collector.market_time, clock=publisher.clock(collector.market_time, finished=True))

@@ -72,7 +72,7 @@ class Collector:
                 break
             await self._take(step, pace)
         else:
-            while (due := self._next_due()) is not None:
+            while (due := self.next_due()) is not None:
                 await self._wait(due, pace, stopping)
             await self.publisher.send(self.market_time)
             return True
@@ -94,7 +94,7 @@ class Collector:
     async def _wait(self, until: int, pace: Pace, stopping: asyncio.Event) -> None:
         """Until a market time, closing on the way the bars that are due."""
         while not stopping.is_set():
-            due = self._next_due()
+            due = self.next_due()
             target = until if due is None else min(due, until)
             pace.on_the_way_to(target)
             await self._rest_until(target, pace, stopping)
@@ -163,6 +163,10 @@ class Collector:
             self.publisher.add(event)
         self._ticks.add(rows)
 
+    def next_due(self) -> int | None:
+        """Market time at which the next built bar is known."""
+        return min((due for b in self._builders.values() if (due := b.next_due()) is not None), default=None)
+
     def close_due(self, now: int) -> None:
         """Built bars that are known by now join those that wait to be stored."""
         for builder in self._builders.values():
@@ -177,9 +181,8 @@ class Collector:
         self.market_time = max(self.market_time, now)
         self._horizon = max(self._horizon, now)
         await self.commit(market.store_bars(bars), step)
-        trade_bars = Counter((bar.timeframe, bar.start) for bar in bars if isinstance(bar, Bar))
-        announced = {(bar.timeframe, bar.start) for bar in bars}
-        closed = [(timeframe, start, trade_bars[timeframe, start]) for timeframe, start in sorted(announced, key=lambda c: (c[1], c[0]))]
+        counts = Counter((bar.timeframe, bar.start) for bar in bars)
+        closed = [(timeframe, start, count) for (timeframe, start), count in sorted(counts.items(), key=lambda c: (c[0][1], c[0][0]))]
         for bar in bars:
             metrics.BARS.labels(timeframe=bar.timeframe).inc()
         return bars, closed
@@ -208,9 +211,6 @@ class Collector:
         bars, closed = await self.store(now)
         clock = self.publisher.clock(self.market_time, closed, noticed_ns=noticed_ns)
         await self.publisher.send(now, bars, clock if closed else None)
-
-    def _next_due(self) -> int | None:
-        return min((due for b in self._builders.values() if (due := b.next_due()) is not None), default=None)
 
     def _refuse(self, row: BadRow) -> None:
         metrics.REFUSED_ROWS.labels(venue=row.venue, reason=row.reason.split()[0].strip(":")).inc()

@@ -39,6 +39,13 @@ class Publisher:
         self._pending[event.symbol].append(event)
         self.count += 1
 
+    def take(self) -> list[Quote | TradeTick]:
+        """Everything that waits, given back instead of sent."""
+        taken = [event for events in self._pending.values() for event in events if isinstance(event, Quote | TradeTick)]
+        self._pending.clear()
+        self.count = 0
+        return taken
+
     def linger_s(self) -> float:
         """Host seconds until a flush is due; infinite when nothing waits."""
         return LINGER_S - (self._host.monotonic() - self._since) if self.count else float("inf")

@@ -187,7 +187,7 @@ class Engine:
         self._by_market = dict(by_market)
         self._look, self._looked_at = True, float("-inf")
         await self._refresh_switches()
-        self._reader.start_from(current.market_time)
+        self._reader.start_from(_folded_until(current))
         await self._catch_up(current)
 
     async def _catch_up(self, session: Session) -> None:
@@ -195,7 +195,7 @@ class Engine:
         frames = sorted({f.timeframe for f in self.folds}, key=TIMEFRAMES.__getitem__)
         if not frames:
             return
-        known_by = session.market_time - session.grace_ns
+        known_by = _folded_until(session) - session.grace_ns
         oldest = [min(f.bar_time for f in self.folds if f.timeframe == t) for t in frames]
         oldest = [start or session.start_time - 1 for start in oldest]  # the declared anchor: the session's beginning
         bars = await market.bars_between(self._database, session.venue, frames, [TIMEFRAMES[t] for t in frames], oldest, known_by)
@@ -229,3 +229,8 @@ class Engine:
         started = [fold.stored() for fold in folds if fold.bar_time]
         if started:
             await self._database.write([strategies.store_states(self._session.session_id, started)])
+
+
+def _folded_until(session: Session) -> int:
+    """Market time up to which bars are folded in from the record. The bars of a lockstep step wait for its own phase."""
+    return session.market_time - 1 if session.lockstep else session.market_time
