@@ -65,7 +65,8 @@ def line(noted: Noted) -> Line | None:
         return Line(rank, f"{BLANK}  message {noted.no} of {noted.stream} cannot be read: {error}")
     match message:
         case Signal():
-            text = f"signal    {message.strategy_id} wants {message.target:+.0%} {message.symbol} at {message.reference_price:g}"
+            wanted = f"{message.target:+.0%} of" if message.target else "no"
+            text = f"signal    {message.strategy_id} wants {wanted} {message.symbol} at {message.reference_price:,.10g}"
             return Line(rank, f"{clock(message.decided_at)}  {text}")
         case RiskAlert():
             return Line(rank, f"{clock(message.market_time)}  {_alert(message)}")
@@ -116,8 +117,8 @@ def status(standing: Standing, ticks: int, bars: int, orders: int, trades: int) 
     """The line that comes every few seconds."""
     did = f"{ticks:,} ticks, {bars:,} bars, {orders:,} orders, {trades:,} trades"
     worth = [f"; equity {equity:,.2f} {currency}, cash {standing.cash[currency]:,.2f}" for currency, equity in standing.equity.items()]
-    paused = ", paused" if standing.paused else ""
-    return f"{clock(standing.market_time)}  market    {day(standing.market_time)}{paused}: {did}{''.join(worth)}"
+    how = ", at its end (the next start plays it anew)" if standing.state == "finished" else ", paused" if standing.paused else ""
+    return f"{clock(standing.market_time)}  market    {day(standing.market_time)}{how}: {did}{''.join(worth)}"
 
 
 def clock(market_ns: int) -> str:

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
@@ -27,7 +27,7 @@ def upgrade(database_url: str) -> None:
 def behind(database_url: str) -> bool:
     """Whether the database's schema is older than this release's."""
     settings = config(database_url)
-    engine = create_engine(settings.get_main_option("sqlalchemy.url") or "")
+    engine = create_engine(settings.get_main_option("sqlalchemy.url") or "", poolclass=NullPool)
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     return current != ScriptDirectory.from_config(settings).get_current_head()
@@ -35,7 +35,7 @@ def behind(database_url: str) -> bool:
 
 def durability_faults(database_url: str) -> list[str]:
     """Settings under which a commit could be lost: the fleet refuses to trade on such a server."""
-    engine = create_engine(config(database_url).get_main_option("sqlalchemy.url") or "")
+    engine = create_engine(config(database_url).get_main_option("sqlalchemy.url") or "", poolclass=NullPool)
     with engine.connect() as connection:
         shown = {
             name: connection.execute(text(f"show {name}")).scalar_one() for name in ("fsync", "synchronous_commit", "full_page_writes")

@@ -73,7 +73,7 @@ def _answer(work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
 async def _with_hands(found: Running, work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
     clock, database, bus = SystemClock(), Database(found.database_url, "fleet:cli"), RedisBus(found.redis_url or "redis://127.0.0.1:6379")
     try:
-        return await work(Hands(found, database, Control(database, PostgresJournal(database, bus), clock), _who()))
+        return await work(Hands(found, database, Control(database, PostgresJournal(database, bus, clock), clock), _who()))
     finally:
         await database.close()
         await bus.close()

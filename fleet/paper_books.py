@@ -7,7 +7,7 @@ import msgspec
 
 from libs.store.audit import Held
 from libs.venues.paper.book import Book, decode
-from libs.venues.paper.book_file import BookDamaged, _read
+from libs.venues.paper.book_file import BookDamaged, read
 
 
 def held(folder: Path, accounts: Iterable[str]) -> tuple[dict[str, Held], list[str]]:
@@ -28,7 +28,7 @@ def held(folder: Path, accounts: Iterable[str]) -> tuple[dict[str, Held], list[s
 def _book(path: Path) -> Book:
     book = Book()
     if path.exists():
-        for payload in _read(path, path.read_bytes()).payloads:
+        for payload in read(path, path.read_bytes()).payloads:
             for record in decode(payload):
                 book.apply(record)
     return book

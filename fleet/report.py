@@ -21,7 +21,7 @@ class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts are those of the run. Meanings: contracts of the `--json` line in the README."""
+    """Counts are those of the run, `seconds` those it played after all services were ready."""
 
     healthy: bool
     seconds: float | int

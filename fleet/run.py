@@ -24,7 +24,7 @@ from fleet.wiping import wipe
 from libs.common.clocks import HostClock, SystemClock
 from libs.common.database import Database, Unreachable
 from libs.common.settings import ConfigError
-from libs.store import activity
+from libs.store import activity, sessions
 from libs.store.activity import Start
 
 T = TypeVar("T")
@@ -112,6 +112,7 @@ class Run:
         undertaker = Undertaker(Database(self._servers.database_url, "fleet:leases"), self._say)
         if self._servers.postgres is not None:  # a database of others may hold leases of other hosts' fleets
             await undertaker.bury_the_dead()
+        await self._patiently(lambda: database.write([sessions.suspend()]))  # data_collector says which session is played now
         environment = {**plan.environment, "DATABASE_URL": self._servers.database_url, "REDIS_URL": self._servers.redis_url}
         supervisor = Supervisor(plan.services, environment, plan.state / "logs", self._say, undertaker.bury, self._clock, http)
         self._supervisor = supervisor

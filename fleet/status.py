@@ -34,7 +34,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     services: dict[str, str]  # healthy, or what is wrong
     session: Standing | None
-    paused: bool
+    paused: str  # " since ... by ..."; "" when it is not
     killed: Sequence[Killed]
 
     def text(self) -> str:
@@ -50,7 +50,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
                 f"session    {s.feed}, seed {s.seed}, {s.speed:g}x, {s.state}; market time {day(s.market_time)} {clock(s.market_time)}"
             )
             lines += [f"worth      equity {s.equity[c]:,.2f} {c}, cash {s.cash[c]:,.2f}" for c in s.equity]
-        lines.append("trading    paused: no new signals; go on with `fleet resume`" if self.paused else "trading    on")
+        lines.append(f"trading    paused{self.paused}: no new signals; go on with `fleet resume`" if self.paused else "trading    on")
         return "\n".join([*lines, *map(killed_text, self.killed)])
 
 
@@ -79,9 +79,14 @@ async def status(running: Running, database: Database) -> Status:
         since=running.since,
         services=services,
         session=standing,
-        paused=standing is not None and standing.paused,
+        paused=await _paused(database) if standing is not None and standing.paused else "",
         killed=await control.killed(database),
     )
+
+
+async def _paused(database: Database) -> str:
+    last = await control.last_pause(database)
+    return f" since {last[0]:%Y-%m-%d %H:%M:%S} UTC by {last[1]}" if last else " by other means than `fleet pause`"
 
 
 async def _state(http: aiohttp.ClientSession, port: int) -> str:

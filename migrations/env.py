@@ -1,7 +1,7 @@
 """Alembic's entry point; `fleet.migrate` passes the database's URL in."""
 
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 from sqlalchemy.schema import SchemaItem
 
 from libs.store.tables import Base
@@ -14,7 +14,7 @@ def is_ours(item: SchemaItem, name: str | None, kind: str, reflected: bool, comp
     return not (kind == "table" and name is not None and name.startswith(PARTITIONED))
 
 
-engine = create_engine(context.config.get_main_option("sqlalchemy.url") or "")
+engine = create_engine(context.config.get_main_option("sqlalchemy.url") or "", poolclass=NullPool)
 with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=Base.metadata, include_object=is_ours, transaction_per_migration=True)
     with context.begin_transaction():

@@ -4,7 +4,6 @@ A hop reads, decides, and writes in one transaction: cursor first, rows, message
 A bell is a hint: messages are read from the record. See docs/adr/0001-record-and-bell.md.
 """
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from uuid import UUID
 
 from libs.common import metrics
 from libs.common.bus import Bus
+from libs.common.clocks import HostClock
 from libs.common.database import Database, LeaseLost, Rejected, StaleCursor, Write
 from libs.common.envelope import array, numbered
 
@@ -63,6 +63,7 @@ class Hop:
     moves: list[Move] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     out: list[Outgoing] = field(default_factory=list)
+    committed_ns: int = 0  # host time at which the commit was answered
 
 
 class Journal(Protocol):
@@ -98,9 +99,10 @@ class Journal(Protocol):
 class PostgresJournal:
     """The journal in Postgres, its bell on the bus."""
 
-    def __init__(self, database: Database, bus: Bus) -> None:
+    def __init__(self, database: Database, bus: Bus, clock: HostClock) -> None:
         self._database = database
         self._bus = bus
+        self._clock = clock
 
     async def cursors(self, consumer: str, streams: Sequence[str]) -> dict[str, Cursor]:
         rows = await self._database.fetch("select * from cursor_open(%s, %b::text[])", (consumer, list(streams)))
@@ -123,10 +125,11 @@ class PostgresJournal:
         statements += hop.writes
         for name, outs in by_stream.items():
             statements.append(Write("select journal_append(%s, %s::uuid[], %b::text[])", _appended(name, outs)))
-        started = asyncio.get_running_loop().time()
+        started = self._clock.monotonic()
         results = await self._database.write(statements)
+        hop.committed_ns = self._clock.now_ns()
         consumer = hop.moves[0].consumer if hop.moves else "-"
-        metrics.JOURNAL_HOPS.labels(consumer=consumer).observe(asyncio.get_running_loop().time() - started)
+        metrics.JOURNAL_HOPS.labels(consumer=consumer).observe(self._clock.monotonic() - started)
         bells: defaultdict[str, list[bytes]] = defaultdict(list)
         for (name, outs), rows in zip(by_stream.items(), results[len(results) - len(by_stream) :], strict=True):
             first = rows[0][0]

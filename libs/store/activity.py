@@ -88,7 +88,7 @@ async def counts(database: Database, since: datetime) -> Counts:
 async def standing(database: Database) -> Standing | None:
     """How the newest session stands; None before there is one."""
     sessions = await database.fetch(
-        "select session_id, feed, seed, speed, state, paused, market_time from sessions order by started_at desc limit 1"
+        "select session_id, feed, seed, speed, state, paused, market_time from sessions order by played_at desc limit 1"
     )
     if not sessions:
         return None
@@ -115,8 +115,8 @@ async def at_rest(database: Database) -> bool:
     rows = await database.fetch(
         "select not exists (select from orders where status = 'SUBMITTING') and not exists ("
         "select from cursors c join journal_counters j using (stream) join accounts a on split_part(c.consumer, ':', 2) = a.account_id"
-        " join sessions s using (session_id) where c.no < j.last_no"
-        " and s.session_id = (select session_id from sessions order by started_at desc limit 1))"
+        " join sessions s using (session_id) where c.no < j.last_no and s.state = 'running'"
+        " and s.session_id = (select session_id from sessions order by played_at desc limit 1))"
     )
     return bool(rows[0][0])
 
@@ -124,7 +124,7 @@ async def at_rest(database: Database) -> bool:
 async def accounts(database: Database) -> list[str]:
     """Accounts of the newest session."""
     rows = await database.fetch(
-        "select account_id from accounts where session_id = (select session_id from sessions order by started_at desc limit 1) order by 1"
+        "select account_id from accounts where session_id = (select session_id from sessions order by played_at desc limit 1) order by 1"
     )
     return [row[0] for row in rows]
 

@@ -89,7 +89,7 @@ async def awaited(database: Database, stopping: asyncio.Event) -> Session | None
 async def resumable(database: Database, feed: str, seed: int, mode: str) -> Session | None:
     """The newest unfinished session of the same feed, seed and mode."""
     rows = await database.fetch(
-        _SESSION + " where state <> 'finished' and feed = %s and seed = %s and mode = %s order by started_at desc limit 1",
+        _SESSION + " where state <> 'finished' and feed = %s and seed = %s and mode = %s order by played_at desc limit 1",
         (feed, seed, mode),
     )
     return _session(rows[0]) if rows else None
@@ -232,5 +232,7 @@ def suspend() -> Write:
 
 async def resume(database: Database, session_id: str, speed: float) -> None:
     """Goes on with a session, at this speed; any other is suspended."""
-    resumed = Write("update sessions set state = 'running', speed = %s where session_id = %s", (speed, session_id))
+    resumed = Write(
+        "update sessions set state = 'running', speed = %s, played_at = clock_timestamp() where session_id = %s", (speed, session_id)
+    )
     await database.write([suspend(), resumed])

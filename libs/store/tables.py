@@ -56,7 +56,7 @@ class SessionRow(Base):
     step: Mapped[int]
     state: Mapped[str]  # running (at most one), suspended, finished
     paused: Mapped[bool] = mapped_column(server_default=text("false"))
-    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    played_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())  # when it was last begun or resumed
 
 
 class ClockAckRow(Base):

@@ -31,27 +31,28 @@ CONSUMERS = {
 
 
 async def work(context: Context, settings: CollectorSettings) -> None:
-    """Plays sessions of the chosen feed, one after another, until asked to stop."""
+    """Plays a session of the chosen feed until asked to stop. Where its data end it stays, and the next start begins anew."""
     system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
     feed = chosen(settings)
     database = context.database("bars")
     ticks = CopyWriter(context.database("ticks"), "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
     writing = asyncio.create_task(ticks.run())
     try:
-        while not context.stopping.is_set():
-            session = await _session(context, settings, system, feed, database)
-            context.sealer.session_id = session.session_id
-            publisher = Publisher(context.bus, context.sealer, context.clock, session.session_id, session.speed)
-            collector = Collector(feed, session, database, ticks, publisher, context.clock)
-            context.info["market_time_ns"] = lambda c=collector: c.market_time  # type: ignore[misc]
-            context.readiness.set("service", True, f"playing {session.feed}")
-            playing = Lockstep(feed, collector, database, context.clock).run if session.lockstep else collector.run
-            if await playing(context.stopping):
-                await sessions.finish(database, session.session_id)
-                log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id)
-                await publisher.send(collector.market_time, clock=publisher.clock(collector.market_time, finished=True))
-            else:
-                await collector.rest()
+        session = await _session(context, settings, system, feed, database)
+        context.sealer.session_id = session.session_id
+        publisher = Publisher(context.bus, context.sealer, context.clock, session.session_id, session.speed)
+        collector = Collector(feed, session, database, ticks, publisher, context.clock)
+        context.info["market_time_ns"] = lambda: collector.market_time
+        context.readiness.set("service", True, f"playing {session.feed}")
+        playing = Lockstep(feed, collector, database, context.clock).run if session.lockstep else collector.run
+        if await playing(context.stopping):
+            log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id)
+            await ticks.flush()
+            await sessions.finish(database, session.session_id)
+            context.readiness.set("service", True, f"{session.feed} has been played to its end")
+            await context.stopping.wait()
+        else:
+            await collector.rest()
     finally:
         writing.cancel()
         await ticks.flush()

@@ -105,7 +105,7 @@ async def _account(
     lease = Lease(context.database("lease"), f"risk:{account.account_id}", context.holder, context.clock)
     finest = session.timeframes[0]
     store = RiskStore(database, account.account_id, session.venue, finest, TIMEFRAMES[finest])
-    journal = PostgresJournal(database, context.bus)
+    journal = PostgresJournal(database, context.bus, context.clock)
     while not over.is_set():
         if not await _funded(store, over) or not await lease.acquire(RiskStage.streams, over):
             return

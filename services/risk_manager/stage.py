@@ -203,11 +203,10 @@ class RiskStage:
 
     async def committed(self, hop: Hop) -> None:
         """Counts, and times what was approved: from what closed the bar to here, durable."""
-        now = self._host.now_ns()
         for verdict in self._verdicts:
             metrics.ASSESSMENTS.labels(verdict=verdict.kind, code=verdict.refusal.code if verdict.refusal else "").inc()
             if verdict.legs and verdict.signal.triggered_ns:
-                seconds = (now - verdict.signal.triggered_ns) / 1e9
+                seconds = (hop.committed_ns - verdict.signal.triggered_ns) / 1e9
                 self._latency.observe(seconds)
                 metrics.TICK_TO_ORDER.observe(seconds)
         self._verdicts = []

@@ -10,6 +10,7 @@ from typing import Final
 
 from libs.common import metrics
 from libs.common.bus import Bus
+from libs.common.clocks import HostClock
 from libs.common.database import Conflict, Database, Rejected, Unreachable
 from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing, PostgresJournal
@@ -42,7 +43,7 @@ async def work(context: Context, settings: Settings) -> None:
             return
         context.sealer.session_id = session.session_id
         reader = MarketReader(context.name, context.database("market"), context.bus, context.clock, session, "decide")
-        engine = Engine(context.bus, context.sealer, database, session, reader)
+        engine = Engine(context.bus, context.sealer, database, session, reader, context.clock)
         await engine.prepare(configured)
         async with asyncio.TaskGroup() as group:
             hearing = group.create_task(reader.listen())
@@ -58,10 +59,10 @@ async def work(context: Context, settings: Settings) -> None:
 class Engine:
     """All folds of one session. One transaction for all signals of the bars that closed together."""
 
-    def __init__(self, bus: Bus, sealer: Sealer, database: Database, session: Session, reader: MarketReader) -> None:
+    def __init__(self, bus: Bus, sealer: Sealer, database: Database, session: Session, reader: MarketReader, clock: HostClock) -> None:
         self._sealer = sealer
         self._database = database
-        self._journal = PostgresJournal(database, bus)
+        self._journal = PostgresJournal(database, bus, clock)
         self._session = session
         self._reader = reader
         self.folds: list[Fold] = []
@@ -95,10 +96,9 @@ class Engine:
         """Until asked to stop or the session has ended."""
         while not stopping.is_set() and not self._reader.finished:
             try:
-                await self._refresh_switches()
-                closings = await self._reader.closings()
-                if closings:
+                if closings := await self._reader.closings():
                     await self._decide(closings)
+                await self._refresh_switches()
                 await self._store_now_and_then()
             except Unreachable as error:
                 log.warning("strategies wait for the database: %s", error)

@@ -73,7 +73,7 @@ class AccountDesk:
         self._instruments = instruments
         name = account.account_id
         self._database = context.database(f"executor:{name}")
-        self._journal = PostgresJournal(self._database, context.bus)
+        self._journal = PostgresJournal(self._database, context.bus, context.clock)
         self._store = ExecutionStore(self._database, account)
         self._lease = Lease(context.database("lease"), f"executor:{name}", context.holder, context.clock)
         self._bell = Bell()

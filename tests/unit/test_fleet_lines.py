@@ -60,7 +60,8 @@ def an_event(state: Status, *, anomaly: bool = False) -> OrderEvent:
     )
 
 
-def test_a_signal_is_told_with_its_target() -> None:
+@pytest.mark.parametrize(("target", "said"), [(1.0, "+100% of"), (-0.5, "-50% of"), (0.0, "no")])
+def test_a_signal_is_told_with_its_target(target: float, said: str) -> None:
     signal = Signal(
         signal_id=ID,
         session_id="s",
@@ -70,14 +71,14 @@ def test_a_signal_is_told_with_its_target() -> None:
         timeframe="1s",
         bar_time=AT,
         decided_at=AT,
-        target=1.0,
+        target=target,
         confidence=1.0,
-        reference_price=382.1,
+        reference_price=95_382.1,
         valid_until=AT,
         reason="",
         triggered_ns=0,
     )
-    assert told("signals", signal) == "14:30:05  signal    fast wants +100% ALFA at 382.1"
+    assert told("signals", signal) == f"14:30:05  signal    fast wants {said} ALFA at 95,382.1"
 
 
 def test_a_refusal_is_told_with_code_and_reason() -> None:
@@ -103,7 +104,9 @@ def test_a_trade_is_told_with_its_profit_or_loss(pnl: Decimal, said: str) -> Non
 
 
 def test_an_order_is_told_when_it_is_approved() -> None:
-    assert (told("orders.approved", an_order(price=D("101.00"), quantity=D(10))) or "").endswith("order     buy 10 ALFA limit 101 (sma_cross)")
+    approved = told("orders.approved", an_order(price=D("101.00"), quantity=D(10)))
+    assert approved is not None
+    assert approved.endswith("order     buy 10 ALFA limit 101 (sma_cross)")
 
 
 def test_only_the_steps_of_an_order_that_matter_are_told() -> None:

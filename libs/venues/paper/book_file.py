@@ -63,7 +63,7 @@ class BookFile:
         try:
             _lock(path, fd)
             data = path.read_bytes()
-            sound = _read(path, data)
+            sound = read(path, data)
             if sound.size < len(data):
                 _log.warning("%s: cut off a torn last line, %d bytes at byte %d", path, len(data) - sound.size, sound.size)
                 os.ftruncate(fd, sound.size)
@@ -116,7 +116,7 @@ def _lock(path: Path, fd: int) -> None:
     holder.write_text(f"process {os.getpid()}\n")  # for the message only; the lock is flock's
 
 
-def _read(path: Path, data: bytes) -> _Sound:
+def read(path: Path, data: bytes) -> _Sound:
     payloads: list[bytes] = []
     checksum = at = 0
     while at < len(data):

@@ -1,0 +1,35 @@
+"""`python -m tests.fake_fleet FOLDER SECONDS BEHAVIOUR...`: `fleet run --json` with four fake services, in the order of the flow.
+
+SECONDS 0 runs until it is stopped. Everything lies in FOLDER; the servers are those of DATABASE_URL and REDIS_URL, else embedded.
+"""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from fleet import run, running
+from fleet.plan import Options, Plan
+from libs.common.settings import ConfigError
+from tests.fleets import configuration, fake
+
+
+def main() -> int:
+    folder, seconds, behaviours = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
+    config = folder / "config"
+    if not config.exists():
+        configuration(config)
+    options = Options(seconds=seconds or None, json=True)
+    plan = Plan.of(options, {**os.environ, "STATE_DIR": str(folder / "state"), "CONFIG_DIR": str(config)})
+    named = zip(running.PORTS, behaviours or ["steady"] * 4, strict=True)
+    plan = replace(plan, services=[fake(name, behaviour, folder) for name, behaviour in named])
+    try:
+        with running.alone(plan.state):
+            return run.play(plan)
+    except ConfigError as error:
+        print(f"fleet: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import pytest
+
+from libs.common.bus import MemoryBus
+from libs.common.clocks import SystemClock
+from libs.common.database import Database, Row, Write
+from libs.common.journal import PostgresJournal
+from libs.store import control
+from libs.store.control import Control
+from tests.records import a_record
+
+
+@pytest.fixture(scope="module")
+def record(database_url: str) -> Iterator[str]:
+    with a_record(database_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(record: str) -> AsyncIterator[Database]:
+    """A record with one running session and one strategy."""
+    database = Database(record, "test")
+    await database.write(
+        [
+            Write("truncate sessions, strategies, kill_switch, commands, journal cascade", ()),
+            Write(
+                "insert into sessions (session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time,"
+                " horizon, step, state) values ('s', 'synthetic', 1, 'free', 10, 'SYNTH-1', '{1s}', 0, 0, '{}', 0, 0, 0, 'running')",
+                (),
+            ),
+            Write(
+                "insert into strategies (strategy_id, class_name, symbols, timeframe, account, allocation, params, enabled,"
+                " configured_enabled) values ('fast', 'sma_cross', '{*}', 'auto', 'main', 0.5, '{}', true, true)",
+                (),
+            ),
+        ]
+    )
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def bells() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def operator(database: Database, bells: list[str]) -> Control:
+    class Bus(MemoryBus):
+        async def publish(self, messages: Sequence[tuple[str, bytes]]) -> bool:
+            bells.extend(channel for channel, _ in messages)
+            return True
+
+    return Control(database, PostgresJournal(database, Bus(), SystemClock()), SystemClock())
+
+
+async def commands(database: Database) -> list[Row]:
+    return await database.fetch('select command, scope, reason, "by" from commands order by at')
+
+
+async def test_a_kill_is_recorded_and_heard_by_those_who_obey(operator: Control, database: Database, bells: list[str]) -> None:
+    await operator.set_kill("fleet", "", True, "too hot", "ann")
+    assert [(k.scope, k.key, k.reason, k.by) for k in await control.killed(database)] == [("fleet", "", "too hot", "ann")]
+    assert await commands(database) == [("kill", "fleet", "too hot", "ann")]
+    assert bells == ["control.risk_manager", "control.trade_executor"]
+    assert await database.fetch("select count(*) from journal where stream = 'commands'") == [(2,)]
+
+
+async def test_a_rearm_undoes_the_kill_of_its_own_scope_only(operator: Control, database: Database) -> None:
+    await operator.set_kill("fleet", "", True, "x", "ann")
+    await operator.set_kill("strategy", "fast", True, "y", "ann")
+    await operator.set_kill("fleet", "", False, "", "bob")
+    assert [(k.scope, k.key) for k in await control.killed(database)] == [("strategy", "fast")]
+
+
+async def test_a_kill_of_something_unknown_is_refused_and_names_what_there_is(operator: Control, database: Database) -> None:
+    with pytest.raises(LookupError, match="no strategy is called 'fats'; there are: fast"):
+        await operator.set_kill("strategy", "fats", True, "x", "ann")
+    assert await commands(database) == []
+
+
+async def test_a_rearm_of_what_is_not_killed_is_refused(operator: Control) -> None:
+    await operator.set_kill("strategy", "fast", True, "x", "ann")
+    with pytest.raises(LookupError, match="kill switch of fleet is not on; those that are: strategy:fast"):
+        await operator.set_kill("fleet", "", False, "", "ann")
+
+
+async def test_a_strategy_is_switched_off_and_on(operator: Control, database: Database, bells: list[str]) -> None:
+    await operator.enable_strategy("fast", False, "ann")
+    assert [s.enabled for s in await control.strategies(database)] == [False]
+    await operator.enable_strategy("fast", True, "ann")
+    assert [s.enabled for s in await control.strategies(database)] == [True]
+    assert await commands(database) == [("reload", "strategy:fast", "disabled", "ann"), ("reload", "strategy:fast", "enabled", "ann")]
+    assert set(bells) == {"control.strategy_engine"}
+
+
+async def test_the_running_session_is_paused_and_resumed(operator: Control, database: Database) -> None:
+    await operator.set_paused(True, "ann")
+    assert await database.fetch("select paused from sessions") == [(True,)]
+    last = await control.last_pause(database)
+    assert last is not None
+    assert last[1] == "ann"
+    await operator.set_paused(False, "ann")
+    assert await database.fetch("select paused from sessions") == [(False,)]
+
+
+async def test_without_a_session_there_is_nothing_to_pause(operator: Control, database: Database) -> None:
+    await database.write([Write("update sessions set state = 'finished'", ())])
+    with pytest.raises(LookupError, match="no session is running"):
+        await operator.set_paused(True, "ann")
