@@ -53,6 +53,8 @@ class Collector:
         self._horizon = session.horizon
         self._stored_at = float("-inf")
         self._month = 0
+        self._due: int | None = None  # when the next built bar is known
+        self._due_changed = True
         self._bars: list[BarEvent] = []
         self._refused: list[BadRow] = []
         self._reached = session.horizon  # market time of the last event taken in
@@ -90,6 +92,7 @@ class Collector:
         for event in step.events:
             if isinstance(event, TradeTick) and self._checker.refusal(event) is None:
                 self._builders[event.symbol].add(event)
+                self._due_changed = True
 
     async def _wait(self, until: int, pace: Pace, stopping: asyncio.Event) -> None:
         """Until a market time, closing on the way the bars that are due."""
@@ -157,18 +160,30 @@ class Collector:
             if isinstance(event, Bar | QuoteBar):
                 self._bars.append(event)
                 continue
-            if isinstance(event, TradeTick) and self._builders and not self._builders[event.symbol].add(event):
-                metrics.LATE_TICKS.labels(venue=event.venue).inc()
+            if isinstance(event, TradeTick) and self._builders:
+                self._build(event)
             rows.append(tick_row(event))
             self.publisher.add(event)
         self._ticks.add(rows)
 
+    def _build(self, tick: TradeTick) -> None:
+        builder = self._builders[tick.symbol]
+        if not builder.add(tick):
+            metrics.LATE_TICKS.labels(venue=tick.venue).inc()
+        due = builder.next_due()
+        if due is not None and (self._due is None or due < self._due):
+            self._due = due
+
     def next_due(self) -> int | None:
         """Market time at which the next built bar is known."""
-        return min((due for b in self._builders.values() if (due := b.next_due()) is not None), default=None)
+        if self._due_changed:
+            self._due = min((due for b in self._builders.values() if (due := b.next_due()) is not None), default=None)
+            self._due_changed = False
+        return self._due
 
     def close_due(self, now: int) -> None:
         """Built bars that are known by now join those that wait to be stored."""
+        self._due_changed = True
         for builder in self._builders.values():
             bars = builder.close(now)
             self.events += len(bars)

@@ -10,7 +10,6 @@ from libs.domain.messages import Signal, VerdictKind
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Side, Status
 from libs.quant.risk.controls import LEG_CONTROLS, SIGNAL_CONTROLS, subject
-from libs.quant.risk.equity import equity
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg, OpenOrder, Refusal, Terms, View
 from libs.quant.sizing import ticks_towards, to_lots
@@ -69,19 +68,9 @@ def _fail_closed(signal: Signal, leg: int, view: View, limits: Limits) -> Verdic
     except Exception as error:
         log.exception("an error while assessing signal %s; refused", signal.signal_id)
         return Verdict(signal, "REFUSED", Refusal("RC-ERR", f"{type(error).__name__}: {error}"))
-    for approved in verdict.legs:
-        view.ordered_at.append((signal.strategy_id, view.now))
-        view.open_orders.append(
-            OpenOrder(
-                order_id(signal.signal_id, approved.n),
-                signal.strategy_id,
-                signal.symbol,
-                approved.side,
-                approved.lots,
-                approved.price,
-                Status.APPROVED,
-            )
-        )
+    for leg_ in verdict.legs:
+        id_ = order_id(signal.signal_id, leg_.n)
+        view.reserve(OpenOrder(id_, signal.strategy_id, signal.symbol, leg_.side, leg_.lots, leg_.price, Status.APPROVED))
     return verdict
 
 
@@ -114,7 +103,7 @@ def desired_lots(signal: Signal, view: View, limits: Limits) -> int:
     """Position the target asks for, in lots: target x allocation x equity / price, cut to what the book may hold."""
     terms = _terms(signal, view)
     instrument = view.instruments[signal.symbol]
-    worth = equity(view)
+    worth = view.equity
     wish = signal.target * terms.allocation * worth
     most = limits.tightest("max_position_notional", equity=worth, strategy=signal.strategy_id)
     if most is not None:
@@ -129,7 +118,7 @@ def within_band(change: int, signal: Signal, view: View) -> bool:
     terms = _terms(signal, view)
     instrument = view.instruments[signal.symbol]
     worth = abs(change) * float(instrument.lot) * signal.reference_price * float(instrument.multiplier)
-    return change == 0 or (signal.target != 0.0 and worth < terms.no_trade_band * terms.allocation * equity(view))
+    return change == 0 or (signal.target != 0.0 and worth < terms.no_trade_band * terms.allocation * view.equity)
 
 
 def proposal(signal: Signal, leg: int, change: int, view: View, limits: Limits) -> Leg:

@@ -9,7 +9,6 @@ from typing import Final
 
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
-from libs.quant.risk.equity import equity, value
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg, Refusal, View
 
@@ -100,7 +99,7 @@ def venue_steps(leg: Leg, view: View, limits: Limits) -> Refusal | None:
 
 def order_notional(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """A05: notional of one order. A leg that only shrinks its book passes: refusing it would trap the position."""
-    most = limits.tightest("max_order_notional", equity=equity(view), **subject(leg.signal, view))
+    most = limits.tightest("max_order_notional", equity=view.equity, **subject(leg.signal, view))
     if most is None or leg.notional <= most or shrinks(leg, view, leg.signal.strategy_id):
         return None
     return Refusal("RC-A05", "order notional above max_order_notional", f"{most:.2f}", f"{leg.notional:.2f}")
@@ -109,12 +108,12 @@ def order_notional(leg: Leg, view: View, limits: Limits) -> Refusal | None:
 def position(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """B01: position of a strategy's book, and of the account in the symbol, with open and unknown orders at worst case."""
     signal = leg.signal
-    strategy_limit = limits.tightest("max_position_notional", equity=equity(view), strategy=signal.strategy_id)
-    account_limit = limits.tightest("max_position_notional", equity=equity(view), symbol=signal.symbol, account=view.account_id)
+    strategy_limit = limits.tightest("max_position_notional", equity=view.equity, strategy=signal.strategy_id)
+    account_limit = limits.tightest("max_position_notional", equity=view.equity, symbol=signal.symbol, account=view.account_id)
     for most, book in ((strategy_limit, signal.strategy_id), (account_limit, None)):
         if most is None or shrinks(leg, view, book):
             continue
-        worst = abs(value(view, signal.symbol, worst_lots(view, signal.symbol, book, leg.signed)))
+        worst = abs(view.value(signal.symbol, worst_lots(view, signal.symbol, book, leg.signed)))
         if worst > most:
             return Refusal("RC-B01", "position above max_position_notional", f"{most:.2f}", f"{worst:.2f}")
     return None
@@ -122,12 +121,12 @@ def position(leg: Leg, view: View, limits: Limits) -> Refusal | None:
 
 def gross_exposure(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """B02: sum of the worst case of every symbol, longs and shorts alike, as a share of equity."""
-    most = limits.tightest("max_gross_exposure", equity=equity(view), account=view.account_id, fleet="*")
+    most = limits.tightest("max_gross_exposure", equity=view.equity, account=view.account_id, fleet="*")
     if most is None or shrinks(leg, view, None):
         return None
     mine = leg.signal.symbol
     gross = sum(
-        abs(value(view, symbol, worst_lots(view, symbol, None, leg.signed if symbol == mine else 0))) for symbol in {*view.symbols(), mine}
+        abs(view.value(symbol, worst_lots(view, symbol, None, leg.signed if symbol == mine else 0))) for symbol in {*view.symbols(), mine}
     )
     if gross <= most:
         return None

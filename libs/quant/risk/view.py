@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
@@ -36,7 +37,7 @@ class Terms(NamedTuple):
 
 @dataclass
 class View:
-    """One account at one moment of market time."""
+    """One account at one moment of market time. Positions stand still while it is used; only `reserve` changes it."""
 
     account_id: str
     base_currency: str
@@ -50,9 +51,15 @@ class View:
     cash: Mapping[str, Decimal]
     marks: Mapping[str, float]  # close of the newest bar known, by symbol
     killed: frozenset[tuple[str, str]]  # (scope, key)
-    positions: dict[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
+    positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)
     ordered_at: list[tuple[str, int]] = field(default_factory=list)  # (strategy, market ns) of orders of the last minute
+
+    def reserve(self, order: OpenOrder) -> None:
+        """Takes an approved order in: whatever is judged later sees it."""
+        self.open_orders.append(order)
+        self.ordered_at.append((order.strategy_id, self.now))
+        _count(self._ranges, order)
 
     def book_orders(self, strategy_id: str, symbol: str) -> list[OpenOrder]:
         """Open orders of one book."""
@@ -60,13 +67,68 @@ class View:
 
     def exposure_lots(self, symbol: str, strategy_id: str | None = None) -> tuple[int, int]:
         """Lowest and highest position the open orders can lead to, in lots; of one strategy or of the whole account."""
-        held = sum(q for (s, sym), q in self.positions.items() if sym == symbol and strategy_id in (None, s))
-        mine = [o.signed for o in self.open_orders if o.symbol == symbol and strategy_id in (None, o.strategy_id)]
-        return held + sum(q for q in mine if q < 0), held + sum(q for q in mine if q > 0)
+        low, high = self._ranges.get((strategy_id, symbol), (0, 0))
+        return low, high
 
     def symbols(self) -> Iterator[str]:
         """Symbols with a position or an open order, each once."""
-        yield from {symbol for _, symbol in self.positions} | {o.symbol for o in self.open_orders}
+        return (symbol for strategy_id, symbol in self._ranges if strategy_id is None)
+
+    @cached_property
+    def _ranges(self) -> dict[tuple[str | None, str], tuple[int, int]]:
+        """(lowest, highest) position by (strategy, symbol), and by (None, symbol) for the account."""
+        ranges: dict[tuple[str | None, str], tuple[int, int]] = {}
+        for (strategy, symbol), lots in self.positions.items():
+            for key in ((strategy, symbol), (None, symbol)):
+                low, high = ranges.get(key, (0, 0))
+                ranges[key] = (low + lots, high + lots)
+        for order in self.open_orders:
+            _count(ranges, order)
+        return ranges
+
+    @cached_property
+    def equity(self) -> float:
+        """Cash of the ledger plus every position at the close of the newest bar known, in the base currency.
+
+        The one figure that sizes, live and in the backtester.
+
+        Raises:
+            LookupError: a position without a price, or money in a currency without a rate: no size can be trusted then.
+        """
+        total = 0.0
+        for currency, amount in self.cash.items():
+            if currency != self.base_currency and amount:
+                raise LookupError(f"{amount} {currency} in cash and no rate to {self.base_currency}")
+            total += float(amount)
+        for (_, symbol), lots in sorted(self.positions.items()):
+            if lots:
+                total += self.value(symbol, lots)
+        return total
+
+    def value(self, symbol: str, lots: int) -> float:
+        """Signed worth of a number of lots at the newest known close, base currency; LookupError without a price."""
+        return lots * self._lot_value(symbol)
+
+    def _lot_value(self, symbol: str) -> float:
+        known = self._lot_values.get(symbol)
+        if known is None:
+            instrument, mark = self.instruments.get(symbol), self.marks.get(symbol)
+            if instrument is None or mark is None:
+                raise LookupError(f"a position in {symbol} and no price of it")
+            if instrument.currency != self.base_currency:
+                raise LookupError(f"{symbol} is priced in {instrument.currency} and there is no rate to {self.base_currency}")
+            known = self._lot_values[symbol] = float(instrument.lot * instrument.multiplier) * mark
+        return known
+
+    @cached_property
+    def _lot_values(self) -> dict[str, float]:
+        return {}
+
+
+def _count(ranges: dict[tuple[str | None, str], tuple[int, int]], order: OpenOrder) -> None:
+    for key in ((order.strategy_id, order.symbol), (None, order.symbol)):
+        low, high = ranges.get(key, (0, 0))
+        ranges[key] = (low + min(order.signed, 0), high + max(order.signed, 0))
 
 
 class Leg(NamedTuple):
