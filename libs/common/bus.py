@@ -44,13 +44,18 @@ class RedisBus:
     def __init__(self, url: str) -> None:
         self._url = url
         self._commands = redis.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 0))
+        self._asking: asyncio.Task[None] | None = None  # whether it is back, since a message could not be sent
         self.reachable = False
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> bool:
+        if not messages:
+            return True
+        if self._asking is not None and not self._asking.done():
+            return False  # a server that hangs must not cost the order path a time-out for every bell
         try:
             if len(messages) == 1:
                 await self._commands.publish(*messages[0])
-            elif messages:
+            else:
                 async with self._commands.pipeline(transaction=False) as pipe:
                     for channel, payload in messages:
                         pipe.publish(channel, payload)
@@ -60,9 +65,20 @@ class RedisBus:
             if self.reachable:
                 log.warning("the bus is away; the record carries on without its bell: %s", error)
             self.reachable = False
+            self._asking = asyncio.create_task(self._until_it_answers())
             return False
         self.reachable = True
         return True
+
+    async def _until_it_answers(self) -> None:
+        while True:
+            try:
+                await self._commands.ping()
+            except (RedisError, OSError):
+                await asyncio.sleep(self.RETRY_S)
+            else:
+                self.reachable = True
+                return
 
     async def listen(self, patterns: Sequence[str], hear: Hear, joined: Callable[[], None]) -> None:
         while True:
@@ -96,6 +112,9 @@ class RedisBus:
 
     async def close(self) -> None:
         """Lets the connections go."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
         await self._commands.aclose()
 
 

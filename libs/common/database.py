@@ -8,6 +8,8 @@ from typing import Any, Final, LiteralString, NamedTuple, cast
 import psycopg
 from psycopg import sql
 
+from libs.common import metrics
+
 log = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
@@ -138,8 +140,9 @@ class CopyWriter:
     ROWS: Final = 1000
     LINGER_S: Final = 0.1
 
-    def __init__(self, database: Database, table: str, columns: Sequence[str], types: Sequence[str], capacity: int = 2_000_000) -> None:
+    def __init__(self, database: Database, table: str, columns: Sequence[str], types: Sequence[str], capacity: int = 300_000) -> None:
         self._database = database
+        self._table = table
         self._types = types
         self._statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
             sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -154,7 +157,10 @@ class CopyWriter:
         """Takes rows to be written; beyond the capacity they are dropped and counted, so that a dead database stops no feed."""
         room = self._capacity - len(self._rows)
         if room < len(rows):
+            if not self.dropped:
+                log.error("%d rows wait for the database; what comes now is dropped until there is room", len(self._rows))
             self.dropped += len(rows) - room
+            metrics.ROWS_DROPPED.labels(table=self._table).inc(len(rows) - room)
             rows = rows[:room]
         self._rows.extend(rows)
         if len(self._rows) >= self.ROWS:
@@ -199,3 +205,4 @@ class CopyWriter:
                 raise cast(Unreachable, translated(error)) from error
             del self._rows[: len(batch)]
             self.written += len(batch)
+            metrics.ROWS_STORED.labels(table=self._table).inc(len(batch))

@@ -21,6 +21,7 @@ BARS: Final = Counter("tradewinds_bars_total", "Bars stored and published", ["ti
 LATE_TICKS: Final = Counter("tradewinds_late_ticks_total", "Ticks that came after their bar was closed", ["venue"])
 REFUSED_ROWS: Final = Counter("tradewinds_market_rows_refused_total", "Market rows put aside by the checks", ["venue", "reason"])
 ROWS_STORED: Final = Counter("tradewinds_market_rows_stored_total", "Market rows copied into the record", ["table"])
+ROWS_DROPPED: Final = Counter("tradewinds_market_rows_dropped_total", "Market rows dropped while the database was away too long", ["table"])
 MARKET_GAPS: Final = Counter("tradewinds_market_gaps_total", "Gaps in market sequence numbers seen by a reader", ["service"])
 MARKET_TIME: Final = Gauge("tradewinds_market_time_seconds", "Market time, seconds since the epoch")
 

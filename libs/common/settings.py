@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -50,6 +50,8 @@ def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
                 values[item.name] = Path(path).read_text().strip()
             except OSError as error:
                 raise ConfigError(f"{name}_FILE={path}: {error.strerror}") from error
+            except UnicodeDecodeError:
+                raise ConfigError(f"{name}_FILE={path}: not UTF-8 text") from None  # whose text would show the secret
         elif environment.get(name, "") != "":
             values[item.name] = environment[name]
     try:
@@ -70,13 +72,24 @@ def from_toml(kind: type[T], folder: Path, name: str, environment: str) -> T:
     """
     path = folder / f"{name}.toml"
     overlay = folder / "env" / f"{environment}.toml"
-    data = _read(path)
-    if overlay.exists():
-        data = _merged(data, _read(overlay).get(name, {}))
+    base = _read(path)
+    over = _read(overlay).get(name, {}) if overlay.exists() else {}
+    if not isinstance(over, dict):
+        raise ConfigError(f"{overlay}: {name}: expected a table, got {over!r}")
     try:
-        return msgspec.convert(data, kind)
+        return msgspec.convert(_merged(base, over), kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(_located(path, str(error))) from error
+        text = str(error)
+        culprit = overlay if over and _complaint(kind, base) != text else path
+        raise ConfigError(_located(culprit, name, text)) from error
+
+
+def _complaint(kind: type[Any], data: Mapping[str, Any]) -> str | None:
+    try:
+        msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -93,20 +106,30 @@ def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return base | {k: _merged(base[k], v) if isinstance(v, dict) and isinstance(base.get(k), dict) else v for k, v in over.items()}
 
 
-def _located(path: Path, message: str) -> str:
-    """A msgspec complaint with the line of the file it is about: `$.strategy[1].allocation` is in the second `[[strategy]]`."""
+def _located(path: Path, name: str, message: str) -> str:
+    """A msgspec complaint with the line it is about: `$.strategy[1].allocation` is in the second `[[strategy]]`.
+
+    In an overlay the tables of `name` carry it: `[[strategies.strategy]]`.
+    """
     what, _, where = message.partition(" - at `$")
-    table = re.match(r"\.(\w+)(?:\[(\d+)\])?", where)
-    key = re.search(r"\.(\w+)`$", where) or re.search(r"field `(\w+)`", message)
+    keys = re.findall(r"\.(\w+)", where)
     lines = path.read_text().splitlines()
-    start = 0
-    if table:
-        heads = [n for n, line in enumerate(lines) if re.match(rf"\s*\[\[?\s*{table.group(1)}\b", line)]
-        index = int(table.group(2) or 0)
-        start = heads[index] if index < len(heads) else 0
-    if key:
-        at = next((n for n in range(start, len(lines)) if re.match(rf"\s*{key.group(1)}\s*=", lines[n])), start)
-    else:
-        at = start
+    first, last = _table(lines, name, keys[0], where) if keys else (0, len(lines))
+    field = re.search(r"field `(\w+)`", what)
+    key = field.group(1) if field else keys[-1] if keys else ""
+    at = next((n for n in range(first, last) if re.match(rf"\s*{key}\s*=", lines[n])), first)
     value = f" ({lines[at].strip()})" if lines else ""
     return f"{path}, line {at + 1}: {what}{value}"
+
+
+def _table(lines: Sequence[str], name: str, table: str, where: str) -> tuple[int, int]:
+    """The lines of the table that `where` begins with, and of tables within it; the whole file when it is a plain key."""
+    head = rf"(?:{name}\.)?{table}"
+    heads = [n for n, line in enumerate(lines) if re.match(rf"\s*\[\[?\s*{head}\s*\]", line)]
+    index = re.match(r"\.\w+\[(\d+)\]", where)
+    nth = int(index.group(1)) if index else 0
+    if nth >= len(heads):
+        return 0, len(lines)
+    first = heads[nth]
+    ends = (n for n in range(first + 1, len(lines)) if re.match(rf"\s*\[(?!\[?\s*{head}\.)", lines[n]))
+    return first, next(ends, len(lines))

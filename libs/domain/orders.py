@@ -183,7 +183,8 @@ def after(status: Status, evidence: Evidence, filled: Decimal = Decimal(0)) -> S
     """The status after evidence from the venue, `filled` being what it has filled so far. Never raises.
 
     An order that had ended and is shown alive is reopened; one that had ended otherwise keeps its first end unless
-    the venue contradicts it with a positive statement. Both are anomalies. FILLED is never undone.
+    the venue contradicts it with a positive statement. Both are anomalies. FILLED is never undone, and what has fills
+    was not rejected: its rest is gone.
     """
     known = EVIDENCE.get((status, evidence))
     if known is not None:
@@ -191,6 +192,8 @@ def after(status: Status, evidence: Evidence, filled: Decimal = Decimal(0)) -> S
     if status is Status.FILLED or evidence not in _REOPENED:
         return Step(status, anomaly=evidence is not Evidence.ACCEPTED)
     shown = _live(_REOPENED[evidence], filled)
+    if shown is Status.REJECTED and filled:
+        return Step(Status.CANCELED, anomaly=True)
     return Step(shown, anomaly=shown is not status)
 
 

@@ -98,6 +98,8 @@ class MarketReader:
         if seq != self._clock_seq + 1:
             self._suspect = True
             metrics.MARKET_GAPS.labels(service=self._name).inc()
+        if seq < self._clock_seq:
+            self._seqs.clear()  # the collector has been restarted and counts anew
         self._clock_seq = seq
         self.market.hear(clock.market_time, clock.speed)
         if clock.step > self._step and self._step_events < clock.events:

@@ -36,26 +36,25 @@ async def work(context: Context, settings: CollectorSettings) -> None:
     feed = chosen(settings)
     database = context.database("bars")
     ticks = CopyWriter(context.database("ticks"), "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
-    writing = asyncio.create_task(ticks.run())
-    try:
-        session = await _session(context, settings, system, feed, database)
-        context.sealer.session_id = session.session_id
-        publisher = Publisher(context.bus, context.sealer, context.clock, session.session_id, session.speed)
-        collector = Collector(feed, session, database, ticks, publisher, context.clock)
-        context.info["market_time_ns"] = lambda: collector.market_time
-        context.readiness.set("service", True, f"playing {session.feed}")
+    session = await _session(context, settings, system, feed, database)
+    context.sealer.session_id = session.session_id
+    publisher = Publisher(context.bus, context.sealer, context.clock, session.session_id, session.speed)
+    collector = Collector(feed, session, database, ticks, publisher, context.clock)
+    context.info["market_time_ns"] = lambda: collector.market_time
+    context.readiness.set("service", True, f"playing {session.feed}")
+    async with asyncio.TaskGroup() as group:
+        writing = group.create_task(ticks.run())
         playing = Lockstep(feed, collector, database, context.clock).run if session.lockstep else collector.run
-        if await playing(context.stopping):
-            log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id)
-            await ticks.flush()
-            await sessions.finish(database, session.session_id)
-            context.readiness.set("service", True, f"{session.feed} has been played to its end")
-            await context.stopping.wait()
-        else:
-            await collector.rest()
-    finally:
+        ended = await playing(context.stopping)
         writing.cancel()
-        await ticks.flush()
+    await ticks.flush()
+    if not ended:
+        await collector.rest()
+        return
+    log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id)
+    await sessions.finish(database, session.session_id)
+    context.readiness.set("service", True, f"{session.feed} has been played to its end")
+    await context.stopping.wait()
 
 
 async def _session(

@@ -50,6 +50,10 @@ class Collector:
             {} if feed.recorded_bars else {i.symbol: BarBuilder(i.venue, i.symbol, session.timeframes) for i in feed.instruments}
         )
         self.market_time = session.market_time
+        self._stored_to = session.market_time - (1 if session.lockstep else 0)  # an interrupted lockstep step is played again, whole
+        if session.horizon:
+            for builder in self._builders.values():
+                builder.close(self._stored_to)
         self._horizon = session.horizon
         self._stored_at = float("-inf")
         self._month = 0
@@ -74,18 +78,18 @@ class Collector:
                 break
             await self._take(step, pace)
         else:
-            while (due := self.next_due()) is not None:
+            while (due := self.next_due()) is not None and not stopping.is_set():
                 await self._wait(due, pace, stopping)
             await self.publisher.send(self.market_time)
-            return True
+            return not stopping.is_set()
         return False
 
     def rewound(self) -> int:
-        """Where to read the feed from, so that half-built bars are whole again."""
+        """Where to read the feed from, so that every bar that is not stored yet is whole again."""
         if not self._builders or not self.session.horizon:
             return self.session.horizon
         longest = max(TIMEFRAMES[t] for t in self.session.timeframes)
-        return self.session.horizon // longest * longest - 1
+        return (self._stored_to - self.session.grace_ns) // longest * longest - 1
 
     def rebuild(self, step: FeedStep) -> None:
         """An event from before the restart: it belongs into its bar and goes nowhere else."""
@@ -188,7 +192,7 @@ class Collector:
             bars = builder.close(now)
             self.events += len(bars)
             self._bars += bars
-        self._bars.sort(key=lambda bar: (bar.start + TIMEFRAMES[bar.timeframe], TIMEFRAMES[bar.timeframe]))
+        self._bars.sort(key=lambda bar: _known((bar.timeframe, bar.start)))
 
     async def store(self, now: int, step: int = 0) -> tuple[Sequence[BarEvent], list[tuple[str, int, int]]]:
         """Commits the bars that wait, with the market time they belong to; gives them back to be published."""
@@ -197,7 +201,7 @@ class Collector:
         self._horizon = max(self._horizon, now)
         await self.commit(market.store_bars(bars), step)
         counts = Counter((bar.timeframe, bar.start) for bar in bars)
-        closed = [(timeframe, start, count) for (timeframe, start), count in sorted(counts.items(), key=lambda c: (c[0][1], c[0][0]))]
+        closed = [(timeframe, start, counts[timeframe, start]) for timeframe, start in sorted(counts, key=_known)]
         for bar in bars:
             metrics.BARS.labels(timeframe=bar.timeframe).inc()
         return bars, closed
@@ -240,3 +244,9 @@ class Collector:
                 await market.ensure_partitions(self._database, at)
                 await market.ensure_partitions(self._database, at + 28 * 24 * 3600 * SECOND)
                 self._month = month
+
+
+def _known(bar: tuple[str, int]) -> tuple[int, int]:
+    """In which order bars (timeframe, start) become known: by end, the finest first."""
+    length = TIMEFRAMES[bar[0]]
+    return bar[1] + length, length

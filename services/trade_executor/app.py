@@ -217,6 +217,7 @@ class AccountDesk:
                 await self._store.deposit(guard)
                 await self._stage.load()
                 await self._look(broker, sender, self._stage.unresolved())
+                self._cancel_again(sender)
                 channels = (ORDERS_UPDATES, TRADES_EXECUTED, PORTFOLIO_UPDATES)
                 await self._journal.ring_last({c.stream: c.address for c in channels if c.stream})
                 return
@@ -238,12 +239,19 @@ class AccountDesk:
                 if now >= next_full:
                     next_full = now + RECONCILE_EVERY_S
                     await self._look(broker, sender, self._stage.unresolved())
+                    self._cancel_again(sender)
                     await self._compare(broker)
                 elif unknown:
                     await self._look(broker, sender, unknown)
             except Unreachable as error:
                 log.warning("reconciliation waits for the database: %s", error)
             await asyncio.sleep(LOOK_UP_EVERY_S)
+
+    def _cancel_again(self, sender: Sender) -> None:
+        """Cancels whose request may never have left are asked for once more: asking twice does no harm."""
+        asked = (Status.PENDING_CANCEL, Status.CANCEL_UNKNOWN)
+        waiting = [h.order for h in self._stage.unresolved() if h.status in asked and h.order.client_order_id not in sender.in_flight]
+        sender.start([], waiting)
 
     async def _compare(self, broker: PaperBroker) -> None:
         """Ledger against venue. Only two looks that agree count: the first may have met a fill on its way into the books."""

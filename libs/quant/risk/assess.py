@@ -100,10 +100,13 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
 
 
 def desired_lots(signal: Signal, view: View, limits: Limits) -> int:
-    """Position the target asks for, in lots: target x allocation x equity / price, cut to what the book may hold."""
+    """Position the target asks for, in lots: target x allocation x equity / price, cut to what the book may hold.
+
+    An account worth less than nothing can only go flat.
+    """
     terms = _terms(signal, view)
     instrument = view.instruments[signal.symbol]
-    worth = view.equity
+    worth = max(0.0, view.equity)
     wish = signal.target * terms.allocation * worth
     most = limits.tightest("max_position_notional", equity=worth, strategy=signal.strategy_id)
     if most is not None:

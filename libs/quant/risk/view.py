@@ -57,9 +57,9 @@ class View:
 
     def reserve(self, order: OpenOrder) -> None:
         """Takes an approved order in: whatever is judged later sees it."""
+        _count(self._ranges, order)  # first: made now, it would hold the order already
         self.open_orders.append(order)
         self.ordered_at.append((order.strategy_id, self.now))
-        _count(self._ranges, order)
 
     def book_orders(self, strategy_id: str, symbol: str) -> list[OpenOrder]:
         """Open orders of one book."""
