@@ -87,13 +87,13 @@ class RedisBus:
             try:
                 async with client, client.pubsub() as pubsub:
                     await pubsub.psubscribe(*patterns)
-                    await self._hear_all(pubsub, hear, joined)
+                    await self._hear_all(pubsub, len(set(patterns)), hear, joined)
             except (RedisError, OSError) as error:
                 metrics.BUS_FAILURES.labels(operation="listen").inc()
                 log.info("listening again to %s in %s s: %s", ", ".join(patterns), self.RETRY_S, error)
             await asyncio.sleep(self.RETRY_S)
 
-    async def _hear_all(self, pubsub: redis.client.PubSub, hear: Hear, joined: Callable[[], None]) -> None:
+    async def _hear_all(self, pubsub: redis.client.PubSub, patterns: int, hear: Hear, joined: Callable[[], None]) -> None:
         asked = False
         while True:
             message = await pubsub.get_message(timeout=self.SILENCE_S)
@@ -104,7 +104,7 @@ class RedisBus:
                 asked = True
                 continue
             asked = False
-            if message["type"] == "psubscribe":
+            if message["type"] == "psubscribe" and message["data"] == patterns:  # each pattern is answered, with a count
                 self.reachable = True
                 joined()
             elif message["type"] == "pmessage":

@@ -70,11 +70,7 @@ class Consumer:
         self._failures = 0
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until asked to stop; a hop in progress is ended first.
-
-        Raises:
-            LeaseLost: another holder acts now.
-        """
+        """Until asked to stop; a hop in progress is ended first. Raises as `step`."""
         while not stopping.is_set():
             await self.step()
 
@@ -84,16 +80,14 @@ class Consumer:
             pass
 
     async def step(self, *, wait: bool = True) -> bool:
-        """One hop; False when there was nothing to do."""
+        """One hop; False when there was nothing to do.
+
+        Raises:
+            LeaseLost: another holder acts now.
+            LookupError: messages after a cursor are gone.
+        """
         try:
-            if self._cursors is None:
-                self._cursors = owned(await self._journal.cursors(self._name, self._stage.streams), self._epoch(), self._name)
-            hop = await self._stage.hop(self._cursors, self._limit)
-            if hop is None:
-                if wait:
-                    await self._bell.wait(self.SILENCE_S)
-                return False
-            await self._commit(hop)
+            return await self._hop(wait)
         except (StaleCursor, Conflict) as error:
             metrics.JOURNAL_STALE.labels(consumer=self._name).inc()
             log.info("%s decides again: %s", self._name, error)
@@ -102,20 +96,30 @@ class Consumer:
             log.warning("%s waits for the database: %s", self._name, error)
             self._cursors = None
             await asyncio.sleep(0.2)
-        except LeaseLost:
+        return True
+
+    async def _hop(self, wait: bool) -> bool:
+        if self._cursors is None:
+            self._cursors = owned(await self._journal.cursors(self._name, self._stage.streams), self._epoch(), self._name)
+        try:
+            hop = await self._stage.hop(self._cursors, self._limit)
+            if hop is not None:
+                await self._journal.commit(hop)
+        except (StaleCursor, Conflict, LeaseLost, Unreachable):
             raise
         except Exception as error:
             await self._failed(error)
-        return True
-
-    async def _commit(self, hop: Hop) -> None:
-        await self._journal.commit(hop)
-        assert self._cursors is not None
+            return True
+        if hop is None:
+            if wait:
+                await self._bell.wait(self.SILENCE_S)
+            return False
         ends = {move.stream: move.end for move in hop.moves if move.consumer == self._name}
         self._cursors = {stream: c._replace(no=ends.get(stream, c.no)) for stream, c in self._cursors.items()}
         self._failures = 0
         self._limit = min(BATCH, self._limit * 2)
         await self._stage.committed(hop)
+        return True
 
     async def _failed(self, error: Exception) -> None:
         """One bad message must not hold up the rest: halve the batch until it stands alone, then put it aside."""
@@ -128,7 +132,7 @@ class Consumer:
         stream = self._stage.streams[0]
         queued = await self._journal.read(stream, cursors[stream].no, 1) if cursors else []
         if self._failures < self.TRIES or not queued:
-            await asyncio.sleep(0.1 * self._failures)
+            await asyncio.sleep(min(0.1 * self._failures, 1.0))
             return
         await self._put_aside(queued[0], stream, cursors[stream] if cursors else Cursor(0, 1), str(error))
 

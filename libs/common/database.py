@@ -3,16 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, LiteralString, NamedTuple, cast
+from typing import Final, LiteralString, NamedTuple, cast
 
 import psycopg
 from psycopg import sql
 
 from libs.common import metrics
+from libs.common.wire import Row, Wire
 
 log = logging.getLogger(__name__)
 
-Row = tuple[Any, ...]
 RETRY_S: Final = 0.2
 
 
@@ -66,6 +66,7 @@ class Database:
         self._url = url
         self._name = name
         self._connection: psycopg.AsyncConnection[Row] | None = None
+        self._wire: Wire | None = None
         self._busy = asyncio.Lock()
         self.last_error: str | None = None
 
@@ -80,7 +81,6 @@ class Database:
                 self._connection = await psycopg.AsyncConnection.connect(
                     self._url,
                     autocommit=True,
-                    prepare_threshold=1,
                     connect_timeout=3,
                     application_name=self._name,
                     options="-c statement_timeout=10s -c timezone=UTC",
@@ -88,18 +88,14 @@ class Database:
             except psycopg.Error as error:
                 self.last_error = str(error).strip()
                 raise Unreachable(self.last_error) from error
+            self._wire = Wire(self._connection)
             self.last_error = None
         return self._connection
 
     async def fetch(self, query: LiteralString, params: Sequence[object] | Mapping[str, object] = ()) -> list[Row]:
         """All rows of one autocommit statement: one snapshot, one round trip."""
-        async with self._busy:
-            connection = await self.connection()
-            try:
-                cursor = await connection.cursor(binary=True).execute(query, params)
-                return await cursor.fetchall() if cursor.description is not None else []
-            except psycopg.Error as error:
-                raise await self._failed(error) from error
+        rows = await self._exchange([(query, params)])
+        return rows[0]
 
     async def write(self, statements: Iterable[Write]) -> list[list[Row]]:
         """All statements in one transaction and one round trip; the rows each returned. Committed on return.
@@ -107,18 +103,19 @@ class Database:
         A cancelled call lets the transaction end first: whether it was committed is then known to nobody but the
         database. On `Unreachable` it may have been committed.
         """
-        return await asyncio.shield(asyncio.ensure_future(self._write(list(statements))))
+        return await asyncio.shield(asyncio.ensure_future(self._exchange(list(statements))))
 
-    async def _write(self, statements: list[Write]) -> list[list[Row]]:
+    async def _exchange(self, statements: Sequence[tuple[LiteralString, Sequence[object] | Mapping[str, object]]]) -> list[list[Row]]:
         async with self._busy:
-            connection = await self.connection()
+            await self.connection()
+            assert self._wire is not None
             try:
-                # The pipeline's implicit transaction: BEGIN and COMMIT would cost round trips, a sync() would split it.
-                async with connection.pipeline():
-                    cursors = [await connection.cursor(binary=True).execute(s.sql, s.params) for s in statements]
-                return [await c.fetchall() if c.description is not None else [] for c in cursors]
+                return await self._wire.exchange(statements)
             except psycopg.Error as error:
                 raise await self._failed(error) from error
+            except BaseException:  # cancelled between question and answer: the next question would get this answer
+                await self.close()
+                raise
 
     async def _failed(self, error: psycopg.Error) -> Exception:
         ours = translated(error)
@@ -131,7 +128,7 @@ class Database:
         """Lets the connection go; the next call makes another."""
         if self._connection is not None:
             await self._connection.close()
-            self._connection = None
+            self._connection = self._wire = None
 
 
 class CopyWriter:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from libs.common.database import Database, Row, Write
+from libs.common.database import Database, Write
+from libs.common.wire import Row
 from libs.domain.market import BadRow, Bar, Quote, QuoteBar, TradeTick
 
 _PG_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970

@@ -27,6 +27,8 @@ class ClockKeeper:
 
     def __init__(self, database: Database, bus: Bus, host: HostClock, session: Session) -> None:
         self.market = MarketClock(host)
+        # The record was read just now: without its word a restart would refuse, as stale, whatever is queued already.
+        self.market.hear(session.market_time, 0.0 if session.lockstep else session.speed)
         self.over = asyncio.Event()
         self._database = database
         self._bus = bus

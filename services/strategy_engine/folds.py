@@ -34,12 +34,14 @@ class Fold:
         self._session = session
         self._state: Any = self.strategy.init(self.params)
         self._last_target: float | None = None
+        self._spoken_to = 0  # start of the last bar that other parameters have spoken of: one signal per bar at most
         self.bar_time = 0  # start of the last bar folded in
         self.fingerprint = hashlib.blake2b(repr((self.strategy.name, self.params, self.timeframe)).encode(), digest_size=8).hexdigest()
 
     def restore(self, stored: StoredState) -> bool:
-        """Takes a stored state up; False when it is of other parameters: those start afresh."""
+        """Takes a stored state up; False when it is of other parameters: these start afresh and speak of later bars."""
         if stored.fingerprint != self.fingerprint:
+            self._spoken_to = stored.bar_time
             return False
         self._state = self.strategy.state(*msgspec.msgpack.decode(stored.state))
         self._last_target = stored.last_target
@@ -58,7 +60,7 @@ class Fold:
         self.bar_time = bar.start
         view = BarView(bar.open, bar.high, bar.low, bar.close, bar.volume)
         self._state, target = self.strategy.step(self._state, view, self.params)
-        if isnan(target) or target == self._last_target or not live:
+        if isnan(target) or target == self._last_target or not live or bar.start <= self._spoken_to:
             return None
         was, self._last_target = self._last_target, target
         return self._signal(bar, target, was, decided_at, triggered_ns)

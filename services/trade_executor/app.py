@@ -85,12 +85,18 @@ class AccountDesk:
             self._over.clear()
             if not await self._lease.acquire(ExecutionStage.streams, self._context.stopping):
                 return
+            over = False
             try:
-                if await self._trade():
-                    break
-            except* LeaseLost as group:
-                log.error("%s stands down: %s", self._lease.name, group.exceptions[0])
-                self._context.readiness.set("service", False, "lease lost")
+                async with asyncio.TaskGroup() as group:
+                    keeping = group.create_task(self._lease.keep(self._lost))
+                    over = await self._trade()
+                    keeping.cancel()
+            except* LeaseLost as lost:
+                self._lost(str(_first(lost)))
+            if over:
+                break
+            log.error("%s stands down", self._lease.name)
+            self._context.readiness.set("service", False, "lease lost")
         try:
             await self._lease.release()
         except Unreachable as error:
@@ -99,6 +105,8 @@ class AccountDesk:
     async def _trade(self) -> bool:
         """Under the lease: until asked to stop or the session has ended (True), or the lease is lost."""
         broker = await self._open_broker()
+        if broker is None:
+            return self._context.stopping.is_set()
         reader = MarketReader(
             self._context.name,
             self._context.database("market"),
@@ -124,7 +132,6 @@ class AccountDesk:
         try:
             async with asyncio.TaskGroup() as group:
                 background = [
-                    group.create_task(self._lease.keep(self._lost)),
                     group.create_task(reader.listen()),
                     group.create_task(
                         self._context.bus.listen([ORDERS_APPROVED.address, CONTROL.of(self._context.name)], self._ring, self._bell.ring)
@@ -148,15 +155,18 @@ class AccountDesk:
 
     # --- the venue
 
-    async def _open_broker(self) -> PaperBroker:
-        """The account's paper venue. Its book may still be in a dying predecessor's hands: wait, never share."""
+    async def _open_broker(self) -> PaperBroker | None:
+        """The account's paper venue. Its book may still be in a dying predecessor's hands: wait, never share.
+
+        None when asked to stop, or the lease is lost, first.
+        """
         fills = self._session.fills
         aggregated_bars = self._session.grace_ns if "bar" in fills["on"].values() else 0
         try:
             terms = FillTerms(**{name: getattr(self._terms, name) for name in FillTerms.__struct_fields__})
         except ValueError as error:
             raise ConfigError(f"config/system.toml, [paper]: {error}") from error
-        while True:
+        while not (self._over.is_set() or self._context.stopping.is_set()):
             try:
                 return PaperBroker.open(
                     self._path,
@@ -173,6 +183,7 @@ class AccountDesk:
             except BookLocked as error:
                 log.warning("waiting for the paper book: %s", error)
                 await asyncio.sleep(0.5)
+        return None
 
     def _ticks(self, broker: PaperBroker) -> Callable[[Sequence[Quote | TradeTick]], None]:
         def hear(ticks: Sequence[Quote | TradeTick]) -> None:
@@ -280,3 +291,7 @@ class AccountDesk:
         await self._context.stopping.wait()
         self._over.set()
         self._bell.ring()
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,115 @@
+"""Signals, limits and one account's view for tests: every value plausible, so that a test names only what it is about.
+
+Market time is NOON; the stock costs 100 and the account is worth 100,000.
+"""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from libs.domain.configuration import LimitConfig, LimitName, LimitUnit
+from libs.domain.identity import signal_id
+from libs.domain.instruments import Instrument
+from libs.domain.messages import Signal
+from libs.domain.orders import Side, Status
+from libs.quant.risk.limits import Limits
+from libs.quant.risk.view import Leg, OpenOrder, Terms, View
+from tests.paper import ALFA, COIN
+
+SECOND = 1_000_000_000
+NOON = 1_736_164_800 * SECOND
+INSTRUMENTS = {"ALFA": ALFA, "BTC/USD": COIN}
+
+
+class HandClock:
+    """A host clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def now_ns(self) -> int:
+        return NOON + int(self.seconds * SECOND)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def move(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def a_signal(
+    target: float = 1.0,
+    *,
+    strategy_id: str = "fast",
+    symbol: str = "ALFA",
+    bar_time: int = NOON - SECOND,
+    decided_at: int = NOON,
+    reference_price: float = 100.0,
+    valid_until: int = NOON + 5 * SECOND,
+    confidence: float = 1.0,
+    timeframe: str = "1s",
+    account_id: str = "paper",
+    session_id: str = "session",
+) -> Signal:
+    """A target of one strategy; another `bar_time` makes another signal of the same book."""
+    return Signal(
+        signal_id=signal_id(session_id, strategy_id, symbol, timeframe, bar_time),
+        session_id=session_id,
+        account_id=account_id,
+        strategy_id=strategy_id,
+        symbol=symbol,
+        timeframe=timeframe,
+        bar_time=bar_time,
+        decided_at=decided_at,
+        target=target,
+        confidence=confidence,
+        reference_price=reference_price,
+        valid_until=valid_until,
+        reason="test",
+        triggered_ns=0,
+    )
+
+
+def a_limit(name: LimitName, value: float, *, scope: Any = "account", key: str = "*", unit: LimitUnit = "currency") -> LimitConfig:
+    return LimitConfig(scope=scope, key=key, name=name, value=value, unit=unit)
+
+
+COLLAR = a_limit("price_collar", 0.02, scope="order", unit="fraction")
+
+
+def the_limits(*more: LimitConfig) -> Limits:
+    """A collar of 2 %, without which nothing is ordered, and what else the test is about."""
+    return Limits([COLLAR, *more])
+
+
+def a_view(**changed: Any) -> View:
+    """An account with 100,000 USD and nothing else; strategies fast and slow may use all of it."""
+    values: dict[str, Any] = {
+        "account_id": "paper",
+        "base_currency": "USD",
+        "allow_short": False,
+        "now": NOON,
+        "stale": False,
+        "speed": 1.0,
+        "grace_ns": SECOND // 4,
+        "instruments": INSTRUMENTS,
+        "terms": {"fast": Terms(1.0), "slow": Terms(1.0)},
+        "cash": {"USD": Decimal(100_000)},
+        "marks": {"ALFA": 100.0, "BTC/USD": 20_000.0},
+        "killed": frozenset(),
+    }
+    return View(**(values | changed))
+
+
+def an_open_order(
+    lots: int, *, price: int = 10_000, strategy_id: str = "fast", symbol: str = "ALFA", status: Status = Status.ACKED, n: int = 1
+) -> OpenOrder:
+    """An order for signed `lots` at `price` ticks."""
+    side: Side = "buy" if lots > 0 else "sell"
+    return OpenOrder(UUID(int=n), strategy_id, symbol, side, abs(lots), price, status)
+
+
+def a_leg(lots: int, *, price: int = 10_000, strategy_id: str = "fast", instrument: Instrument = ALFA) -> Leg:
+    """An order to be for signed `lots` at `price` ticks."""
+    side: Side = "buy" if lots > 0 else "sell"
+    return Leg(a_signal(strategy_id=strategy_id, symbol=instrument.symbol), 0, side, abs(lots), price, instrument)

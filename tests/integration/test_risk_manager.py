@@ -1,0 +1,334 @@
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from prometheus_client import REGISTRY
+
+from libs.common.bus import MemoryBus
+from libs.common.clocks import MarketClock
+from libs.common.consumer import Bell, Consumer
+from libs.common.database import Database, LeaseLost, Write
+from libs.common.envelope import Sealer
+from libs.common.journal import Hop, Outgoing, PostgresJournal
+from libs.common.latency import Latency
+from libs.common.leases import Lease
+from libs.domain.configuration import LimitConfig, StrategyConfig
+from libs.domain.identity import client_order_id, order_id
+from libs.domain.messages import Signal
+from libs.store import strategies
+from libs.store.risk import RiskStore
+from libs.store.sessions import Account
+from services.risk_manager.stage import RiskStage
+from tests.factories import NOON, SECOND, HandClock, a_limit, a_signal, the_limits
+from tests.paper import ALFA, COIN
+from tests.records import a_record
+from tests.scenes import GRACE, SESSION, a_bar, begin, clear, record
+
+NOW = NOON + GRACE
+FAST = StrategyConfig(id="fast", class_name="sma_cross", symbols=["*"], account="paper", allocation=1.0)
+
+
+class Desk:
+    """One risk_manager on the account `paper`, in this process."""
+
+    def __init__(self, database: Database, account: Account, limits: Sequence[LimitConfig], holder: str) -> None:
+        self.database = database
+        self.host = HandClock()
+        self.market = MarketClock(self.host)
+        self.market.hear(NOW, 1.0)
+        self.lease = Lease(database, f"risk:{account.account_id}", holder, self.host)
+        self.journal = PostgresJournal(database, MemoryBus(), self.host)
+        self.sealer = Sealer("test", self.host)
+        stage = RiskStage(
+            RiskStore(database, account.account_id, SESSION.venue, "1s", SECOND),
+            self.market,
+            self.host,
+            self.sealer,
+            self.lease,
+            account=account,
+            session=SESSION,
+            instruments={"ALFA": ALFA, "BTC/USD": COIN},
+            strategies=[FAST, msgspec.structs.replace(FAST, id="slow")],
+            limits=the_limits(*limits),
+            fleet_tag="TEST",
+            latency=Latency(),
+        )
+        self.consumer = Consumer(self.journal, self.lease.name, stage, Bell(), lambda: self.lease.epoch)
+
+    async def judge(self, *signals: Signal) -> None:
+        """The signals are said, and everything that can be decided is."""
+        await say(self.journal, self.sealer, *signals)
+        await self.consumer.drain()
+
+    async def ended(self, id_: UUID, status: str, filled: int = 0, held: int = 0) -> None:
+        """An order has ended, its book holds so much, and risk has looked again."""
+        await self.database.write(
+            [
+                Write("update orders set status = %s, filled_quantity = %s where id = %s", (status, filled, id_)),
+                Write(
+                    "insert into positions values ('paper', 'fast', 'ALFA', %s, 100, 0, now()) on conflict (account_id, strategy_id, symbol)"
+                    " do update set quantity = excluded.quantity",
+                    (held,),
+                ),
+                Write("select journal_append('orders.updates', array[%s::uuid], array['{}'])", (id_,)),
+            ]
+        )
+        await self.consumer.drain()
+
+
+async def say(journal: PostgresJournal, sealer: Sealer, *signals: Signal) -> None:
+    out = [Outgoing("signals", "signals.fast", s.signal_id, sealer.seal("signals", s, ts_event_ns=NOW)) for s in signals]
+    await journal.commit(Hop(writes=[strategies.store_signals(signals)] if signals else [], out=out))
+
+
+@pytest.fixture(scope="module")
+def url(database_url: str) -> Iterator[str]:
+    with a_record(database_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, "test")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def account(database: Database) -> Account:
+    """Funded, and ALFA is worth 100."""
+    await clear(database)
+    account = await begin(database)
+    await database.fetch("insert into cash_balances values ('paper', 'USD', 100000)")
+    await record(database, [a_bar(NOON - SECOND, 100.0)])
+    return account
+
+
+async def desk_of(database: Database, account: Account, *limits: LimitConfig, holder: str = "one") -> Desk:
+    desk = Desk(database, account, limits, holder)
+    assert await desk.lease.acquire(RiskStage.streams, asyncio.Event())
+    return desk
+
+
+@pytest.fixture
+async def desk(database: Database, account: Account) -> Desk:
+    return await desk_of(database, account)
+
+
+def nth(n: int, target: float, **changed: Any) -> Signal:
+    """The signal of the n-th bar before NOON and after it."""
+    return a_signal(target, bar_time=NOON + (n - 1) * SECOND, **changed)
+
+
+async def verdicts(database: Database) -> list[tuple[str, str]]:
+    rows = await database.fetch(
+        "select verdict, code from signals join risk_assessments using (signal_id) order by bar_time, signals.symbol"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def orders(database: Database) -> list[tuple[str, int, str]]:
+    rows = await database.fetch("select side, quantity, status from orders order by created_at, leg")
+    return [(side, int(quantity), status) for side, quantity, status in rows]
+
+
+async def said(database: Database, stream: str) -> list[dict[str, Any]]:
+    rows = await database.fetch("select body from journal where stream = %s order by no", (stream,))
+    return [msgspec.json.decode(body)["payload"] for (body,) in rows]
+
+
+# --- one signal
+
+
+async def test_an_approved_signal_becomes_one_order_with_everything_the_venue_needs(database: Database, desk: Desk) -> None:
+    signal = nth(0, 0.1)
+    await desk.judge(signal)
+    id_ = order_id(signal.signal_id, 0)
+    rows = await database.fetch(
+        "select id, client_order_id, account_id, venue, session_id, symbol, order_type, side, quantity, price, status, time_in_force,"
+        " strategy_id, signal_id, leg, risk_assessment_id, epoch, ns_of(decided_at), ns_of(valid_until), ns_of(expires_at) from orders"
+    )
+    assert rows == [
+        (
+            *(id_, client_order_id("TEST", id_, 1), "paper", "paper", "session", "ALFA", "limit", "buy", 100, 102, "APPROVED", "GTD"),
+            *("fast", signal.signal_id, 0, signal.signal_id, desk.lease.epoch),
+            *(signal.decided_at, signal.valid_until, signal.bar_time + 2 * SECOND + GRACE),
+        )
+    ]
+    assert await verdicts(database) == [("APPROVED", "")]
+    (message,) = await said(database, "orders.approved")
+    assert (message["type"], message["order_id"], message["quantity"]) == ("Order", str(id_), "100")
+
+
+@pytest.mark.parametrize(
+    ("target", "held", "price"), [(0.1, 0, "101.98"), (0.0, 5, "98.00")], ids=["a buy down to a tick", "a sell up to a tick"]
+)
+async def test_the_collar_is_rounded_towards_the_reference(database: Database, desk: Desk, target: float, held: int, price: str) -> None:
+    await database.fetch("insert into positions values ('paper', 'fast', 'ALFA', %s, 100, 0, now())", (held,))
+    await desk.judge(nth(0, target, reference_price=99.99))
+    ((found,),) = await database.fetch("select price from orders")
+    assert f"{found:.2f}" == price
+
+
+async def test_a_refusal_is_an_assessment_and_an_alert_and_no_order(database: Database, account: Account) -> None:
+    desk = await desk_of(database, account, a_limit("max_order_notional", 5000, scope="order"))
+    await desk.judge(nth(0, 0.1))
+    rows = await database.fetch("select verdict, code, reason, limit_value, seen_value from risk_assessments")
+    assert rows == [("REFUSED", "RC-A05", "order notional above max_order_notional", "5000.00", "10200.00")]
+    (alert,) = await said(database, "risk.alerts")
+    assert (alert["code"], alert["severity"], alert["strategy_id"], alert["symbol"], alert["seen"]) == (
+        *("RC-A05", "info", "fast", "ALFA", "10200.00"),
+    )
+    assert await orders(database) == []
+
+
+async def test_an_error_inside_a_control_is_a_refusal(database: Database, desk: Desk) -> None:
+    await desk.judge(nth(0, 0.1, strategy_id="nobody"))
+    assert await verdicts(database) == [("REFUSED", "RC-ERR")]
+    assert [alert["severity"] for alert in await said(database, "risk.alerts")] == ["critical"]
+
+
+async def test_signals_of_one_batch_see_what_those_before_them_reserved(database: Database, account: Account) -> None:
+    desk = await desk_of(database, account, a_limit("max_gross_exposure", 0.25, unit="equity"))
+    await record(database, [a_bar(NOON - SECOND, 20_000.0, "BTC/USD")])
+    await desk.judge(nth(0, 0.2), nth(0, 0.2, symbol="BTC/USD", reference_price=20_000.0))
+    assert await verdicts(database) == [("APPROVED", ""), ("REFUSED", "RC-B02")]
+
+
+async def test_messages_of_another_account_are_passed_over(database: Database, desk: Desk) -> None:
+    await desk.judge(nth(0, 0.1, account_id="other"), nth(1, 0.1))
+    assert await verdicts(database) == [("APPROVED", "")]
+    assert await database.fetch("select no from cursors where consumer = 'risk:paper' and stream = 'signals'") == [(2,)]
+
+
+# --- switches and clocks
+
+
+@pytest.mark.parametrize(("scope", "key"), [("fleet", ""), ("account", "paper"), ("strategy", "fast"), ("symbol", "ALFA")])
+async def test_nothing_is_approved_where_the_kill_switch_is_on(database: Database, desk: Desk, scope: str, key: str) -> None:
+    await database.fetch("insert into kill_switch values (%s, %s, true, 'test', 'test')", (scope, key))
+    await desk.judge(nth(0, 0.1))
+    await database.fetch("update kill_switch set active = false")
+    await desk.judge(nth(1, 0.1))
+    assert await verdicts(database) == [("REFUSED", "RC-C01"), ("APPROVED", "")]
+
+
+async def test_a_market_without_a_clock_is_stale_and_everything_new_is_refused(database: Database, desk: Desk) -> None:
+    desk.host.move(3.1)
+    await desk.judge(nth(0, 0.1))
+    assert await verdicts(database) == [("REFUSED", "RC-C03")]
+
+
+async def test_a_signal_that_comes_too_late_is_refused(database: Database, desk: Desk) -> None:
+    desk.market.hear(NOON + 6 * SECOND, 1.0)
+    await desk.judge(nth(0, 0.1))
+    assert await verdicts(database) == [("REFUSED", "RC-A12")]
+
+
+# --- waiting
+
+
+async def waiting(database: Database, desk: Desk) -> UUID:
+    """A buy of 100 rests at the venue, and the next signal wants to be flat; the order's id."""
+    await desk.judge(nth(0, 0.1))
+    await database.fetch("update orders set status = 'ACKED'")
+    await desk.judge(nth(1, 0.0))
+    assert await verdicts(database) == [("APPROVED", ""), ("WAITING", "")]
+    return order_id(nth(0, 0.1).signal_id, 0)
+
+
+async def test_a_signal_waits_for_the_orders_of_its_book_and_has_them_cancelled(database: Database, desk: Desk) -> None:
+    resting = await waiting(database, desk)
+    order, cancel = await said(database, "orders.approved")
+    assert (cancel["type"], cancel["order_id"], cancel["account_id"]) == ("CancelRequest", str(resting), "paper")
+    await desk.consumer.drain()
+    assert len(await said(database, "orders.approved")) == 2
+
+
+async def test_once_its_book_is_free_it_is_decided_again_from_what_the_book_holds(database: Database, desk: Desk) -> None:
+    resting = await waiting(database, desk)
+    await desk.ended(resting, "CANCELED", filled=40, held=40)
+    assert (await verdicts(database))[1] == ("APPROVED", "")
+    assert await orders(database) == [("buy", 100, "CANCELED"), ("sell", 40, "APPROVED")]
+
+
+async def test_an_order_whose_outcome_is_unknown_is_open(database: Database, desk: Desk) -> None:
+    resting = await waiting(database, desk)
+    await desk.ended(resting, "UNKNOWN")
+    assert (await verdicts(database))[1] == ("WAITING", "")
+
+
+async def test_a_newer_signal_of_the_book_supersedes_the_one_that_waits(database: Database, desk: Desk) -> None:
+    await waiting(database, desk)
+    await desk.judge(nth(2, 0.1))
+    assert await verdicts(database) == [("APPROVED", ""), ("SUPERSEDED", ""), ("NO_CHANGE", "")]
+
+
+async def test_one_that_waits_beyond_its_time_expires(database: Database, desk: Desk) -> None:
+    resting = await waiting(database, desk)
+    desk.market.hear(NOON + 6 * SECOND, 1.0)
+    await desk.ended(resting, "EXPIRED")
+    assert (await verdicts(database))[1] == ("EXPIRED", "")
+    assert len(await orders(database)) == 1
+
+
+async def test_a_flip_sends_the_exit_first_and_the_entry_when_it_is_filled(database: Database, account: Account) -> None:
+    desk = await desk_of(database, replace(account, allow_short=True))
+    await database.fetch("insert into positions values ('paper', 'fast', 'ALFA', 50, 100, 0, now())")
+    await database.fetch("update cash_balances set balance = 95000")
+    signal = nth(0, -0.1)
+    await desk.judge(signal)
+    assert await verdicts(database) == [("WAITING", "")]
+    assert await orders(database) == [("sell", 50, "APPROVED")]
+    await desk.ended(order_id(signal.signal_id, 0), "FILLED", filled=50, held=0)
+    assert await verdicts(database) == [("APPROVED", "")]
+    assert (await orders(database))[0] == ("sell", 50, "FILLED")
+    assert await database.fetch("select leg, side from orders order by leg") == [(0, "sell"), (1, "sell")]
+
+
+# --- nothing is lost, nothing is done twice
+
+
+async def test_a_signal_that_a_wrong_cursor_passed_over_is_found(database: Database, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    before = REGISTRY.get_sample_value("tradewinds_backstop_found_total", {"consumer": "risk:paper"}) or 0.0
+    await say(desk.journal, desk.sealer, nth(0, 0.1))
+    await database.fetch("update cursors set no = 1 where consumer = 'risk:paper' and stream = 'signals'")
+    await database.fetch("update signals set created_at = now() - interval '6 seconds'")
+    with caplog.at_level(logging.ERROR):
+        await desk.consumer.drain()
+    assert "1 signals were passed over without an answer; assessing message 1 now" in caplog.text
+    assert REGISTRY.get_sample_value("tradewinds_backstop_found_total", {"consumer": "risk:paper"}) == before + 1
+    assert await verdicts(database) == [("APPROVED", "")]
+    assert await orders(database) == [("buy", 100, "APPROVED")]
+
+
+async def test_a_message_that_names_no_signal_is_put_aside_and_the_next_are_judged(database: Database, desk: Desk) -> None:
+    await database.fetch("select journal_append('signals', array[null::uuid], array['{}'])")
+    await desk.judge(nth(0, 0.1))
+    rows = await database.fetch("select consumer, stream, no, error from quarantine")
+    assert rows == [("risk:paper", "signals", 1, "message 1 of signals names a signal that does not exist")]
+    assert await verdicts(database) == [("APPROVED", "")]
+
+
+async def test_a_signal_that_cannot_be_read_is_refused_and_put_aside(database: Database, desk: Desk) -> None:
+    await desk.judge(nth(0, float("nan")), nth(1, 0.1))
+    assert await verdicts(database) == [("REFUSED", "RC-ERR"), ("APPROVED", "")]
+    assert await database.fetch("select no from quarantine") == [(1,)]
+
+
+async def test_of_two_instances_on_one_account_one_acts(database: Database, account: Account, desk: Desk) -> None:
+    await desk.judge(nth(0, 0.1))
+    await desk.lease.release()
+    successor = await desk_of(database, account, holder="two")
+    await successor.judge(nth(1, 0.2))
+    await say(desk.journal, desk.sealer, nth(2, 0.3))
+    with pytest.raises(LeaseLost):
+        await desk.consumer.drain()
+    assert len(await verdicts(database)) == 2
+    await successor.consumer.drain()
+    assert len(await verdicts(database)) == 3

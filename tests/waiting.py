@@ -1,0 +1,13 @@
+"""Waiting for what nothing announces, such as a lock that a server shows in a table."""
+
+import asyncio
+from collections.abc import Callable
+
+SOON = 10.0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Looks again and again; TimeoutError when it does not come true."""
+    async with asyncio.timeout(SOON):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.005)
