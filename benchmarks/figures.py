@@ -62,7 +62,7 @@ def stored() -> dict[str, Figure]:
 def store(figures: Mapping[str, Figure]) -> None:
     """Writes figures beside those that were not taken again."""
     LATEST.parent.mkdir(exist_ok=True)
-    everything = dict(sorted((stored() | figures).items()))
+    everything = dict(sorted((stored() | dict(figures)).items()))
     LATEST.write_bytes(msgspec.json.format(msgspec.json.encode(everything), indent=1) + b"\n")
 
 
@@ -71,18 +71,10 @@ def table(figures: Mapping[str, Figure]) -> str:
     rows = [("figure", "value", "unit", "target", "met", "anchor", "limited by")]
     verdicts = {True: "yes", False: "NO", None: ""}
     for name, figure in figures.items():
-        target = "" if figure.target is None else f"{'<=' if figure.better == 'lower' else '>='} {figure.target:,g}"
-        rows.append(
-            (
-                name,
-                f"{figure.value:,g}",
-                figure.unit,
-                target,
-                verdicts[figure.met],
-                "" if figure.anchor is None else f"{figure.anchor:,g}",
-                figure.limit,
-            )
-        )
+        sign = "<=" if figure.better == "lower" else ">="
+        target = "" if figure.target is None else f"{sign} {figure.target:,g}"
+        anchor = "" if figure.anchor is None else f"{figure.anchor:,g}"
+        rows.append((name, f"{figure.value:,g}", figure.unit, target, verdicts[figure.met], anchor, figure.limit))
     widths = [max(len(row[n]) for row in rows) for n in range(6)]
     return "\n".join(
         "  ".join((*(cell.ljust(width) for cell, width in zip(row[:6], widths, strict=True)), row[6])).rstrip() for row in rows

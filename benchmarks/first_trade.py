@@ -41,6 +41,6 @@ def _run() -> float:
                 "select extract(epoch from at)::float8 from journal where stream = 'trades.executed' and no = 1"
             ).fetchone()
             if row is not None:
-                return round(row[0] - began, 2)
+                return round(float(row[0]) - began, 2)
             time.sleep(0.1)
     raise Failed(f"no trade within {TRADES_WITHIN_S:g} s")

@@ -66,8 +66,9 @@ class Fleet:
 
 
 @contextmanager
-def fleet(*arguments: str, config: Path = CONFIG, **environment: str) -> Iterator[Fleet]:
-    """A fleet with a new record, once all its services are ready; `arguments` are those of `fleet run`.
+def fleet(*arguments: str, config: Path = CONFIG, market: Mapping[str, str] | None = None) -> Iterator[Fleet]:
+    """A fleet with a new record, once all its services are ready; `arguments` are those of `fleet run`,
+    `market` more of its environment.
 
     Raises:
         Failed: it does not become ready.
@@ -75,7 +76,7 @@ def fleet(*arguments: str, config: Path = CONFIG, **environment: str) -> Iterato
     with scratch() as state:
         offset = free_offset()
         command = [sys.executable, "-m", "fleet.cli", "run", "--json", "--fresh", *arguments]
-        given = {"STATE_DIR": str(state), "CONFIG_DIR": str(config), "PORT_OFFSET": str(offset), **environment}
+        given = {"STATE_DIR": str(state), "CONFIG_DIR": str(config), "PORT_OFFSET": str(offset), **(market or {})}
         clean = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
         began = time.monotonic()
         with (state / "run.err").open("w") as said:

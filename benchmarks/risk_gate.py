@@ -58,6 +58,7 @@ def a_view() -> View:
     """Twenty stocks of one strategy: five held, two on order, sixty orders within the last minute."""
     return View(
         account_id="paper",
+        account_name="paper",
         base_currency="USD",
         allow_short=False,
         now=NOW,

@@ -1,13 +1,14 @@
 """Ticks by binary COPY into the partitioned table, through the writer that data_collector uses."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import uvloop
 
 from benchmarks.figures import Figure, middle
 from benchmarks.record import record
-from libs.common.database import CopyWriter, Database, Row
+from libs.common.database import CopyWriter, Database
 from libs.domain.market import Quote
 from libs.store import market
 
@@ -34,8 +35,8 @@ def measure() -> dict[str, Figure]:
     }
 
 
-async def _rates(url: str) -> list[float]:
-    rows = [market.tick_row(_quote(n)) for n in range(ROWS)]
+async def _rates(url: str) -> Sequence[float]:
+    rows = [tuple(market.tick_row(_quote(n))) for n in range(ROWS)]
     database = Database(url, "bench")
     await market.ensure_partitions(database, START)
     rates = [round(ROWS / await _seconds(database, rows)) for _ in range(RUNS)]
@@ -43,7 +44,7 @@ async def _rates(url: str) -> list[float]:
     return rates
 
 
-async def _seconds(database: Database, rows: list[Row]) -> float:
+async def _seconds(database: Database, rows: list[tuple[object, ...]]) -> float:
     writer = CopyWriter(database, "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
     began = time.perf_counter()
     writer.add(rows)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
+from typing import Final
 
 import msgspec
 import uvloop
@@ -13,7 +14,8 @@ from libs.common.envelope import opened
 from libs.domain.market import Bar, Quote, QuoteBar, TradeTick
 from libs.domain.streams import CLOCK, MARKET_DATA
 
-_events = msgspec.json.Decoder(list[Quote | TradeTick | Bar | QuoteBar])
+LONGEST_S: Final = 300.0
+_events: Final = msgspec.json.Decoder(list[Quote | TradeTick | Bar | QuoteBar])
 
 
 class Received(msgspec.Struct):
@@ -63,8 +65,7 @@ def subscribe(redis_url: str, joined: Event, stop: Event, answer: Connection) ->
     async def main() -> None:
         subscriber, bus = Subscriber(), RedisBus(redis_url)
         listening = asyncio.create_task(bus.listen([MARKET_DATA.pattern], subscriber.hear, joined.set))
-        while not stop.is_set():
-            await asyncio.sleep(0.1)
+        await asyncio.to_thread(stop.wait, LONGEST_S)
         listening.cancel()
         answer.send_bytes(msgspec.msgpack.encode(subscriber.received))
 

@@ -9,8 +9,9 @@ from typing import Self
 from fleet.embedded import ports
 from fleet.running import PORTS, offset
 from fleet.service_process import Service
-from libs.common.settings import ConfigError, Settings, from_environment, from_toml
-from libs.domain.configuration import RiskConfig, StrategiesConfig, SystemConfig
+from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located
+from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.quant.strategies.registry import find, parameters
 from libs.venues.feed import MarketDataFeed
 from libs.venues.replay.catalog import named
 from libs.venues.replay.dataset import DataNotFound
@@ -77,9 +78,28 @@ def check_configuration(folder: Path, environment: str) -> None:
     Raises:
         ConfigError: naming file, line and what was expected.
     """
-    from_toml(SystemConfig, folder, "system", environment)
-    from_toml(StrategiesConfig, folder, "strategies", environment)
+    system = from_toml(SystemConfig, folder, "system", environment)
+    strategies = from_toml(StrategiesConfig, folder, "strategies", environment).strategy
     from_toml(RiskConfig, folder, "risk", environment)
+    for n, strategy in enumerate(strategies):
+        if wrong := _wrong_with(strategy, [account.name for account in system.account]):
+            key, complaint = wrong
+            raise ConfigError(located(folder / "strategies.toml", "strategies", f"{complaint} - at `$.strategy[{n}].{key}`"))
+
+
+def _wrong_with(strategy: StrategyConfig, accounts: Sequence[str]) -> tuple[str, str] | None:
+    """The key of a strategy that cannot be used, and why."""
+    try:
+        found = find(strategy.class_name)
+    except ValueError as error:
+        return "class", str(error)
+    try:
+        parameters(found, strategy.params)
+    except ValueError as error:
+        return "params", str(error)
+    if strategy.account not in accounts:
+        return "account", f"no account {strategy.account!r}; there are: {', '.join(sorted(accounts))}"
+    return None
 
 
 def check_ports(services: Sequence[Service]) -> None:

@@ -21,6 +21,7 @@ from fleet.servers import Moved, Servers
 from fleet.supervisor import Supervisor
 from fleet.watching import Samples, Watcher
 from fleet.wiping import wipe
+from libs.common.bus import RedisBus
 from libs.common.clocks import HostClock, SystemClock
 from libs.common.database import Database, Unreachable
 from libs.common.settings import ConfigError
@@ -99,6 +100,7 @@ class Run:
             stack.push_async_callback(self._servers.stop)
             await self._servers.start()
             await asyncio.to_thread(prepare, self._servers.database_url)
+            await check_bus(self._servers.redis_url)
             if self._stopping.is_set():
                 return None
             http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -252,6 +254,18 @@ def prepare(database_url: str) -> None:
         raise ConfigError(f"the database of DATABASE_URL cannot be used: {str(error).splitlines()[0]}") from error
     if faults:
         raise ConfigError(f"the database may lose what it has committed ({'; '.join(faults)}); no trading on such a server")
+
+
+async def check_bus(redis_url: str) -> None:
+    """Raises ConfigError when nobody answers there: once it plays, the fleet can do without for a while."""
+    try:
+        bus = RedisBus(redis_url)
+    except ValueError as error:
+        raise ConfigError(f"REDIS_URL: {error}") from error
+    silent = await bus.ask()
+    await bus.close()
+    if silent:
+        raise ConfigError(f"the bus of REDIS_URL does not answer: {silent}")
 
 
 @asynccontextmanager

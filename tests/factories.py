@@ -86,6 +86,7 @@ def a_view(**changed: Any) -> View:
     """An account with 100,000 USD and nothing else; strategies fast and slow may use all of it."""
     values: dict[str, Any] = {
         "account_id": "paper",
+        "account_name": "paper",
         "base_currency": "USD",
         "allow_short": False,
         "now": NOON,

@@ -42,6 +42,7 @@ class RedisBus:
     SILENCE_S: Final = 5.0
 
     def __init__(self, url: str) -> None:
+        """ValueError: the URL is none."""
         self._url = url
         self._commands = redis.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 0))
         self._asking: asyncio.Task[None] | None = None  # whether it is back, since a message could not be sent
@@ -71,14 +72,9 @@ class RedisBus:
         return True
 
     async def _until_it_answers(self) -> None:
-        while True:
-            try:
-                await self._commands.ping()
-            except (RedisError, OSError):
-                await asyncio.sleep(self.RETRY_S)
-            else:
-                self.reachable = True
-                return
+        while await self.ask():
+            await asyncio.sleep(self.RETRY_S)
+        self.reachable = True
 
     async def listen(self, patterns: Sequence[str], hear: Hear, joined: Callable[[], None]) -> None:
         while True:
@@ -109,6 +105,14 @@ class RedisBus:
                 joined()
             elif message["type"] == "pmessage":
                 guarded(hear, message["channel"].decode(), message["data"])
+
+    async def ask(self) -> str:
+        """Why the server does not answer; "" when it does."""
+        try:
+            await self._commands.ping()
+        except (RedisError, OSError) as error:
+            return str(error) or type(error).__name__
+        return ""
 
     async def close(self) -> None:
         """Lets the connections go."""

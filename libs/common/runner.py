@@ -38,7 +38,10 @@ class Context:
         self.settings = settings
         self.clock = SystemClock()
         self.holder = holder_name()
-        self.bus = RedisBus(settings.redis_url)
+        try:
+            self.bus = RedisBus(settings.redis_url)
+        except ValueError as error:
+            raise ConfigError(f"REDIS_URL: {error}") from error
         self.sealer = Sealer(name, self.clock)
         self.readiness = Readiness("postgres", "redis", "service")
         self.stopping = asyncio.Event()

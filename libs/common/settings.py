@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -24,7 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = "development"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     execution_mode: Literal["paper_trading"] = "paper_trading"
-    port_offset: int = 0
+    port_offset: Annotated[int, msgspec.Meta(ge=0, le=55_000)] = 0
     state_dir: str = ".state"
     market_data_dir: str = ""
     config_dir: str = "config"
@@ -61,7 +61,9 @@ def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
         where = re.search(r"(?:at `\$\.|field `)(\w+)", text)
         variable = where.group(1).upper() if where else "the environment"
         got = f", got {values[where.group(1)]!r}" if where and where.group(1) in values else " in the environment"
-        raise ConfigError(f"{variable}: {text.split(' - at')[0]}{got}") from error
+        choice = next((get_args(f.type) for f in msgspec.structs.fields(kind) if where and f.name == where.group(1)), ())  # type: ignore[arg-type]
+        wanted = f", expected one of {', '.join(choice)}" if "enum value" in text else ""
+        raise ConfigError(f"{variable}: {text.split(' - at')[0]}{got}{wanted}") from error
 
 
 def from_toml(kind: type[T], folder: Path, name: str, environment: str) -> T:
@@ -81,7 +83,7 @@ def from_toml(kind: type[T], folder: Path, name: str, environment: str) -> T:
     except msgspec.ValidationError as error:
         text = str(error)
         culprit = overlay if over and _complaint(kind, base) != text else path
-        raise ConfigError(_located(culprit, name, text)) from error
+        raise ConfigError(located(culprit, name, text)) from error
 
 
 def _complaint(kind: type[Any], data: Mapping[str, Any]) -> str | None:
@@ -106,7 +108,7 @@ def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return base | {k: _merged(base[k], v) if isinstance(v, dict) and isinstance(base.get(k), dict) else v for k, v in over.items()}
 
 
-def _located(path: Path, name: str, message: str) -> str:
+def located(path: Path, name: str, message: str) -> str:
     """A msgspec complaint with the line it is about: `$.strategy[1].allocation` is in the second `[[strategy]]`.
 
     In an overlay the tables of `name` carry it: `[[strategies.strategy]]`.

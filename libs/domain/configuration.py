@@ -7,7 +7,7 @@ import msgspec
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0.0, le=1e15)]  # infinite is no setting
 
 
 class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +22,11 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     day_starts_at: str = "00:00"
     day_tz: str = "UTC"
 
+    def __post_init__(self) -> None:
+        """ValueError: the deposit is no amount of money."""
+        if not (self.deposit.is_finite() and self.deposit > 0):
+            raise ValueError(f"Expected a number above 0 in field `deposit`, got {self.deposit}")
+
 
 class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Terms of the paper venue; bps are of the price."""
@@ -34,6 +39,17 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     fee_bps: Decimal = Decimal(0)
     fee_per_unit: Decimal = Decimal(0)
     fee_min: Decimal = Decimal(0)  # of each fill
+
+    def __post_init__(self) -> None:
+        """ValueError: a term that no venue could have; the message says which."""
+        for name in ("half_spread_bps", "slippage_bps", "fee_bps", "fee_per_unit", "fee_min"):
+            value: Decimal = getattr(self, name)
+            if not (value.is_finite() and value >= 0):
+                raise ValueError(f"Expected a number of 0 or more in field `{name}`, got {value}")
+        for name in ("participation", "bar_participation"):
+            share: Decimal = getattr(self, name)
+            if not (share.is_finite() and 0 < share <= 1):
+                raise ValueError(f"Expected a number above 0 and at most 1 in field `{name}`, got {share}")
 
 
 class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +90,7 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     scope: Literal["order", "symbol", "strategy", "account", "fleet"]
     key: str = "*"  # which symbol, strategy or account; * is each
     name: LimitName
-    value: Annotated[float, msgspec.Meta(ge=0.0)]
+    value: NotNegative
     unit: LimitUnit  # currency: the account's; equity: multiples of the account's equity
 
 

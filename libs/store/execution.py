@@ -119,6 +119,15 @@ class ExecutionStore:
         rows = await self._database.fetch(_OPEN_ORDERS, (self._account.account_id, _OPEN))
         return _decode_orders(rows[0][0])
 
+    async def passed_over(self, known: Sequence[UUID]) -> int:
+        """How many orders have been APPROVED for 5 s and are not among those known."""
+        rows = await self._database.fetch(
+            "select count(*) from orders where account_id = %s and status = 'APPROVED' and created_at < now() - interval '5 seconds'"
+            " and id <> all(%s::uuid[])",
+            (self._account.account_id, list(known)),
+        )
+        return int(rows[0][0])
+
     async def positions(self) -> dict[tuple[str, str], Position]:
         """Every book of the account, by (strategy, symbol)."""
         rows = await self._database.fetch(

@@ -78,7 +78,8 @@ $$;
 
 create function killed(p_account text, p_strategy text, p_symbol text) returns boolean language sql stable as $$
   select exists (select from kill_switch where active and (scope, key) in
-    (('fleet', ''), ('account', p_account), ('strategy', p_strategy), ('symbol', p_symbol)))
+    (('fleet', ''), ('account', p_account), ('account', (select name from accounts where account_id = p_account)),
+      ('strategy', p_strategy), ('symbol', p_symbol)))
 $$;
 
 -- Intent before send: what may have turned worse since the decision is looked at once more, and raises.

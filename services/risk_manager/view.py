@@ -23,6 +23,7 @@ def view_of(
     """One account as of a snapshot; `now` is the market time it was read for."""
     return View(
         account_id=account.account_id,
+        account_name=account.name,
         base_currency=account.base_currency,
         allow_short=account.allow_short,
         now=now,

@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 STREAM: Final = ORDERS_APPROVED.stream or ""
 BATCH: Final = 256
+BACKSTOP_S: Final = 5.0
 
 
 class Shown(NamedTuple):
@@ -100,6 +101,7 @@ class ExecutionStage:
         self._taken = 0
         self._change: Change | None = None
         self._step_done = 0
+        self._looked_back = host.monotonic()
         self.settled = True  # nothing waits to be decided or written
 
     def show(self, evidence: Sequence[Shown | Fill]) -> None:
@@ -117,7 +119,7 @@ class ExecutionStage:
 
     async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         """Reads, decides, and says what to write. None when there is nothing to do."""
-        if not self._known:
+        if not self._known or await self._passed_over():
             await self.load()
         cursor = cursors[STREAM]
         evidence = self._evidence[:BATCH]
@@ -183,6 +185,18 @@ class ExecutionStage:
                 )
             ]
         )
+
+    async def _passed_over(self) -> bool:
+        """The backstop: whether approved orders lie about that a wrong cursor has kept from us."""
+        now = self._host.monotonic()
+        if now - self._looked_back < BACKSTOP_S:
+            return False
+        self._looked_back = now
+        missed = await self._store.passed_over(list(self._open))
+        if missed:
+            metrics.BACKSTOP.labels(consumer=self._lease.name).inc(missed)
+            log.error("%d approved orders were passed over; taking them up now", missed)
+        return missed > 0
 
     async def load(self) -> None:
         """What the record says: orders still APPROVED are held back anew, so a wrong cursor loses none."""
@@ -277,7 +291,8 @@ class ExecutionStage:
     def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
         current = {id_: change.orders.get(id_, held) for id_, held in self._open.items()}
         standings = [Standing(h.order, h.status) for h in current.values()]
-        killed = {(scope, key) for scope, key in snapshot.killed}
+        mine = {"account": (self._account.account_id, self._account.name)}
+        killed = {(scope, self._account.account_id if key in mine.get(scope, ()) else key) for scope, key in snapshot.killed}
         may_send = self._lease.held() and not (self._market.stale() and not self._session.lockstep)
         for order, fate in fates(standings, killed, change.market_time, slots=8 if may_send else 0):
             held = current[order.order_id]

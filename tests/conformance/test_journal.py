@@ -299,7 +299,7 @@ async def test_an_error_in_any_position_undoes_the_whole_hop(pg: Rig, database: 
 
 async def test_a_statement_that_a_failed_hop_never_reached_can_be_used_afterwards(pg: Rig, database: Database) -> None:
     # The driver prepares a statement at its second use, and takes it for prepared although the server skipped it.
-    statement = Write("select 'used before, in and after a failed hop'", ())
+    statement = Write("select 'used before, in and after a failed hop', %s", (1,))
     slow = Write("select 1 / 0 from pg_sleep(0.05)", ())  # still busy when the statement is sent
     await pg.journal.commit(Hop(writes=[statement]))
     with pytest.raises(Rejected, match="division by zero"):

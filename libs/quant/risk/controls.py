@@ -22,7 +22,13 @@ LegControl = Callable[[Leg, View, Limits], Refusal | None]
 
 def kill_switch(signal: Signal, view: View, limits: Limits) -> Refusal | None:
     """C01: nothing is ordered in a scope that a person has killed."""
-    scopes = (("fleet", ""), ("account", view.account_id), ("strategy", signal.strategy_id), ("symbol", signal.symbol))
+    scopes = (
+        ("fleet", ""),
+        ("account", view.account_id),
+        ("account", view.account_name),
+        ("strategy", signal.strategy_id),
+        ("symbol", signal.symbol),
+    )
     hit = next((scope for scope in scopes if scope in view.killed), None)
     if hit is None:
         return None
@@ -109,7 +115,7 @@ def position(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """B01: position of a strategy's book, and of the account in the symbol, with open and unknown orders at worst case."""
     signal = leg.signal
     strategy_limit = limits.tightest("max_position_notional", equity=view.equity, strategy=signal.strategy_id)
-    account_limit = limits.tightest("max_position_notional", equity=view.equity, symbol=signal.symbol, account=view.account_id)
+    account_limit = limits.tightest("max_position_notional", equity=view.equity, symbol=signal.symbol, account=view.account_name)
     for most, book in ((strategy_limit, signal.strategy_id), (account_limit, None)):
         if most is None or shrinks(leg, view, book):
             continue
@@ -121,7 +127,7 @@ def position(leg: Leg, view: View, limits: Limits) -> Refusal | None:
 
 def gross_exposure(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """B02: sum of the worst case of every symbol, longs and shorts alike, as a share of equity."""
-    most = limits.tightest("max_gross_exposure", equity=view.equity, account=view.account_id, fleet="*")
+    most = limits.tightest("max_gross_exposure", equity=view.equity, account=view.account_name, fleet="*")
     if most is None or shrinks(leg, view, None):
         return None
     mine = leg.signal.symbol
@@ -136,10 +142,12 @@ def gross_exposure(leg: Leg, view: View, limits: Limits) -> Refusal | None:
 def order_rate(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """B07: orders of a strategy and of the account within the last minute of market time."""
     since = view.now - MINUTE
-    for scope, key in (("strategy", leg.signal.strategy_id), ("account", view.account_id)):
+    for scope, key in (("strategy", leg.signal.strategy_id), ("account", view.account_name)):
         most = limits.tightest("max_orders_per_minute", equity=0.0, **{scope: key})
+        if most is None or len(view.ordered_at) < most:
+            continue
         sent = sum(1 for strategy, at in view.ordered_at if at > since and (scope == "account" or strategy == key))
-        if most is not None and sent + 1 > most:
+        if sent + 1 > most:
             return Refusal("RC-B07", f"too many orders of {scope} {key} within a minute", f"{most:g}", str(sent + 1))
     return None
 
@@ -169,7 +177,7 @@ LEG_CONTROLS: Final[Sequence[LegControl]] = (venue_steps, order_notional, positi
 
 def subject(signal: Signal, view: View) -> dict[str, str]:
     """What is being judged, by limit scope."""
-    return {"order": "*", "symbol": signal.symbol, "strategy": signal.strategy_id, "account": view.account_id, "fleet": "*"}
+    return {"order": "*", "symbol": signal.symbol, "strategy": signal.strategy_id, "account": view.account_name, "fleet": "*"}
 
 
 def worst_lots(view: View, symbol: str, strategy_id: str | None, change: int) -> int:

@@ -40,6 +40,7 @@ class View:
     """One account at one moment of market time. Positions stand still while it is used; only `reserve` changes it."""
 
     account_id: str
+    account_name: str  # as configured: limits are keyed by it, whatever session opened the account
     base_currency: str
     allow_short: bool
     now: int  # market ns
