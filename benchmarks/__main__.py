@@ -22,6 +22,7 @@ from benchmarks import (
     tick_to_order,
 )
 from benchmarks.figures import Figure
+from benchmarks.fleet import Failed
 
 
 class Benchmark(NamedTuple):
@@ -55,7 +56,7 @@ def chosen(asked: Sequence[str]) -> list[str]:
 
 
 def main() -> int:
-    """Exit code: 0 measured (whether or not targets are met), 2 an unknown name."""
+    """Exit code: 0 measured (whether or not targets are met), 1 something could not be measured, 2 an unknown name."""
     try:
         names = chosen(sys.argv[1:])
     except LookupError as error:
@@ -63,13 +64,20 @@ def main() -> int:
         return 2
     machine = figures.machine()
     taken: dict[str, Figure] = {}
+    failed = False
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        taken |= {figure: msgspec.structs.replace(f, machine=machine) for figure, f in BENCHMARKS[name].measure().items()}
+        try:
+            found = BENCHMARKS[name].measure()
+        except Failed as error:
+            print(f"{name} could not be measured: {error}", file=sys.stderr)
+            failed = True
+            continue
+        taken |= {figure: msgspec.structs.replace(f, machine=machine) for figure, f in found.items()}
         figures.store(taken)
     print(figures.table(taken))
     print(f"on {machine}; kept in {figures.LATEST.relative_to(figures.LATEST.parents[2])}")
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

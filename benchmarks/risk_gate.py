@@ -72,7 +72,7 @@ def a_view() -> View:
         killed=frozenset(),
         positions={("sma", s): 20 for s in SYMBOLS[:HELD]},
         open_orders=[OpenOrder(UUID(int=n), "sma", s, "buy", 20, 12_000, Status.ACKED) for n, s in enumerate(SYMBOLS[HELD : HELD + 2])],
-        ordered_at=[("sma", NOW - n * SECOND) for n in range(60)],
+        ordered={"sma": 60},
     )
 
 

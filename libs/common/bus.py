@@ -72,9 +72,11 @@ class RedisBus:
         return True
 
     async def _until_it_answers(self) -> None:
-        while await self.ask():
+        while True:
+            if not await self.ask():
+                self.reachable = True
+                return
             await asyncio.sleep(self.RETRY_S)
-        self.reachable = True
 
     async def listen(self, patterns: Sequence[str], hear: Hear, joined: Callable[[], None]) -> None:
         while True:

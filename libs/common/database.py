@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, LiteralString, NamedTuple, cast
+from typing import Final, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -54,9 +54,13 @@ _CONNECTION: Final = ("08", "57", "53")  # SQLSTATE classes: connection, operato
 def translated(error: psycopg.Error) -> Exception:
     """A driver's error as one of ours."""
     state = error.sqlstate
-    if state is None or state[:2] in _CONNECTION:
+    if state is None:  # said by the driver: either it lost the connection, or it refuses to send a value
+        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    else:
+        lost = state[:2] in _CONNECTION
+    if lost:
         return Unreachable(str(error).strip() or type(error).__name__)
-    return _MEANING.get(state, Rejected)(f"{type(error).__name__}: {error}".strip(), state)
+    return _MEANING.get(state or "", Rejected)(f"{type(error).__name__}: {error}".strip(), state)
 
 
 class Database:
@@ -121,6 +125,7 @@ class Database:
         ours = translated(error)
         if isinstance(ours, Unreachable):
             self.last_error = str(ours)
+        if error.sqlstate is None or isinstance(ours, Unreachable):  # not the server's refusal: the exchange is cut short
             await self.close()
         return ours
 
@@ -188,6 +193,7 @@ class CopyWriter:
 
         Raises:
             Unreachable: they still wait.
+            Rejected: the table cannot take them.
         """
         while self._rows:
             batch = self._rows[: 20 * self.ROWS]
@@ -199,7 +205,7 @@ class CopyWriter:
                         await copy.write_row(row)
             except psycopg.Error as error:
                 await self._database.close()
-                raise cast(Unreachable, translated(error)) from error
+                raise translated(error) from error
             del self._rows[: len(batch)]
             self.written += len(batch)
             metrics.ROWS_STORED.labels(table=self._table).inc(len(batch))

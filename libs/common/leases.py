@@ -64,7 +64,7 @@ class Lease:
         return False
 
     async def keep(self, lost: Callable[[str], None]) -> None:
-        """Renews until cancelled. Calls `lost` once, with the reason, when the lease is another's or has run out."""
+        """Renews until cancelled, also one that ran out and that nobody took. Calls `lost` once, with the reason, when it is another's."""
         while True:
             await asyncio.sleep(self.RENEW_S)
             asked_at = self._clock.monotonic()

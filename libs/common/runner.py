@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_S: Final = 8.0
 PROBE_S: Final = 1.0
+AGAIN_S: Final = 0.5
 HOST: Final = "127.0.0.1"
 
 
@@ -54,9 +55,13 @@ class Context:
         self._databases.append(database)
         return database
 
-    async def close(self) -> None:
+    async def disconnect(self) -> None:
+        """Lets all connections to the database go; one that is used again is made again."""
         for database in self._databases:
             await database.close()
+
+    async def close(self) -> None:
+        await self.disconnect()
         await self.bus.close()
 
 
@@ -122,7 +127,7 @@ async def _serve(name: str, port: int, settings: Settings, work: Callable[[Conte
 
 async def _work(context: Context, work: Callable[[Context], Awaitable[None]]) -> None:
     """The service's own work; when asked to stop it gets some seconds to end what it began."""
-    working = asyncio.ensure_future(work(context))
+    working = asyncio.ensure_future(_through_outages(context, work))
     asked = asyncio.ensure_future(context.stopping.wait())
     try:
         await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -138,6 +143,21 @@ async def _work(context: Context, work: Callable[[Context], Awaitable[None]]) ->
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await working
+
+
+async def _through_outages(context: Context, work: Callable[[Context], Awaitable[None]]) -> None:
+    """The work, begun again when the database was away at a moment that the work itself does not wait through."""
+    while not context.stopping.is_set():
+        try:
+            return await work(context)
+        except (Unreachable, BaseExceptionGroup) as error:
+            causes = list(_leaves(error)) if isinstance(error, BaseExceptionGroup) else [error]
+            if context.stopping.is_set() or not all(isinstance(cause, Unreachable) for cause in causes):
+                raise
+            context.readiness.set("service", False, f"waits for the database: {causes[0]}")
+            log.warning("%s begins again: %s", context.name, causes[0])
+        await context.disconnect()
+        await asyncio.sleep(AGAIN_S)
 
 
 @contextlib.asynccontextmanager

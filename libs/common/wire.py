@@ -13,13 +13,14 @@ import psycopg
 from psycopg import errors
 from psycopg._queries import PostgresQuery  # pinned: the one place where %s becomes $1 and values become bytes
 from psycopg.adapt import Transformer
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 Row = tuple[Any, ...]
 Params = Sequence[object] | Mapping[str, object]
 
 TIMEOUT_S: Final = 15.0  # the server gives a statement 10
+LOOK_S: Final = 0.1
 MOST_PREPARED: Final = 500
 
 
@@ -76,14 +77,12 @@ class Wire:
         try:
             while self._libpq.flush():  # a batch larger than the socket's buffer: read on, or both sides would wait
                 loop.add_writer(socket, moved.set)
-                await moved.wait()
-                moved.clear()
+                await _wait(moved)
                 loop.remove_writer(socket)
                 self._libpq.consume_input()
             results: list[PGresult] = []
             while not self._synced(results):
-                await moved.wait()
-                moved.clear()
+                await _wait(moved)
                 self._libpq.consume_input()
             return results
         finally:
@@ -98,12 +97,16 @@ class Wire:
             if result is None:  # between the results of two statements
                 ended += 1
                 if ended > 1:
-                    return False
+                    break
                 continue
             ended = 0
             if result.status == ExecStatus.PIPELINE_SYNC:
                 return True
+            if result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) in (b"FATAL", b"PANIC"):
+                raise errors.error_from_result(result, encoding="utf-8")  # the server's last word: no sync will come
             results.append(result)
+        if self._libpq.status != ConnStatus.OK:  # then no sync will come
+            raise psycopg.OperationalError(self._libpq.get_error_message() or "the connection is gone")
         return False
 
     def _rows(self, result: PGresult) -> list[Row]:
@@ -112,6 +115,14 @@ class Wire:
         loading = Transformer(self._connection)
         loading.set_pgresult(result)
         return loading.load_rows(0, result.ntuples, tuple)
+
+
+async def _wait(moved: asyncio.Event) -> None:
+    """Until the socket has moved; now and then regardless: uvloop tells nobody of a socket that has failed."""
+    look = asyncio.get_running_loop().call_later(LOOK_S, moved.set)
+    await moved.wait()
+    look.cancel()
+    moved.clear()
 
 
 def _is_prepare(result: PGresult) -> bool:

@@ -146,12 +146,17 @@ def store_refused(session_id: str, rows: Sequence[BadRow]) -> Write:
         (
             session_id,
             [r.venue for r in rows],
-            [r.symbol for r in rows],
+            [_storable(r.symbol) for r in rows],
             [r.ts for r in rows],
-            [r.reason for r in rows],
-            [r.raw for r in rows],
+            [_storable(r.reason) for r in rows],
+            [_storable(r.raw) for r in rows],
         ),
     )
+
+
+def _storable(text: str) -> str:
+    """Corrupt text with what no text column can hold replaced: a row that says what was wrong must not be refused itself."""
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
 async def ensure_partitions(database: Database, at: int) -> None:

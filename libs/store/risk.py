@@ -71,7 +71,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     cash: list[tuple[str, Decimal]]
     marks: list[tuple[str, float]]
     killed: list[tuple[str, str]]
-    ordered_at: list[tuple[str, int]]
+    ordered: list[tuple[str, int]]  # (strategy, orders decided within the last minute of market time)
 
 
 _SIGNAL_JSON: LiteralString = (
@@ -105,8 +105,8 @@ _READ: LiteralString = (
     " where account_id = %(account)s),"
     "'marks', (select coalesce(json_agg(json_build_array(symbol, close_price)), '[]') from marks),"
     "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
-    "'ordered_at', (select coalesce(json_agg(json_build_array(strategy_id, ns_of(decided_at))), '[]') from orders"
-    " where account_id = %(account)s and decided_at > at_ns(%(now)s - 60000000000)))::text"
+    "'ordered', (select coalesce(json_agg(json_build_array(strategy_id, n)), '[]') from (select strategy_id, count(*) as n from orders"
+    " where account_id = %(account)s and decided_at > at_ns(%(now)s - 60000000000) and decided_at <= at_ns(%(now)s) group by 1) o))::text"
 )
 
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
@@ -142,13 +142,13 @@ class RiskStore:
         except msgspec.ValidationError as error:
             raise Rejected(f"the record holds something risk cannot read: {error}", None) from error
 
-    async def unassessed(self, no: int) -> list[int]:
-        """Numbers of signals at or below the cursor, of this account and older than 5 s, that have no assessment."""
+    async def unassessed(self, no: int, depth: int) -> list[int]:
+        """Numbers of this account's signals, at most `depth` below the cursor and older than 5 s, that have no assessment."""
         rows = await self._database.fetch(
-            "select j.no from signals s join journal j on j.stream = 'signals' and j.key = s.signal_id where s.account_id = %s"
-            " and j.no <= %s and s.created_at between now() - interval '10 minutes' and now() - interval '5 seconds'"
+            "select j.no from journal j join signals s on s.signal_id = j.key where j.stream = 'signals' and j.no between %s and %s"
+            " and s.account_id = %s and s.created_at < now() - interval '5 seconds'"
             " and not exists (select from risk_assessments r where r.signal_id = s.signal_id) order by j.no limit 256",
-            (self._params["account"], no),
+            (no - depth, no, self._params["account"]),
         )
         return [row[0] for row in rows]
 

@@ -38,7 +38,8 @@ async def work(context: Context, settings: CollectorSettings) -> None:
     ticks = CopyWriter(context.database("ticks"), "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
     session = await _session(context, settings, system, feed, database)
     context.sealer.session_id = session.session_id
-    publisher = Publisher(context.bus, context.sealer, context.clock, session.session_id, session.speed)
+    speed = 0.0 if session.lockstep else session.speed  # in lockstep no market time passes between two steps
+    publisher = Publisher(context.bus, context.sealer, context.clock, session.session_id, speed)
     collector = Collector(feed, session, database, ticks, publisher, context.clock)
     context.info["market_time_ns"] = lambda: collector.market_time
     context.readiness.set("service", True, f"playing {session.feed}")

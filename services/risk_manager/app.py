@@ -59,12 +59,19 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
     keeper = ClockKeeper(context.database("clock"), context.bus, context.clock, session)
     accounts = await sessions.accounts(database, session.session_id)
     instruments = await sessions.instruments(database, session.venue)
-    bells = [Bell() for _ in accounts]
+    bells = {account.account_id: Bell() for account in accounts}
+    stages: dict[str, RiskStage] = {}
     over = asyncio.Event()  # asked to stop, or the session has ended
 
     def ring(*_: object) -> None:
-        for bell in bells:
+        for bell in bells.values():
             bell.ring()
+
+    def updated(*_: object) -> None:
+        """Orders have moved: news only for an account whose signals wait for them; otherwise the next look is soon enough."""
+        for account_id, stage in stages.items():
+            if stage.waits or session.lockstep:
+                bells[account_id].ring()
 
     async def until_over() -> None:
         stopping = asyncio.ensure_future(context.stopping.wait())
@@ -73,16 +80,18 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
         ring()
 
     async with asyncio.TaskGroup() as group:
-        patterns = [SIGNALS.pattern, ORDERS_UPDATES.address, CONTROL.of(context.name)]
         background = [
             group.create_task(keeper.listen()),
             group.create_task(keeper.watch()),
-            group.create_task(context.bus.listen(patterns, ring, ring)),
+            group.create_task(context.bus.listen([SIGNALS.pattern, CONTROL.of(context.name)], ring, ring)),
+            group.create_task(context.bus.listen([ORDERS_UPDATES.address], updated, ring)),
             group.create_task(until_over()),
         ]
         workers = [
-            group.create_task(_account(context, rules, session, account, instruments, keeper, bell, over, latency))
-            for account, bell in zip(accounts, bells, strict=True)
+            group.create_task(
+                _account(context, rules, session, account, instruments, keeper, bells[account.account_id], over, latency, stages)
+            )
+            for account in accounts
         ]
         await asyncio.wait(workers)
         for task in background:
@@ -99,6 +108,7 @@ async def _account(
     bell: Bell,
     over: asyncio.Event,
     latency: Latency,
+    stages: dict[str, RiskStage],
 ) -> None:
     """Waits for the account's lease, then judges while it is ours; again when it was lost."""
     database = context.database(f"risk:{account.account_id}")
@@ -109,7 +119,7 @@ async def _account(
     while not over.is_set():
         if not await _funded(store, over) or not await lease.acquire(RiskStage.streams, over):
             return
-        stage = RiskStage(
+        stages[account.account_id] = stage = RiskStage(
             store,
             keeper.market,
             context.clock,

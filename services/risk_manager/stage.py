@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 SIGNALS_STREAM = SIGNALS.stream or ""
 UPDATES_STREAM = ORDERS_UPDATES.stream or ""
 BACKSTOP_S: Final = 5.0
+DEPTH: Final = 5_000  # messages that the backstop looks back over
+DEPTH_AT_START: Final = 200_000
 
 
 class RiskStage:
@@ -65,6 +67,7 @@ class RiskStage:
         self._limits = limits
         self._fleet_tag = fleet_tag
         self._verdicts: list[Verdict] = []
+        self.waits = True  # whether a signal waits for orders of its book to end
         self._looked_back = float("-inf")
         self._latency = latency
 
@@ -72,11 +75,10 @@ class RiskStage:
         """Reads, judges, and says what to write. None when nothing is queued and nothing waits to be decided again."""
         signals, updates = cursors[SIGNALS_STREAM], cursors[UPDATES_STREAM]
         now = self._market.now()
-        if (found := await self._passed_over(signals.no, now)) is not None:
-            return found
         snapshot = await self._store.read(signals.no, limit, now, self._session.grace_ns)
+        self.waits = bool(snapshot.waiting)
         if not snapshot.queued and not snapshot.waiting and snapshot.updates == updates.no:
-            return None
+            return await self._passed_over(signals.no, now)
         hop = self.decide(snapshot, now)
         consumer = self._lease.name
         if snapshot.queued:
@@ -89,7 +91,7 @@ class RiskStage:
         """The backstop: a wrong cursor loses nothing. Fenced by the lease, since no cursor moves."""
         if self._host.monotonic() - self._looked_back < BACKSTOP_S:
             return None
-        missed = await self._store.unassessed(no)
+        missed = await self._store.unassessed(no, DEPTH if self._looked_back > float("-inf") else DEPTH_AT_START)
         if not missed:
             self._looked_back = self._host.monotonic()
             return None
@@ -120,6 +122,7 @@ class RiskStage:
             strategies=self._strategies,
         )
         self._verdicts = assess_all(waiting, fresh, view, self._limits)
+        self.waits = any(verdict.kind == "WAITING" for verdict in self._verdicts) or bool(waiting)
         return self._effects(self._verdicts, now)
 
     def _effects(self, verdicts: Sequence[Verdict], now: int) -> Hop:

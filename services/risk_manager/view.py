@@ -37,7 +37,7 @@ def view_of(
         killed=frozenset(snapshot.killed),
         positions={(s, symbol): instruments[symbol].lots(q) for s, symbol, q in snapshot.positions},
         open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],
-        ordered_at=list(snapshot.ordered_at),
+        ordered=dict(snapshot.ordered),
     )
 
 

@@ -245,7 +245,7 @@ class AccountDesk:
         next_full = 0.0
         while True:
             try:
-                unknown = [h for h in self._stage.unresolved() if h.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN)]
+                unknown = [h for h in self._stage.unresolved() if self._in_doubt(h, sender)]
                 now = self._context.clock.monotonic()
                 if now >= next_full:
                     next_full = now + RECONCILE_EVERY_S
@@ -257,6 +257,12 @@ class AccountDesk:
             except Unreachable as error:
                 log.warning("reconciliation waits for the database: %s", error)
             await asyncio.sleep(LOOK_UP_EVERY_S)
+
+    def _in_doubt(self, held: Held, sender: Sender) -> bool:
+        """Only the venue knows what became of it: no answer, or an intent whose commit was not answered and so was never sent."""
+        if held.status is Status.SUBMITTING:
+            return self._stage.settled and held.order.client_order_id not in sender.in_flight
+        return held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN)
 
     def _cancel_again(self, sender: Sender) -> None:
         """Cancels whose request may never have left are asked for once more: asking twice does no harm."""

@@ -307,6 +307,19 @@ async def test_a_statement_that_a_failed_hop_never_reached_can_be_used_afterward
     await pg.journal.commit(Hop(writes=[statement]))
 
 
+@pytest.mark.parametrize(
+    "value", [pytest.param("a\0b", id="a character that no text can hold"), pytest.param(object(), id="a type that no column has")]
+)
+async def test_a_value_the_driver_refuses_is_a_fault_of_the_data_and_not_of_the_connection(
+    pg: Rig, database: Database, value: object
+) -> None:
+    await pg.at()
+    with pytest.raises(Rejected):
+        await pg.journal.commit(Hop(moves=[pg.move(0, 1)], writes=[Write("select %s", (value,))]))
+    assert await pg.at() == [Cursor(0, 1)]
+    await pg.journal.commit(Hop(moves=[pg.move(0, 1)], writes=[effect(pg.consumer)]))
+
+
 @pytest.mark.parametrize("fault", ["stale cursor", "unknown stream"])
 async def test_a_fault_at_either_end_undoes_the_rows_between(pg: Rig, database: Database, fault: str) -> None:
     await pg.at()

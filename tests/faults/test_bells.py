@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from fleet.embedded.postgres import EmbeddedPostgres
+from libs.common.clocks import SECOND
+from libs.domain.market import Clock
 from tests.faults.fleet import SERVICES, Fleet, a_fleet, record_of
-from tests.faults.hostile_bus import FORGED, HostileBus, hostile_bus
+from tests.faults.hostile_bus import FORGED, HostileBus, hostile_bus, sealed
 from tests.faults.oracle import left_by, violations
 
 SEED = int(os.environ.get("FAULTS_SEED", "20"))
@@ -82,6 +84,16 @@ def test_signals_are_answered_while_nobody_may_speak(fleet: Fleet) -> None:
         bus.execute_command("CLIENT", "PAUSE", "5000", "ALL")
     fleet.until(lambda: counted(fleet, "risk_assessments") > before + 2, "verdicts without a bell", 5)
     fleet.until_more_trades(fleet.trades())
+
+
+@pytest.mark.xfail(strict=True, reason="messages are not signed: whoever may publish on the bus can move the market's clock")
+def test_a_forged_clock_of_this_session_does_not_stop_trading(fleet: Fleet) -> None:
+    session, now = fleet.rows("select session_id, market_time from sessions where state = 'running'")[0]
+    tomorrow = Clock(session_id=session, market_time=now + 86_400 * SECOND, speed=1.0, closed=[], noticed_ns=0, events=0, step=0)
+    with fleet.bus() as bus:
+        bus.publish("market_data.clock", sealed("market_data.clock", tomorrow, session))
+    approved = counted(fleet, "orders")
+    fleet.until(lambda: counted(fleet, "orders") > approved + 2, "orders", 8)
 
 
 def counted(fleet: Fleet, table: str) -> int:

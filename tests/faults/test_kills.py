@@ -23,6 +23,11 @@ def postgres_stopped_at_once(fleet: Fleet) -> None:
     fleet.kill("postgres", signal.SIGQUIT)  # immediate shutdown: nothing is flushed, the next start recovers
 
 
+def all_killed(fleet: Fleet) -> None:
+    for name in ("postgres", "valkey", *SERVICES):  # the services come back before their servers answer
+        fleet.kill(name)
+
+
 def flushed(fleet: Fleet) -> None:
     with fleet.bus() as bus:
         bus.flushall()
@@ -35,7 +40,8 @@ def bells_cut_off(fleet: Fleet) -> None:
 
 FAULTS: dict[str, Callable[[Fleet], object]] = {
     **{f"kill -9 {name}": killed(name) for name in SERVICES},
-    **{f"kill -9 {name} again": killed(name) for name in SERVICES},
+    "kill -9 trade_executor again": killed("trade_executor"),
+    "kill -9 of all at once": all_killed,
     "kill -9 Valkey": killed("valkey"),
     "kill -9 Postgres": killed("postgres"),
     "immediate stop of Postgres": postgres_stopped_at_once,

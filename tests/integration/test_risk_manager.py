@@ -71,8 +71,8 @@ class Desk:
             [
                 Write("update orders set status = %s, filled_quantity = %s where id = %s", (status, filled, id_)),
                 Write(
-                    "insert into positions values ('paper', 'fast', 'ALFA', %s, 100, 0, now()) on conflict (account_id, strategy_id, symbol)"
-                    " do update set quantity = excluded.quantity",
+                    "insert into positions values ('paper', 'fast', 'ALFA', %s, 100, 0, now())"
+                    " on conflict (account_id, strategy_id, symbol) do update set quantity = excluded.quantity",
                     (held,),
                 ),
                 Write("select journal_append('orders.updates', array[%s::uuid], array['{}'])", (id_,)),

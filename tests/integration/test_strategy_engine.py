@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.database import Database, Row, Unreachable, Write
+from libs.common.database import Database, Unreachable, Write
 from libs.common.envelope import Sealer
 from libs.common.settings import ConfigError
 from libs.domain.configuration import StrategyConfig
@@ -52,7 +52,7 @@ class Mortal(Database):
         self._error = error
         self._committed = committed
 
-    async def write(self, statements: Iterable[Write]) -> list[list[Row]]:
+    async def write(self, statements: Iterable[Write]) -> list[list[tuple[Any, ...]]]:
         self._left -= 1
         if self._left == 0 and not self._committed:
             raise self._error()

@@ -13,7 +13,6 @@ from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg, Refusal, View
 
 SECOND: Final = 1_000_000_000
-MINUTE: Final = 60 * SECOND
 AHEAD: Final = SECOND  # a signal may be this far in the future, market time
 
 SignalControl = Callable[[Signal, View, Limits], Refusal | None]
@@ -119,7 +118,7 @@ def position(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     for most, book in ((strategy_limit, signal.strategy_id), (account_limit, None)):
         if most is None or shrinks(leg, view, book):
             continue
-        worst = abs(view.value(signal.symbol, worst_lots(view, signal.symbol, book, leg.signed)))
+        worst = abs(view.value(signal.symbol, view.worst_lots(signal.symbol, book, leg.signed)))
         if worst > most:
             return Refusal("RC-B01", "position above max_position_notional", f"{most:.2f}", f"{worst:.2f}")
     return None
@@ -130,10 +129,7 @@ def gross_exposure(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     most = limits.tightest("max_gross_exposure", equity=view.equity, account=view.account_name, fleet="*")
     if most is None or shrinks(leg, view, None):
         return None
-    mine = leg.signal.symbol
-    gross = sum(
-        abs(view.value(symbol, worst_lots(view, symbol, None, leg.signed if symbol == mine else 0))) for symbol in {*view.symbols(), mine}
-    )
+    gross = view.gross(leg.signal.symbol, leg.signed)
     if gross <= most:
         return None
     return Refusal("RC-B02", "gross exposure above max_gross_exposure", f"{most:.2f}", f"{gross:.2f}")
@@ -141,14 +137,11 @@ def gross_exposure(leg: Leg, view: View, limits: Limits) -> Refusal | None:
 
 def order_rate(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """B07: orders of a strategy and of the account within the last minute of market time."""
-    since = view.now - MINUTE
+    ordered = {"strategy": view.ordered.get(leg.signal.strategy_id, 0), "account": sum(view.ordered.values())}
     for scope, key in (("strategy", leg.signal.strategy_id), ("account", view.account_name)):
         most = limits.tightest("max_orders_per_minute", equity=0.0, **{scope: key})
-        if most is None or len(view.ordered_at) < most:
-            continue
-        sent = sum(1 for strategy, at in view.ordered_at if at > since and (scope == "account" or strategy == key))
-        if sent + 1 > most:
-            return Refusal("RC-B07", f"too many orders of {scope} {key} within a minute", f"{most:g}", str(sent + 1))
+        if most is not None and ordered[scope] + 1 > most:
+            return Refusal("RC-B07", f"too many orders of {scope} {key} within a minute", f"{most:g}", str(ordered[scope] + 1))
     return None
 
 
@@ -178,12 +171,6 @@ LEG_CONTROLS: Final[Sequence[LegControl]] = (venue_steps, order_notional, positi
 def subject(signal: Signal, view: View) -> dict[str, str]:
     """What is being judged, by limit scope."""
     return {"order": "*", "symbol": signal.symbol, "strategy": signal.strategy_id, "account": view.account_name, "fleet": "*"}
-
-
-def worst_lots(view: View, symbol: str, strategy_id: str | None, change: int) -> int:
-    """The largest position, either side, that open orders and `change` more lots can lead to."""
-    low, high = view.exposure_lots(symbol, strategy_id)
-    return max(abs(low + min(change, 0)), abs(high + max(change, 0)))
 
 
 def shrinks(leg: Leg, view: View, strategy_id: str | None) -> bool:

@@ -1,6 +1,6 @@
 """The operator's limits, found by what they apply to. Of several that apply the tightest wins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from libs.domain.configuration import LimitConfig, LimitName
 
@@ -10,6 +10,7 @@ class Limits:
 
     def __init__(self, configured: Sequence[LimitConfig]) -> None:
         self._configured = tuple(configured)
+        self._found: dict[tuple[object, ...], tuple[float | None, float | None]] = {}
 
     def tightest(self, name: LimitName, *, equity: float, **subject: str) -> float | None:
         """The smallest limit of that name over what is being judged, in its plain unit; None when there is none.
@@ -18,9 +19,19 @@ class Limits:
             equity: of the account, base currency: what `unit = "equity"` multiplies.
             subject: scope=key pairs, such as symbol="IBM", strategy="sma_fast", account="paper", order="*".
         """
-        found = [
-            limit.value * equity if limit.unit == "equity" else limit.value
-            for limit in self._configured
-            if limit.name == name and limit.scope in subject and limit.key in ("*", subject[limit.scope])
-        ]
-        return min(found, default=None)
+        key = (name, *subject.items())
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._smallest(name, subject)
+        plain, multiple = found
+        if multiple is None:
+            return plain
+        return multiple * equity if plain is None else min(plain, multiple * equity)
+
+    def _smallest(self, name: LimitName, subject: Mapping[str, str]) -> tuple[float | None, float | None]:
+        """The smallest plain value, and the smallest multiple of equity."""
+        apply = [i for i in self._configured if i.name == name and i.scope in subject and i.key in ("*", subject[i.scope])]
+        return (
+            min((limit.value for limit in apply if limit.unit != "equity"), default=None),
+            min((limit.value for limit in apply if limit.unit == "equity"), default=None),
+        )

@@ -54,13 +54,15 @@ class View:
     killed: frozenset[tuple[str, str]]  # (scope, key)
     positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)
-    ordered_at: list[tuple[str, int]] = field(default_factory=list)  # (strategy, market ns) of orders of the last minute
+    ordered: dict[str, int] = field(default_factory=dict)  # by strategy: orders decided within the last minute of market time
+    _gross: float | None = field(default=None, init=False)
 
     def reserve(self, order: OpenOrder) -> None:
         """Takes an approved order in: whatever is judged later sees it."""
         _count(self._ranges, order)  # first: made now, it would hold the order already
         self.open_orders.append(order)
-        self.ordered_at.append((order.strategy_id, self.now))
+        self.ordered[order.strategy_id] = self.ordered.get(order.strategy_id, 0) + 1
+        self._gross = None
 
     def book_orders(self, strategy_id: str, symbol: str) -> list[OpenOrder]:
         """Open orders of one book."""
@@ -74,6 +76,22 @@ class View:
     def symbols(self) -> Iterator[str]:
         """Symbols with a position or an open order, each once."""
         return (symbol for strategy_id, symbol in self._ranges if strategy_id is None)
+
+    def gross(self, symbol: str, change: int) -> float:
+        """Sum of every symbol's worst case, longs and shorts alike, were `change` more lots of `symbol` on order too.
+
+        Raises:
+            LookupError: a symbol without a price.
+        """
+        if self._gross is None:
+            self._gross = sum(abs(self.value(other, self.worst_lots(other, None, 0))) for other in self.symbols())
+        now, then = (abs(self.value(symbol, self.worst_lots(symbol, None, lots))) for lots in (0, change))
+        return self._gross - now + then
+
+    def worst_lots(self, symbol: str, strategy_id: str | None, change: int) -> int:
+        """The largest position, either side, that open orders and `change` more lots can lead to."""
+        low, high = self.exposure_lots(symbol, strategy_id)
+        return max(abs(low + min(change, 0)), abs(high + max(change, 0)))
 
     @cached_property
     def _ranges(self) -> dict[tuple[str | None, str], tuple[int, int]]:

@@ -1,0 +1,652 @@
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+import pytest
+from prometheus_client import REGISTRY
+
+from libs.common.bus import MemoryBus, RedisBus
+from libs.common.clocks import HostClock, MarketClock, SystemClock
+from libs.common.consumer import Bell, Consumer
+from libs.common.database import Database, Write
+from libs.common.envelope import Sealer
+from libs.common.journal import Hop, Outgoing, PostgresJournal
+from libs.common.leases import Lease
+from libs.common.runner import Context
+from libs.common.settings import Settings
+from libs.domain.configuration import PaperConfig
+from libs.domain.identity import client_order_id
+from libs.domain.orders import CancelRequest, Evidence, Order
+from libs.domain.streams import ORDERS_UPDATES
+from libs.quant.fills import FillTerms
+from libs.store import risk, sessions
+from libs.store.audit import Held, ledger_faults
+from libs.store.execution import ExecutionStore
+from libs.store.risk import Assessment
+from libs.store.sessions import Account
+from libs.venues.broker import Broker, NotSent
+from libs.venues.feed import FillOn
+from libs.venues.paper.broker import PaperBroker
+from services.data_collector.publish import Publisher
+from services.trade_executor import app, reconcile
+from services.trade_executor.app import AccountDesk
+from services.trade_executor.send import Sender, evidence_of
+from services.trade_executor.stage import ExecutionStage, Shown
+from tests.factories import NOON, SECOND, HandClock
+from tests.paper import ALFA, COIN, a_quote, an_order
+from tests.records import a_record
+from tests.scenes import GRACE, SESSION, begin, clear
+from tests.scripted_broker import ScriptedBroker, a_fill, loses_the_answer, refuses
+
+NOW = NOON + GRACE
+INSTRUMENTS = {"ALFA": ALFA, "BTC/USD": COIN}
+D = Decimal
+
+
+def an_approval(n: int = 1, strategy_id: str = "fast", **changed: Any) -> Order:
+    """A buy of 10 ALFA that may be sent for five seconds and rests for ten."""
+    order = an_order(n, decided_at=NOON, expires_at=NOON + 10 * SECOND, **changed)
+    return msgspec.structs.replace(order, strategy_id=strategy_id, valid_until=NOON + 5 * SECOND)
+
+
+class Approvals:
+    """risk_manager's part of the conversation."""
+
+    def __init__(self, journal: PostgresJournal) -> None:
+        self._journal = journal
+        self._sealer = Sealer("risk_manager", SystemClock())
+
+    async def approve(self, *orders: Order) -> None:
+        assessments = [
+            Assessment(o.signal_id, o.session_id, o.account_id, o.strategy_id, o.symbol, "APPROVED", "", "", "", "") for o in orders
+        ]
+        writes = [risk.store_assessments(assessments), risk.store_orders(orders, 1)]
+        await self._journal.commit(Hop(writes=writes, out=[self._out(order, order) for order in orders]))
+
+    async def cancel(self, order: Order) -> None:
+        request = CancelRequest(order_id=order.order_id, account_id=order.account_id, reason="superseded")
+        await self._journal.commit(Hop(out=[self._out(order, request)]))
+
+    def _out(self, order: Order, payload: object) -> Outgoing:
+        sealed = self._sealer.seal("orders.approved", payload, ts_event_ns=NOW)
+        return Outgoing("orders.approved", "orders.approved", order.order_id, sealed)
+
+
+class Desk:
+    """The stage and the sender of one account, before a venue. Nothing happens but in `turn`."""
+
+    def __init__(self, database: Database, account: Account, broker: Broker, *, sends: bool = True, host: HandClock | None = None) -> None:
+        self.database = database
+        self.host = host or HandClock()
+        self.market = MarketClock(self.host)
+        self.market.hear(NOW, 1.0)
+        self.broker = broker
+        self.store = ExecutionStore(database, account)
+        self.lease = Lease(database, "executor:paper", "one", self.host)
+        self.sender = Sender(broker, self.lease, self.host, lambda evidence: self.stage.show(evidence))
+        self.stage = ExecutionStage(
+            self.store,
+            self.market,
+            self.host,
+            Sealer("trade_executor", self.host),
+            self.lease,
+            account=account,
+            session=SESSION,
+            instruments=INSTRUMENTS,
+            start=self.sender.start if sends else lambda orders, cancels: None,
+        )
+        journal = PostgresJournal(database, MemoryBus(), self.host)
+        self.consumer = Consumer(journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)
+        self.risk = Approvals(journal)
+
+    async def begin(self) -> "Desk":
+        """What a service does before its first order."""
+        assert await self.lease.acquire(ExecutionStage.streams, asyncio.Event())
+        await self.store.deposit(Write("select lease_guard(%s, %s)", (self.lease.name, self.lease.epoch)))
+        await self.stage.load()
+        await self.look()
+        return self
+
+    async def look(self) -> None:
+        """What the venue knows and we do not."""
+        self.stage.show(await reconcile.missed_fills(self.broker, self.store))
+        await self.show(*await reconcile.looked_up(self.broker, self.stage.unresolved(), self.sender.in_flight))
+
+    async def turn(self) -> None:
+        """Until nothing is left to decide and every request has its answer."""
+        while not self.stage.settled or await self.consumer.step(wait=False):
+            await self.consumer.drain()
+            await self.sender.drain()
+
+    async def trade(self, *orders: Order) -> None:
+        await self.risk.approve(*orders)
+        await self.turn()
+
+    async def show(self, *evidence: Any) -> None:
+        self.stage.show(evidence)
+        await self.turn()
+
+
+@pytest.fixture(scope="module")
+def url(database_url: str) -> Iterator[str]:
+    with a_record(database_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, "test")
+    await clear(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def account(database: Database) -> Account:
+    return await begin(database)
+
+
+@pytest.fixture
+async def venue() -> ScriptedBroker:
+    return ScriptedBroker()
+
+
+@pytest.fixture
+async def desk(database: Database, account: Account, venue: ScriptedBroker) -> Desk:
+    return await Desk(database, account, venue).begin()
+
+
+def a_paper_venue(path: Path, clock: HostClock, deposit: int = 100_000) -> PaperBroker:
+    """The account's book, as AccountDesk opens it too."""
+    fill_on: dict[str, FillOn] = {"ALFA": "quote", "BTC/USD": "quote"}
+    return PaperBroker.open(path, "paper", INSTRUMENTS, fill_on, FillTerms(), {"USD": D(deposit)}, 0, clock=clock)
+
+
+async def statuses(database: Database) -> list[str]:
+    return [row[0] for row in await database.fetch("select status from orders order by id")]
+
+
+async def events(database: Database) -> list[tuple[str, str, bool]]:
+    rows = await database.fetch("select event, status, anomaly from order_events order by order_id, n")
+    return [tuple(row) for row in rows]
+
+
+async def booked(database: Database) -> list[tuple[str, int]]:
+    rows = await database.fetch("select exec_key, quantity from trades order by booked_at, exec_key")
+    return [(key.partition(":")[2], int(quantity)) for key, quantity in rows]
+
+
+def ended(order: Order, evidence: Evidence, filled: int = 0) -> Shown:
+    return Shown(order.client_order_id, evidence, D(filled), "")
+
+
+# --- sending
+
+
+async def test_the_intent_is_committed_before_the_request_leaves(database: Database, desk: Desk, venue: ScriptedBroker, url: str) -> None:
+    found: list[Any] = []
+
+    def looks_into_the_record(order: Order) -> None:
+        with psycopg.connect(url) as record:
+            found.append(
+                record.execute(
+                    "select o.status, o.epoch, a.n, a.client_order_id from orders o join order_attempts a on a.order_id = o.id"
+                ).fetchall()
+            )
+
+    venue.answers.append(looks_into_the_record)
+    order = an_approval()
+    await desk.trade(order)
+    assert found == [[("SUBMITTING", desk.lease.epoch, 1, order.client_order_id)]]
+    assert await statuses(database) == ["ACKED"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "event"),
+    [
+        (None, "ACKED", "accepted"),
+        (refuses, "REJECTED", "rejected"),
+        (NotSent("deadline has passed"), "NOT_ACCEPTED", "not_sent"),
+        (loses_the_answer, "UNKNOWN", "unclear"),
+        (ZeroDivisionError("a fault of the adapter"), "UNKNOWN", "unclear"),
+    ],
+    ids=["accepted", "refused", "not sent", "unknown", "crashed"],
+)
+async def test_every_outcome_has_its_status_and_its_event(
+    database: Database, desk: Desk, venue: ScriptedBroker, raised: Any, status: str, event: str
+) -> None:
+    def answer(order: Order) -> None:
+        if isinstance(raised, Exception):
+            raise raised
+        if raised is not None:
+            raised(order)
+
+    venue.answers.append(answer)
+    await desk.trade(an_approval())
+    assert await statuses(database) == [status]
+    assert await events(database) == [("submit", "SUBMITTING", False), (event, status, False)]
+    bodies = await database.fetch("select body from journal where stream = 'orders.updates' order by no")
+    assert [msgspec.json.decode(body)["payload"]["event"] for (body,) in bodies] == ["submit", event]
+
+
+async def test_an_unknown_order_holds_its_book_back_until_a_look_up_finds_it_and_is_never_sent_again(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    first, second, other = an_approval(1), an_approval(2), an_approval(3, "slow")
+    venue.answers.append(loses_the_answer)
+    await desk.trade(first, second, other)
+    assert await statuses(database) == ["UNKNOWN", "APPROVED", "ACKED"]
+    await desk.look()
+    assert await statuses(database) == ["UNKNOWN", "APPROVED", "ACKED"]  # absence is no proof
+    venue.has(first)
+    await desk.look()
+    assert await statuses(database) == ["ACKED", "APPROVED", "ACKED"]
+    await desk.show(ended(first, Evidence.EXPIRED))
+    assert await statuses(database) == ["EXPIRED", "ACKED", "ACKED"]
+    assert sorted(venue.submitted) == sorted(order.client_order_id for order in (first, second, other))
+
+
+async def test_of_one_book_one_order_is_under_way_and_books_go_side_by_side(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    await desk.trade(an_approval(1), an_approval(2), an_approval(3, "slow"))
+    assert await statuses(database) == ["ACKED", "APPROVED", "ACKED"]
+    await desk.show(a_fill(an_approval(1), 10))
+    assert await statuses(database) == ["FILLED", "ACKED", "ACKED"]
+
+
+async def test_no_more_than_eight_requests_are_under_way_at_once(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    venue.gate.clear()
+    await desk.risk.approve(*(an_approval(n, f"s{n}") for n in range(1, 11)))
+    await desk.consumer.drain()
+    await asyncio.sleep(0)  # the requests have begun
+    assert len(venue.submitted) == 8
+    assert (await statuses(database)).count("APPROVED") == 2
+    venue.gate.set()
+    await desk.sender.drain()
+    await desk.turn()
+    assert await statuses(database) == ["ACKED"] * 10
+    assert len(set(venue.submitted)) == len(venue.submitted) == 10
+
+
+async def test_an_order_whose_time_has_passed_expires_unsent(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    desk.market.hear(NOON + 6 * SECOND, 1.0)
+    await desk.trade(an_approval())
+    assert await events(database) == [("expire", "EXPIRED", False)]
+    assert venue.submitted == []
+
+
+@pytest.mark.parametrize(("scope", "key"), [("fleet", ""), ("account", "paper"), ("strategy", "fast"), ("symbol", "ALFA")])
+async def test_the_kill_switch_denies(database: Database, desk: Desk, venue: ScriptedBroker, scope: str, key: str) -> None:
+    await database.fetch("insert into kill_switch values (%s, %s, true, 'test', 'test')", (scope, key))
+    await desk.trade(an_approval())
+    assert await events(database) == [("deny", "DENIED", False)]
+    assert venue.submitted == []
+
+
+async def test_a_kill_between_decision_and_commit_still_denies(
+    url: str, database: Database, account: Account, venue: ScriptedBroker
+) -> None:
+    class Meddled(Database):
+        async def write(self, statements: Iterable[Write]) -> list[list[tuple[Any, ...]]]:
+            statements = list(statements)
+            if any("orders_submitting" in statement.sql for statement in statements):
+                await database.fetch("insert into kill_switch values ('fleet', '', true, 'test', 'test') on conflict do nothing")
+            return await super().write(statements)
+
+    meddled = Meddled(url, "meddled")
+    desk = await Desk(meddled, account, venue).begin()
+    await desk.trade(an_approval())
+    assert await statuses(database) == ["DENIED"]
+    assert venue.submitted == []
+    await meddled.close()
+
+
+async def test_a_market_without_a_clock_sends_nothing_and_goes_on_when_it_is_heard(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    desk.host.move(3.5)
+    desk.lease.valid_until = desk.host.monotonic() + 4
+    await desk.trade(an_approval())
+    assert await statuses(database) == ["APPROVED"]
+    desk.market.hear(NOON + 4 * SECOND, 1.0)
+    await desk.turn()
+    assert await statuses(database) == ["ACKED"]
+
+
+async def test_without_the_lease_nothing_is_sent(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    desk.lease.valid_until = desk.host.monotonic()
+    await desk.trade(an_approval())
+    assert await statuses(database) == ["APPROVED"]
+    assert venue.submitted == []
+
+
+# --- cancelling
+
+
+async def test_a_cancel_is_asked_for_and_ended_by_the_venue(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.risk.cancel(order)
+    await desk.turn()
+    assert (await statuses(database), venue.cancelled) == (["PENDING_CANCEL"], [order.client_order_id])
+    await desk.show(ended(order, Evidence.CANCELED))
+    assert [event for event, *_ in await events(database)] == ["submit", "accepted", "cancel", "canceled"]
+    assert await statuses(database) == ["CANCELED"]
+
+
+async def test_an_order_that_was_not_sent_is_cancelled_without_a_word_to_the_venue(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    first, second = an_approval(1), an_approval(2)
+    await desk.trade(first, second)
+    await desk.risk.cancel(second)
+    await desk.turn()
+    assert await statuses(database) == ["ACKED", "CANCELED"]
+    assert venue.cancelled == []
+
+
+async def test_a_cancel_that_is_refused_is_looked_up(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    venue.cancel_answers.append(ZeroDivisionError("no answer"))
+    await desk.risk.cancel(order)
+    await desk.turn()
+    assert await statuses(database) == ["CANCEL_UNKNOWN"]
+    venue.has(order, "canceled")
+    await desk.look()
+    assert await statuses(database) == ["CANCELED"]
+
+
+# --- booking
+
+
+async def test_a_fill_is_booked_whole_in_one_transaction(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 4, price="100.50"))
+    assert await database.fetch("select status, filled_quantity, avg_fill_price from orders") == [("PARTIAL", 4, D("100.5"))]
+    assert await database.fetch("select quantity, avg_cost from positions") == [(4, D("100.5"))]
+    assert await database.fetch("select balance from cash_balances") == [(100_000 - 402 - 1,)]
+    transactions = (
+        "select count(distinct x) from (select xmin::text x from trades union all select xmin::text from positions union all"
+        " select xmin::text from cash_ledger where kind = 'trade' union all select xmin::text from cash_balances union all"
+        " select xmin::text from orders union all select xmin::text from journal where stream = 'trades.executed') t"
+    )
+    assert await database.fetch(transactions) == [(1,)]
+    assert await ledger_faults(database, {"paper": Held({"USD": D(99_597)}, {"ALFA": D(4)})}) == []
+
+
+async def test_a_fill_shown_again_and_again_is_booked_once(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 4), a_fill(order, 4), a_fill(order, 6, 10, n=2))
+    await desk.show(a_fill(order, 4))
+    assert await booked(database) == [("1", 4), ("2", 6)]
+    assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
+    assert await statuses(database) == ["FILLED"]
+    assert await ledger_faults(database, {}) == []
+
+
+async def test_a_fill_may_come_before_the_answer(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    venue.answers.append(lambda order: desk.stage.show([a_fill(order, 10)]))
+    await desk.trade(an_approval())
+    assert await statuses(database) == ["FILLED"]
+    assert not any(anomaly for *_, anomaly in await events(database))
+
+
+async def test_a_fill_after_the_end_is_booked_all_the_same_and_is_an_anomaly(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(ended(order, Evidence.CANCELED))
+    await desk.show(a_fill(order, 4))
+    assert (await events(database))[-1] == ("fill", "CANCELED", True)
+    assert await booked(database) == [("1", 4)]
+    assert await ledger_faults(database, {}) == []
+
+
+async def test_a_fill_beyond_the_venues_own_sum_is_put_aside_for_a_person(
+    database: Database, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 4))
+    with caplog.at_level(logging.CRITICAL):
+        await desk.show(a_fill(order, 4, cumulative=4, n=2))
+        await desk.show(a_fill(order, 4, cumulative=4, n=2))
+    ((key, reason),) = await database.fetch("select exec_key, reason from fill_quarantine")
+    assert key == f"{order.order_id}:2"
+    assert "more than the venue's own sum of 4" in reason
+    assert caplog.text.count("was not booked") == 1
+    assert await booked(database) == [("1", 4)]
+
+
+@pytest.mark.parametrize("id_", ["somebody-elses", client_order_id("TEST", UUID(int=99), 1)])
+async def test_a_fill_of_no_order_of_ours_is_put_aside(database: Database, desk: Desk, id_: str) -> None:
+    order = an_approval()
+    await desk.show(msgspec.structs.replace(a_fill(order, 4), client_order_id=id_))
+    assert await database.fetch("select reason from fill_quarantine") == [("no such order of ours",)]
+    assert await booked(database) == []
+
+
+async def test_a_fill_that_is_not_what_was_ordered_is_put_aside(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(msgspec.structs.replace(a_fill(order, 4), side="sell"))
+    assert await database.fetch("select reason from fill_quarantine") == [("the order is to buy ALFA, the fill says sell ALFA",)]
+
+
+async def test_the_deposit_is_booked_once(database: Database, account: Account, desk: Desk, venue: ScriptedBroker) -> None:
+    await Desk(database, account, venue).begin()
+    rows = await database.fetch("select ledger_account, amount from cash_ledger order by entry")
+    assert rows == [("cash", 100_000), ("equity", -100_000)]
+    assert await database.fetch("select balance from cash_balances") == [(100_000,)]
+
+
+# --- going on after a crash
+
+
+@pytest.mark.parametrize(
+    ("at_the_venue", "proof", "status"),
+    [(True, False, "ACKED"), (False, True, "NOT_ACCEPTED"), (False, False, "UNKNOWN")],
+    ids=["found", "surely absent", "perhaps absent"],
+)
+async def test_what_was_being_sent_is_looked_up_after_a_restart_and_not_sent_again(
+    database: Database, account: Account, at_the_venue: bool, proof: bool, status: str
+) -> None:
+    venue, order = ScriptedBroker(absence_is_proof=proof), an_approval()
+    crashed = await Desk(database, account, venue, sends=False).begin()
+    await crashed.trade(order)
+    assert await statuses(database) == ["SUBMITTING"]
+    if at_the_venue:
+        venue.has(order)
+    await Desk(database, account, venue).begin()
+    assert await statuses(database) == [status]
+    assert venue.submitted == []
+
+
+async def test_fills_that_were_missed_are_booked_at_the_start(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 4, executed_at=NOW))
+    venue.fills += [a_fill(order, 4, executed_at=NOW), a_fill(order, 6, 10, n=2, executed_at=NOW + 1)]
+    venue.has(order, "filled", 10)
+    await Desk(database, account, venue).begin()
+    assert await booked(database) == [("1", 4), ("2", 6)]
+    assert await statuses(database) == ["FILLED"]
+
+
+async def test_orders_that_were_held_back_are_sent_after_a_restart(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    first, second = an_approval(1), an_approval(2)
+    await desk.trade(first, second)
+    successor = await Desk(database, account, venue).begin()
+    await successor.show(a_fill(first, 10))
+    assert await statuses(database) == ["FILLED", "ACKED"]
+    assert venue.submitted == [first.client_order_id, second.client_order_id]
+
+
+async def test_an_order_that_a_wrong_cursor_passed_over_is_sent_after_a_restart(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    await desk.risk.approve(an_approval())
+    await database.fetch("update cursors set no = 1 where consumer = 'executor:paper'")
+    successor = await Desk(database, account, venue).begin()
+    await successor.turn()
+    assert await statuses(database) == ["ACKED"]
+
+
+async def test_a_message_that_names_no_order_is_put_aside_and_the_next_are_sent(database: Database, desk: Desk) -> None:
+    stray = an_approval(9)
+    sealed = Sealer("test", desk.host).seal("orders.approved", stray, ts_event_ns=NOW).decode()
+    await database.fetch("select journal_append('orders.approved', array[%s::uuid], array[%s])", (stray.order_id, sealed))
+    await desk.trade(an_approval())
+    assert await database.fetch("select error from quarantine") == [("message 1 of orders.approved names an order that does not exist",)]
+    assert await statuses(database) == ["ACKED"]
+
+
+# --- record against venue
+
+
+async def test_a_difference_to_the_venue_is_named_and_counted_and_nothing_is_repaired(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    venue.cash["USD"] = D(99_000)
+    venue.positions["ALFA"] = D(3)
+    assert await reconcile.differences(venue, desk.store) == [
+        "cash USD: ledger 100000.000000000000, venue 99000",
+        "position ALFA: ledger 0, venue 3",
+    ]
+    assert REGISTRY.get_sample_value("tradewinds_reconcile_differences") == 2
+    assert await database.fetch("select count(*) from cash_ledger") == [(2,)]
+    venue.cash["USD"], venue.positions["ALFA"] = D(100_000), D(0)
+    assert await reconcile.differences(venue, desk.store) == []
+    assert REGISTRY.get_sample_value("tradewinds_reconcile_differences") == 0
+
+
+# --- with the real paper venue
+
+
+async def test_the_paper_venue_fills_and_both_books_agree(database: Database, account: Account, tmp_path: Path) -> None:
+    host = HandClock()
+    paper = a_paper_venue(tmp_path / "paper.log", host)
+    desk = await Desk(database, account, paper, host=host).begin()
+    await desk.trade(an_approval())
+    paper.on_market([a_quote(NOW + SECOND, size=6)], NOW + SECOND)
+    await desk.show(*evidence_of(paper.drain_reports()))
+    assert await statuses(database) == ["PARTIAL"]
+    paper.on_market([], NOON + 10 * SECOND)
+    await desk.show(*evidence_of(paper.drain_reports()))
+    assert await statuses(database) == ["EXPIRED"]
+    assert await booked(database) == [("1", 6)]
+    held = await paper.holdings()
+    assert await ledger_faults(database, {"paper": Held(held.cash, held.positions)}) == []
+    assert await reconcile.differences(paper, desk.store) == []
+    paper.close()
+
+
+class Alarm(logging.Handler):
+    """Rings at the first critical line."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.CRITICAL)
+        self.said: list[str] = []
+        self.raised = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+        self.raised.set()
+
+
+class Service:
+    """The whole desk of an account in this process, on the real bus."""
+
+    def __init__(self, context: Context, database: Database, publisher: Publisher, risk: Approvals, bell: Bell) -> None:
+        self.context = context
+        self.risk = risk
+        self._database = database
+        self._publisher = publisher
+        self._bell = bell
+
+    async def comes_to(self, *wanted: str, quote: int | None = None) -> None:
+        """Plays a quote and its clock, again and again as nobody may listen yet, until the orders stand so."""
+        async with asyncio.timeout(10):
+            while await statuses(self._database) != list(wanted):
+                if quote is not None:
+                    self._publisher.add(a_quote(quote))
+                    await self._publisher.send(quote, clock=self._publisher.clock(quote))
+                await self._bell.wait(0.1)
+
+
+@asynccontextmanager
+async def serving(url: str, redis_url: str, folder: Path, account: Account, database: Database) -> AsyncIterator[Service]:
+    settings = Settings(database_url=url, redis_url=redis_url, state_dir=str(folder))
+    context, bus, bell = Context("trade_executor", settings), RedisBus(redis_url), Bell()
+    sealer = Sealer("data_collector", context.clock)
+    sealer.session_id = context.sealer.session_id = SESSION.session_id
+    publisher = Publisher(bus, sealer, context.clock, SESSION.session_id, SESSION.speed)
+    listening = asyncio.create_task(bus.listen([ORDERS_UPDATES.address], lambda *_: bell.ring(), bell.ring))
+    working = asyncio.create_task(AccountDesk(context, settings, PaperConfig(), SESSION, account, INSTRUMENTS).run())
+    try:
+        yield Service(context, database, publisher, Approvals(PostgresJournal(database, bus, context.clock)), bell)
+        context.stopping.set()
+        await working
+    finally:
+        working.cancel()
+        listening.cancel()
+        await context.close()
+        await bus.close()
+
+
+async def test_a_desk_sends_fills_and_books_on_the_market_it_hears(
+    url: str, redis_url: str, tmp_path: Path, account: Account, database: Database
+) -> None:
+    await database.write([sessions.advanced(SESSION.session_id, NOW, NOW, 0)])
+    async with serving(url, redis_url, tmp_path, account, database) as service:
+        await service.risk.approve(an_approval())
+        await service.comes_to("ACKED")
+        await service.comes_to("FILLED", quote=NOW + SECOND)
+    paper = a_paper_venue(tmp_path / "paper" / "paper.log", SystemClock())
+    held = await paper.holdings()
+    paper.close()
+    assert held.positions == {"ALFA": 10}
+    assert await ledger_faults(database, {"paper": Held(held.cash, held.positions)}) == []
+    assert await database.fetch("select released from leases where name = 'executor:paper'") == [(True,)]
+
+
+async def test_a_desk_that_comes_back_goes_on_where_it_was(
+    url: str, redis_url: str, tmp_path: Path, account: Account, database: Database
+) -> None:
+    await database.write([sessions.advanced(SESSION.session_id, NOW, NOW, 0)])
+    async with serving(url, redis_url, tmp_path, account, database) as service:
+        await service.risk.approve(an_approval(1), an_approval(2))
+        await service.comes_to("ACKED", "APPROVED")
+    async with serving(url, redis_url, tmp_path, account, database) as service:
+        await service.comes_to("FILLED", "ACKED", quote=NOW + SECOND)
+
+
+async def test_a_desk_reports_books_that_differ_and_repairs_nothing(
+    url: str,
+    redis_url: str,
+    tmp_path: Path,
+    account: Account,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alarm = Alarm()
+    monkeypatch.setattr(app, "AGREE_AFTER_S", 0.0)
+    logging.getLogger(app.__name__).addHandler(alarm)
+    a_paper_venue(tmp_path / "paper" / "paper.log", SystemClock(), deposit=90_000).close()
+    async with serving(url, redis_url, tmp_path, account, database), asyncio.timeout(10):
+        await alarm.raised.wait()
+    logging.getLogger(app.__name__).removeHandler(alarm)
+    assert alarm.said == ["account paper: ledger and venue differ: cash USD: ledger 100000.000000000000, venue 90000"]
+    assert await database.fetch("select sum(amount) from cash_ledger where ledger_account = 'cash'") == [(100_000,)]

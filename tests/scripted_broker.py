@@ -1,0 +1,88 @@
+"""A venue that does what a test tells it to, and remembers every request that reached it."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from libs.domain.orders import Order
+from libs.domain.trades import Fill
+from libs.venues.broker import Holdings, OrderReport, OutcomeUnknown, Refused, VenueOrder, VenueStatus
+
+Answer = Callable[[Order], None]
+"""What happens when an order arrives; it may raise what `Broker.submit` may."""
+
+
+class ScriptedBroker:
+    """A `Broker` that fills nothing by itself."""
+
+    def __init__(self, *, absence_is_proof: bool = False) -> None:
+        self.absence_is_proof = absence_is_proof
+        self.submitted: list[str] = []
+        self.cancelled: list[str] = []
+        self.answers: deque[Answer] = deque()  # to the next orders; those after them are accepted
+        self.cancel_answers: deque[Exception | None] = deque()
+        self.gate = asyncio.Event()  # while it is closed no request is answered
+        self.gate.set()
+        self.seen: dict[str, VenueOrder] = {}
+        self.fills: list[Fill] = []
+        self.cash = {"USD": Decimal(100_000)}
+        self.positions: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.news: asyncio.Queue[Fill | OrderReport] = asyncio.Queue()
+
+    def has(self, order: Order, status: VenueStatus = "open", filled: int = 0) -> None:
+        """The venue's view of an order, whatever it answered."""
+        self.seen[order.client_order_id] = VenueOrder(order.client_order_id, order.symbol, status, order.quantity, Decimal(filled))
+
+    async def submit(self, order: Order, deadline: float) -> None:
+        self.submitted.append(order.client_order_id)
+        await self.gate.wait()
+        if self.answers:
+            self.answers.popleft()(order)
+        self.has(order)
+
+    async def cancel(self, client_order_id: str) -> None:
+        self.cancelled.append(client_order_id)
+        answer = self.cancel_answers.popleft() if self.cancel_answers else None
+        if answer is not None:
+            raise answer
+
+    async def find(self, client_order_id: str) -> VenueOrder | None:
+        return self.seen.get(client_order_id)
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        return [order for order in self.seen.values() if order.status == "open"]
+
+    async def fills_since(self, executed_at: int) -> Sequence[Fill]:
+        return [fill for fill in self.fills if fill.executed_at >= executed_at]
+
+    async def holdings(self) -> Holdings:
+        return Holdings(dict(self.cash), dict(self.positions))
+
+    async def next_reports(self) -> Sequence[Fill | OrderReport]:
+        return [await self.news.get()]
+
+
+def refuses(order: Order) -> None:
+    raise Refused("not today")
+
+
+def loses_the_answer(order: Order) -> None:
+    raise OutcomeUnknown("connection reset")
+
+
+def a_fill(order: Order, quantity: int, cumulative: int | None = None, n: int = 1, price: str = "100.00", executed_at: int = 1) -> Fill:
+    """The n-th fill of an order, at a fee of 1."""
+    return Fill(
+        exec_key=f"{order.order_id}:{n}",
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        fee=Decimal(1),
+        fee_currency="USD",
+        liquidity="taker",
+        executed_at=executed_at,
+        cumulative=Decimal(quantity if cumulative is None else cumulative),
+    )
