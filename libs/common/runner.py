@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Final
 
 import uvloop
@@ -161,7 +161,7 @@ async def _through_outages(context: Context, work: Callable[[Context], Awaitable
 
 
 @contextlib.asynccontextmanager
-async def _listening(app: web.Application, port: int):  # type: ignore[no-untyped-def]
+async def _listening(app: web.Application, port: int) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

@@ -145,8 +145,8 @@ class AccountDesk:
                 self._context.readiness.set("service", True, f"trading {self._account.account_id}, epoch {self._lease.epoch}")
                 await consumer.run(self._over)
                 await sender.drain()
-                if self._lease.held():
-                    await consumer.drain()
+                while self._lease.held() and (await consumer.step(wait=False) or sender.in_flight):
+                    await sender.drain()  # an answer is evidence for one more hop
                 for task in background:
                     task.cancel()
         finally:
