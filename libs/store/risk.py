@@ -41,6 +41,7 @@ class Queued(NamedTuple):
 
     no: int
     signal: StoredSignal | None
+    assessed: bool  # it has a verdict already: the cursor was moved back
 
 
 class WaitingRow(NamedTuple):
@@ -93,7 +94,7 @@ _READ: LiteralString = (
     " select json_build_object("
     "'queued', (select coalesce(json_agg(json_build_array(s.no, case when s.signal_id is null then null else "
     + _SIGNAL_JSON
-    + " end) order by s.no), '[]') from fresh s),"
+    + " end, exists (select from risk_assessments r where r.signal_id = s.signal_id)) order by s.no), '[]') from fresh s),"
     "'waiting', (select coalesce(json_agg(json_build_array("
     + _SIGNAL_JSON
     + ", s.legs) order by s.bar_time, s.strategy_id, s.symbol), '[]') from waiting s),"

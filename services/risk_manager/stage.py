@@ -110,7 +110,8 @@ class RiskStage:
         for queued in snapshot.queued:
             if queued.signal is None:
                 raise Rejected(f"message {queued.no} of {SIGNALS_STREAM} names a signal that does not exist", None)
-        fresh = [q.signal.signal() for q in snapshot.queued if q.signal and q.signal.account_id == self._account.account_id]
+        mine = self._account.account_id
+        fresh = [q.signal.signal() for q in snapshot.queued if q.signal and q.signal.account_id == mine and not q.assessed]
         waiting = [Waiting(w.signal.signal(), w.legs) for w in snapshot.waiting]
         view = view_of(
             snapshot,

@@ -4,8 +4,9 @@ import pytest
 
 from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
-from libs.common.database import Database, Row, Write
+from libs.common.database import Database, Write
 from libs.common.journal import PostgresJournal
+from libs.common.wire import Row
 from libs.store import control
 from libs.store.control import Control
 from tests.records import a_record

@@ -228,7 +228,7 @@ async def test_a_quiet_stretch_is_skipped(database: Database, record: str, time:
 SCRIPTS = st.lists(st.tuples(st.floats(0.05, 12.0), st.integers(95, 105)), min_size=2, max_size=40).map(
     lambda steps: trades(*((round(sum(gap for gap, _ in steps[: n + 1]), 3), float(price)) for n, (_, price) in enumerate(steps)))
 )
-SHARED = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @SHARED

@@ -307,6 +307,17 @@ async def test_a_signal_that_a_wrong_cursor_passed_over_is_found(database: Datab
     assert await orders(database) == [("buy", 100, "APPROVED")]
 
 
+async def test_a_cursor_moved_back_judges_nothing_twice(database: Database, desk: Desk) -> None:
+    await say(desk.journal, desk.sealer, nth(0, 0.1), nth(1, 0.1))
+    await desk.consumer.drain()
+    judged = await verdicts(database)
+    await database.fetch("update cursors set no = 0 where consumer = 'risk:paper' and stream = 'signals'")
+    await desk.judge(nth(2, 0.1))
+    assert (await verdicts(database))[: len(judged)] == judged
+    assert len(await verdicts(database)) == 3
+    assert await database.fetch("select no from cursors where consumer = 'risk:paper' and stream = 'signals'") == [(3,)]
+
+
 async def test_a_message_that_names_no_signal_is_put_aside_and_the_next_are_judged(database: Database, desk: Desk) -> None:
     await database.fetch("select journal_append('signals', array[null::uuid], array['{}'])")
     await desk.judge(nth(0, 0.1))

@@ -300,7 +300,7 @@ async def test_a_kill_switch_set_meanwhile_stops_what_is_in_its_scope(
 async def test_an_order_that_may_no_longer_be_sent_stops_the_whole_transaction(
     database: Database, order: Order, meanwhile: str, ids: list[UUID], now: int
 ) -> None:
-    await database.write([Write(meanwhile, ())])  # type: ignore[arg-type]
+    await database.write([Write(meanwhile, ())])
     before = await status(database)
     attempt = execution.store_attempts([(order.order_id, 1, order.client_order_id)], 7)
     with pytest.raises(Conflict, match="only") as error:

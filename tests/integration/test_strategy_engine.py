@@ -25,7 +25,7 @@ UP, DOWN = [10.0, 11.0, 12.0], [9.0, 8.0]
 FAST = StrategyConfig(
     id="fast", class_name="sma_cross", symbols=["ALFA"], account="paper", allocation=0.5, params={"fast": 1, "slow": 3}, timeframe="1s"
 )
-SHARED = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

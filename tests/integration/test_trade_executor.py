@@ -53,7 +53,7 @@ D = Decimal
 def an_approval(n: int = 1, strategy_id: str = "fast", **changed: Any) -> Order:
     """A buy of 10 ALFA that may be sent for five seconds and rests for ten."""
     order = an_order(n, decided_at=NOON, expires_at=NOON + 10 * SECOND, **changed)
-    return msgspec.structs.replace(order, strategy_id=strategy_id, valid_until=NOON + 5 * SECOND)
+    return msgspec.structs.replace(order, venue="paper", strategy_id=strategy_id, valid_until=NOON + 5 * SECOND)
 
 
 class Approvals:
