@@ -102,9 +102,10 @@ def test_a_bus_that_nobody_answers_on_is_named(tmp_path: Path, database_url: str
 
 @pytest.mark.parametrize("service", PORTS)
 def test_a_taken_port_is_named_with_its_service_and_the_way_out(tmp_path: Path, service: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        said = refusal(tmp_path, PORT_OFFSET=str(port - PORTS[service]))
+    offset = free_offset()
+    port = PORTS[service] + offset
+    with socket.create_server(("127.0.0.1", port)):
+        said = refusal(tmp_path, PORT_OFFSET=str(offset))
     assert f"port {port} of {service} is taken" in said
     assert "PORT_OFFSET" in said
 
