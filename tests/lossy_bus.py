@@ -40,7 +40,7 @@ class Market:
         self._database = database
         self._session = session
         sealer = Sealer("data_collector", host)
-        sealer.session_id = session.session_id
+        sealer.session_id, sealer.key = session.session_id, session.key
         self.publisher = Publisher(bus, sealer, host, session.session_id, session.speed)
 
     async def close(self, *bars: Bar, ticks: Sequence[Quote | TradeTick] = (), loses: Callable[[str], bool] | None = None) -> int:

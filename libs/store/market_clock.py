@@ -9,7 +9,7 @@ import msgspec
 from libs.common.bus import Bus
 from libs.common.clocks import HostClock, MarketClock
 from libs.common.database import Database, Unreachable
-from libs.common.envelope import opened
+from libs.common.envelope import genuine, opened
 from libs.domain.market import Clock
 from libs.domain.streams import CLOCK
 from libs.store import sessions
@@ -40,8 +40,8 @@ class ClockKeeper:
 
     def _hear(self, channel: str, payload: bytes) -> None:
         for envelope in opened(payload):
-            clock = _decode(envelope.payload)
-            if clock.session_id == self._session.session_id:
+            if envelope.session_id == self._session.session_id:
+                clock = _decode(genuine(envelope, self._session.key).payload)
                 self.market.hear(clock.market_time, clock.speed)
                 if clock.state == "finished":
                     self.over.set()

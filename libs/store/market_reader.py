@@ -12,7 +12,7 @@ from libs.common.bus import Bus
 from libs.common.clocks import HostClock, MarketClock
 from libs.common.consumer import Bell
 from libs.common.database import Database
-from libs.common.envelope import opened
+from libs.common.envelope import genuine, opened
 from libs.domain.market import Bar, Clock, Phase, Quote, QuoteBar, TradeTick
 from libs.domain.names import TIMEFRAMES
 from libs.domain.streams import CLOCK, MARKET_DATA
@@ -89,6 +89,7 @@ class MarketReader:
         for envelope in opened(payload):
             if envelope.session_id != self._session.session_id:
                 continue
+            genuine(envelope, self._session.key)
             if channel == CLOCK.address:
                 self._hear_clock(_clock.decode(envelope.payload), envelope.seq)
             else:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ class Session:
     horizon: int
     step: int
     paused: bool
+    key: bytes = field(default=b"", repr=False)  # signs its market data on the bus
 
     @property
     def lockstep(self) -> bool:
@@ -54,7 +56,7 @@ class Account:
 
 _SESSION: Final = (
     "select session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time, horizon, step,"
-    " paused from sessions"
+    " paused, key from sessions"
 )
 
 
@@ -106,7 +108,7 @@ async def open_new(database: Database, session: Session, accounts: Sequence[Acco
         suspend(),
         Write(
             "insert into sessions (session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time,"
-            " horizon, step, state) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, 'running')",
+            " horizon, step, key, state) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, 'running')",
             (
                 session.session_id,
                 session.feed,
@@ -121,6 +123,7 @@ async def open_new(database: Database, session: Session, accounts: Sequence[Acco
                 session.market_time,
                 session.horizon,
                 session.step,
+                os.urandom(32),
             ),
         ),
     ]

@@ -37,7 +37,7 @@ async def work(context: Context, settings: CollectorSettings) -> None:
     database = context.database("bars")
     ticks = CopyWriter(context.database("ticks"), "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
     session = await _session(context, settings, system, feed, database)
-    context.sealer.session_id = session.session_id
+    context.sealer.session_id, context.sealer.key = session.session_id, session.key
     speed = 0.0 if session.lockstep else session.speed  # in lockstep no market time passes between two steps
     publisher = Publisher(context.bus, context.sealer, context.clock, session.session_id, speed)
     collector = Collector(feed, session, database, ticks, publisher, context.clock)

@@ -591,6 +591,7 @@ async def serving(url: str, redis_url: str, folder: Path, account: Account, data
     settings = Settings(database_url=url, redis_url=redis_url, state_dir=str(folder))
     context, bus, bell = Context("trade_executor", settings), RedisBus(redis_url), Bell()
     sealer = Sealer("data_collector", context.clock)
+    sealer.key = SESSION.key
     sealer.session_id = context.sealer.session_id = SESSION.session_id
     publisher = Publisher(bus, sealer, context.clock, SESSION.session_id, SESSION.speed)
     listening = asyncio.create_task(bus.listen([ORDERS_UPDATES.address], lambda *_: bell.ring(), bell.ring))

@@ -1,9 +1,10 @@
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
 
-from libs.common.envelope import Sealer, array, numbered, opened
+from libs.common.envelope import Sealer, array, genuine, numbered, opened
 from libs.domain.messages import PositionUpdate, Signal
 from tests.factories import NOON, HandClock, a_signal
 
@@ -72,3 +73,16 @@ def test_an_unknown_field_is_ignored_inside_the_fleet() -> None:
 def test_what_is_no_array_of_envelopes_is_refused(raw: bytes) -> None:
     with pytest.raises(msgspec.MsgspecError):
         opened(raw)
+
+
+def test_only_what_was_signed_with_the_key_is_genuine() -> None:
+    sealer = Sealer("data_collector", HandClock())
+    sealer.key = b"k" * 32
+    [envelope] = opened(array([numbered(sealer.seal("market_data.ALFA", {"price": 1}, ts_event_ns=1), 7)]))
+    assert genuine(envelope, b"k" * 32) is envelope
+    changes: list[dict[str, Any]] = [{"payload": msgspec.Raw(b'{"price":2}')}, {"stream": "market_data.BRVO"}, {"mac": ""}]
+    for changed in changes:
+        with pytest.raises(ValueError, match="forged"):
+            genuine(msgspec.structs.replace(envelope, **changed), b"k" * 32)
+    with pytest.raises(ValueError, match="forged"):
+        genuine(envelope, b"x" * 32)
