@@ -75,7 +75,11 @@ def from_toml(kind: type[T], folder: Path, name: str, environment: str) -> T:
     path = folder / f"{name}.toml"
     overlay = folder / "env" / f"{environment}.toml"
     base = _read(path)
-    over = _read(overlay).get(name, {}) if overlay.exists() else {}
+    overlaid = _read(overlay) if overlay.exists() else {}
+    for table in overlaid:
+        if not (folder / f"{table}.toml").exists():
+            raise ConfigError(f"{overlay}: [{table}] is laid over nothing: there is no {folder / table}.toml")
+    over = overlaid.get(name, {})
     if not isinstance(over, dict):
         raise ConfigError(f"{overlay}: {name}: expected a table, got {over!r}")
     try:

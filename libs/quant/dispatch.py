@@ -39,7 +39,6 @@ def fates(orders: Iterable[Standing], killed: Set[tuple[str, str]], now: int, sl
             found.append((order, "expire"))
         elif _book(order) in busy or free <= 0:
             found.append((order, "hold"))
-            busy.add(_book(order))  # a later order of the book must not overtake
         else:
             found.append((order, "send"))
             busy.add(_book(order))

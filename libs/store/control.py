@@ -118,7 +118,7 @@ class Control:
     async def _names(self, scope: Literal["account", "strategy", "symbol"]) -> Sequence[str]:
         match scope:
             case "account":
-                rows = await self._database.fetch("select account_id from accounts order by account_id")
+                rows = await self._database.fetch("select account_id from accounts union select name from accounts order by 1")
             case "strategy":
                 rows = await self._database.fetch("select strategy_id from strategies order by strategy_id")
             case "symbol":

@@ -6,7 +6,8 @@ returns table(stream text, no bigint, epoch bigint, oldest bigint) language plpg
 begin
   insert into cursors(consumer, stream) select p_consumer, unnest(p_streams) on conflict do nothing;
   return query select c.stream, c.no, c.epoch,
-      coalesce((select min(j.no) from journal j where j.stream = c.stream), c.no + 1)
+      coalesce((select min(j.no) from journal j where j.stream = c.stream),
+        (select k.last_no + 1 from journal_counters k where k.stream = c.stream), c.no + 1)
     from cursors c where c.consumer = p_consumer and c.stream = any(p_streams);
 end $$;
 

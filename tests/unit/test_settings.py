@@ -180,10 +180,16 @@ def test_the_environments_file_is_laid_over_table_by_table(tmp_path: Path) -> No
     (tmp_path / "system.toml").write_text(
         '[[account]]\nname = "main"\nbase_currency = "USD"\ndeposit = 1\n[paper]\nlatency_ms = 5\nfee_bps = 1\n'
     )
+    (tmp_path / "risk.toml").write_text("")
     overlay(tmp_path, "[system.paper]\nlatency_ms = 7\n[risk]\n")
     system = from_toml(SystemConfig, tmp_path, "system", "test")
     assert (system.paper.latency_ms, system.paper.fee_bps, system.account[0].name) == (7.0, D(1), "main")
     assert from_toml(SystemConfig, tmp_path, "system", "other").paper.latency_ms == 5.0
+
+
+def test_a_table_that_is_laid_over_nothing_is_named(tmp_path: Path) -> None:
+    overlay(tmp_path, "[startegies]\n")
+    assert "[startegies] is laid over nothing: there is no startegies.toml" in complaint(tmp_path, STRATEGIES)
 
 
 def test_a_list_in_the_environments_file_replaces_the_list(tmp_path: Path) -> None:
