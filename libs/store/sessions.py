@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -108,7 +107,7 @@ async def open_new(database: Database, session: Session, accounts: Sequence[Acco
         suspend(),
         Write(
             "insert into sessions (session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time,"
-            " horizon, step, key, state) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, 'running')",
+            " horizon, step, state) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, 'running')",
             (
                 session.session_id,
                 session.feed,
@@ -123,7 +122,6 @@ async def open_new(database: Database, session: Session, accounts: Sequence[Acco
                 session.market_time,
                 session.horizon,
                 session.step,
-                os.urandom(32),
             ),
         ),
     ]

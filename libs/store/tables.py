@@ -54,7 +54,7 @@ class SessionRow(Base):
     market_time: Mapped[int]
     horizon: Mapped[int]  # nothing later has been published: where the feed goes on
     step: Mapped[int]
-    key: Mapped[bytes]  # signs its market data on the bus
+    key: Mapped[bytes] = mapped_column(server_default=text("uuid_send(gen_random_uuid())"))  # signs its market data on the bus
     state: Mapped[str]  # running (at most one), suspended, finished
     paused: Mapped[bool] = mapped_column(server_default=text("false"))
     played_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())  # when it was last begun or resumed
