@@ -59,10 +59,11 @@ class View:
 
     def reserve(self, order: OpenOrder) -> None:
         """Takes an approved order in: whatever is judged later sees it."""
-        _count(self._ranges, order)  # first: made now, it would hold the order already
+        if self._gross is not None:
+            self._gross = self.gross(order.symbol, order.signed)
+        _count(self._ranges, order)  # before the order is in the list: made now, it would hold it already
         self.open_orders.append(order)
         self.ordered[order.strategy_id] = self.ordered.get(order.strategy_id, 0) + 1
-        self._gross = None
 
     def book_orders(self, strategy_id: str, symbol: str) -> list[OpenOrder]:
         """Open orders of one book."""
