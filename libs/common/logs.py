@@ -2,8 +2,6 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any
 
 import ecs_logging
 
@@ -16,9 +14,6 @@ def configure(service: str, level: str) -> None:
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 
-class Correlated(logging.LoggerAdapter[logging.Logger]):
-    """A logger that puts ids (signal, order, strategy, symbol) beside each line as labels."""
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        kwargs["extra"] = {"labels": {**(self.extra or {}), **kwargs.pop("labels", {})}}
-        return msg, kwargs
+def about(**ids: object) -> dict[str, dict[str, str]]:
+    """The `extra` of a log line that speaks of an order, signal or strategy: its ids as labels, to find the whole story by."""
+    return {"labels": {name: str(value) for name, value in ids.items()}}

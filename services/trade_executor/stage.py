@@ -18,6 +18,7 @@ from libs.common.database import Rejected, Write
 from libs.common.envelope import Sealer
 from libs.common.journal import Cursor, Entry, Hop, Move
 from libs.common.leases import Lease
+from libs.common.logs import about
 from libs.domain.books import Position
 from libs.domain.identity import order_of_client_id
 from libs.domain.instruments import Instrument
@@ -165,7 +166,14 @@ class ExecutionStage:
             if event.anomaly:
                 metrics.ANOMALIES.labels(event=event.event).inc()
                 log.error(
-                    "order %s: %s contradicts what was believed; now %s (%s)", event.order_id, event.event, event.status, event.detail
+                    "order %s: %s contradicts what was believed; now %s (%s)",
+                    event.order_id,
+                    event.event,
+                    event.status,
+                    event.detail,
+                    extra=about(
+                        order_id=event.order_id, strategy_id=event.strategy_id, signal_id=change.orders[event.order_id].order.signal_id
+                    ),
                 )
         for trade in change.trades:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
