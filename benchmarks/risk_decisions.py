@@ -30,6 +30,7 @@ from libs.domain.instruments import Instrument
 from libs.domain.market import Bar
 from libs.domain.messages import Signal
 from libs.domain.streams import SIGNALS
+from libs.quant.adjustments import Adjustments
 from libs.quant.risk.limits import Limits
 from libs.store import market, sessions, strategies
 from libs.store.execution import ExecutionStore
@@ -97,7 +98,7 @@ class Bench:
         lease = Lease(self._other, f"risk:{account.account_id}", "bench", self._clock)
         await lease.acquire(RiskStage.streams, asyncio.Event())
         stage = RiskStage(
-            RiskStore(self._database, account.account_id, "BENCH", "1s", SECOND),
+            RiskStore(self._database, account.account_id, session.session_id, "BENCH", "1s", SECOND),
             self._market,
             self._clock,
             self._sealer,
@@ -107,6 +108,7 @@ class Bench:
             instruments=instruments,
             strategies=self._config,
             limits=Limits(from_toml(RiskConfig, CONFIG, "risk", "development").limit),
+            adjustments=Adjustments((), START),
             fleet_tag="TWND",
             latency=Latency(),
         )
@@ -160,7 +162,7 @@ class Bench:
         out = [
             Outgoing(STREAM, SIGNALS.of(s.strategy_id), s.signal_id, self._sealer.seal(STREAM, s, ts_event_ns=self._now)) for s in signals
         ]
-        await self._journal.commit(Hop(writes=[strategies.store_signals(signals)], out=out))
+        await self._journal.commit(Hop(writes=[strategies.store_signals([(signal, b"") for signal in signals])], out=out))
         began = time.perf_counter()
         await self._consumer.drain()
         seconds = time.perf_counter() - began

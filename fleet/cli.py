@@ -5,16 +5,20 @@ from typing import Annotated
 
 import typer
 
-from fleet import operating, run, status
+from fleet import explain, operating, reading, run, status
 from fleet.operating import OK, REFUSED, Answer, Hands, ask
 from fleet.plan import Options
 from libs.store import control
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs and operates the Tradewinds fleet.")
-strategies = typer.Typer(no_args_is_help=True, help="List strategies, switch them on and off.")
+strategies = typer.Typer(no_args_is_help=True, help="List strategies, look at one, switch them on and off.")
 risk = typer.Typer(no_args_is_help=True, help="Stop trading at once, and allow it again.")
 app.add_typer(strategies, name="strategies")
 app.add_typer(risk, name="risk")
+app.add_typer(reading.orders, name="orders")
+app.add_typer(reading.account, name="account")
+app.add_typer(reading.earned, name="performance")
+strategies.command("status")(reading.strategy_status)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 StrategyId = Annotated[str, typer.Argument(metavar="ID", help="As in config/strategies.toml.")]
@@ -48,6 +52,19 @@ def status_command(json: Json = False) -> None:
     async def work(hands: Hands) -> Answer:
         found = await status.status(hands.running, hands.database)
         return Answer(found.text(), found, OK if found.healthy else REFUSED)
+
+    raise typer.Exit(ask(work, json=json))
+
+
+@app.command("explain")
+def explain_command(
+    id_: Annotated[str, typer.Argument(metavar="ORDER_ID", help="Of an order or a signal, or a client order id; its beginning will do.")],
+    json: Json = False,
+) -> None:
+    """Why an order was made, or a signal refused, and what came of it."""
+
+    async def work(hands: Hands) -> Answer:
+        return await explain.explain(hands.database, id_)
 
     raise typer.Exit(ask(work, json=json))
 

@@ -45,7 +45,11 @@ class Hands(NamedTuple):
 
 def ask(work: Callable[[Hands], Awaitable[Answer]], *, json: bool) -> int:
     """Finds the fleet, does the work, prints the answer; the exit code."""
-    answer = _answer(work)
+    return tell(_answer(work), json=json)
+
+
+def tell(answer: Answer, *, json: bool) -> int:
+    """Prints an answer; its exit code."""
     if json:
         print(msgspec.json.encode(answer.data).decode())
     else:

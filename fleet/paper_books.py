@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from libs.quant.exchange.book import Book, decode
 from libs.store.audit import Held
-from libs.venues.paper.book import Book, decode
 from libs.venues.paper.book_file import BookDamaged, read
 
 

@@ -4,19 +4,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from fleet.embedded import ports
 from fleet.running import PORTS, offset
 from fleet.service_process import Service
 from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located
 from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
-from libs.quant.strategies.registry import find, parameters
+from libs.quant.folds.registry import find, parameters
 from libs.venues.feed import MarketDataFeed
 from libs.venues.replay.catalog import named
 from libs.venues.replay.dataset import DataNotFound
 from libs.venues.replay.feed import ReplayFeed
 from libs.venues.synthetic.feed import SyntheticFeed
+
+MOST_SHOWN: Final = 15  # symbols, in a line for a person
 
 
 class FleetSettings(Settings, frozen=True, kw_only=True):
@@ -114,11 +116,16 @@ def check_ports(services: Sequence[Service]) -> None:
 
 def market(feed: MarketDataFeed, options: Options) -> str:
     """Which market is played, and whether its prices are real."""
-    symbols = " ".join(instrument.symbol for instrument in feed.instruments)
+    symbols = _few([instrument.symbol for instrument in feed.instruments])
     pace = "in lockstep" if options.lockstep else f"{options.speed or feed.speed:g}x"
     if options.replay:
         return f"recorded market {options.replay}, {pace}; real prices of the past: {symbols}"
     return f"synthetic market, seed {feed.seed}, {pace}; invented prices: {symbols}"
+
+
+def _few(symbols: Sequence[str]) -> str:
+    shown = " ".join(symbols[:MOST_SHOWN])
+    return shown if len(symbols) <= MOST_SHOWN else f"{shown} and {len(symbols) - MOST_SHOWN} more"
 
 
 def _feed(options: Options, settings: FleetSettings) -> MarketDataFeed:

@@ -14,8 +14,14 @@ from fleet.embedded.server import wait_until, write_private
 from libs.common.clocks import HostClock
 from libs.common.settings import ConfigError
 
-PORTS: Final[Mapping[str, int]] = {"data_collector": 9101, "strategy_engine": 9102, "risk_manager": 9103, "trade_executor": 9104}
-"""Our services in the order of the flow, and where each listens."""
+PORTS: Final[Mapping[str, int]] = {
+    "data_collector": 9101,
+    "strategy_engine": 9102,
+    "risk_manager": 9103,
+    "trade_executor": 9104,
+    "backtester": 9107,
+}
+"""Our services in the order of the flow, then those beside it, and where each listens."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""`python -m tests.fake_fleet FOLDER SECONDS BEHAVIOUR...`: `fleet run --json` with four fake services, in the order of the flow.
+"""`python -m tests.fake_fleet FOLDER SECONDS BEHAVIOUR...`: `fleet run --json` with fake services, in their order; steady by default.
 
 SECONDS 0 runs until it is stopped. Everything lies in FOLDER; the servers are those of DATABASE_URL and REDIS_URL, else embedded.
 """
@@ -6,6 +6,7 @@ SECONDS 0 runs until it is stopped. Everything lies in FOLDER; the servers are t
 import os
 import sys
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 from fleet import run, running
@@ -21,7 +22,7 @@ def main() -> int:
         configuration(config)
     options = Options(seconds=seconds or None, json=True)
     plan = Plan.of(options, {**os.environ, "STATE_DIR": str(folder / "state"), "CONFIG_DIR": str(config)})
-    named = zip(running.PORTS, behaviours or ["steady"] * 4, strict=True)
+    named = zip_longest(running.PORTS, behaviours, fillvalue="steady")
     plan = replace(plan, services=[fake(name, behaviour, folder) for name, behaviour in named])
     try:
         with running.alone(plan.state):

@@ -1,10 +1,12 @@
 """Small orders, quotes and a paper account for tests. Times are small numbers of nanoseconds; the stock costs about 100."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
 from libs.common.clocks import SystemClock
+from libs.domain.actions import CorporateAction
 from libs.domain.identity import client_order_id
 from libs.domain.instruments import Instrument
 from libs.domain.market import Quote
@@ -59,7 +61,14 @@ def a_quote(ts: int, bid: float = 99.99, ask: float = 100.01, size: float = 100.
     return Quote(venue="TEST", symbol=symbol, seq=ts, ts=ts, bid=bid, ask=ask, bid_size=size, ask_size=size)
 
 
-def open_paper(path: Path, *, terms: FillTerms | None = None, latency_ns: int = 0, allow_short: bool = False) -> PaperBroker:
+def open_paper(
+    path: Path,
+    *,
+    terms: FillTerms | None = None,
+    latency_ns: int = 0,
+    allow_short: bool = False,
+    actions: Sequence[CorporateAction] = (),
+) -> PaperBroker:
     return PaperBroker.open(
         path,
         "paper",
@@ -70,4 +79,5 @@ def open_paper(path: Path, *, terms: FillTerms | None = None, latency_ns: int = 
         latency_ns,
         clock=SystemClock(),
         allow_short=allow_short,
+        actions=actions,
     )

@@ -5,9 +5,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from libs.domain.orders import Order
+from libs.domain.actions import CorporateAction
+from libs.domain.orders import Order, VenueOrder, VenueStatus
 from libs.domain.trades import Fill
-from libs.venues.broker import Holdings, OrderReport, OutcomeUnknown, Refused, VenueOrder, VenueStatus
+from libs.venues.broker import Adjustment, Holdings, OutcomeUnknown, Refused, Report
 
 Answer = Callable[[Order], None]
 """What happens when an order arrives; it may raise what `Broker.submit` may."""
@@ -26,9 +27,10 @@ class ScriptedBroker:
         self.gate.set()
         self.seen: dict[str, VenueOrder] = {}
         self.fills: list[Fill] = []
+        self.adjusted: list[Adjustment] = []
         self.cash = {"USD": Decimal(100_000)}
         self.positions: defaultdict[str, Decimal] = defaultdict(Decimal)
-        self.news: asyncio.Queue[Fill | OrderReport] = asyncio.Queue()
+        self.news: asyncio.Queue[Report] = asyncio.Queue()
 
     def has(self, order: Order, status: VenueStatus = "open", filled: int = 0) -> None:
         """The venue's view of an order, whatever it answered."""
@@ -56,10 +58,13 @@ class ScriptedBroker:
     async def fills_since(self, executed_at: int) -> Sequence[Fill]:
         return [fill for fill in self.fills if fill.executed_at >= executed_at]
 
+    async def adjustments(self) -> Sequence[Adjustment]:
+        return list(self.adjusted)
+
     async def holdings(self) -> Holdings:
         return Holdings(dict(self.cash), dict(self.positions))
 
-    async def next_reports(self) -> Sequence[Fill | OrderReport]:
+    async def next_reports(self) -> Sequence[Report]:
         return [await self.news.get()]
 
 
@@ -86,3 +91,15 @@ def a_fill(order: Order, quantity: int, cumulative: int | None = None, n: int = 
         executed_at=executed_at,
         cumulative=Decimal(quantity if cumulative is None else cumulative),
     )
+
+
+def a_split(effective: int, ratio: str = "7", symbol: str = "ALFA", reference_price: str = "700") -> CorporateAction:
+    """New units for old ones from `effective` on."""
+    return CorporateAction(
+        venue="TEST", symbol=symbol, effective=effective, kind="split", ratio=Decimal(ratio), reference_price=Decimal(reference_price)
+    )
+
+
+def an_adjustment(action: CorporateAction, after: int, cash: str = "0") -> Adjustment:
+    """The venue's word that it holds `after` units now."""
+    return Adjustment(action, Decimal(after), Decimal(cash), "USD", action.effective)

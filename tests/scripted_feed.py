@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from libs.domain.actions import CorporateAction
 from libs.domain.instruments import Instrument
 from libs.domain.market import BadRow, MarketEvent, Quote, TradeTick
-from libs.venues.feed import FeedStep, FillOn
+from libs.quant.bars import BarsOf
+from libs.quant.fills import FillOn
+from libs.venues.feed import FeedStep
 from tests.factories import NOON, SECOND, HandClock
 from tests.paper import ALFA, COIN
 
@@ -21,7 +24,9 @@ class ScriptedFeed:
     instruments: Sequence[Instrument] = (ALFA, COIN)
     timeframes: tuple[str, ...] = ("1s", "1m")
     recorded_bars: bool = False
+    bars_of: Mapping[str, BarsOf] = {"ALFA": "trade", "BTC/USD": "trade"}
     fill_on: Mapping[str, FillOn] = {"ALFA": "quote", "BTC/USD": "quote"}
+    actions: Sequence[CorporateAction] = ()
     start: int = NOON
     speed: float = 10.0
 

@@ -206,6 +206,9 @@ class CopyWriter:
             except psycopg.Error as error:
                 await self._database.close()
                 raise translated(error) from error
+            except BaseException:  # cancelled within the copy: nothing else can be asked on that connection
+                await self._database.close()
+                raise
             del self._rows[: len(batch)]
             self.written += len(batch)
             metrics.ROWS_STORED.labels(table=self._table).inc(len(batch))

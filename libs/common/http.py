@@ -44,13 +44,15 @@ PROBLEM: Final = "application/problem+json"
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every fault in one shape, without inner details."""
+    """Every fault in one shape, without inner details; a handler's own text is its `detail`."""
     try:
         return await handler(request)
     except web.HTTPException as error:
         if error.status < 400:
             raise
         body = {"type": "about:blank", "title": error.reason, "status": error.status, "instance": request.path}
+        if error.text and error.text != f"{error.status}: {error.reason}":
+            body["detail"] = error.text
         return web.Response(status=error.status, text=json.dumps(body), content_type=PROBLEM)
 
 

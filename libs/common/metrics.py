@@ -26,6 +26,7 @@ MARKET_GAPS: Final = Counter("tradewinds_market_gaps_total", "Gaps in market seq
 MARKET_TIME: Final = Gauge("tradewinds_market_time_seconds", "Market time, seconds since the epoch")
 
 SIGNALS: Final = Counter("tradewinds_signals_total", "Targets emitted", ["strategy"])
+STRATEGY_FAULTS: Final = Counter("tradewinds_strategy_faults_total", "Strategies stopped because they failed on a bar", ["strategy"])
 ASSESSMENTS: Final = Counter("tradewinds_assessments_total", "Verdicts on signals", ["verdict", "code"])
 TICK_TO_ORDER: Final = Histogram(
     "tradewinds_tick_to_order_seconds", "Receipt of what closed the bar to the commit of the approved order", buckets=_FAST
@@ -35,3 +36,5 @@ TRADES: Final = Counter("tradewinds_trades_total", "Fills booked", ["liquidity"]
 ANOMALIES: Final = Counter("tradewinds_order_anomalies_total", "Evidence that contradicted what was believed", ["event"])
 UNKNOWN_ORDERS: Final = Gauge("tradewinds_unknown_orders", "Orders whose outcome is not known")
 RECONCILE_DIFFERENCES: Final = Gauge("tradewinds_reconcile_differences", "Differences between record and venue at the last look")
+
+BACKTESTS: Final = Counter("tradewinds_backtests_total", "Backtests that were asked of the service and have ended", ["outcome"])

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import uvloop
@@ -65,13 +65,24 @@ class Context:
         await self.bus.close()
 
 
-def run(name: str, port: int, settings: Callable[[], Settings], work: Callable[[Context], Awaitable[None]]) -> None:
+def no_routes(_: Context) -> Sequence[web.RouteDef]:
+    """A service that answers nothing but what all answer."""
+    return ()
+
+
+def run(
+    name: str,
+    port: int,
+    settings: Callable[[], Settings],
+    work: Callable[[Context], Awaitable[None]],
+    routes: Callable[[Context], Sequence[web.RouteDef]] = no_routes,
+) -> None:
     """Runs a service until SIGTERM or SIGINT; exits 0 when drained, 2 on a configuration that cannot work, 1 on a crash."""
     try:
         read = settings()
         logs.configure(name, read.log_level)
         gc.freeze()  # what importing left behind is looked at no more: a full collection would take milliseconds
-        uvloop.run(_serve(name, port + read.port_offset, read, work))
+        uvloop.run(_serve(name, port + read.port_offset, read, work, routes))
     except ConfigError as refused:
         print(f"{name}: {refused}", file=sys.stderr)
         sys.exit(2)
@@ -93,7 +104,13 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield error
 
 
-async def _serve(name: str, port: int, settings: Settings, work: Callable[[Context], Awaitable[None]]) -> None:
+async def _serve(
+    name: str,
+    port: int,
+    settings: Settings,
+    work: Callable[[Context], Awaitable[None]],
+    routes: Callable[[Context], Sequence[web.RouteDef]],
+) -> None:
     context = Context(name, settings)
     started = context.clock.monotonic()
     loop = asyncio.get_running_loop()
@@ -110,7 +127,9 @@ async def _serve(name: str, port: int, settings: Settings, work: Callable[[Conte
             **{key: value() for key, value in context.info.items()},
         }
 
-    async with _listening(application(name, context.readiness, info), port):
+    app = application(name, context.readiness, info)
+    app.add_routes(routes(context))
+    async with _listening(app, port):
         log.info("%s listens on port %d", name, port)
         try:
             async with asyncio.TaskGroup() as group:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from libs.domain.orders import Side
 
-_COST_STEP = Decimal(1).scaleb(-12)
+_STEP = Decimal(1).scaleb(-12)
 
 
 class Position(NamedTuple):
@@ -29,9 +29,9 @@ def apply(held: Position, change: Decimal, price: Decimal, multiplier: Decimal) 
     after = held.quantity + change
     if held.quantity * change >= 0:  # opening or adding
         cost = held.avg_cost if after == 0 else (held.avg_cost * held.quantity + price * change) / after
-        return Position(after, cost.quantize(_COST_STEP), held.realized_pnl), Decimal(0)
+        return Position(after, cost.quantize(_STEP), held.realized_pnl), Decimal(0)
     closed = min(abs(change), abs(held.quantity)).copy_sign(held.quantity)
-    pnl = (price - held.avg_cost) * closed * multiplier
+    pnl = ((price - held.avg_cost) * closed * multiplier).quantize(_STEP)  # as the record keeps it
     flat_or_same = held.quantity * after >= 0
     cost = (held.avg_cost if after else Decimal(0)) if flat_or_same else price
     return Position(after, cost, held.realized_pnl + pnl), pnl

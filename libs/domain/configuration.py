@@ -60,6 +60,15 @@ class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     paper: PaperConfig = PaperConfig()
 
 
+class MemberConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"class_name": "class"}):
+    """A strategy within a strategy of strategies."""
+
+    class_name: str
+    params: dict[str, float | int] = {}
+    weight: NotNegative = 1.0
+    members: "list[MemberConfig]" = []
+
+
 class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"class_name": "class"}):
     """One `[[strategy]]` of config/strategies.toml."""
 
@@ -68,9 +77,11 @@ class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     symbols: list[str]  # ["*"] is every instrument of the feed
     account: StrategyName
     allocation: Fraction  # of the account's equity
-    timeframe: Literal["auto", "1s", "1m", "5m", "1h", "1d"] = "auto"  # auto: the finest bar the feed gives
+    timeframe: Literal["auto", "1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d"] = "auto"  # auto: the finest bar the feed gives
     params: dict[str, float | int] = {}
     enabled: bool = True
+    members: list[MemberConfig] = []  # of a strategy of strategies
+    sizing: str = "equity"  # equity | fixed:UNITS | volatility:TARGET, see libs/quant/sizing_rule.py
     no_trade_band: NotNegative = 0.0  # fraction of capital below which a change is not traded
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 AssetClass = Literal["equity", "crypto", "forex", "future", "option"]
-Calendar = Literal["us_equity", "24/7"]
+Calendar = Literal["us_equity", "24/7", "forex", "cme_globex"]
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-LedgerAccount = Literal["cash", "position", "trading", "fees", "equity"]
-"""`cash` and `position` are ours; `trading`, `fees` and `equity` are where it came from or went."""
-Kind = Literal["trade", "deposit", "reconcile"]
+LedgerAccount = Literal["cash", "position", "trading", "fees", "equity", "income"]
+"""`cash` and `position` are ours; the others are where it came from or went, `income` for what a holding paid by itself."""
+Kind = Literal["trade", "deposit", "reconcile", "corporate_action"]
 
 
 class Entry(NamedTuple):
@@ -46,6 +46,36 @@ def trade_entries(
     if fee:
         lines += [("cash", fee_currency, -fee), ("fees", fee_currency, fee)]
     return [Entry(txn_id, n, strategy_id, account, commodity, amount, "trade") for n, (account, commodity, amount) in enumerate(lines)]
+
+
+def action_entries(
+    txn_id: UUID,
+    strategy_id: str,
+    *,
+    symbol: str,
+    before: Decimal,
+    new_symbol: str,
+    after: Decimal,
+    currency: str,
+    cash: Decimal,
+) -> list[Entry]:
+    """Lines of a corporate action on one book: its old units out, its new ones in, and the money it was paid (or pays)."""
+    if new_symbol == symbol:
+        units = [(symbol, after - before)]
+    else:
+        units = [(symbol, -before), (new_symbol, after)]
+    lines: list[tuple[LedgerAccount, str, Decimal]] = []
+    for commodity, change in units:
+        if change:
+            lines += [("position", commodity, change), ("trading", commodity, -change)]
+    if cash:
+        lines += [("cash", currency, cash), ("income", currency, -cash)]
+    return [Entry(txn_id, n, strategy_id, *line, "corporate_action") for n, line in enumerate(lines)]
+
+
+def action_mark(txn_id: UUID, symbol: str) -> Entry:
+    """The line that says an account has booked a corporate action. It moves nothing, and is there also when no book held any."""
+    return Entry(txn_id, 0, "", "position", symbol, Decimal(0), "corporate_action")
 
 
 def deposit_entries(txn_id: UUID, currency: str, amount: Decimal) -> list[Entry]:

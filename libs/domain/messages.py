@@ -22,6 +22,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     decided_at: int  # when that bar was known, market ns
     target: float  # fraction of the strategy's capital, -1 to 1
     confidence: float  # 0 to 1
+    scale: float = 1.0  # of the strategy's capital, as its sizing says: 0.5 trades half
     reference_price: float  # close of the decided bar
     valid_until: int  # market ns; traded after it never
     reason: str

@@ -12,8 +12,9 @@ from uuid import UUID
 import msgspec
 
 Side = Literal["buy", "sell"]
-OrderType = Literal["limit", "market"]
+OrderType = Literal["limit", "market", "stop", "stop_limit", "trailing_stop"]
 TimeInForce = Literal["GTD", "GTC", "DAY", "IOC", "FOK"]
+VenueStatus = Literal["open", "filled", "canceled", "expired", "rejected"]
 
 
 class Status(StrEnum):
@@ -83,6 +84,19 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     decided_at: int  # end (and grace) of the decided bar: latency counts from here
     valid_until: int  # never sent after this
     expires_at: int  # the venue ends it here
+    stop_price: Decimal | None = None  # of stop orders: what triggers them; of a trailing stop where it begins
+    trail: Decimal | None = None  # of a trailing stop: how far it keeps from the best price seen
+    oco: str = ""  # orders of one name cancel each other: when one fills or triggers the others end
+
+
+class VenueOrder(NamedTuple):
+    """The venue's own view of an order."""
+
+    client_order_id: str
+    symbol: str
+    status: VenueStatus
+    quantity: Decimal
+    filled: Decimal
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):

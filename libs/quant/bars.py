@@ -1,13 +1,16 @@
-"""Trades of one symbol folded into bars of several timeframes."""
+"""Ticks of one symbol folded into bars of several timeframes."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
-from libs.domain.market import Bar, TradeTick
+from libs.domain.market import Bar, Quote, TradeTick
 from libs.domain.names import TIMEFRAMES
 
 GRACE_NS: Final = 250_000_000
 """How long after its end a bar waits for trades that are still on their way, in market time."""
+
+BarsOf = Literal["trade", "quote"]
+"""What the bars of a symbol are made of: its trades, or the middle of bid and ask where nobody tells of trades."""
 
 _HIGH, _LOW, _CLOSE, _VOLUME = 1, 2, 3, 4
 
@@ -21,30 +24,36 @@ class _Timeframe:
         self.name = name
         self.length = TIMEFRAMES[name]
         self.open: dict[int, list[float]] = {}
-        self.closed_to = 0  # bars that start before this are closed, whether or not a trade made them
+        self.closed_to = 0  # bars that start before this are closed, whether or not a tick made them
 
 
 class BarBuilder:
     """Builds the bars of one symbol. It has no clock: `close` is told the market time.
 
-    Trades count in the order in which they are added: the first makes the open, the last the close. Every timeframe is
-    built from the trades themselves. A stretch without a trade has no bar. Bars are numbered from 1 over all timeframes.
+    Ticks count in the order in which they are added: the first makes the open, the last the close. Every timeframe is
+    built from the ticks themselves. A stretch without a tick has no bar. Bars are numbered from 1 over all timeframes.
+    A quote counts as a trade of size 0 at (bid + ask) / 2.
     """
 
-    def __init__(self, venue: str, symbol: str, timeframes: Sequence[str], grace_ns: int = GRACE_NS) -> None:
+    def __init__(self, venue: str, symbol: str, timeframes: Sequence[str], grace_ns: int = GRACE_NS, of: BarsOf = "trade") -> None:
         """`timeframes` are keys of TIMEFRAMES; KeyError for another."""
+        self.made_of: Final[type[TradeTick] | type[Quote]] = TradeTick if of == "trade" else Quote
         self._venue = venue
         self._symbol = symbol
         self._timeframes = sorted((_Timeframe(name) for name in timeframes), key=lambda timeframe: timeframe.length)
         self._grace = grace_ns
         self._seq = 0
 
-    def add(self, tick: TradeTick) -> bool:
-        """Count a trade in its bars. False when it came too late for one of them: a closed bar is never rewritten.
+    def add(self, tick: TradeTick | Quote) -> bool:
+        """Count a tick in its bars. False when it came too late for one of them: a closed bar is never rewritten.
 
-        A trade too late for its second still counts in the minute around it, while that is open.
+        A tick too late for its second still counts in the minute around it, while that is open. One of the kind that the
+        bars are not made of changes nothing.
         """
-        ts, price, size = tick.ts, tick.price, tick.size
+        if type(tick) is not self.made_of:
+            return True
+        ts = tick.ts
+        price, size = (tick.price, tick.size) if isinstance(tick, TradeTick) else ((tick.bid + tick.ask) / 2, 0.0)
         in_time = True
         for timeframe in self._timeframes:
             start = ts - ts % timeframe.length

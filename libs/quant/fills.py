@@ -5,8 +5,9 @@ many lots of it are ours to take. `fill` then only compares integers. Whether an
 `may_fill`.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, NamedTuple, assert_never
+from typing import Final, Literal, NamedTuple, assert_never
 
 import msgspec
 
@@ -18,6 +19,9 @@ from libs.quant.sizing import against_us, to_lots, to_ticks
 
 FillEvent = Quote | Bar | QuoteBar
 """What can fill an order; a symbol fills on one of the three kinds only."""
+
+FillOn = Literal["quote", "bar", "quote_bar"]
+"""What a simulated fill of a symbol waits for: the next quote, trade bar's open, or quote bar's open."""
 
 _UNBOUNDED: Final = 2**53  # more lots than any order has
 _FEE_STEP: Final = Decimal(1).scaleb(-12)
@@ -45,12 +49,35 @@ class FillTerms(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"expected {name} above 0 and at most 1, got {share}")
 
 
+def terms_of(values: Mapping[str, object]) -> FillTerms:
+    """Terms by name, as a session's record or the configuration has them; other names are passed over.
+
+    Raises:
+        ValueError: one is no number, or none that a term can have; the message says which.
+    """
+    return msgspec.convert(values, FillTerms)
+
+
+def written(terms: FillTerms) -> dict[str, str | None]:
+    """Terms as a record keeps them: exact, each number as text. `terms_of` reads them back."""
+    return {name: None if value is None else str(value) for name, value in msgspec.structs.asdict(terms).items()}
+
+
 class Offer(NamedTuple):
     """What an event offers one side, costs included. For a quote `best` is `first`."""
 
     first: int  # ticks: the price there was to begin with
     best: int  # ticks: the most favourable price there was later
     lots: int  # that we may take
+
+
+class Traded(NamedTuple):
+    """The prices of an event that a side deals at, in ticks and without costs. For a quote all four are one."""
+
+    first: int
+    low: int
+    high: int
+    last: int
 
 
 class SimFill(NamedTuple):
@@ -81,7 +108,7 @@ def may_fill(event: FillEvent, *, decided_at: int, expires_at: int, latency: int
 def offer(event: FillEvent, side: Side, instrument: Instrument, terms: FillTerms) -> Offer | None:
     """What the event offers `side`: ask to buy, bid to sell, a bar's open. None when that side shows no price or no size."""
     buy = side == "buy"
-    costs = terms.slippage_bps
+    costs = _costs(event, terms)
     share = terms.participation
     match event:
         case Quote():
@@ -93,7 +120,6 @@ def offer(event: FillEvent, side: Side, instrument: Instrument, terms: FillTerms
         case Bar():
             first, best = event.open, event.low if buy else event.high
             size, share = event.volume, terms.bar_participation
-            costs += terms.half_spread_bps
         case _:
             assert_never(event)
     if not (first > 0 and best > 0):  # zero or NaN is how vendors say that a side is empty
@@ -105,6 +131,36 @@ def offer(event: FillEvent, side: Side, instrument: Instrument, terms: FillTerms
         _share_of(size, instrument, share),
     )
     return offered if offered.first > 0 and offered.lots > 0 else None
+
+
+def _costs(event: FillEvent, terms: FillTerms) -> Decimal:
+    return terms.slippage_bps + terms.half_spread_bps if isinstance(event, Bar) else terms.slippage_bps
+
+
+def traded(event: FillEvent, side: Side, instrument: Instrument) -> Traded:
+    """The prices `side` deals at: asks to buy, bids to sell, trades of a trade bar."""
+    buy = side == "buy"
+    match event:
+        case Quote():
+            prices = (event.ask,) * 4 if buy else (event.bid,) * 4
+        case QuoteBar():
+            prices = (
+                (event.ask_open, event.ask_low, event.ask_high, event.ask_close)
+                if buy
+                else (event.bid_open, event.bid_low, event.bid_high, event.bid_close)
+            )
+        case Bar():
+            prices = (event.open, event.low, event.high, event.close)
+        case _:
+            assert_never(event)
+    tick = float(instrument.tick)
+    return Traded(*(to_ticks(price, tick) for price in prices))
+
+
+def at_price(side: Side, ticks: int, offered: Offer, terms: FillTerms, event: FillEvent) -> Offer:
+    """The offer of an event to an order that comes alive at `ticks` within it: that price and no better, costs included."""
+    price = against_us(side, ticks, _costs(event, terms))
+    return Offer(price, price, offered.lots)
 
 
 def _share_of(size: float, instrument: Instrument, share: Decimal | None) -> int:

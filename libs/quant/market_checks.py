@@ -4,30 +4,34 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Final
 
+from libs.domain.actions import CorporateAction
 from libs.domain.instruments import Instrument
 from libs.domain.market import Bar, MarketEvent, Quote, QuoteBar, TradeTick
+from libs.domain.names import TIMEFRAMES
+from libs.quant.adjustments import Adjustments
 
 JUMP: Final = 0.5
 """Largest believable move from one event of a kind to the next, as a fraction of the earlier price."""
 
 
 class _Seen:
-    """The last accepted event of one kind and symbol, and the price of a jump refused just before."""
+    """The last accepted event of one kind and symbol, and the level of a jump refused just before."""
 
-    __slots__ = ("price", "suspect", "ts")
+    __slots__ = ("level", "suspect", "ts")
 
-    def __init__(self, ts: int, price: float) -> None:
+    def __init__(self, ts: int, level: float) -> None:
         self.ts = ts
-        self.price = price
+        self.level = level
         self.suspect: float | None = None
 
 
 class Checker:
     """Judges market data event by event. It remembers, per kind and symbol, the last event it accepted."""
 
-    def __init__(self, instruments: Iterable[Instrument], jump: float = JUMP) -> None:
-        """`jump` is a fraction: 0.5 refuses a price more than 50 % from the one before."""
+    def __init__(self, instruments: Iterable[Instrument], actions: Iterable[CorporateAction] = (), jump: float = JUMP) -> None:
+        """`jump` is a fraction: 0.5 refuses a price more than 50 % from the one before, in the units that `actions` leave."""
         self._symbols = frozenset(instrument.symbol for instrument in instruments)
+        self._adjustments = Adjustments(actions, since=0)
         self._jump = jump
         self._seen: dict[tuple[type, str, str], _Seen] = {}
 
@@ -43,22 +47,24 @@ class Checker:
 
     def _misplaced(self, event: MarketEvent) -> str | None:
         ts, price = _moment(event), _level(event)
+        units = self._adjustments.volume(event.symbol, _latest(event))
+        level = price * units  # in the units of the beginning, whatever has been split since
         key = (type(event), event.symbol, event.timeframe if isinstance(event, Bar | QuoteBar) else "")
         seen = self._seen.get(key)
         if seen is None:
-            self._seen[key] = _Seen(ts, price)
+            self._seen[key] = _Seen(ts, level)
             return None
         # Two ticks may share a moment, two bars of one stretch may not.
         if ts < seen.ts or (ts == seen.ts and key[2]):
             return f"out_of_order: expected a time {'after' if key[2] else 'from'} {seen.ts}, got {ts}"
-        if self._far(price, seen.price) and (seen.suspect is None or self._far(price, seen.suspect)):
-            seen.suspect = price
-            return f"jump: expected a price within {self._jump:.0%} of {seen.price}, got {price}"
-        seen.ts, seen.price, seen.suspect = ts, price, None
+        if self._far(level, seen.level) and (seen.suspect is None or self._far(level, seen.suspect)):
+            seen.suspect = level
+            return f"jump: expected a price within {self._jump:.0%} of {seen.level / units}, got {price}"
+        seen.ts, seen.level, seen.suspect = ts, level, None
         return None
 
-    def _far(self, price: float, reference: float) -> bool:
-        return abs(price - reference) > self._jump * reference
+    def _far(self, level: float, reference: float) -> bool:
+        return abs(level - reference) > self._jump * reference
 
 
 def fault(event: MarketEvent) -> str | None:
@@ -125,6 +131,11 @@ def _high_low(side: str, prices: tuple[float, ...]) -> str | None:
 
 def _moment(event: MarketEvent) -> int:
     return event.start if isinstance(event, Bar | QuoteBar) else event.ts
+
+
+def _latest(event: MarketEvent) -> int:
+    """The last moment that the event tells of: a coarse bar may start before the open from which a split holds."""
+    return event.start + TIMEFRAMES[event.timeframe] - 1 if isinstance(event, Bar | QuoteBar) else event.ts
 
 
 def _level(event: MarketEvent) -> float:

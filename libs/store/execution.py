@@ -43,7 +43,7 @@ class OrderRow(NamedTuple):
 
     def order(self) -> Order:
         """The order as it was approved."""
-        return Order(**{name: getattr(self, name) for name in Order.__struct_fields__})
+        return Order(**{name: getattr(self, name) for name in Order.__struct_fields__ if name in self._fields})
 
 
 class Queued(NamedTuple):
@@ -60,6 +60,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     queued: list[Queued]
     orders: list[OrderRow]  # those asked for by id
     booked: list[str]  # which of the asked execution keys are in the books
+    adjusted: list[UUID]  # which of the asked transactions are in the ledger
     killed: list[tuple[str, str]]  # (scope, key)
 
 
@@ -78,6 +79,7 @@ _READ: LiteralString = (
     "'booked', (select coalesce(json_agg(exec_key), '[]') from (select exec_key from trades where venue = %(venue)s and account_id ="
     " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine where venue = %(venue)s"
     " and account_id = %(account)s and exec_key = any(%(keys)s::text[])) known),"
+    "'adjusted', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any(%(transactions)s::uuid[])),"
     "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active))::text"
 )
 _OPEN_ORDERS: LiteralString = (
@@ -96,8 +98,8 @@ class ExecutionStore:
         self._database = database
         self._account = account
 
-    async def read(self, cursor: int, limit: int, ids: Sequence[UUID], keys: Sequence[str]) -> Snapshot:
-        """Queued approvals, the orders of `ids`, and which of the execution keys are booked: one snapshot."""
+    async def read(self, cursor: int, limit: int, ids: Sequence[UUID], keys: Sequence[str], transactions: Sequence[UUID]) -> Snapshot:
+        """Queued approvals, the orders of `ids`, and which of the execution keys and transactions are booked: one snapshot."""
         rows = await self._database.fetch(
             _READ,
             {
@@ -105,6 +107,7 @@ class ExecutionStore:
                 "limit": limit,
                 "ids": list(ids),
                 "keys": list(keys),
+                "transactions": list(transactions),
                 "venue": self._account.venue,
                 "account": self._account.account_id,
             },
@@ -144,6 +147,11 @@ class ExecutionStore:
         )
         cash = {commodity: amount for kind, commodity, amount in rows if kind == "cash"}
         return cash, {commodity: amount for kind, commodity, amount in rows if kind == "position"}
+
+    async def in_ledger(self, transactions: Sequence[UUID]) -> set[UUID]:
+        """Which of the transactions are in the ledger."""
+        rows = await self._database.fetch("select distinct txn_id from cash_ledger where txn_id = any(%b::uuid[])", (list(transactions),))
+        return {row[0] for row in rows}
 
     async def last_executed_at(self) -> int:
         """Market time of the newest booked fill; 0 when there is none."""
@@ -246,7 +254,7 @@ def store_trades(trades: Sequence[Trade]) -> Write:
 
 
 def store_positions(account_id: str, positions: Mapping[tuple[str, str], Position], market_time: int) -> Write:
-    """Books as they are after the fills."""
+    """Books as they are after fills and corporate actions."""
     keys = list(positions)
     return Write(
         "insert into positions (account_id, strategy_id, symbol, quantity, avg_cost, realized_pnl, last_updated)"

@@ -1,10 +1,11 @@
 """Market data in the record: bars by transaction, ticks by COPY, refused rows with their reasons."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from libs.common.database import Database, Rejected, Write
 from libs.common.wire import Row
+from libs.domain.columns import Columns, QuoteBarColumns, QuoteColumns
 from libs.domain.market import BadRow, Bar, Quote, QuoteBar, TradeTick
 
 _ROWS_IN_DEFAULT: Final = "23514"  # SQLSTATE check_violation: the default partition would have to give rows away
@@ -116,6 +117,62 @@ async def bars_between(
                 )
             )
     return bars
+
+
+class Series(NamedTuple):
+    """Stored trade bars of one kind."""
+
+    venue: str
+    symbol: str
+    timeframe: str
+
+
+async def stored_series(database: Database, symbols: Sequence[str]) -> list[Series]:
+    """Which venues and timeframes have trade bars of the symbols."""
+    rows = await database.fetch(
+        "select distinct venue, symbol, timeframe from market_ohlcv where symbol = any(%b::text[]) and close_price is not null"
+        " order by 1, 2, 3",
+        (list(symbols),),
+    )
+    return [Series(*row) for row in rows]
+
+
+async def bars_of(database: Database, venue: str, symbols: Sequence[str], timeframe: str, begins: int, ends: int) -> dict[str, Columns]:
+    """Stored trade bars of each symbol that has any, with begins <= start < ends."""
+    rows = await database.fetch(
+        "select symbol, array_agg(ns_of(timestamp) order by timestamp), array_agg(open_price order by timestamp),"
+        " array_agg(high_price order by timestamp), array_agg(low_price order by timestamp), array_agg(close_price order by timestamp),"
+        " array_agg(volume order by timestamp) from market_ohlcv where venue = %s and symbol = any(%b::text[]) and timeframe = %s"
+        " and timestamp >= at_ns(%s) and timestamp < at_ns(%s) and close_price is not null group by symbol",
+        (venue, list(symbols), timeframe, begins, ends),
+    )
+    return {symbol: Columns(*columns) for symbol, *columns in rows}
+
+
+async def quote_bars_of(
+    database: Database, venue: str, symbols: Sequence[str], timeframe: str, begins: int, ends: int
+) -> dict[str, QuoteBarColumns]:
+    """Stored quote bars of each symbol that has any, with begins <= start < ends."""
+    columns = ", ".join(f"array_agg({name} order by timestamp)" for name in QuoteBarColumns._fields[1:])
+    rows = await database.fetch(
+        "select symbol, array_agg(ns_of(timestamp) order by timestamp), " + columns + " from market_ohlcv where venue = %s"
+        " and symbol = any(%b::text[]) and timeframe = %s and timestamp >= at_ns(%s) and timestamp < at_ns(%s)"
+        " and bid_close is not null group by symbol",
+        (venue, list(symbols), timeframe, begins, ends),
+    )
+    return {symbol: QuoteBarColumns(*columns) for symbol, *columns in rows}
+
+
+async def quotes_of(database: Database, venue: str, symbols: Sequence[str], begins: int, ends: int) -> dict[str, QuoteColumns]:
+    """Stored quotes of each symbol that has any, begins <= time < ends, to the microsecond that the record keeps."""
+    rows = await database.fetch(
+        "select symbol, array_agg(ns_of(timestamp) order by timestamp), array_agg(bid order by timestamp),"
+        " array_agg(ask order by timestamp), array_agg(bid_size order by timestamp), array_agg(ask_size order by timestamp)"
+        " from market_quotes where venue = %s"
+        " and symbol = any(%b::text[]) and timestamp >= at_ns(%s) and timestamp < at_ns(%s) and bid is not null group by symbol",
+        (venue, list(symbols), begins, ends),
+    )
+    return {symbol: QuoteColumns(*columns) for symbol, *columns in rows}
 
 
 def _quote_bar(venue: str, symbol: str, timeframe: str, start: int, quotes: Sequence[float]) -> QuoteBar:

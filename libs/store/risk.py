@@ -27,6 +27,7 @@ class StoredSignal(NamedTuple):
     decided_at: int
     target: float
     confidence: float
+    scale: float
     reference_price: float
     valid_until: int
     reason: str
@@ -70,27 +71,30 @@ class Snapshot(msgspec.Struct, kw_only=True):
     positions: list[tuple[str, str, Decimal]]  # (strategy, symbol, quantity)
     orders: list[OpenRow]
     cash: list[tuple[str, Decimal]]
-    marks: list[tuple[str, float]]
+    now: int  # market ns: as asked for, or as recorded where that is later
+    marks: list[tuple[str, float, int]]  # (symbol, close, start of its bar)
     killed: list[tuple[str, str]]
     ordered: list[tuple[str, int]]  # (strategy, orders decided within the last minute of market time)
 
 
 _SIGNAL_JSON: LiteralString = (
     "json_build_array(s.signal_id, s.session_id, s.account_id, s.strategy_id, s.symbol, s.timeframe, ns_of(s.bar_time),"
-    " ns_of(s.decided_at), s.target, s.confidence, s.reference_price, ns_of(s.valid_until), s.reason, s.triggered_ns)"
+    " ns_of(s.decided_at), s.target, s.confidence, s.scale, s.reference_price, ns_of(s.valid_until), s.reason, s.triggered_ns)"
 )
 
 _READ: LiteralString = (
-    "with queue as (select j.no, j.key from journal j where j.stream = 'signals' and j.no > %(cursor)s order by j.no limit %(limit)s),"
+    "with clock as (select greatest(%(now)s, market_time) as now from sessions where session_id = %(session)s),"
+    " queue as (select j.no, j.key from journal j where j.stream = 'signals' and j.no > %(cursor)s order by j.no limit %(limit)s),"
     " fresh as (select q.no, s.* from queue q left join signals s on s.signal_id = q.key),"
     " held as (select strategy_id, symbol, quantity from positions where account_id = %(account)s and quantity <> 0),"
     " waiting as (select s.*, (select count(*) from orders o where o.signal_id = s.signal_id) as legs from risk_assessments r"
     " join signals s using (signal_id) where r.account_id = %(account)s and r.verdict = 'WAITING'),"
     " wanted as (select symbol from held union select symbol from fresh where symbol is not null union select symbol from waiting"
     " union select symbol from orders where account_id = %(account)s and status = any(%(open)s)),"
-    " marks as (select w.symbol, m.close_price from wanted w cross join lateral (select close_price from market_ohlcv b"
+    " marks as (select w.symbol, m.close_price, m.timestamp from clock, wanted w cross join lateral (select close_price, timestamp"
+    " from market_ohlcv b"
     " where b.venue = %(venue)s and b.symbol = w.symbol and b.timeframe = %(timeframe)s and b.close_price is not null"
-    " and b.timestamp <= at_ns(%(known)s) order by b.timestamp desc limit 1) m)"
+    " and b.timestamp <= at_ns(clock.now - %(late)s) order by b.timestamp desc limit 1) m)"
     " select json_build_object("
     "'queued', (select coalesce(json_agg(json_build_array(s.no, case when s.signal_id is null then null else "
     + _SIGNAL_JSON
@@ -104,10 +108,11 @@ _READ: LiteralString = (
     " status)), '[]') from orders where account_id = %(account)s and status = any(%(open)s)),"
     "'cash', (select coalesce(json_agg(json_build_array(commodity, balance::text)), '[]') from cash_balances"
     " where account_id = %(account)s),"
-    "'marks', (select coalesce(json_agg(json_build_array(symbol, close_price)), '[]') from marks),"
+    "'now', (select now from clock),"
+    "'marks', (select coalesce(json_agg(json_build_array(symbol, close_price, ns_of(timestamp))), '[]') from marks),"
     "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
     "'ordered', (select coalesce(json_agg(json_build_array(strategy_id, n)), '[]') from (select strategy_id, count(*) as n from orders"
-    " where account_id = %(account)s and decided_at > at_ns(%(now)s - 60000000000) and decided_at <= at_ns(%(now)s) group by 1) o))::text"
+    " , clock where account_id = %(account)s and decided_at > at_ns(now - 60000000000) and decided_at <= at_ns(now) group by 1) o))::text"
 )
 
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
@@ -116,16 +121,16 @@ _decode: Final = msgspec.json.Decoder(Snapshot).decode
 class RiskStore:
     """One account's side of risk."""
 
-    def __init__(self, database: Database, account_id: str, venue: str, timeframe: str, length_ns: int) -> None:
+    def __init__(self, database: Database, account_id: str, session_id: str, venue: str, timeframe: str, late_ns: int) -> None:
+        """`late_ns`: from the start of a bar of that timeframe to the moment at which it is known."""
         self._database = database
-        self._params = {"account": account_id, "venue": venue, "timeframe": timeframe}
-        self._length_ns = length_ns
+        self._params = {"account": account_id, "session": session_id, "venue": venue, "timeframe": timeframe, "late": late_ns}
 
-    async def read(self, cursor: int, limit: int, now: int, grace_ns: int) -> Snapshot:
+    async def read(self, cursor: int, limit: int, now: int) -> Snapshot:
         """The next signals beyond the cursor and all that is needed to judge them: one statement, one snapshot.
 
         Args:
-            now: market time; marks are closes of bars known by then.
+            now: market time as heard; the record may be ahead of it. Marks are closes of bars known by the later of the two.
         """
         rows = await self._database.fetch(
             _READ,
@@ -134,7 +139,6 @@ class RiskStore:
                 "cursor": cursor,
                 "limit": limit,
                 "now": now,
-                "known": now - grace_ns - self._length_ns,
                 "open": _OPEN,
             },
         )
@@ -172,13 +176,14 @@ class Assessment(NamedTuple):
     reason: str
     limit: str
     seen: str
+    checks: str  # JSON: [code, what, limit, seen] of every control that was passed
 
 
 def store_assessments(rows: Sequence[Assessment]) -> Write:
     """One row per signal; only one that still waits may be written over (TW004 otherwise)."""
     return Write(
         "select assessments_store(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],"
-        " %b::text[], %b::text[])",
+        " %b::text[], %b::text[], %b::text[])",
         tuple([row[n] for row in rows] for n in range(len(Assessment._fields))),
     )
 

@@ -71,6 +71,11 @@ async def current(database: Database) -> Session | None:
     return _session(rows[0]) if rows else None
 
 
+async def played(database: Database) -> list[Session]:
+    """Every session, the one played last first."""
+    return [_session(row) for row in await database.fetch(_SESSION + " order by played_at desc")]
+
+
 async def awaited(database: Database, stopping: asyncio.Event) -> Session | None:
     """The running session, once there is one; None when asked to stop first."""
     while not stopping.is_set():

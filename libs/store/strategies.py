@@ -1,24 +1,13 @@
 """Strategies, their states and their signals. Written by strategy_engine; `enabled` also by the operator's commands."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from libs.common.database import Database, Write
 from libs.domain.configuration import StrategyConfig
 from libs.domain.messages import Signal
-
-
-class StoredState(NamedTuple):
-    """A fold's state after the bar that starts at `bar_time`."""
-
-    strategy_id: str
-    symbol: str
-    fingerprint: str
-    bar_time: int
-    state: bytes
-    last_target: float | None
+from libs.domain.states import StoredState
 
 
 async def register(database: Database, configured: Sequence[StrategyConfig]) -> None:
@@ -63,7 +52,7 @@ async def switches(database: Database, session_id: str) -> tuple[frozenset[str],
 async def states(database: Database, session_id: str) -> list[StoredState]:
     """Every stored state of a session."""
     rows = await database.fetch(
-        "select strategy_id, symbol, fingerprint, ns_of(bar_time), state, last_target from strategy_states where session_id = %s",
+        "select strategy_id, symbol, fingerprint, ns_of(bar_time), state from strategy_states where session_id = %s",
         (session_id,),
     )
     return [StoredState(*row) for row in rows]
@@ -72,7 +61,7 @@ async def states(database: Database, session_id: str) -> list[StoredState]:
 def store_states(session_id: str, states: Sequence[StoredState]) -> Write:
     """States as of their bars. One that is there already with a later bar raises (TW004): a rival engine is at work."""
     return Write(
-        "select strategy_states_store(%s, %b::text[], %b::text[], %b::text[], %b::int8[], %b::bytea[], %s::float8[])",
+        "select strategy_states_store(%s, %b::text[], %b::text[], %b::text[], %b::int8[], %b::bytea[])",
         (
             session_id,
             [s.strategy_id for s in states],
@@ -80,18 +69,19 @@ def store_states(session_id: str, states: Sequence[StoredState]) -> Write:
             [s.fingerprint for s in states],
             [s.bar_time for s in states],
             [s.state for s in states],
-            [s.last_target for s in states],
         ),
     )
 
 
-def store_signals(signals: Sequence[Signal]) -> Write:
-    """Signals, once each: a second one of the same strategy, symbol and bar raises."""
+def store_signals(emitted: Sequence[tuple[Signal, bytes]]) -> Write:
+    """Signals with the states they came from, once each: a second one of the same strategy, symbol and bar raises."""
+    signals = [signal for signal, _ in emitted]
     return Write(
         "insert into signals (signal_id, session_id, account_id, strategy_id, symbol, timeframe, bar_time, decided_at, target, confidence,"
-        " reference_price, valid_until, reason, triggered_ns) select i, e, a, s, y, f, at_ns(b), at_ns(d), t, c, p, at_ns(v), r, g from"
-        " unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::int8[], %b::int8[], %b::float8[],"
-        " %b::float8[], %b::float8[], %b::int8[], %b::text[], %b::int8[]) u(i, e, a, s, y, f, b, d, t, c, p, v, r, g)",
+        " scale, reference_price, valid_until, reason, triggered_ns, state) select i, e, a, s, y, f, at_ns(b), at_ns(d), t, c, k, p,"
+        " at_ns(v), r, g, z from unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::int8[], %b::int8[],"
+        " %b::float8[], %b::float8[], %b::float8[], %b::float8[], %b::int8[], %b::text[], %b::int8[], %b::bytea[])"
+        " u(i, e, a, s, y, f, b, d, t, c, k, p, v, r, g, z)",
         (
             [s.signal_id for s in signals],
             [s.session_id for s in signals],
@@ -103,9 +93,11 @@ def store_signals(signals: Sequence[Signal]) -> Write:
             [s.decided_at for s in signals],
             [s.target for s in signals],
             [s.confidence for s in signals],
+            [s.scale for s in signals],
             [s.reference_price for s in signals],
             [s.valid_until for s in signals],
             [s.reason for s in signals],
             [s.triggered_ns for s in signals],
+            [state for _, state in emitted],
         ),
     )

@@ -36,6 +36,21 @@ class InstrumentRow(Base):
     calendar: Mapped[str]
 
 
+class CorporateActionRow(Base):
+    """data_collector: what changes the meaning of a symbol's prices from a session on. Bars stay as they were traded."""
+
+    __tablename__ = "corporate_actions"
+
+    venue: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    effective: Mapped[datetime] = mapped_column(primary_key=True)  # open of the first session at which it holds
+    kind: Mapped[str] = mapped_column(primary_key=True)  # split, dividend, rename
+    ratio: Mapped[Decimal] = mapped_column(QUANTITY)  # new units for each old one
+    cash: Mapped[Decimal] = mapped_column(MONEY)  # paid for each old unit
+    reference_price: Mapped[Decimal] = mapped_column(MONEY)  # last close in old units; 0: not known
+    new_symbol: Mapped[str]
+
+
 class SessionRow(Base):
     """data_collector: one feed timeline. Times are market nanoseconds."""
 
@@ -175,7 +190,6 @@ class StrategyStateRow(Base):
     fingerprint: Mapped[str]  # of class, parameters and timeframe: a state of other ones is not taken up
     bar_time: Mapped[datetime]
     state: Mapped[bytes]  # MessagePack
-    last_target: Mapped[float | None] = mapped_column(Float(53))
 
 
 class SignalRow(Base):
@@ -194,10 +208,12 @@ class SignalRow(Base):
     decided_at: Mapped[datetime]
     target: Mapped[float] = mapped_column(Float(53))
     confidence: Mapped[float] = mapped_column(Float(53))
+    scale: Mapped[float] = mapped_column(Float(53), server_default=text("1"))  # of the strategy's capital, as its sizing says
     reference_price: Mapped[float] = mapped_column(Float(53))
     valid_until: Mapped[datetime]
     reason: Mapped[str]
     triggered_ns: Mapped[int]
+    state: Mapped[bytes | None]  # of the strategy just after, MessagePack: why it said so
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
@@ -220,6 +236,7 @@ class RiskAssessmentRow(Base):
     reason: Mapped[str]
     limit_value: Mapped[str]
     seen_value: Mapped[str]
+    checks: Mapped[list[Any] | None] = mapped_column(JSONB)  # [code, what, limit, seen] of every control that was passed
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
@@ -398,3 +415,41 @@ class CommandRow(Base):
     reason: Mapped[str]
     by: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class BacktestRow(Base):
+    """backtester and `fleet backtest`: what was asked, what came of it, and fingerprints of all that could change it."""
+
+    __tablename__ = "backtests"
+    __table_args__ = (Index("ix_backtests_created_at", "created_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    state: Mapped[str]  # queued, running, done, failed
+    spec: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    error: Mapped[str] = mapped_column(server_default=text("''"))
+    fingerprint: Mapped[str] = mapped_column(server_default=text("''"))  # of the four below: equal ones give equal results
+    data_fingerprint: Mapped[str] = mapped_column(server_default=text("''"))
+    code_fingerprint: Mapped[str] = mapped_column(server_default=text("''"))
+    config_fingerprint: Mapped[str] = mapped_column(server_default=text("''"))
+    engine: Mapped[str] = mapped_column(server_default=text("''"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class BacktestTradeRow(Base):
+    """backtester and `fleet backtest`: the fills of a backtest, in order."""
+
+    __tablename__ = "backtest_trades"
+
+    backtest_id: Mapped[UUID] = mapped_column(ForeignKey("backtests.id", ondelete="CASCADE"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    strategy_id: Mapped[str]
+    symbol: Mapped[str]
+    side: Mapped[str]
+    quantity: Mapped[Decimal] = mapped_column(QUANTITY)
+    executed_price: Mapped[Decimal] = mapped_column(MONEY)
+    commission: Mapped[Decimal] = mapped_column(MONEY)
+    executed_at: Mapped[datetime]
+    pnl: Mapped[Decimal] = mapped_column(MONEY)

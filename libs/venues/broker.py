@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from libs.domain.orders import Evidence, Order
+from libs.domain.actions import CorporateAction
+from libs.domain.orders import Evidence, Order, VenueOrder
 from libs.domain.trades import Fill
 
 
@@ -20,19 +21,6 @@ class OutcomeUnknown(Exception):
     """Everything else: the order may or may not be there. Ask `find`; never send again."""
 
 
-VenueStatus = Literal["open", "filled", "canceled", "expired", "rejected"]
-
-
-class VenueOrder(NamedTuple):
-    """The venue's own view of an order."""
-
-    client_order_id: str
-    symbol: str
-    status: VenueStatus
-    quantity: Decimal
-    filled: Decimal
-
-
 class OrderReport(NamedTuple):
     """The venue's word that an order ended (or was accepted), outside of an answer to us."""
 
@@ -43,11 +31,25 @@ class OrderReport(NamedTuple):
     detail: str
 
 
+class Adjustment(NamedTuple):
+    """The venue's word that a corporate action has changed what it holds for us."""
+
+    action: CorporateAction
+    after: Decimal  # units held of the symbol it has now
+    cash: Decimal  # paid to us (negative: from us)
+    currency: str
+    market_time: int
+
+
 class Holdings(NamedTuple):
     """What the venue says the account holds: cash by currency, quantity by symbol (zeros left out)."""
 
     cash: dict[str, Decimal]
     positions: dict[str, Decimal]
+
+
+Report = Fill | OrderReport | Adjustment
+"""What a venue says unasked."""
 
 
 class Broker(Protocol):
@@ -82,8 +84,11 @@ class Broker(Protocol):
     async def fills_since(self, executed_at: int) -> Sequence[Fill]:
         """Fills executed at or after a market time, oldest first; the refill after any gap."""
 
+    async def adjustments(self) -> Sequence[Adjustment]:
+        """Every corporate action the venue has applied to this account, oldest first; the refill after any gap."""
+
     async def holdings(self) -> Holdings:
         """Cash and positions as the venue has them."""
 
-    async def next_reports(self) -> Sequence[Fill | OrderReport]:
+    async def next_reports(self) -> Sequence[Report]:
         """Waits for news and returns all that is there, in the venue's order. `exec_key` as in `fills_since`."""

@@ -1,13 +1,13 @@
 """The port every source of market data speaks through."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from libs.domain.actions import CorporateAction
 from libs.domain.instruments import Instrument
 from libs.domain.market import BadRow, MarketEvent
-
-FillOn = Literal["quote", "bar", "quote_bar"]
-"""What a simulated fill of a symbol waits for: the next quote, trade bar's open, or quote bar's open."""
+from libs.quant.bars import BarsOf
+from libs.quant.fills import FillOn
 
 
 class FeedStep(NamedTuple):
@@ -29,7 +29,9 @@ class MarketDataFeed(Protocol):
     instruments: Sequence[Instrument]
     timeframes: tuple[str, ...]  # of the bars it leads to, finest first
     recorded_bars: bool  # bars come whole from the feed and are not built from ticks
+    bars_of: Mapping[str, BarsOf]  # by symbol; those the feed gives and those to be built from its ticks
     fill_on: Mapping[str, FillOn]  # by symbol
+    actions: Sequence[CorporateAction]  # all of its timeline
     start: int  # market time at which a new session begins
     speed: float  # market seconds per host second unless the operator says otherwise
 

@@ -15,7 +15,7 @@ BARS: Final = 2
 
 
 class Placed(NamedTuple):
-    """An event and its place. No two of a timeline share all of the first five fields."""
+    """An event and its place. Those of one row keep the order in which the row gave them."""
 
     time: int  # when it becomes known, market time
     rank: int  # QUOTES, TRADES, BARS
@@ -27,6 +27,6 @@ class Placed(NamedTuple):
 
 def steps_of(streams: Iterable[Iterable[Placed]]) -> Iterator[FeedStep]:
     """One step per distinct time of streams that are each ascending in time, as lazily as they are."""
-    by_time = itemgetter(0)
+    by_time, by_place = itemgetter(0), itemgetter(1, 2, 3, 4)
     for time, placed in groupby(merge(*streams, key=by_time), key=by_time):
-        yield FeedStep(time, [event for *_, event in sorted(placed)])
+        yield FeedStep(time, [event for *_, event in sorted(placed, key=by_place)])

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from pathlib import Path
 
+import msgspec
+
 from libs.common.clocks import SECOND
 from libs.common.database import CopyWriter, Database
 from libs.common.ids import uuid7
@@ -12,7 +14,8 @@ from libs.common.settings import from_toml
 from libs.domain.configuration import SystemConfig
 from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, SIGNALS
 from libs.quant.bars import GRACE_NS
-from libs.store import market, sessions
+from libs.quant.fills import terms_of, written
+from libs.store import actions, market, sessions
 from libs.store.sessions import Session
 from libs.venues.feed import MarketDataFeed
 from services.data_collector.collect import Collector
@@ -65,6 +68,7 @@ async def _session(
     mode = "lockstep" if settings.lockstep else "free"
     speed = settings.speed or feed.speed
     await sessions.register_instruments(database, feed.instruments)
+    await database.write(actions.store(feed.actions))
     found = await sessions.resumable(database, feed.name, feed.seed, mode)
     if found is not None:
         log.info("resuming session %s of %s at market time %d", found.session_id, found.feed, found.market_time)
@@ -80,7 +84,11 @@ async def _session(
         timeframes=tuple(feed.timeframes),
         grace_ns=0 if feed.recorded_bars else GRACE_NS,
         start_time=feed.start,
-        fills={"on": dict(feed.fill_on), "latency_ns": int(system.paper.latency_ms * SECOND / 1000)},
+        fills={
+            "on": dict(feed.fill_on),
+            "latency_ns": int(system.paper.latency_ms * SECOND / 1000),
+            "terms": written(terms_of(msgspec.structs.asdict(system.paper))),
+        },
         market_time=feed.start,
         horizon=0,
         step=0,

@@ -9,7 +9,7 @@ from typing import Final
 from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
 from libs.common.database import CopyWriter, Database, Unreachable, Write
-from libs.domain.market import BadRow, Bar, QuoteBar, TradeTick
+from libs.domain.market import BadRow, Bar, Quote, QuoteBar, TradeTick
 from libs.domain.names import TIMEFRAMES
 from libs.quant.bars import BarBuilder
 from libs.quant.market_checks import Checker
@@ -45,9 +45,11 @@ class Collector:
         self._database = database
         self._ticks = ticks
         self._host = host
-        self._checker = Checker(feed.instruments)
+        self._checker = Checker(feed.instruments, feed.actions)
         self._builders = (
-            {} if feed.recorded_bars else {i.symbol: BarBuilder(i.venue, i.symbol, session.timeframes) for i in feed.instruments}
+            {}
+            if feed.recorded_bars
+            else {i.symbol: BarBuilder(i.venue, i.symbol, session.timeframes, of=feed.bars_of[i.symbol]) for i in feed.instruments}
         )
         self.market_time = session.market_time
         self._stored_to = session.market_time - (1 if session.lockstep else 0)  # an interrupted lockstep step is played again, whole
@@ -94,7 +96,7 @@ class Collector:
     def rebuild(self, step: FeedStep) -> None:
         """An event from before the restart: it belongs into its bar and goes nowhere else."""
         for event in step.events:
-            if isinstance(event, TradeTick) and self._checker.refusal(event) is None:
+            if isinstance(event, Quote | TradeTick) and self._checker.refusal(event) is None:
                 self._builders[event.symbol].add(event)
                 self._due_changed = True
 
@@ -164,14 +166,16 @@ class Collector:
             if isinstance(event, Bar | QuoteBar):
                 self._bars.append(event)
                 continue
-            if isinstance(event, TradeTick) and self._builders:
+            if self._builders:
                 self._build(event)
             rows.append(tick_row(event))
             self.publisher.add(event)
         self._ticks.add(rows)
 
-    def _build(self, tick: TradeTick) -> None:
+    def _build(self, tick: Quote | TradeTick) -> None:
         builder = self._builders[tick.symbol]
+        if type(tick) is not builder.made_of:
+            return
         if not builder.add(tick):
             metrics.LATE_TICKS.labels(venue=tick.venue).inc()
         due = builder.next_due()

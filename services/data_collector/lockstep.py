@@ -1,7 +1,7 @@
 """Lockstep: the next market time comes only when every consumer has dealt with the last one (semantics 6).
 
-A step has two phases. `venue`: the step's events fill, expire and are booked. `decide`: strategies step on its bars,
-and what they set in motion comes to rest. A new order meets later steps only.
+A step has two phases. `venue`: the step's events fill, expire and are booked. `decide`: strategies step on its bars.
+What either sets in motion comes to rest before the next begins. A new order meets later steps only.
 """
 
 import asyncio
@@ -105,6 +105,6 @@ class Lockstep:
         acknowledged = await lockstep.acknowledged(self._database, self._session.session_id, phase)
         wanted = self._venues if phase == "venue" else frozenset({DECIDES})
         missing = sorted(name for name in wanted if acknowledged.get(name, 0) < self._step)
-        if not missing and phase == "decide" and not await lockstep.at_rest(self._database, self._session.session_id):
+        if not missing and not await lockstep.at_rest(self._database, self._session.session_id):
             return ["orders under way"]
         return missing

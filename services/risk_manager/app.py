@@ -17,8 +17,9 @@ from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConf
 from libs.domain.instruments import Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS
+from libs.quant.adjustments import Adjustments
 from libs.quant.risk.limits import Limits
-from libs.store import sessions
+from libs.store import actions, sessions
 from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
@@ -114,7 +115,9 @@ async def _account(
     database = context.database(f"risk:{account.account_id}")
     lease = Lease(context.database("lease"), f"risk:{account.account_id}", context.holder, context.clock)
     finest = session.timeframes[0]
-    store = RiskStore(database, account.account_id, session.venue, finest, TIMEFRAMES[finest])
+    late_ns = TIMEFRAMES[finest] + session.grace_ns
+    store = RiskStore(database, account.account_id, session.session_id, session.venue, finest, late_ns)
+    adjustments = Adjustments(await actions.of_venue(database, session.venue), session.start_time)
     journal = PostgresJournal(database, context.bus, context.clock)
     while not over.is_set():
         if not await _funded(store, over) or not await lease.acquire(RiskStage.streams, over):
@@ -130,6 +133,7 @@ async def _account(
             instruments=instruments,
             strategies=rules.strategies,
             limits=rules.limits,
+            adjustments=adjustments,
             fleet_tag=rules.fleet_tag,
             latency=latency,
         )

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from libs.common import metrics
 from libs.common.clocks import HostClock, MarketClock
 from libs.common.database import Rejected, Write
@@ -13,12 +15,12 @@ from libs.common.journal import Cursor, Entry, Hop, Move, Outgoing
 from libs.common.latency import Latency
 from libs.common.leases import Lease
 from libs.domain.configuration import StrategyConfig
-from libs.domain.identity import client_order_id, order_id
 from libs.domain.instruments import Instrument
 from libs.domain.messages import RiskAlert, Signal
 from libs.domain.orders import CancelRequest, Order
 from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS, Channel
-from libs.quant.risk.assess import Verdict, Waiting, assess_all, expires_at
+from libs.quant.adjustments import Adjustments
+from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
@@ -52,6 +54,7 @@ class RiskStage:
         instruments: Mapping[str, Instrument],
         strategies: Sequence[StrategyConfig],
         limits: Limits,
+        adjustments: Adjustments,
         fleet_tag: str,
         latency: Latency,
     ) -> None:
@@ -65,6 +68,7 @@ class RiskStage:
         self._instruments = instruments
         self._strategies = strategies
         self._limits = limits
+        self._adjustments = adjustments
         self._fleet_tag = fleet_tag
         self._verdicts: list[Verdict] = []
         self.waits = True  # whether a signal waits for orders of its book to end
@@ -75,11 +79,11 @@ class RiskStage:
         """Reads, judges, and says what to write. None when nothing is queued and nothing waits to be decided again."""
         signals, updates = cursors[SIGNALS_STREAM], cursors[UPDATES_STREAM]
         now = self._market.now()
-        snapshot = await self._store.read(signals.no, limit, now, self._session.grace_ns)
+        snapshot = await self._store.read(signals.no, limit, now)
         self.waits = bool(snapshot.waiting)
         if not snapshot.queued and not snapshot.waiting and snapshot.updates == updates.no:
             return await self._passed_over(signals.no, now)
-        hop = self.decide(snapshot, now)
+        hop = self.decide(snapshot)
         consumer = self._lease.name
         if snapshot.queued:
             hop.moves.append(Move(consumer, SIGNALS_STREAM, signals.no, snapshot.queued[-1].no, signals.epoch))
@@ -97,11 +101,11 @@ class RiskStage:
             return None
         metrics.BACKSTOP.labels(consumer=self._lease.name).inc()
         log.error("%d signals were passed over without an answer; assessing message %d now", len(missed), missed[0])
-        hop = self.decide(await self._store.read(missed[0] - 1, 1, now, self._session.grace_ns), now)
+        hop = self.decide(await self._store.read(missed[0] - 1, 1, now))
         hop.writes.insert(0, Write("select lease_guard(%s, %s)", (self._lease.name, self._lease.epoch)))
         return hop
 
-    def decide(self, snapshot: Snapshot, now: int) -> Hop:
+    def decide(self, snapshot: Snapshot) -> Hop:
         """What one snapshot leads to.
 
         Raises:
@@ -115,16 +119,16 @@ class RiskStage:
         waiting = [Waiting(w.signal.signal(), w.legs) for w in snapshot.waiting]
         view = view_of(
             snapshot,
-            now,
             self._market,
             account=self._account,
             session=self._session,
             instruments=self._instruments,
             strategies=self._strategies,
+            adjustments=self._adjustments,
         )
         self._verdicts = assess_all(waiting, fresh, view, self._limits)
         self.waits = any(verdict.kind == "WAITING" for verdict in self._verdicts) or bool(waiting)
-        return self._effects(self._verdicts, now)
+        return self._effects(self._verdicts, snapshot.now)
 
     def _effects(self, verdicts: Sequence[Verdict], now: int) -> Hop:
         hop = Hop()
@@ -154,26 +158,7 @@ class RiskStage:
         return Outgoing(stream, channel.address, key, self._sealer.seal(stream, payload, ts_event_ns=now, trace=str(trace)))
 
     def _order(self, signal: Signal, leg: Leg) -> Order:
-        id_ = order_id(signal.signal_id, leg.n)
-        return Order(
-            order_id=id_,
-            client_order_id=client_order_id(self._fleet_tag, id_, 1),
-            account_id=self._account.account_id,
-            venue=self._account.venue,
-            session_id=self._session.session_id,
-            strategy_id=signal.strategy_id,
-            symbol=signal.symbol,
-            signal_id=signal.signal_id,
-            leg=leg.n,
-            side=leg.side,
-            order_type="limit",
-            quantity=leg.instrument.quantity(leg.lots),
-            price=leg.instrument.price(leg.price),
-            time_in_force="GTD",
-            decided_at=signal.decided_at,
-            valid_until=signal.valid_until,
-            expires_at=expires_at(signal, self._session.grace_ns),
-        )
+        return order_of(signal, leg, fleet_tag=self._fleet_tag, venue=self._account.venue, grace_ns=self._session.grace_ns)
 
     def _assessment(self, verdict: Verdict) -> Assessment:
         signal, refusal = verdict.signal, verdict.refusal
@@ -188,6 +173,7 @@ class RiskStage:
             refusal.reason if refusal else verdict.reason,
             refusal.limit if refusal else "",
             refusal.seen if refusal else "",
+            msgspec.json.encode(verdict.checks).decode(),
         )
 
     def _alert(self, verdict: Verdict, now: int) -> RiskAlert:

@@ -5,22 +5,25 @@ from collections.abc import Mapping, Sequence
 from libs.common.clocks import MarketClock
 from libs.domain.configuration import StrategyConfig
 from libs.domain.instruments import Instrument
-from libs.quant.risk.view import OpenOrder, Terms, View
+from libs.quant.adjustments import Adjustments
+from libs.quant.risk.assess import terms_of
+from libs.quant.risk.view import OpenOrder, View
 from libs.store.risk import OpenRow, Snapshot
 from libs.store.sessions import Account, Session
 
 
 def view_of(
     snapshot: Snapshot,
-    now: int,
     clock: MarketClock,
     *,
     account: Account,
     session: Session,
     instruments: Mapping[str, Instrument],
     strategies: Sequence[StrategyConfig],
+    adjustments: Adjustments,
 ) -> View:
-    """One account as of a snapshot; `now` is the market time it was read for."""
+    """One account as of a snapshot. A close from before a split counts in today's units."""
+    now = snapshot.now
     return View(
         account_id=account.account_id,
         account_name=account.name,
@@ -31,13 +34,14 @@ def view_of(
         speed=0.0 if session.lockstep else session.speed,
         grace_ns=session.grace_ns,
         instruments=instruments,
-        terms={s.id: Terms(s.allocation, s.no_trade_band) for s in strategies},
+        terms={s.id: terms_of(s) for s in strategies},
         cash=dict(snapshot.cash),
-        marks=dict(snapshot.marks),
+        marks={symbol: adjustments.carried(symbol, close, start, now) for symbol, close, start in snapshot.marks},
         killed=frozenset(snapshot.killed),
         positions={(s, symbol): instruments[symbol].lots(q) for s, symbol, q in snapshot.positions},
         open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],
         ordered=dict(snapshot.ordered),
+        checks=[],
     )
 
 

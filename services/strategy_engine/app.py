@@ -5,8 +5,9 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from libs.common import metrics
 from libs.common.bus import Bus
@@ -20,11 +21,15 @@ from libs.domain.configuration import StrategiesConfig, StrategyConfig
 from libs.domain.market import Bar
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
+from libs.domain.states import StoredState
 from libs.domain.streams import CONTROL, SIGNALS
-from libs.store import lockstep, market, sessions, strategies
+from libs.quant.adjustments import Adjustments
+from libs.quant.folds.assembly import assembled
+from libs.quant.folds.fold import Fold, Playing, StrategyFault
+from libs.store import actions, lockstep, market, sessions, strategies
+from libs.store.market import BarEvent
 from libs.store.market_reader import Closing, MarketReader
 from libs.store.sessions import Session
-from services.strategy_engine.folds import Fold, folds_of
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +61,13 @@ async def work(context: Context, settings: Settings) -> None:
                 commands.cancel()
 
 
+class Emitted(NamedTuple):
+    """A signal, and its fold's state just after."""
+
+    signal: Signal
+    stored: StoredState
+
+
 class Engine:
     """All folds of one session. One transaction for all signals of the bars that closed together."""
 
@@ -66,7 +78,7 @@ class Engine:
         self._session = session
         self._reader = reader
         self.folds: list[Fold] = []
-        self._by_market: dict[tuple[str, str], list[Fold]] = {}
+        self._by_timeframe: dict[str, list[Fold]] = {}
         self._configured: Sequence[StrategyConfig] = ()
         self._enabled: frozenset[str] = frozenset()
         self._paused = False
@@ -112,32 +124,41 @@ class Engine:
             await self._store(self.folds)
 
     async def _decide(self, closings: Sequence[Closing]) -> None:
-        signals: list[Signal] = []
-        changed: list[Fold] = []
+        emitted: list[Emitted] = []
         for closing in closings:
-            for bar in closing.bars:
-                if isinstance(bar, Bar):
-                    stepped = self._step(bar, closing.market_time, closing.noticed_ns)
-                    signals += [signal for _, signal in stepped]
-                    changed += [fold for fold, _ in stepped]
-        signals.sort(key=lambda s: (s.bar_time + TIMEFRAMES[s.timeframe], s.strategy_id, s.symbol))
-        await self._emit(signals, changed, closings[-1].step)
+            emitted += self._step(closing.bars, closing.noticed_ns)
+        emitted.sort(key=lambda e: (e.signal.decided_at, e.signal.strategy_id, e.signal.symbol))
+        await self._emit(emitted, closings[-1].step)
 
-    def _step(self, bar: Bar, decided_at: int, triggered_ns: int) -> Iterable[tuple[Fold, Signal]]:
-        stepped = []
-        for fold in self._by_market.get((bar.symbol, bar.timeframe), ()):
-            live = fold.strategy_id in self._enabled and not self._paused
-            signal = fold.step(bar, live=live, decided_at=decided_at, triggered_ns=triggered_ns)
-            if signal is not None:
-                stepped.append((fold, signal))
-        return stepped
+    def _step(self, bars: Iterable[BarEvent], triggered_ns: int) -> list[Emitted]:
+        """Folds in bars that became known one after another; those that start together go in together."""
+        emitted: list[Emitted] = []
+        trades = (bar for bar in bars if isinstance(bar, Bar))
+        for (timeframe, start), together in groupby(trades, key=lambda bar: (bar.timeframe, bar.start)):
+            by_symbol = {bar.symbol: bar for bar in together}
+            for fold in list(self._by_timeframe.get(timeframe, ())):
+                live = fold.strategy_id in self._enabled and not self._paused
+                try:
+                    said = fold.step(by_symbol, start, live=live, triggered_ns=triggered_ns)
+                except StrategyFault as error:
+                    self._by_timeframe[timeframe].remove(fold)  # until the next start; the others go on
+                    self.folds.remove(fold)
+                    metrics.STRATEGY_FAULTS.labels(strategy=fold.strategy_id).inc()
+                    log.critical("%s; it says nothing more until strategy_engine is started again", error)
+                    continue
+                if said:
+                    stored = fold.stored()
+                    emitted += [Emitted(signal, stored) for signal in said]
+        return emitted
 
-    async def _emit(self, signals: Sequence[Signal], changed: Sequence[Fold], step: int) -> None:
+    async def _emit(self, emitted: Sequence[Emitted], step: int) -> None:
         """Signals with the states they came from, and in lockstep the acknowledgement, in one transaction."""
         hop = Hop()
-        if changed:
-            hop.writes.append(strategies.store_states(self._session.session_id, [f.stored() for f in dict.fromkeys(changed)]))
-            hop.writes.append(strategies.store_signals(signals))
+        signals = [e.signal for e in emitted]
+        if emitted:
+            newest = {(e.stored.strategy_id, e.stored.symbol): e.stored for e in emitted}
+            hop.writes.append(strategies.store_states(self._session.session_id, list(newest.values())))
+            hop.writes.append(strategies.store_signals([(e.signal, e.stored.state) for e in emitted]))
         if step:
             hop.writes.append(lockstep.acknowledge(self._session.session_id, CONSUMER, "decide", step))
         hop.out = [
@@ -170,21 +191,29 @@ class Engine:
         if current is None or current.session_id != self._session.session_id:
             self._reader.finished = True
             return
-        accounts = {a.name: a.account_id for a in await sessions.accounts(self._database, current.session_id)}
-        symbols = sorted(await sessions.instruments(self._database, current.venue))
+        speed = 0.0 if current.lockstep else current.speed
+        accounts = {
+            a.name: Playing(current.session_id, a.account_id, speed, current.grace_ns)
+            for a in await sessions.accounts(self._database, current.session_id)
+        }
+        instruments = await sessions.instruments(self._database, current.venue)
+        adjustments = Adjustments(await actions.of_venue(self._database, current.venue), current.start_time)
         try:
-            self.folds = folds_of(self._configured, symbols, accounts, current)
+            found = assembled(self._configured, instruments, current.timeframes, accounts, adjustments)
         except ValueError as error:
             raise ConfigError(f"config/strategies.toml: {error}") from error
+        for reason in found.left_out:
+            log.info("not run on %s: %s", current.feed, reason)
+        self.folds = found.folds
         stored = {(s.strategy_id, s.symbol): s for s in await strategies.states(self._database, current.session_id)}
         for fold in self.folds:
             state = stored.get((fold.strategy_id, fold.symbol))
             if state is not None and not fold.restore(state):
                 log.info("strategy %s on %s has new parameters and starts afresh", fold.strategy_id, fold.symbol)
-        by_market: defaultdict[tuple[str, str], list[Fold]] = defaultdict(list)
+        by_timeframe: defaultdict[str, list[Fold]] = defaultdict(list)
         for fold in self.folds:
-            by_market[fold.symbol, fold.timeframe].append(fold)
-        self._by_market = dict(by_market)
+            by_timeframe[fold.timeframe].append(fold)
+        self._by_timeframe = dict(by_timeframe)
         self._look, self._looked_at = True, float("-inf")
         await self._refresh_switches()
         self._reader.start_from(_folded_until(current))
@@ -199,15 +228,7 @@ class Engine:
         oldest = [min(f.bar_time for f in self.folds if f.timeframe == t) for t in frames]
         oldest = [start or session.start_time - 1 for start in oldest]  # the declared anchor: the session's beginning
         bars = await market.bars_between(self._database, session.venue, frames, [TIMEFRAMES[t] for t in frames], oldest, known_by)
-        signals: list[Signal] = []
-        changed: list[Fold] = []
-        for bar in bars:
-            if isinstance(bar, Bar):
-                known = bar.start + TIMEFRAMES[bar.timeframe] + session.grace_ns
-                for fold, signal in self._step(bar, known, 0):
-                    changed.append(fold)
-                    signals.append(signal)
-        await self._emit(signals, changed, 0)
+        await self._emit(self._step(bars, 0), 0)
 
     async def _refresh_switches(self) -> None:
         now = asyncio.get_running_loop().time()

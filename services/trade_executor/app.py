@@ -6,20 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from libs.common.consumer import Bell, Consumer
 from libs.common.database import LeaseLost, Unreachable, Write
 from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.runner import Context
-from libs.common.settings import ConfigError, Settings, from_toml
+from libs.common.settings import Settings, from_toml
+from libs.domain.actions import CorporateAction
 from libs.domain.configuration import PaperConfig, SystemConfig
 from libs.domain.instruments import Instrument
 from libs.domain.market import Quote, TradeTick
 from libs.domain.orders import Status
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
-from libs.domain.trades import Fill
-from libs.quant.fills import FillTerms
-from libs.store import sessions
+from libs.quant.fills import terms_of
+from libs.store import actions, sessions
 from libs.store.execution import ExecutionStore
 from libs.store.market_reader import MarketReader
 from libs.store.sessions import Account, Session
@@ -28,7 +30,7 @@ from libs.venues.paper.broker import PaperBroker
 from services.trade_executor import reconcile
 from services.trade_executor.hop import Held
 from services.trade_executor.send import Sender, evidence_of
-from services.trade_executor.stage import ExecutionStage, Shown
+from services.trade_executor.stage import ExecutionStage, News
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +50,10 @@ async def work(context: Context, settings: Settings) -> None:
         context.sealer.session_id = session.session_id
         accounts = await sessions.accounts(database, session.session_id)
         instruments = await sessions.instruments(database, session.venue)
+        upcoming = within(session, await actions.of_venue(database, session.venue))
         async with asyncio.TaskGroup() as group:
             for account in accounts:
-                group.create_task(AccountDesk(context, settings, system.paper, session, account, instruments).run())
+                group.create_task(AccountDesk(context, settings, system.paper, session, account, instruments, upcoming).run())
 
 
 class AccountDesk:
@@ -60,17 +63,19 @@ class AccountDesk:
         self,
         context: Context,
         settings: Settings,
-        terms: PaperConfig,
+        paper: PaperConfig,
         session: Session,
         account: Account,
         instruments: Mapping[str, Instrument],
+        upcoming: Sequence[CorporateAction] = (),
     ) -> None:
         self._context = context
         self._path = Path(settings.state_dir) / "paper" / f"{account.account_id}.log"
-        self._terms = terms
+        self._paper = paper
         self._session = session
         self._account = account
         self._instruments = instruments
+        self._upcoming = upcoming
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._journal = PostgresJournal(self._database, context.bus, context.clock)
@@ -162,10 +167,7 @@ class AccountDesk:
         """
         fills = self._session.fills
         aggregated_bars = self._session.grace_ns if "bar" in fills["on"].values() else 0
-        try:
-            terms = FillTerms(**{name: getattr(self._terms, name) for name in FillTerms.__struct_fields__})
-        except ValueError as error:
-            raise ConfigError(f"config/system.toml, [paper]: {error}") from error
+        terms = terms_of(fills.get("terms") or msgspec.structs.asdict(self._paper))  # what a session began with it keeps
         while not (self._over.is_set() or self._context.stopping.is_set()):
             try:
                 return PaperBroker.open(
@@ -179,6 +181,7 @@ class AccountDesk:
                     clock=self._context.clock,
                     allow_short=self._account.allow_short,
                     bar_grace_ns=aggregated_bars,
+                    actions=self._upcoming,
                 )
             except BookLocked as error:
                 log.warning("waiting for the paper book: %s", error)
@@ -237,8 +240,8 @@ class AccountDesk:
                 await asyncio.sleep(0.2)
 
     async def _look(self, broker: PaperBroker, sender: Sender, held: Sequence[Held]) -> None:
-        fills = await reconcile.missed_fills(broker, self._store)
-        self._show([*fills, *await reconcile.looked_up(broker, held, sender.in_flight)])
+        missed = await reconcile.missed(broker, self._store, self._account.account_id, self._session)
+        self._show([*missed, *await reconcile.looked_up(broker, held, sender.in_flight)])
 
     async def _reconcile(self, broker: PaperBroker, sender: Sender) -> None:
         """Unknown orders each second, everything each half minute."""
@@ -280,7 +283,7 @@ class AccountDesk:
 
     # --- wiring
 
-    def _show(self, evidence: Sequence[Shown | Fill]) -> None:
+    def _show(self, evidence: Sequence[News]) -> None:
         if evidence:
             self._stage.show(evidence)
             self._bell.ring()
@@ -297,6 +300,12 @@ class AccountDesk:
         await self._context.stopping.wait()
         self._over.set()
         self._bell.ring()
+
+
+def within(session: Session, found: Sequence[CorporateAction]) -> list[CorporateAction]:
+    """The corporate actions that the session plays: other sessions of the same venue have other symbols and times."""
+    traded = session.fills["on"]
+    return [a for a in found if a.effective > session.start_time and {a.symbol, a.new_symbol or a.symbol} <= traded.keys()]
 
 
 def _first(error: BaseException) -> BaseException:

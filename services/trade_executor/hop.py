@@ -1,5 +1,6 @@
 """One hop's worth of change to orders and books, gathered decision by decision and written in one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
@@ -8,16 +9,18 @@ from uuid import UUID
 from libs.common.database import Write
 from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing
-from libs.domain.booking import Booked, book
+from libs.domain.booking import Booked, action_transaction, book, book_action, joined
 from libs.domain.books import Position
 from libs.domain.instruments import Instrument
-from libs.domain.ledger import Entry
+from libs.domain.ledger import Entry, action_mark
 from libs.domain.messages import PositionUpdate
 from libs.domain.orders import Order, OrderEvent, Status, Step
 from libs.domain.streams import ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED, Channel
 from libs.domain.trades import Fill, Trade
+from libs.quant.exchange.adjust import shared
 from libs.store import execution
 from libs.store.execution import OrderChange, OrderRow
+from libs.venues.broker import Adjustment
 
 _PRICE_STEP: Final = Decimal(1).scaleb(-12)
 
@@ -97,6 +100,32 @@ class Change:
         self.trades.append(booked.trade)
         self.entries += booked.entries
 
+    def adjust(
+        self,
+        account_id: str,
+        adjustment: Adjustment,
+        positions: Mapping[tuple[str, str], Position],
+        instruments: Mapping[str, Instrument],
+    ) -> None:
+        """A corporate action goes into every book that holds its symbol, and on record even when none does.
+
+        Args:
+            positions: all books of the account as they are now.
+        """
+        action = adjustment.action
+        self.entries.append(action_mark(action_transaction(account_id, action), action.symbol))
+        books = {strategy: held for (strategy, symbol), held in positions.items() if symbol == action.symbol and held.quantity}
+        shares = shared(books, adjustment.after, adjustment.cash, action, instruments[action.symbol])
+        for strategy, (position, cash) in shares.items():
+            self.entries += book_action(
+                account_id, strategy, action, books[strategy].quantity, position.quantity, adjustment.currency, cash
+            )
+            if action.new_symbol:
+                self.positions[strategy, action.symbol] = Position()
+                held = positions.get((strategy, action.new_symbol), Position())
+                position = joined(held, position, instruments[action.new_symbol].multiplier)
+            self.positions[strategy, action.new_symbol or action.symbol] = position
+
     def as_hop(self, sealer: Sealer, account_id: str, epoch: int) -> Hop:
         """The statements and messages; without any when nothing changed."""
         hop = Hop(writes=list(self.writes))
@@ -114,7 +143,9 @@ class Change:
             hop.writes.append(execution.store_events(self.events))
         if self.trades:
             hop.writes.append(execution.store_trades(self.trades))
+        if self.positions:
             hop.writes.append(execution.store_positions(account_id, self.positions, self.market_time))
+        if self.entries:
             hop.writes.append(execution.store_entries(account_id, self.entries, {t.trade_id: t.trade_id for t in self.trades}))
             hop.writes += execution.store_cash(account_id, self.entries)
         hop.out = [

@@ -1,16 +1,20 @@
-"""Record against venue: fills that were missed, orders whose truth only the venue knows, and whether the sums agree."""
+"""Record against venue: what was missed, orders whose truth only the venue knows, and whether the sums agree."""
 
 import logging
 from collections.abc import Sequence, Set
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from libs.common import metrics
 from libs.common.clocks import SECOND
-from libs.domain.orders import Evidence, Status
+from libs.domain.booking import action_transaction
+from libs.domain.names import TIMEFRAMES
+from libs.domain.orders import Evidence, Status, VenueOrder
 from libs.domain.trades import Fill
 from libs.store.execution import ExecutionStore
-from libs.venues.broker import Broker, VenueOrder
+from libs.store.sessions import Session
+from libs.venues.broker import Adjustment, Broker
 from services.trade_executor.hop import Held
 from services.trade_executor.stage import Shown
 
@@ -27,9 +31,29 @@ _STATUS: Final = {
 }
 
 
-async def missed_fills(broker: Broker, store: ExecutionStore) -> Sequence[Fill]:
-    """Fills the venue has since shortly before the newest one we booked; those that are booked already change nothing."""
-    return await broker.fills_since(max(0, await store.last_executed_at() - OVERLAP_NS))
+async def missed(broker: Broker, store: ExecutionStore, account_id: str, session: Session) -> list[Fill | Adjustment]:
+    """What the venue has that may not be in the books, in the order in which it happened there.
+
+    That is every corporate action that is not booked, and the fills since shortly before the newest one we booked: those
+    that are booked already change nothing.
+    """
+    told = {action_transaction(account_id, a.action): a for a in await broker.adjustments()}
+    booked = await store.in_ledger(list(told)) if told else set()
+    fills = await broker.fills_since(max(0, await store.last_executed_at() - OVERLAP_NS))
+    happened: list[Fill | Adjustment] = [a for transaction, a in told.items() if transaction not in booked]
+    return sorted([*happened, *fills], key=partial(_happened, session))
+
+
+def _happened(session: Session, item: Fill | Adjustment) -> tuple[int, bool]:
+    """A fill after the corporate actions that held when it was made.
+
+    A fill on a bar is dated to the bar's start, which of a coarse bar may lie before the open, and so before the time
+    from which an action holds; the bar's end does not.
+    """
+    if isinstance(item, Adjustment):
+        return item.action.effective, False
+    on_bar = session.fills["on"].get(item.symbol, "quote") != "quote"
+    return item.executed_at + (TIMEFRAMES[session.timeframes[0]] - 1 if on_bar else 0), True
 
 
 async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str]) -> list[Shown]:

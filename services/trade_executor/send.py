@@ -9,13 +9,12 @@ from libs.common import metrics
 from libs.common.clocks import HostClock
 from libs.common.leases import Lease
 from libs.domain.orders import Evidence, Order
-from libs.domain.trades import Fill
-from libs.venues.broker import Broker, NotSent, OrderReport, OutcomeUnknown, Refused
-from services.trade_executor.stage import Shown
+from libs.venues.broker import Broker, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from services.trade_executor.stage import News, Shown
 
 log = logging.getLogger(__name__)
 
-Show = Callable[[Sequence[Shown | Fill]], None]
+Show = Callable[[Sequence[News]], None]
 
 
 class Sender:
@@ -80,6 +79,6 @@ class Sender:
         self._show([answer])
 
 
-def evidence_of(reports: Sequence[Fill | OrderReport]) -> list[Shown | Fill]:
+def evidence_of(reports: Sequence[Report]) -> list[News]:
     """A venue's reports as evidence, in its order."""
-    return [r if isinstance(r, Fill) else Shown(r.client_order_id, r.evidence, r.filled, r.detail) for r in reports]
+    return [Shown(r.client_order_id, r.evidence, r.filled, r.detail) if isinstance(r, OrderReport) else r for r in reports]

@@ -19,6 +19,7 @@ from libs.common.envelope import Sealer
 from libs.common.journal import Cursor, Entry, Hop, Move
 from libs.common.leases import Lease
 from libs.common.logs import about
+from libs.domain.booking import action_transaction
 from libs.domain.books import Position
 from libs.domain.identity import order_of_client_id
 from libs.domain.instruments import Instrument
@@ -42,6 +43,7 @@ from libs.quant.dispatch import Standing, fates
 from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
 from libs.store.sessions import Account, Session
+from libs.venues.broker import Adjustment
 from services.trade_executor.hop import Change, Held
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,10 @@ class Shown(NamedTuple):
     evidence: Evidence
     filled: Decimal
     detail: str
+
+
+News = Shown | Fill | Adjustment
+"""What is to be believed, in the order in which it is shown."""
 
 
 class _Body(msgspec.Struct):
@@ -98,14 +104,14 @@ class ExecutionStage:
         self._open: dict[UUID, Held] = {}
         self._positions: dict[tuple[str, str], Position] = {}
         self._known = False  # whether _open and _positions are what the record says
-        self._evidence: list[Shown | Fill] = []
+        self._evidence: list[News] = []
         self._taken = 0
         self._change: Change | None = None
         self._step_done = 0
         self._looked_back = host.monotonic()
         self.settled = True  # nothing waits to be decided or written
 
-    def show(self, evidence: Sequence[Shown | Fill]) -> None:
+    def show(self, evidence: Sequence[News]) -> None:
         """Takes evidence in; it is kept until it is committed."""
         self._evidence += evidence
         self.settled = False
@@ -125,7 +131,11 @@ class ExecutionStage:
         cursor = cursors[STREAM]
         evidence = self._evidence[:BATCH]
         snapshot = await self._store.read(
-            cursor.no, limit, self._asked_for(evidence), [e.exec_key for e in evidence if isinstance(e, Fill)]
+            cursor.no,
+            limit,
+            self._asked_for(evidence),
+            [e.exec_key for e in evidence if isinstance(e, Fill)],
+            [self._transaction(e) for e in evidence if isinstance(e, Adjustment)],
         )
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
@@ -212,10 +222,12 @@ class ExecutionStage:
         self._positions = await self._store.positions()
         self._known = True
 
-    def _asked_for(self, evidence: Sequence[Shown | Fill]) -> list[UUID]:
+    def _asked_for(self, evidence: Sequence[News]) -> list[UUID]:
         """Ids of orders that evidence speaks of and that are not open: they have ended, or are none of ours."""
         ids = []
         for item in evidence:
+            if isinstance(item, Adjustment):
+                continue
             try:
                 id_ = order_of_client_id(item.client_order_id)
             except ValueError:
@@ -249,10 +261,15 @@ class ExecutionStage:
         if status is Status.PENDING_CANCEL:
             change.cancels.append(held.order)
 
-    def _believe(self, evidence: Sequence[Shown | Fill], snapshot: Snapshot, change: Change) -> None:
+    def _believe(self, evidence: Sequence[News], snapshot: Snapshot, change: Change) -> None:
         rows = {row.order_id: row for row in snapshot.orders}
-        booked = set(snapshot.booked)
+        booked, adjusted = set(snapshot.booked), set(snapshot.adjusted)
         for item in evidence:
+            if isinstance(item, Adjustment):
+                if self._transaction(item) not in adjusted:
+                    adjusted.add(self._transaction(item))
+                    self._adjust(item, change)
+                continue
             held = self._order_of(item.client_order_id, rows, change)
             if isinstance(item, Fill):
                 if item.exec_key not in booked:
@@ -286,6 +303,21 @@ class ExecutionStage:
         position = change.positions.get(held.book) or self._positions.get(held.book) or Position()
         step = after_fill(held.status, held.order.quantity, held.filled + fill.quantity)
         change.book(held, fill, position, self._instruments[held.order.symbol], step)
+
+    def _transaction(self, adjustment: Adjustment) -> UUID:
+        return action_transaction(self._account.account_id, adjustment.action)
+
+    def _adjust(self, adjustment: Adjustment, change: Change) -> None:
+        action = adjustment.action
+        log.info(
+            "%s of %s: the venue now holds %s, and paid %s %s",
+            action.kind,
+            action.symbol,
+            adjustment.after,
+            adjustment.cash,
+            adjustment.currency,
+        )
+        change.adjust(self._account.account_id, adjustment, self._positions | change.positions, self._instruments)
 
     def _contradiction(self, fill: Fill, held: Held | None) -> str | None:
         if held is None or held.order.account_id != self._account.account_id:

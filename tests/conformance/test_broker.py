@@ -13,15 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.domain.actions import CorporateAction
 from libs.domain.books import signed
-from libs.domain.orders import Evidence, Order, Side
+from libs.domain.orders import Evidence, Order, Side, VenueOrder
 from libs.domain.trades import Fill
-from libs.venues.broker import Broker, Holdings, NotSent, OrderReport, Refused, VenueOrder
+from libs.venues.broker import Adjustment, Broker, Holdings, NotSent, OrderReport, Refused, Report
+from libs.venues.paper.broker import PaperBroker
 from tests.paper import DEPOSIT, NEVER_LATE, D, a_quote, an_order, open_paper
+
+SPLIT = CorporateAction(venue="TEST", symbol="ALFA", effective=2_000, kind="split", ratio=D(7), reference_price=D(100))
 
 
 class Rig(Protocol):
-    """A broker and the hand that moves the venue behind it. The account begins with DEPOSIT and nothing else."""
+    """A broker and the hand that moves the venue behind it. The account begins with DEPOSIT and nothing else.
+
+    ALFA is split by SPLIT when the market gets there.
+    """
 
     broker: Broker
 
@@ -38,7 +45,7 @@ class Rig(Protocol):
 class PaperRig:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._paper = open_paper(path)
+        self._paper = self._opened()
         self.broker: Broker = self._paper
 
     def show(self, ts: int, ask: float, size: float) -> None:
@@ -49,8 +56,11 @@ class PaperRig:
 
     def restart(self) -> None:
         self._paper.close()
-        self._paper = open_paper(self._path)
+        self._paper = self._opened()
         self.broker = self._paper
+
+    def _opened(self) -> PaperBroker:
+        return open_paper(self._path, actions=[SPLIT])
 
     def close(self) -> None:
         self._paper.close()
@@ -78,7 +88,7 @@ ORDER = an_order(quantity=D(10), price=D("101.00"))
 ID = ORDER.client_order_id
 
 
-async def reports(rig: Rig) -> Sequence[Fill | OrderReport]:
+async def reports(rig: Rig) -> Sequence[Report]:
     async with asyncio.timeout(5):
         return await rig.broker.next_reports()
 
@@ -230,6 +240,34 @@ async def test_holdings_are_the_fold_of_the_fills(rig: Rig) -> None:
     rig.show(6, ask=103.0, size=5)
     assert {f.side for f in await rig.broker.fills_since(0)} == {"buy", "sell"}
     assert await rig.broker.holdings() == folded(await rig.broker.fills_since(0))
+
+
+async def test_a_split_ends_the_symbols_orders_and_changes_what_is_held(rig: Rig) -> None:
+    await rig.broker.submit(ORDER, NEVER_LATE)
+    rig.show(5, ask=100.0, size=4)
+    rig.pass_time(SPLIT.effective - 1)
+    await rig.broker.submit(an_order(2, expires_at=10_000), NEVER_LATE)
+    before = await rig.broker.holdings()
+    rig.pass_time(SPLIT.effective)
+    *_, end, split = await reports(rig)
+    assert isinstance(end, OrderReport)
+    assert end.evidence is Evidence.CANCELED
+    assert split == Adjustment(SPLIT, D(28), D(0), "USD", SPLIT.effective)
+    assert list(await rig.broker.open_orders()) == []
+    assert await rig.broker.holdings() == Holdings(before.cash, {"ALFA": D(28)})
+
+
+async def test_an_adjustment_is_made_once_and_told_again_after_a_restart(rig: Rig) -> None:
+    await rig.broker.submit(ORDER, NEVER_LATE)
+    rig.show(5, ask=100.0, size=100)
+    assert list(await rig.broker.adjustments()) == []
+    rig.pass_time(SPLIT.effective)
+    told = list(await rig.broker.adjustments())
+    assert [(item.action, item.after) for item in told] == [(SPLIT, D(70))]
+    rig.restart()
+    rig.pass_time(SPLIT.effective + 1)
+    assert list(await rig.broker.adjustments()) == told
+    assert (await rig.broker.holdings()).positions == {"ALFA": D(70)}
 
 
 class Submit(NamedTuple):

@@ -1,11 +1,6 @@
 """The real fleet in lockstep: whatever happens to its processes, the market decides what is traded."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +9,8 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from fleet.embedded.ports import free_port
-from fleet.embedded.server import wait_until
 from fleet.running import PORTS
-from tests.records import a_record
+from tests.e2e.running import a_fleet
 
 ENOUGH = 8  # trades
 LIMIT_S = 60
@@ -35,6 +28,7 @@ STORIES = {
         " order by executed_at, strategy_id, symbol"
     ),
 }
+TRADING = ("data_collector", "strategy_engine", "risk_manager", "trade_executor")
 
 
 class Played(NamedTuple):
@@ -45,7 +39,7 @@ class Played(NamedTuple):
 
     def story(self, until: int) -> dict[str, list[Any]]:
         with psycopg.connect(self.url) as record:
-            return {name: record.execute(query.format(until=f"at_ns({until})")).fetchall() for name, query in STORIES.items()}
+            return {name: record.execute(query.format(until=f"at_ns({until})").encode()).fetchall() for name, query in STORIES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -56,45 +50,14 @@ def replay() -> list[str]:
 
 @contextmanager
 def a_run(folder: Path, database_url: str, redis_url: str, replay: Sequence[str], *, kill: str | None = None) -> Iterator[Played]:
-    """Plays until enough is traded, on a record of its own. `kill` names a service to be killed in the middle."""
-    with a_record(database_url) as url:
-        offset = free_port() - min(PORTS.values())
-        state = {"STATE_DIR": str(folder), "PORT_OFFSET": str(offset), "DATABASE_URL": url, "REDIS_URL": redis_url}
-        arguments = ["run", "--lockstep", "--json", *replay]
-        with subprocess.Popen(
-            [sys.executable, "-c", "from fleet.cli import main; main()", *arguments],
-            env={**os.environ, **state},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as fleet:
-            try:
-                if kill is not None:
-                    assert wait_until(lambda: trades(url) >= ENOUGH // 2, LIMIT_S)
-                    os.kill(pid_of(PORTS[kill] + offset), signal.SIGKILL)
-                assert wait_until(lambda: trades(url) >= ENOUGH, LIMIT_S)
-                fleet.terminate()
-                out, said = fleet.communicate(timeout=LIMIT_S)
-            finally:
-                fleet.terminate()
-        report = json.loads(out.splitlines()[-1])
-        assert fleet.returncode == 0, said
-        assert report["restarts"] == (0 if kill is None else 1), said
-        with psycopg.connect(url) as record:
-            row = record.execute("select market_time from sessions").fetchone()
-        assert row is not None
-        yield Played(row[0], url)
-
-
-def trades(url: str) -> int:
-    with psycopg.connect(url) as record:
-        row = record.execute("select count(*) from trades").fetchone()
-    return row[0] if row else 0
-
-
-def pid_of(port: int) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/info", timeout=5) as answer:
-        return int(json.load(answer)["pid"])
+    """Plays until enough is traded. `kill` names a service to be killed in the middle."""
+    with a_fleet(folder, database_url, redis_url, ["--lockstep", *replay]) as fleet:
+        if kill is not None:
+            fleet.play_until_traded(ENOUGH // 2, LIMIT_S)
+            fleet.kill(kill)
+        fleet.play_until_traded(ENOUGH, LIMIT_S)
+        fleet.stop(restarts=0 if kill is None else 1)
+        yield Played(fleet.ask("select market_time from sessions"), fleet.url)
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +66,11 @@ def steady(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_ur
         yield played
 
 
-@pytest.mark.parametrize("kill", [None, *PORTS], ids=["nothing happens", *(f"{name} is killed" for name in PORTS)])
+@pytest.mark.parametrize("kill", [None, *TRADING], ids=["nothing happens", *(f"{name} is killed" for name in TRADING)])
 def test_a_market_played_again_gives_the_same_signals_orders_and_trades(
     tmp_path: Path, database_url: str, redis_url: str, replay: list[str], steady: Played, kill: str | None
 ) -> None:
+    assert set(TRADING) <= set(PORTS)
     with a_run(tmp_path / "state", database_url, redis_url, replay, kill=kill) as again:
         until = min(steady.market_time, again.market_time)
         first, second = steady.story(until), again.story(until)

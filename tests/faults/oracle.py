@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 
 from libs.domain.orders import AT_VENUE, OPEN, Evidence, IllegalIntent, Intent, Status, Step, after, after_fill, intend
-from libs.venues.paper.book import Accepted, Book, Filled, Record, decode
+from libs.quant.exchange.book import Accepted, Book, Filled, Record, decode
 from libs.venues.paper.book_file import read
 
 STALE_S: Final = 120  # market time after which an approved order that was neither sent nor expired has been forgotten

@@ -11,7 +11,7 @@ from libs.domain.booking import book
 from libs.domain.books import Position
 from libs.domain.ledger import deposit_entries
 from libs.domain.trades import Fill
-from libs.venues.paper.book import NEVER, Accepted, Ended, Filled, Opened, Record
+from libs.quant.exchange.book import NEVER, Accepted, Ended, Filled, Opened, Record
 from tests.faults.oracle import Balance, CursorRow, Event, Held, Left, Line, OrderRow, TradeRow, Verdict, violations
 from tests.paper import ALFA, an_order
 

@@ -16,13 +16,17 @@ from libs.common.clocks import SECOND
 from libs.common.database import CopyWriter, Database
 from libs.common.envelope import Sealer, opened
 from libs.common.runner import Context
+from libs.common.settings import from_toml
+from libs.domain.configuration import SystemConfig
 from libs.domain.market import BadRow, Bar, Clock, Quote, QuoteBar, TradeTick
 from libs.quant.bars import BarBuilder
-from libs.store import market, sessions
+from libs.quant.fills import terms_of
+from libs.store import actions, lockstep, market, sessions
 from libs.store.sessions import Session
 from libs.venues.feed import FeedStep, MarketDataFeed
 from services.data_collector import app
 from services.data_collector.collect import Collector
+from services.data_collector.lockstep import Lockstep
 from services.data_collector.pace import Pace
 from services.data_collector.publish import Publisher
 from services.data_collector.settings import CollectorSettings
@@ -30,6 +34,7 @@ from tests.factories import NOON
 from tests.fleets import configuration
 from tests.records import a_record
 from tests.scenes import SESSION, a_bar, begin, clear
+from tests.scripted_broker import a_split
 from tests.scripted_feed import Crash, PassingTime, ScriptedFeed, a_spread, a_trade, at, trades
 
 MINUTE = 60 * SECOND
@@ -162,6 +167,15 @@ async def test_a_late_tick_is_counted_and_rewrites_no_bar(database: Database, re
     await play(database, record, ScriptedFeed(script), time)
     assert REGISTRY.get_sample_value("tradewinds_late_ticks_total", {"venue": "TEST"}) == before + 1
     assert ("1s", NOON, 100.0, 100.0, 100.0, 100.0, 1.0) in await stored(database)
+
+
+async def test_a_price_after_a_split_is_believed_and_one_that_has_not_followed_is_not(
+    database: Database, record: str, time: PassingTime
+) -> None:
+    feed = ScriptedFeed(trades((0.1, 700.0), (1.0, 100.0), (1.1, 690.0), (1.2, 101.0)))
+    feed.actions = [a_split(NOON + SECOND)]
+    assert await play(database, record, feed, time)
+    assert await database.fetch("select reason from data_quarantine") == [("jump: expected a price within 50% of 100.0, got 690.0",)]
 
 
 # --- what is said
@@ -329,7 +343,7 @@ class Life:
     """The whole service in this process, on a feed that the test brings."""
 
     def __init__(self, record: str, redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        config = configuration(folder / "config")
+        config = self.config_dir = configuration(folder / "config")
         self._settings = CollectorSettings(database_url=record, redis_url=redis_url, config_dir=str(config), speed=1000.0)
         self._monkeypatch = monkeypatch
 
@@ -377,6 +391,18 @@ async def test_where_the_data_end_the_session_is_finished_and_the_next_start_ope
     assert await states(blank) == [("scripted1", "finished", "main"), ("scripted1", "running", "main-2")]
 
 
+async def test_a_session_opens_with_its_corporate_actions_and_fill_terms_on_record(service: Life, blank: Database) -> None:
+    feed = ScriptedFeed(trades((0.5, 100.0)))
+    feed.actions = [a_split(NOON + MINUTE, "0.333333333334"), a_split(NOON + 2 * MINUTE)]
+    await service.live(feed, "playing")
+    await service.live(feed, "playing")
+    assert [(a.effective, a.ratio) for a in await actions.of_venue(blank, "TEST")] == [(a.effective, a.ratio) for a in feed.actions]
+    session = await sessions.current(blank)
+    assert session is not None
+    system = from_toml(SystemConfig, service.config_dir, "system", "")
+    assert terms_of(session.fills["terms"]) == terms_of(msgspec.structs.asdict(system.paper))
+
+
 async def test_another_feed_suspends_the_first_which_goes_on_when_it_is_asked_for_again(service: Life, blank: Database) -> None:
     first, second = ScriptedFeed(trades((0.5, 100.0))), ScriptedFeed(trades((0.5, 100.0)), seed=2)
     await service.live(first, "playing")
@@ -398,6 +424,33 @@ async def test_new_accounts_are_not_concerned_with_what_was_said_before_them(ser
         ("orders.updates", 0),
         ("signals", 1),
     ]
+
+
+# --- lockstep
+
+
+async def test_no_phase_of_a_step_is_over_before_all_that_it_set_in_motion_is_at_rest(
+    database: Database, record: str, time: PassingTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = await sessions.current(database)
+    assert played is not None
+    session, heard, looked = replace(played, mode="lockstep"), Heard(), list[str]()
+
+    async def acknowledged(*_: object) -> dict[str, int]:
+        return {"executor:paper": 1, "strategy_engine": 1}
+
+    async def at_rest(*_: object) -> bool:
+        looked.append(heard.clocks[-1].phase)
+        return len(looked) % 2 == 0
+
+    monkeypatch.setattr(lockstep, "acknowledged", acknowledged)
+    monkeypatch.setattr(lockstep, "at_rest", at_rest)
+    publisher = Publisher(heard, Sealer("data_collector", time), time, session.session_id, 0.0)
+    feed = ScriptedFeed([at(1, a_spread(1, 99.0, 101.0))])
+    ticks = CopyWriter(database, "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
+    collector = Collector(feed, session, database, ticks, publisher, time)
+    assert await Lockstep(feed, collector, database, time).run(asyncio.Event())
+    assert looked == ["venue", "venue", "decide", "decide"]
 
 
 async def test_a_subscriber_on_the_real_bus_hears_the_ticks(database: Database, record: str, redis_url: str, time: PassingTime) -> None:

@@ -14,11 +14,12 @@ from fleet.cli import app
 from fleet.embedded.postgres import EmbeddedPostgres
 from fleet.embedded.processes import children, is_running
 from fleet.embedded.server import wait_until
+from fleet.running import PORTS
 from tests.fleets import configuration
 from tests.records import a_record
 
 LIMIT_S = 60
-HEALTHY = ["healthy"] * 4
+HEALTHY = ["healthy"] * len(PORTS)
 
 
 @pytest.fixture

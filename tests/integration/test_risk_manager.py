@@ -17,9 +17,11 @@ from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing, PostgresJournal
 from libs.common.latency import Latency
 from libs.common.leases import Lease
+from libs.domain.actions import CorporateAction
 from libs.domain.configuration import LimitConfig, StrategyConfig
 from libs.domain.identity import client_order_id, order_id
 from libs.domain.messages import Signal
+from libs.quant.adjustments import Adjustments
 from libs.store import strategies
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account
@@ -28,6 +30,7 @@ from tests.factories import NOON, SECOND, HandClock, a_limit, a_signal, the_limi
 from tests.paper import ALFA, COIN
 from tests.records import a_record
 from tests.scenes import GRACE, SESSION, a_bar, begin, clear, record
+from tests.scripted_broker import a_split
 
 NOW = NOON + GRACE
 FAST = StrategyConfig(id="fast", class_name="sma_cross", symbols=["*"], account="paper", allocation=1.0)
@@ -36,7 +39,9 @@ FAST = StrategyConfig(id="fast", class_name="sma_cross", symbols=["*"], account=
 class Desk:
     """One risk_manager on the account `paper`, in this process."""
 
-    def __init__(self, database: Database, account: Account, limits: Sequence[LimitConfig], holder: str) -> None:
+    def __init__(
+        self, database: Database, account: Account, limits: Sequence[LimitConfig], holder: str, actions: Sequence[CorporateAction]
+    ) -> None:
         self.database = database
         self.host = HandClock()
         self.market = MarketClock(self.host)
@@ -45,7 +50,7 @@ class Desk:
         self.journal = PostgresJournal(database, MemoryBus(), self.host)
         self.sealer = Sealer("test", self.host)
         stage = RiskStage(
-            RiskStore(database, account.account_id, SESSION.venue, "1s", SECOND),
+            RiskStore(database, account.account_id, SESSION.session_id, SESSION.venue, "1s", SECOND + GRACE),
             self.market,
             self.host,
             self.sealer,
@@ -55,6 +60,7 @@ class Desk:
             instruments={"ALFA": ALFA, "BTC/USD": COIN},
             strategies=[FAST, msgspec.structs.replace(FAST, id="slow")],
             limits=the_limits(*limits),
+            adjustments=Adjustments(actions, SESSION.start_time),
             fleet_tag="TEST",
             latency=Latency(),
         )
@@ -83,7 +89,7 @@ class Desk:
 
 async def say(journal: PostgresJournal, sealer: Sealer, *signals: Signal) -> None:
     out = [Outgoing("signals", "signals.fast", s.signal_id, sealer.seal("signals", s, ts_event_ns=NOW)) for s in signals]
-    await journal.commit(Hop(writes=[strategies.store_signals(signals)] if signals else [], out=out))
+    await journal.commit(Hop(writes=[strategies.store_signals([(signal, b"") for signal in signals])] if signals else [], out=out))
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +115,10 @@ async def account(database: Database) -> Account:
     return account
 
 
-async def desk_of(database: Database, account: Account, *limits: LimitConfig, holder: str = "one") -> Desk:
-    desk = Desk(database, account, limits, holder)
+async def desk_of(
+    database: Database, account: Account, *limits: LimitConfig, holder: str = "one", actions: Sequence[CorporateAction] = ()
+) -> Desk:
+    desk = Desk(database, account, limits, holder, actions)
     assert await desk.lease.acquire(RiskStage.streams, asyncio.Event())
     return desk
 
@@ -198,6 +206,14 @@ async def test_signals_of_one_batch_see_what_those_before_them_reserved(database
     await record(database, [a_bar(NOON - SECOND, 20_000.0, "BTC/USD")])
     await desk.judge(nth(0, 0.2), nth(0, 0.2, symbol="BTC/USD", reference_price=20_000.0))
     assert await verdicts(database) == [("APPROVED", ""), ("REFUSED", "RC-B02")]
+
+
+async def test_a_close_from_before_a_split_is_worth_its_part_after_it(database: Database, account: Account) -> None:
+    desk = await desk_of(database, account, a_limit("max_gross_exposure", 0.25, unit="equity"), actions=[a_split(NOON)])
+    await record(database, [a_bar(NOON - SECOND, 700.0), a_bar(NOON, 20_000.0, "BTC/USD")])
+    await database.fetch("insert into positions values ('paper', 'fast', 'ALFA', 70, 100, 0, now())")
+    await desk.judge(nth(1, 0.15, symbol="BTC/USD", reference_price=20_000.0))
+    assert await verdicts(database) == [("APPROVED", "")]
 
 
 async def test_messages_of_another_account_are_passed_over(database: Database, desk: Desk) -> None:

@@ -18,10 +18,10 @@ from libs.domain.identity import client_order_id, order_id
 from libs.domain.market import BadRow, Bar, Quote, QuoteBar, TradeTick
 from libs.domain.messages import VerdictKind
 from libs.domain.orders import Order
+from libs.domain.states import StoredState
 from libs.store import execution, market, risk, sessions, strategies
 from libs.store.market import BarEvent
 from libs.store.risk import Assessment
-from libs.store.strategies import StoredState
 from tests.factories import NOON, SECOND, a_signal
 from tests.records import a_record
 from tests.scenes import SESSION, a_bar, begin, clear
@@ -256,13 +256,13 @@ async def order(database: Database) -> Order:
         valid_until=NOON + SECOND,
         expires_at=NOON + 2 * SECOND,
     )
-    await database.write([strategies.store_signals([signal]), risk.store_assessments([verdict()]), risk.store_orders([made], 1)])
+    await database.write([strategies.store_signals([(signal, b"")]), risk.store_assessments([verdict()]), risk.store_orders([made], 1)])
     return made
 
 
 def verdict(kind: VerdictKind = "APPROVED", bar_time: int = NOON - SECOND) -> Assessment:
     signal = a_signal(0.5, bar_time=bar_time)
-    return Assessment(signal.signal_id, "session", "paper", signal.strategy_id, signal.symbol, kind, "", "", "", "")
+    return Assessment(signal.signal_id, "session", "paper", signal.strategy_id, signal.symbol, kind, "", "", "", "", "[]")
 
 
 async def status(database: Database) -> list[tuple[Any, ...]]:
@@ -339,14 +339,14 @@ async def test_a_verdict_that_waits_is_decided_once_more(database: Database) -> 
 
 @pytest.mark.parametrize("what", ["signal", "order"])
 async def test_a_signal_and_a_leg_exist_once(database: Database, order: Order, what: str) -> None:
-    again = strategies.store_signals([a_signal(0.7)]) if what == "signal" else risk.store_orders([order], 2)
+    again = strategies.store_signals([(a_signal(0.7), b"")]) if what == "signal" else risk.store_orders([order], 2)
     with pytest.raises(Rejected) as error:
         await database.write([again])
     assert error.value.sqlstate == "23505"
 
 
 def a_state(bar_time: int, fingerprint: str = "f", strategy_id: str = "fast") -> StoredState:
-    return StoredState(strategy_id, "ALFA", fingerprint, bar_time, b"\x93\x00\xff", None)
+    return StoredState(strategy_id, "ALFA", fingerprint, bar_time, b"\x93\x00\xff")
 
 
 async def test_a_strategys_state_goes_forward_only(database: Database) -> None:

@@ -133,7 +133,7 @@ async def targets(database: Database) -> list[tuple[int, float]]:
 
 
 async def states(database: Database) -> list[tuple[Any, ...]]:
-    rows = await database.fetch("select strategy_id, symbol, ns_of(bar_time), state, last_target from strategy_states order by 1, 2")
+    rows = await database.fetch("select strategy_id, symbol, ns_of(bar_time), state from strategy_states order by 1, 2")
     return [tuple(row) for row in rows]
 
 
@@ -176,10 +176,10 @@ async def test_a_signal_and_the_state_it_came_from_are_one_transaction(database:
         with pytest.raises(Crash):
             await scene.turn()
     rows = await database.fetch(
-        "select s.xmin::text = t.xmin::text and s.xmin::text = j.xmin::text, t.bar_time = s.bar_time, t.last_target from signals s"
+        "select s.xmin::text = t.xmin::text and s.xmin::text = j.xmin::text, t.bar_time = s.bar_time, t.state = s.state from signals s"
         " join strategy_states t using (strategy_id, symbol) join journal j on j.key = s.signal_id"
     )
-    assert rows == [(True, True, 1.0)]
+    assert rows == [(True, True, True)]
 
 
 # --- going on
@@ -306,7 +306,7 @@ async def test_changed_parameters_start_afresh_and_speak_of_what_comes(database:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"class_name": "sma_croß"}, "no strategy class 'sma_croß'; there are: sma_cross"),
+        ({"class_name": "sma_croß"}, "no strategy class 'sma_croß'; there are: breakout, "),
         ({"params": {"quick": 3}}, "sma_cross has no parameter 'quick'; it has: fast, slow"),
         ({"params": {"fast": 9, "slow": 3}}, "expected 1 <= fast < slow"),
         ({"account": "papre"}, "strategy fast: no account 'papre'; there are: paper"),

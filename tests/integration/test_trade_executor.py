@@ -1,7 +1,8 @@
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,18 @@ from libs.common.journal import Hop, Outgoing, PostgresJournal
 from libs.common.leases import Lease
 from libs.common.runner import Context
 from libs.common.settings import Settings
+from libs.domain.actions import CorporateAction
 from libs.domain.configuration import PaperConfig
 from libs.domain.identity import client_order_id
 from libs.domain.orders import CancelRequest, Evidence, Order
 from libs.domain.streams import ORDERS_UPDATES
-from libs.quant.fills import FillTerms
+from libs.quant.fills import FillOn, FillTerms
 from libs.store import risk, sessions
 from libs.store.audit import Held, ledger_faults
 from libs.store.execution import ExecutionStore
 from libs.store.risk import Assessment
-from libs.store.sessions import Account
+from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, NotSent
-from libs.venues.feed import FillOn
 from libs.venues.paper.broker import PaperBroker
 from services.data_collector.publish import Publisher
 from services.trade_executor import app, reconcile
@@ -43,7 +44,7 @@ from tests.factories import NOON, SECOND, HandClock
 from tests.paper import ALFA, COIN, a_quote, an_order
 from tests.records import a_record
 from tests.scenes import GRACE, SESSION, begin, clear
-from tests.scripted_broker import ScriptedBroker, a_fill, loses_the_answer, refuses
+from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
 
 NOW = NOON + GRACE
 INSTRUMENTS = {"ALFA": ALFA, "BTC/USD": COIN}
@@ -65,7 +66,7 @@ class Approvals:
 
     async def approve(self, *orders: Order) -> None:
         assessments = [
-            Assessment(o.signal_id, o.session_id, o.account_id, o.strategy_id, o.symbol, "APPROVED", "", "", "", "") for o in orders
+            Assessment(o.signal_id, o.session_id, o.account_id, o.strategy_id, o.symbol, "APPROVED", "", "", "", "", "[]") for o in orders
         ]
         writes = [risk.store_assessments(assessments), risk.store_orders(orders, 1)]
         await self._journal.commit(Hop(writes=writes, out=[self._out(order, order) for order in orders]))
@@ -88,6 +89,7 @@ class Desk:
         self.market = MarketClock(self.host)
         self.market.hear(NOW, 1.0)
         self.broker = broker
+        self.account_id = account.account_id
         self.store = ExecutionStore(database, account)
         self.lease = Lease(database, "executor:paper", "one", self.host)
         self.sender = Sender(broker, self.lease, self.host, lambda evidence: self.stage.show(evidence))
@@ -116,7 +118,7 @@ class Desk:
 
     async def look(self) -> None:
         """What the venue knows and we do not."""
-        self.stage.show(await reconcile.missed_fills(self.broker, self.store))
+        self.stage.show(await reconcile.missed(self.broker, self.store, self.account_id, SESSION))
         await self.show(*await reconcile.looked_up(self.broker, self.stage.unresolved(), self.sender.in_flight))
 
     async def turn(self) -> None:
@@ -163,10 +165,10 @@ async def desk(database: Database, account: Account, venue: ScriptedBroker) -> D
     return await Desk(database, account, venue).begin()
 
 
-def a_paper_venue(path: Path, clock: HostClock, deposit: int = 100_000) -> PaperBroker:
+def a_paper_venue(path: Path, clock: HostClock, deposit: int = 100_000, actions: Sequence[CorporateAction] = ()) -> PaperBroker:
     """The account's book, as AccountDesk opens it too."""
     fill_on: dict[str, FillOn] = {"ALFA": "quote", "BTC/USD": "quote"}
-    return PaperBroker.open(path, "paper", INSTRUMENTS, fill_on, FillTerms(), {"USD": D(deposit)}, 0, clock=clock)
+    return PaperBroker.open(path, "paper", INSTRUMENTS, fill_on, FillTerms(), {"USD": D(deposit)}, 0, clock=clock, actions=actions)
 
 
 async def statuses(database: Database) -> list[str]:
@@ -181,6 +183,11 @@ async def events(database: Database) -> list[tuple[str, str, bool]]:
 async def booked(database: Database) -> list[tuple[str, int]]:
     rows = await database.fetch("select exec_key, quantity from trades order by booked_at, exec_key")
     return [(key.partition(":")[2], int(quantity)) for key, quantity in rows]
+
+
+async def books(database: Database) -> list[tuple[str, str, int, Decimal]]:
+    rows = await database.fetch("select strategy_id, symbol, quantity, avg_cost from positions order by 1, 2")
+    return [(strategy, symbol, int(quantity), cost) for strategy, symbol, quantity, cost in rows]
 
 
 def ended(order: Order, evidence: Evidence, filled: int = 0) -> Shown:
@@ -448,6 +455,122 @@ async def test_the_deposit_is_booked_once(database: Database, account: Account, 
     assert await database.fetch("select balance from cash_balances") == [(100_000,)]
 
 
+# --- corporate actions
+
+
+async def test_a_split_changes_every_book_that_holds_the_symbol_in_one_transaction(database: Database, desk: Desk) -> None:
+    first, second = an_approval(1), an_approval(2, "slow")
+    await desk.trade(first, second)
+    await desk.show(a_fill(first, 10, price="700.00"), a_fill(second, 3, price="690.00"))
+    await desk.show(an_adjustment(a_split(NOW), 91))
+    assert await books(database) == [("fast", "ALFA", 70, D(100)), ("slow", "ALFA", 21, D("98.571428571429"))]
+    transactions = (
+        "select count(distinct x) from (select xmin::text x from cash_ledger where kind = 'corporate_action' union all"
+        " select xmin::text from positions) t"
+    )
+    assert await database.fetch(transactions) == [(1,)]
+    assert await database.fetch("select distinct realized_pnl from positions") == [(0,)]
+    assert await ledger_faults(database, {"paper": Held({"USD": D(100_000 - 7000 - 2070 - 2)}, {"ALFA": D(91)})}) == []
+    told = await database.fetch("select body from journal where stream = 'portfolio.updates' order by no desc limit 2")
+    assert sorted(msgspec.json.decode(body)["payload"]["quantity"] for (body,) in told) == ["21", "70"]
+
+
+async def test_a_dividend_is_income_and_no_profit_of_a_trade(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 10, price="100.00"))
+    dividend = CorporateAction(venue="TEST", symbol="ALFA", effective=NOW, kind="dividend", cash=D("0.47"))
+    await desk.show(an_adjustment(dividend, 10, "4.70"))
+    assert await books(database) == [("fast", "ALFA", 10, D(100))]
+    assert await database.fetch("select realized_pnl from positions") == [(0,)]
+    assert await database.fetch("select strategy_id, amount from cash_ledger where ledger_account = 'income'") == [("fast", D("-4.7"))]
+    assert await database.fetch("select balance from cash_balances") == [(D("99003.70"),)]
+    assert await ledger_faults(database, {"paper": Held({"USD": D("99003.70")}, {"ALFA": D(10)})}) == []
+
+
+async def test_a_rename_moves_the_position_onto_what_the_book_holds_of_the_new_symbol(database: Database, desk: Desk) -> None:
+    old, new = an_approval(1), an_approval(2, symbol="BTC/USD")
+    await desk.trade(old, new)
+    await desk.show(a_fill(old, 10, price="100.00"), a_fill(new, 10, price="200.00"))
+    rename = CorporateAction(venue="TEST", symbol="ALFA", effective=NOW, kind="rename", new_symbol="BTC/USD")
+    await desk.show(an_adjustment(rename, 10))
+    assert await books(database) == [("fast", "ALFA", 0, D(0)), ("fast", "BTC/USD", 20, D(150))]
+    assert await ledger_faults(database, {"paper": Held({"USD": D(96_998)}, {"BTC/USD": D(20)})}) == []
+
+
+@pytest.mark.parametrize("bought", [0, 10], ids=["flat", "held"])
+async def test_an_adjustment_told_again_changes_nothing_even_after_a_restart(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker, bought: int
+) -> None:
+    before, later, split = an_approval(1), an_approval(2), an_adjustment(a_split(NOW), 7 * bought)
+    if bought:
+        await desk.trade(before)
+        await desk.show(a_fill(before, bought))
+    await desk.show(split, split)
+    await desk.show(split)
+    await desk.trade(later)
+    await desk.show(a_fill(later, 5, executed_at=NOW + 1))
+    venue.adjusted.append(split)
+    await Desk(database, account, venue).begin()
+    assert [quantity for *_, quantity, _ in await books(database)] == [7 * bought + 5]
+    assert await database.fetch("select count(*) from cash_ledger where strategy_id = '' and kind = 'corporate_action'") == [(1,)]
+    assert await ledger_faults(database, {}) == []
+
+
+async def test_what_was_missed_is_booked_in_the_order_in_which_it_happened(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    before, later = an_approval(1), an_approval(2, "slow")
+    await desk.trade(before, later)
+    venue.fills += [a_fill(before, 10, executed_at=NOW - 1), a_fill(later, 5, executed_at=NOW)]
+    venue.adjusted.append(an_adjustment(a_split(NOW), 70))
+    await desk.look()
+    await desk.look()
+    assert [(strategy, quantity) for strategy, _, quantity, _ in await books(database)] == [("fast", 70), ("slow", 5)]
+
+
+@pytest.mark.parametrize(
+    ("start", "units"), [(NOW - 3_600 * SECOND, 70), (NOW - 1_800 * SECOND, 10)], ids=["ends before", "holds the open"]
+)
+async def test_a_fill_on_a_coarse_bar_that_holds_the_open_is_in_new_units(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker, start: int, units: int
+) -> None:
+    session = replace(SESSION, timeframes=("1h",), fills={"on": {"ALFA": "bar"}, "latency_ns": 0})
+    order = an_approval()
+    await desk.trade(order)
+    venue.fills.append(a_fill(order, 10, executed_at=start))
+    venue.adjusted.append(an_adjustment(a_split(NOW), units))
+    desk.stage.show(await reconcile.missed(venue, desk.store, account.account_id, session))
+    await desk.turn()
+    assert [quantity for *_, quantity, _ in await books(database)] == [units]
+
+
+async def test_over_a_split_the_paper_venue_and_the_books_agree_wherever_the_executor_dies(
+    database: Database, account: Account, tmp_path: Path
+) -> None:
+    host, path, split = HandClock(), tmp_path / "paper.log", a_split(NOW + 5 * SECOND)
+    paper = a_paper_venue(path, host, actions=[split])
+    desk = await Desk(database, account, paper, host=host).begin()
+    held, resting = an_approval(1), an_approval(2, "slow", price=D(50))
+    await desk.trade(held, resting)
+    paper.on_market([a_quote(NOW + SECOND)], NOW + SECOND)
+    await desk.show(*evidence_of(paper.drain_reports()))
+    assert await statuses(database) == ["FILLED", "ACKED"]
+    paper.on_market([], split.effective)  # the venue has flushed it, and nobody took its reports
+    paper.close()
+    for _ in range(2):
+        paper = a_paper_venue(path, host, actions=[split])
+        desk = await Desk(database, account, paper, host=host).begin()
+        paper.on_market([], split.effective + SECOND)
+        await desk.show(*evidence_of(paper.drain_reports()))
+        there = await paper.holdings()
+        assert await statuses(database) == ["FILLED", "CANCELED"]
+        assert there.positions == {"ALFA": 70}
+        assert await ledger_faults(database, {"paper": Held(there.cash, there.positions)}) == []
+        assert await reconcile.differences(paper, desk.store) == []
+        paper.close()
+
+
 # --- going on after a crash
 
 
@@ -587,7 +710,15 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(url: str, redis_url: str, folder: Path, account: Account, database: Database) -> AsyncIterator[Service]:
+async def serving(
+    url: str,
+    redis_url: str,
+    folder: Path,
+    account: Account,
+    database: Database,
+    session: Session = SESSION,
+    upcoming: Sequence[CorporateAction] = (),
+) -> AsyncIterator[Service]:
     settings = Settings(database_url=url, redis_url=redis_url, state_dir=str(folder))
     context, bus, bell = Context("trade_executor", settings), RedisBus(redis_url), Bell()
     sealer = Sealer("data_collector", context.clock)
@@ -595,7 +726,7 @@ async def serving(url: str, redis_url: str, folder: Path, account: Account, data
     sealer.session_id = context.sealer.session_id = SESSION.session_id
     publisher = Publisher(bus, sealer, context.clock, SESSION.session_id, SESSION.speed)
     listening = asyncio.create_task(bus.listen([ORDERS_UPDATES.address], lambda *_: bell.ring(), bell.ring))
-    working = asyncio.create_task(AccountDesk(context, settings, PaperConfig(), SESSION, account, INSTRUMENTS).run())
+    working = asyncio.create_task(AccountDesk(context, settings, PaperConfig(), session, account, INSTRUMENTS, upcoming).run())
     try:
         yield Service(context, database, publisher, Approvals(PostgresJournal(database, bus, context.clock)), bell)
         context.stopping.set()
@@ -621,6 +752,28 @@ async def test_a_desk_sends_fills_and_books_on_the_market_it_hears(
     assert held.positions == {"ALFA": 10}
     assert await ledger_faults(database, {"paper": Held(held.cash, held.positions)}) == []
     assert await database.fetch("select released from leases where name = 'executor:paper'") == [(True,)]
+
+
+async def test_a_desk_fills_at_the_terms_its_session_began_with_and_adjusts_what_it_holds(
+    url: str, redis_url: str, tmp_path: Path, account: Account, database: Database
+) -> None:
+    session = replace(SESSION, fills={**SESSION.fills, "terms": {"slippage_bps": "10", "participation": None}})
+    split = a_split(NOW + 20 * SECOND)
+    await database.write([sessions.advanced(SESSION.session_id, NOW, NOW, 0)])
+    async with serving(url, redis_url, tmp_path, account, database, session, [split]) as service:
+        await service.risk.approve(an_approval(1), an_approval(2))
+        await service.comes_to("FILLED", "ACKED", quote=NOW + SECOND)
+        await service.comes_to("FILLED", "CANCELED", quote=split.effective)
+    assert await database.fetch("select executed_price from trades") == [(D("100.12"),)]
+    assert await books(database) == [("fast", "ALFA", 70, D("14.302857142857"))]
+    assert await ledger_faults(database, {}) == []
+
+
+def test_a_session_plays_the_actions_of_its_own_symbols_and_time() -> None:
+    before, now = a_split(NOON), a_split(NOON + 1)
+    elsewhere = a_split(NOON + 1, symbol="BRVO")
+    renamed = msgspec.structs.replace(now, kind="rename", new_symbol="BRVO")
+    assert app.within(SESSION, [before, now, elsewhere, renamed]) == [now]
 
 
 async def test_a_desk_that_comes_back_goes_on_where_it_was(

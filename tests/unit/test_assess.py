@@ -10,6 +10,7 @@ from libs.domain.messages import Signal
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, expires_at
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Terms, View
+from libs.venues.replay.timestamps import nanoseconds
 from tests.factories import NOON, SECOND, a_limit, a_signal, a_view, an_open_order, the_limits
 
 BOOK = ("fast", "ALFA")
@@ -56,7 +57,12 @@ def test_without_a_collar_nothing_is_sent_at_any_price() -> None:
 
 
 def test_an_order_ends_with_the_next_bar_of_its_timeframe_and_the_grace() -> None:
-    assert expires_at(a_signal(bar_time=NOON), SECOND // 4) == NOON + 2 * SECOND + SECOND // 4
+    assert expires_at(a_signal(bar_time=NOON), SECOND // 4, "24/7") == NOON + 2 * SECOND + SECOND // 4
+
+
+def test_an_order_on_a_friday_s_daily_bar_lives_until_the_end_of_monday_s() -> None:
+    friday, tuesday = nanoseconds("2013-10-04T13:30:00Z"), nanoseconds("2013-10-08T13:30:00Z")
+    assert expires_at(a_signal(bar_time=friday, timeframe="1d"), 0, "us_equity") == tuesday
 
 
 def test_a_share_of_the_accounts_equity_is_what_a_strategy_trades_with() -> None:

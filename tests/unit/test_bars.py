@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.domain.market import TradeTick
+from libs.domain.market import Quote, TradeTick
 from libs.quant.bars import BarBuilder
 
 SECOND = 1_000_000_000
@@ -86,6 +86,21 @@ def test_the_next_due_time_is_that_of_the_first_bar_to_be_complete() -> None:
     assert bars.next_due() == T0 + 4 * SECOND + GRACE
     bars.close(T0 + 4 * SECOND + GRACE)
     assert bars.next_due() == T0 + 60 * SECOND + GRACE
+
+
+def test_bars_of_quotes_are_of_their_middle_and_nothing_was_traded() -> None:
+    bars = BarBuilder("V", "X", ("1s",), of="quote")
+    for offset, bid, ask in ((0, 10.0, 10.5), (1, 9.0, 9.5), (2, 9.5, 10.0)):
+        bars.add(Quote(venue="V", symbol="X", seq=0, ts=T0 + offset, bid=bid, ask=ask, bid_size=7.0, ask_size=8.0))
+    assert bars.add(trade(3, price=99.0))
+    (bar,) = bars.close(T0 + SECOND + GRACE)
+    assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (10.25, 10.25, 9.25, 9.75, 0.0)
+
+
+def test_bars_of_trades_hear_no_quotes() -> None:
+    bars = builder("1s")
+    assert bars.add(Quote(venue="V", symbol="X", seq=0, ts=T0, bid=10.0, ask=10.5, bid_size=7.0, ask_size=8.0))
+    assert bars.close(T0 + SECOND + GRACE) == []
 
 
 TRADES = st.lists(st.tuples(st.integers(0, 150 * SECOND), st.integers(1, 10_000), st.integers(1, 100)), min_size=1, max_size=60)

@@ -113,7 +113,7 @@ def test_services_are_told_what_to_play(tmp_path: Path) -> None:
         "SEED": "5",
         "LOCKSTEP": "1",
     }
-    assert [service.port for service in plan.services] == [10101, 10102, 10103, 10104]
+    assert [service.port for service in plan.services] == [10101, 10102, 10103, 10104, 10107]
 
 
 def test_a_state_folder_has_one_fleet_and_names_it(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from libs.domain.actions import CorporateAction
 from libs.domain.instruments import Instrument
 from libs.domain.market import Bar, MarketEvent, Quote, QuoteBar, TradeTick
 from libs.quant.market_checks import Checker
@@ -30,6 +31,10 @@ QUOTE_BAR = QuoteBar(
     ask_close=11.1,
     ask_size=1.0,
 )
+
+
+def a_split(ratio: str, effective: int = 200) -> CorporateAction:
+    return CorporateAction(venue="V", symbol="X", effective=effective, kind="split", ratio=Decimal(ratio))
 
 
 def but(event: MarketEvent, **changes: float | str) -> MarketEvent:
@@ -100,6 +105,28 @@ def test_the_second_price_in_a_row_at_a_new_level_is_believed() -> None:
     prices = [70.0, 10.0, 10.1, 10.2, 70.0]
     refused = [checker.refusal(but(TRADE, ts=ts, price=price)) is not None for ts, price in enumerate(prices)]
     assert refused == [False, True, False, False, True]
+
+
+@pytest.mark.parametrize(("ratio", "price"), [("7", 10.0), ("0.05", 1400.0)], ids=["7:1", "1:20"])
+def test_the_first_price_after_a_split_is_compared_in_its_units(ratio: str, price: float) -> None:
+    checker = Checker([X], [a_split(ratio)])
+    assert checker.refusal(but(TRADE, ts=199, price=70.0)) is None
+    assert checker.refusal(but(TRADE, ts=200, price=price)) is None
+    assert checker.refusal(but(TRADE, ts=201, price=price * 1.1)) is None
+
+
+def test_a_price_that_does_not_follow_the_split_is_a_jump() -> None:
+    checker = Checker([X], [a_split("7")])
+    assert checker.refusal(but(TRADE, ts=199, price=70.0)) is None
+    assert checker.refusal(but(TRADE, ts=200, price=70.0)) == "jump: expected a price within 50% of 10.0, got 70.0"
+    assert checker.refusal(but(TRADE, ts=201, price=4.9)) == "jump: expected a price within 50% of 10.0, got 4.9"
+
+
+def test_a_coarse_bar_that_starts_before_the_open_of_the_split_is_in_new_units() -> None:
+    hour = 3_600_000_000_000
+    checker = Checker([X], [a_split("7", 2 * hour + hour // 2)])
+    for start, price in ((hour, 70.0), (2 * hour, 10.0), (3 * hour, 10.5)):
+        assert checker.refusal(but(BAR, timeframe="1h", start=start, open=price, high=price, low=price, close=price)) is None
 
 
 def test_two_jumps_to_different_levels_are_two_refusals() -> None:

@@ -17,12 +17,13 @@ from libs.common.clocks import SystemClock
 from libs.domain.market import Quote, QuoteBar, TradeTick
 from libs.domain.orders import Evidence, Order
 from libs.domain.trades import Fill
+from libs.quant.exchange.book import Book, Opened
+from libs.quant.exchange.rules import Rules
+from libs.quant.exchange.venue import Venue
 from libs.quant.fills import FillTerms
 from libs.venues.broker import OrderReport, OutcomeUnknown, Refused
-from libs.venues.paper.book import Book, Opened
 from libs.venues.paper.book_file import BookDamaged, BookFailed, BookFile, BookLocked
 from libs.venues.paper.broker import PaperBroker
-from libs.venues.paper.rules import Rules
 from tests.paper import ALFA, DEPOSIT, NEVER_LATE, D, a_quote, an_order, open_paper
 
 MINUTE = 60_000_000_000
@@ -309,7 +310,8 @@ async def test_after_a_failed_write_nothing_is_answered_until_reopened(paper: Pa
     unwritable = BookFile(path, os.open(path, os.O_RDONLY), checksum=0)
     book = Book()
     book.apply(Opened(account_id="paper", deposit=DEPOSIT))
-    paper = PaperBroker(unwritable, book, Rules({"ALFA": ALFA}, {"ALFA": "quote"}, FillTerms(), 0, 0, False), SystemClock())
+    venue = Venue(book, Rules({"ALFA": ALFA}, {"ALFA": "quote"}, FillTerms(), 0, 0, False))
+    paper = PaperBroker(unwritable, venue, SystemClock())
     for reason in ("Bad file descriptor", "nothing can be written any more"):
         with pytest.raises(OutcomeUnknown, match=reason):
             await submit(paper, an_order())

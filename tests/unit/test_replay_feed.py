@@ -5,10 +5,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+import msgspec
 import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
@@ -16,13 +18,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.domain.instruments import Instrument
+from libs.domain.instruments import Calendar, Instrument
 from libs.domain.market import BadRow, Bar, MarketEvent, Quote, QuoteBar, TradeTick
 from libs.quant.market_checks import Checker
 from libs.venues.feed import FeedStep, MarketDataFeed
-from libs.venues.replay.catalog import CRYPTO, EQUITIES, named
+from libs.venues.replay.best import Best, BestQuote
+from libs.venues.replay.catalog import named
 from libs.venues.replay.dataset import COLUMNS, DataNotFound, DataSet, Layout, Recording
 from libs.venues.replay.feed import ReplayFeed
+from libs.venues.replay.sets.crypto import CRYPTO
+from libs.venues.replay.sets.equities import EQUITIES
 from libs.venues.replay.timestamps import nanoseconds
 
 SECOND = 1_000_000_000
@@ -79,6 +84,7 @@ def test_a_set_of_bars_is_not_built_again_and_fills_on_what_it_has(tmp_path: Pat
     replay: MarketDataFeed = feed(tmp_path, QUOTE_BARS, Recording(path="t.parquet", layout="trade_bars", symbol="Y", timeframe="1m"))
     assert (replay.name, replay.recorded_bars, replay.timeframes) == ("replay:tiny", True, ("1m",))
     assert replay.fill_on == {"X": "quote_bar", "Y": "bar"}
+    assert replay.bars_of == {"X": "quote", "Y": "trade"}
 
 
 def test_a_set_of_ticks_leads_to_bars_built_from_them(tmp_path: Path) -> None:
@@ -184,6 +190,147 @@ def test_rows_outside_of_the_stretch_and_of_market_hours_are_left_out(tmp_path: 
     assert [step.time for step in ReplayFeed(dataset, tmp_path).timeline(0)] == [T0, T0 + 3600 * SECOND]
 
 
+def test_a_bar_belongs_to_the_session_it_overlaps(tmp_path: Path) -> None:
+    hour = 3600 * SECOND
+    starts = [T0 - 3 * hour // 2, T0 - hour // 2, T0 + hour // 2, T0 + 6 * hour, T0 + 7 * hour]  # the open is at half past
+    parquet(tmp_path / "t.parquet", "trade_bars", starts, [TRADE_ROW] * 5)
+    bars = Recording(path="t.parquet", layout="trade_bars", symbol="X", timeframe="1h")
+    dataset = DataSet(name="hours", instruments=(X,), recordings=(bars,), start=0, end=2 * T0, speed=1)
+    assert [step.time - hour for step in ReplayFeed(dataset, tmp_path).timeline(0)] == starts[1:4]
+
+
+def test_a_bar_stamped_at_its_end_begins_a_length_earlier(tmp_path: Path) -> None:
+    parquet(tmp_path / "t.parquet", "trade_bars", [T0, T0 + MINUTE], [TRADE_ROW] * 2)
+    (step,) = feed(tmp_path, replace(TRADE_BARS, stamp="end")).timeline(0)
+    assert step.time == T0 + MINUTE
+    assert isinstance(step.events[1], Bar)
+    assert step.events[1].start == T0
+
+
+def daily(root: Path, calendar: Calendar, *dates: str) -> list[MarketEvent | BadRow]:
+    (root / "d.csv").write_text("date,open,high,low,close,volume\n" + "".join(f"{date},1,1,1,1,1\n" for date in dates))
+    dated = Recording(path="d.csv", layout="trade_bars", symbol="X", timeframe="1d", stamp="date", names={"ts": "date"})
+    instrument = msgspec.structs.replace(X, calendar=calendar)
+    dataset = DataSet(name="days", instruments=(instrument,), recordings=(dated,), start=0, end=2 * T0, speed=1)
+    return [event for step in ReplayFeed(dataset, root).timeline(0) for event in step.events if not isinstance(event, TradeTick)]
+
+
+@pytest.mark.parametrize(
+    ("calendar", "opens"),
+    [
+        ("us_equity", ["2024-03-08T14:30:00+00:00", "2024-03-11T13:30:00+00:00"]),  # the clocks changed in between
+        ("24/7", ["2024-03-08T00:00:00+00:00", "2024-03-11T00:00:00+00:00"]),
+        ("cme_globex", ["2024-03-07T23:00:00+00:00", "2024-03-10T22:00:00+00:00"]),
+    ],
+)
+def test_a_bar_with_a_date_starts_when_the_session_of_that_date_opens(tmp_path: Path, calendar: Calendar, opens: list[str]) -> None:
+    bars = daily(tmp_path, calendar, "2024-03-08", "2024-03-11")
+    assert [utc(bar.start) for bar in bars if isinstance(bar, Bar)] == opens
+
+
+def test_a_bar_with_the_date_of_a_holiday_is_a_bad_row(tmp_path: Path) -> None:
+    seen = daily(tmp_path, "us_equity", "2024-03-28", "2024-03-29", "2024-04-01")
+    (bad,) = (event for event in seen if isinstance(event, BadRow))
+    assert bad.reason == "no_session: expected a date on which us_equity has a session, got 2024-03-29"
+    assert [(utc(bar.start)[:10], bar.seq) for bar in seen if isinstance(bar, Bar)] == [("2024-03-28", 1), ("2024-04-01", 2)]
+
+
+def test_a_column_of_contracts_is_read_as_symbols_and_others_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"ts,contract,price,size\n{T0},EX1,1,1\n{T0},WHY,2,1\n{T0},ZED,3,1\n")
+    recording = Recording(path="t.csv", layout="trades", symbols={"EX1": "X", "WHY": "Y"}, names={"symbol": "contract"})
+    assert [(event.symbol, event.price) for event in events(tmp_path, recording) if isinstance(event, TradeTick)] == [
+        ("X", 1.0),
+        ("Y", 2.0),
+    ]
+
+
+def test_files_that_a_pattern_fits_are_one_recording(tmp_path: Path) -> None:
+    for name, second in (("t_2.csv", 2), ("t_1.csv", 1), ("other.csv", 0)):
+        (tmp_path / name).write_text(f"ts,price,size\n{T0 + second},1,1\n")
+    assert [event.ts - T0 for event in events(tmp_path, trades("t_*.csv")) if isinstance(event, TradeTick)] == [1, 2]
+    with pytest.raises(DataNotFound, match=r"u_\*\.csv is not there"):
+        feed(tmp_path, trades("u_*.csv"))
+
+
+def test_quotes_without_sizes_show_the_size_of_the_recording(tmp_path: Path) -> None:
+    (tmp_path / "q.csv").write_text(f"ts,bid,ask\n{T0},1.5,1.6\n")
+    (quote,) = events(tmp_path, Recording(path="q.csv", layout="quotes", symbol="X", shown=500.0))
+    assert quote == Quote(venue="V", symbol="X", seq=1, ts=T0, bid=1.5, ask=1.6, bid_size=500.0, ask_size=500.0)
+    parquet(tmp_path / "q.parquet", "quote_bars", [T0], [QUOTE_ROW])
+    bar = events(tmp_path, replace(QUOTE_BARS, shown=500.0))[1]
+    assert isinstance(bar, QuoteBar)
+    assert (bar.bid_close, bar.bid_size, bar.ask_open, bar.ask_size) == (11.0, 500.0, 10.1, 500.0)
+
+
+def test_quote_bars_of_a_symbol_without_trades_make_bars_of_their_middle(tmp_path: Path) -> None:
+    crossed = (10.0, 12.0, 9.0, 11.5, 3.0, 10.1, 12.1, 9.1, 11.1, 4.0)
+    parquet(tmp_path / "q.parquet", "quote_bars", [T0, T0 + MINUTE, T0 + 2 * MINUTE], [QUOTE_ROW, crossed, QUOTE_ROW])
+    first, *_ = feed(tmp_path, QUOTE_BARS).timeline(0)
+    assert [type(event) for event in first.events] == [Quote, QuoteBar, Bar]
+    bars = [event for event in events(tmp_path, QUOTE_BARS) if isinstance(event, Bar)]
+    assert [((bar.start - T0) // MINUTE, bar.seq) for bar in bars] == [(0, 1), (2, 2)]  # nothing lies between a bid and a lower ask
+    assert bars[0] == Bar(venue="V", symbol="X", seq=1, timeframe="1m", start=T0, open=10.05, high=12.05, low=9.05, close=11.05, volume=0.0)
+
+
+def test_quote_bars_beside_trade_bars_make_no_bars(tmp_path: Path) -> None:
+    parquet(tmp_path / "q.parquet", "quote_bars", [T0, T0 + MINUTE], [QUOTE_ROW] * 2)
+    parquet(tmp_path / "t.parquet", "trade_bars", [T0], [TRADE_ROW])
+    assert [bar.start for bar in events(tmp_path, QUOTE_BARS, TRADE_BARS) if isinstance(bar, Bar)] == [T0]
+
+
+@pytest.mark.parametrize("empty", [None, float("nan")])
+def test_a_quote_of_one_side_is_left_out_and_counted(tmp_path: Path, empty: float | None) -> None:
+    no_ask = (*QUOTE_ROW[:5], *(empty,) * 4, 0.0)
+    no_bid = (*(empty,) * 4, 0.0, *QUOTE_ROW[5:])
+    parquet(tmp_path / "q.parquet", "quote_bars", [T0, T0 + MINUTE, T0 + 2 * MINUTE], [no_ask, no_bid, QUOTE_ROW])
+    replay = feed(tmp_path, QUOTE_BARS)
+    assert [(step.time - T0) // MINUTE for step in replay.timeline(0)] == [3]
+    assert replay.left_out == {("X", "one_sided"): 2}
+
+
+def test_a_quote_without_both_sides_or_with_half_a_side_is_a_bad_row(tmp_path: Path) -> None:
+    nothing = (None, None, None, None, 0.0, None, None, None, None, 0.0)
+    half = (10.0, 12.0, None, 11.0, 3.0, *QUOTE_ROW[5:])
+    parquet(tmp_path / "q.parquet", "quote_bars", [T0, T0 + MINUTE], [nothing, half])
+    reasons = [event.reason for event in events(tmp_path, QUOTE_BARS) if isinstance(event, BadRow)]
+    assert reasons == [f"missing: expected a number as {name}, got nothing" for name in ("bid_open", "bid_low")]
+
+
+def test_rows_marked_as_suspicious_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"ts,price,size,suspicious\n{T0},1,1,False\n{T0},2,1,True\n{T0},3,1,False\n")
+    replay = feed(tmp_path, replace(trades("t.csv"), suspicious=True))
+    (step,) = replay.timeline(0)
+    assert [event.price for event in step.events if isinstance(event, TradeTick)] == [1.0, 3.0]
+    assert replay.left_out == {("X", "suspicious"): 1}
+
+
+def test_updates_of_one_side_become_quotes_of_both() -> None:
+    best = BestQuote()
+    assert best.add(10.0, 0.0, 100, 0) == "one_sided"
+    assert best.add(0.0, 10.5, 0, 200) == Best(10.0, 10.5, 100, 200)
+    assert best.add(0.0, 10.5, 0, 200) == "unchanged"
+    assert best.add(0.0, 10.5, 0, 300) == Best(10.0, 10.5, 100, 300)
+    assert best.add(9.0, 0.0, 50, 0) == Best(9.0, 10.5, 50, 300)
+
+
+def test_a_crossed_best_quote_is_held_back_until_the_other_side_is_heard() -> None:
+    best = BestQuote()
+    best.add(10.0, 10.5, 1, 1)
+    assert best.add(10.6, 0.0, 2, 0) == "crossed"
+    assert best.add(0.0, 10.7, 0, 3) == Best(10.6, 10.7, 2, 3)
+    assert best.add(10.7, 0.0, 4, 0) == Best(10.7, 10.7, 4, 3)  # locked is no cross
+
+
+def test_the_best_quote_outlives_closed_hours_and_what_makes_no_quote_is_counted(tmp_path: Path) -> None:
+    updates = [(T0 - 1, 10.0, 0.0, 1.0, 0.0), (T0, 0.0, 11.0, 0.0, 2.0), (T0 + 1, 0.0, 11.0, 0.0, 2.0), (T0 + 2, 12.0, 0.0, 1.0, 0.0)]
+    parquet(tmp_path / "q.parquet", "best_updates", [row[0] for row in updates], [row[1:] for row in updates], unit="ns")
+    replay = feed(tmp_path, Recording(path="q.parquet", layout="best_updates", symbol="X"))
+    (step,) = replay.timeline(0)
+    assert step.events == [Quote(venue="V", symbol="X", seq=1, ts=T0, bid=10.0, ask=11.0, bid_size=1.0, ask_size=2.0)]
+    assert replay.left_out == {("X", "unchanged"): 1, ("X", "crossed"): 1}
+    assert (replay.fill_on["X"], replay.recorded_bars) == ("quote", False)
+
+
 def test_data_that_is_not_there_is_named_with_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(DataNotFound, match=r"MARKET_DATA_DIR is not set.*equities/minute/IBM_trade\.parquet"):
         ReplayFeed(EQUITIES, None)
@@ -206,16 +353,12 @@ def test_a_file_that_is_no_such_data_is_named(tmp_path: Path, name: str, content
         events(tmp_path, trades(name))
 
 
-def test_an_unknown_market_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="'bonds'; there are: crypto, equities"):
-        named("bonds")
-
-
 @pytest.mark.parametrize(
     "recordings",
     [
         pytest.param((TRADE_BARS, trades("t.csv")), id="bars and ticks"),
         pytest.param((trades("1.csv"), trades("2.csv")), id="one kind of one symbol twice"),
+        pytest.param((TRADE_BARS, replace(QUOTE_BARS, timeframe="1h")), id="two timeframes"),
     ],
 )
 def test_a_set_that_cannot_be_one_timeline_is_refused(recordings: tuple[Recording, ...]) -> None:
@@ -228,6 +371,13 @@ def test_bars_need_a_timeframe_and_ticks_none() -> None:
         Recording(path="t.csv", layout="trade_bars")
     with pytest.raises(ValueError, match="trades do not go with timeframe '1m'"):
         Recording(path="t.csv", layout="trades", timeframe="1m")
+    with pytest.raises(ValueError, match="trades do not go with stamp 'end'"):
+        Recording(path="t.csv", layout="trades", stamp="end")
+
+
+def test_a_recording_is_of_one_symbol_or_has_a_column_of_them() -> None:
+    with pytest.raises(ValueError, match="either one symbol or a column of them"):
+        Recording(path="t.csv", layout="trades", symbol="X", symbols={"x": "X"})
 
 
 def test_pyarrow_is_not_imported_before_a_parquet_file_is_read() -> None:

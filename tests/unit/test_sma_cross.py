@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.quant.strategies.contract import BarView
-from libs.quant.strategies.registry import find, parameters
-from libs.quant.strategies.sma_cross import SMA_CROSS, Params, State, init, step
+from libs.quant.folds.contract import BarView
+from libs.quant.folds.registry import find, parameters
+from libs.quant.strategies.sma_cross import STRATEGY, Params, State, init, step
 
 lengths = st.integers(2, 12).flatmap(lambda slow: st.builds(Params, fast=st.integers(1, slow - 1), slow=st.just(slow)))
 # Few different closes, so that ties of the two means are common.
@@ -94,14 +94,14 @@ def test_stopping_storing_and_going_on_changes_nothing(prices: Sequence[float], 
 @given(prices=closes, params=lengths)
 def test_there_is_no_target_before_the_warm_up_says_so(prices: Sequence[float], params: Params) -> None:
     targets = folded(prices, params)[1]
-    assert all(isnan(target) for target in targets[: SMA_CROSS.warmup(params) - 1])
-    assert set(targets[SMA_CROSS.warmup(params) - 1 :]) <= {0.0, 1.0} | set(filter(isnan, targets))
+    assert all(isnan(target) for target in targets[: STRATEGY.warmup(params) - 1])
+    assert set(targets[STRATEGY.warmup(params) - 1 :]) <= {0.0, 1.0} | set(filter(isnan, targets))
 
 
 @pytest.mark.parametrize(("fast", "slow"), [(0, 3), (3, 3), (4, 3), (1, 10_001)])
 def test_lengths_that_make_no_sense_are_named(fast: int, slow: int) -> None:
     with pytest.raises(ValueError, match=f"sma_cross: expected 1 <= fast < slow <= 10000, got fast={fast}, slow={slow}"):
-        parameters(SMA_CROSS, {"fast": fast, "slow": slow})
+        parameters(STRATEGY, {"fast": fast, "slow": slow})
 
 
 def test_parameters_not_given_take_their_defaults() -> None:
@@ -110,11 +110,11 @@ def test_parameters_not_given_take_their_defaults() -> None:
 
 def test_an_unknown_parameter_or_class_is_named_with_those_there_are() -> None:
     with pytest.raises(ValueError, match="sma_cross has no parameter 'fsat'; it has: fast, slow"):
-        parameters(SMA_CROSS, {"fsat": 3})
+        parameters(STRATEGY, {"fsat": 3})
     with pytest.raises(ValueError, match="no strategy class 'sma_cros'; there are: .*sma_cross"):
         find("sma_cros")
 
 
 def test_a_fractional_length_is_refused() -> None:
     with pytest.raises(ValueError, match="sma_cross: Expected `int`, got `float`"):
-        parameters(SMA_CROSS, {"fast": 2.5})
+        parameters(STRATEGY, {"fast": 2.5})

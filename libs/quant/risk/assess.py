@@ -1,18 +1,22 @@
 """From target to order: one signal after another, each seeing what those before it reserved. Pure: no clock, no I/O."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from libs.domain.identity import order_id
+from libs.domain.configuration import StrategyConfig
+from libs.domain.identity import client_order_id, order_id
+from libs.domain.instruments import Calendar
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.names import TIMEFRAMES
-from libs.domain.orders import Side, Status
+from libs.domain.orders import Order, Side, Status
+from libs.quant.calendars import DAY, next_open
 from libs.quant.risk.controls import LEG_CONTROLS, SIGNAL_CONTROLS, subject
 from libs.quant.risk.limits import Limits
-from libs.quant.risk.view import Leg, OpenOrder, Refusal, Terms, View
+from libs.quant.risk.view import Check, Leg, OpenOrder, Refusal, Terms, View
 from libs.quant.sizing import ticks_towards, to_lots
+from libs.quant.sizing_rule import sizing
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +31,7 @@ class Verdict:
     legs: tuple[Leg, ...] = ()
     cancels: tuple[OpenOrder, ...] = ()
     reason: str = ""
+    checks: tuple[Check, ...] = ()  # what the controls compared, when the view notes it
 
 
 class Waiting(NamedTuple):
@@ -36,11 +41,21 @@ class Waiting(NamedTuple):
     leg: int  # the next one to place: 0, or 1 after the exit of a flip
 
 
-def assess_all(waiting: Sequence[Waiting], fresh: Sequence[Signal], view: View, limits: Limits) -> list[Verdict]:
+Judge = Callable[[Signal, int, View, Limits], Verdict]
+"""(signal, number of the first order it may place, view, limits) -> verdict."""
+
+
+def assess_all(
+    waiting: Sequence[Waiting], fresh: Sequence[Signal], view: View, limits: Limits, judge: "Judge | None" = None
+) -> list[Verdict]:
     """Verdicts on all signals that can be decided now; waiting ones first, at most one verdict a signal.
 
     Changes `view` as it goes: approved legs become its open orders.
+
+    Args:
+        judge: None for `assess`, and nothing else anywhere but in backtests with risk off.
     """
+    judge = judge or assess
     verdicts: dict[object, Verdict] = {}
     newer = {(s.strategy_id, s.symbol) for s in fresh}
     for signal, leg in waiting:
@@ -50,24 +65,28 @@ def assess_all(waiting: Sequence[Waiting], fresh: Sequence[Signal], view: View, 
         elif view.now > signal.valid_until:
             verdicts[signal.signal_id] = Verdict(signal, "EXPIRED", reason="valid_until passed while waiting")
         elif not view.book_orders(*book):
-            verdicts[signal.signal_id] = _fail_closed(signal, leg, view, limits)
+            verdicts[signal.signal_id] = _fail_closed(judge, signal, leg, view, limits)
     for signal in fresh:
         for id_, earlier in list(verdicts.items()):
             if earlier.kind == "WAITING" and (earlier.signal.strategy_id, earlier.signal.symbol) == (signal.strategy_id, signal.symbol):
                 verdicts[id_] = Verdict(
                     earlier.signal, "SUPERSEDED", cancels=earlier.cancels, legs=earlier.legs, reason="a newer signal came"
                 )
-        verdicts[signal.signal_id] = _fail_closed(signal, 0, view, limits)
+        verdicts[signal.signal_id] = _fail_closed(judge, signal, 0, view, limits)
     return list(verdicts.values())
 
 
-def _fail_closed(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
+def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     """Any error inside a control is a refusal."""
+    if view.checks is not None:
+        view.checks.clear()
     try:
-        verdict = assess(signal, leg, view, limits)
+        verdict = judge(signal, leg, view, limits)
     except Exception as error:
         log.exception("an error while assessing signal %s; refused", signal.signal_id)
         return Verdict(signal, "REFUSED", Refusal("RC-ERR", f"{type(error).__name__}: {error}"))
+    if view.checks:
+        verdict = replace(verdict, checks=tuple(view.checks))
     for leg_ in verdict.legs:
         id_ = order_id(signal.signal_id, leg_.n)
         view.reserve(OpenOrder(id_, signal.strategy_id, signal.symbol, leg_.side, leg_.lots, leg_.price, Status.APPROVED))
@@ -100,14 +119,17 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
 
 
 def desired_lots(signal: Signal, view: View, limits: Limits) -> int:
-    """Position the target asks for, in lots: target x allocation x equity / price, cut to what the book may hold.
+    """Position the target asks for, in lots: target x scale x allocation x equity / price, cut to what the book may hold.
 
-    An account worth less than nothing can only go flat.
+    With a fixed number of units it is target x scale x units. An account worth less than nothing can only go flat.
     """
     terms = _terms(signal, view)
     instrument = view.instruments[signal.symbol]
     worth = max(0.0, view.equity)
-    wish = signal.target * terms.allocation * worth
+    capital = terms.allocation * worth
+    if terms.units is not None and worth > 0:
+        capital = terms.units * signal.reference_price * float(instrument.multiplier)
+    wish = signal.target * signal.scale * capital
     most = limits.tightest("max_position_notional", equity=worth, strategy=signal.strategy_id)
     if most is not None:
         wish = max(-most, min(most, wish))
@@ -135,10 +157,48 @@ def proposal(signal: Signal, leg: int, change: int, view: View, limits: Limits) 
     return Leg(signal, leg, side, abs(change), ticks_towards(price, float(instrument.tick), signal.reference_price), instrument)
 
 
-def expires_at(signal: Signal, grace_ns: int) -> int:
-    """When the venue ends an order of this signal: at the end (and grace) of the next bar of its timeframe."""
+def expires_at(signal: Signal, grace_ns: int, calendar: Calendar) -> int:
+    """When the venue ends an order of this signal: at the end (and grace) of the next bar of its timeframe.
+
+    Bars of a day skip closed days: the next one is that of the next session. Shorter ones never outlive their session.
+    """
     length = TIMEFRAMES[signal.timeframe]
-    return signal.bar_time + 2 * length + grace_ns
+    end = signal.bar_time + length
+    return (next_open(calendar, end) if length >= DAY else end) + length + grace_ns
+
+
+def order_of(signal: Signal, leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
+    """The order that a leg of a verdict becomes: a limit that lives until the end of the next bar."""
+    id_ = order_id(signal.signal_id, leg.n)
+    return Order(
+        order_id=id_,
+        client_order_id=client_order_id(fleet_tag, id_, 1),
+        account_id=signal.account_id,
+        venue=venue,
+        session_id=signal.session_id,
+        strategy_id=signal.strategy_id,
+        symbol=signal.symbol,
+        signal_id=signal.signal_id,
+        leg=leg.n,
+        side=leg.side,
+        order_type="limit",
+        quantity=leg.instrument.quantity(leg.lots),
+        price=leg.instrument.price(leg.price),
+        time_in_force="GTD",
+        decided_at=signal.decided_at,
+        valid_until=signal.valid_until,
+        expires_at=expires_at(signal, grace_ns, leg.instrument.calendar),
+    )
+
+
+def terms_of(config: StrategyConfig) -> Terms:
+    """What a configured strategy may hold.
+
+    Raises:
+        ValueError: its sizing is none.
+    """
+    rule = sizing(config.sizing)
+    return Terms(config.allocation, config.no_trade_band, rule.value if rule.kind == "fixed" else None)
 
 
 def _terms(signal: Signal, view: View) -> Terms:

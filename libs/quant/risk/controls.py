@@ -29,6 +29,7 @@ def kill_switch(signal: Signal, view: View, limits: Limits) -> Refusal | None:
         ("symbol", signal.symbol),
     )
     hit = next((scope for scope in scopes if scope in view.killed), None)
+    view.note("RC-C01", "kill switch", "off", "on" if hit else "off")
     if hit is None:
         return None
     return Refusal("RC-C01", f"kill switch is on for {':'.join(filter(None, hit))}; rearm it with: fleet risk rearm", "off", "on")
@@ -36,6 +37,7 @@ def kill_switch(signal: Signal, view: View, limits: Limits) -> Refusal | None:
 
 def market_clock(signal: Signal, view: View, limits: Limits) -> Refusal | None:
     """C03: without a market clock for three host seconds nothing can be known to be fresh."""
+    view.note("RC-C03", "market clock", "heard within 3 s", "stale" if view.stale else "heard")
     return Refusal("RC-C03", "no market clock for 3 s", "3 s", "stale") if view.stale else None
 
 
@@ -46,19 +48,23 @@ def known_instrument(signal: Signal, view: View, limits: Limits) -> Refusal | No
         return Refusal("RC-A02", f"unknown instrument {signal.symbol}", "listed", "unknown")
     if instrument.currency != view.base_currency:
         return Refusal("RC-A05", f"no rate from {instrument.currency} to {view.base_currency}", view.base_currency, instrument.currency)
+    view.note("RC-A02", "instrument", "listed", instrument.symbol)
     return None
 
 
 def sound_target(signal: Signal, view: View, limits: Limits) -> Refusal | None:
     """A01: target within -1 to 1, confidence within 0 to 1, price positive; all finite."""
-    numbers = (signal.target, signal.confidence, signal.reference_price)
-    if all(map(isfinite, numbers)) and -1 <= signal.target <= 1 and 0 <= signal.confidence <= 1 and signal.reference_price > 0:
+    numbers = (signal.target, signal.confidence, signal.scale, signal.reference_price)
+    view.note("RC-A01", "target", "-1..1", signal.target)
+    shares = 0 <= signal.confidence <= 1 and 0 <= signal.scale <= 1
+    if all(map(isfinite, numbers)) and -1 <= signal.target <= 1 and shares and signal.reference_price > 0:
         return None
-    return Refusal("RC-A01", "expected target -1..1, confidence 0..1, price above 0", "", str(numbers))
+    return Refusal("RC-A01", "expected target -1..1, confidence and scale 0..1, price above 0", "", str(numbers))
 
 
 def fresh_signal(signal: Signal, view: View, limits: Limits) -> Refusal | None:
     """A12: not past its `valid_until`, and from no later than a second from now. Market time."""
+    view.note("RC-A12", "seconds left to act on the signal", 0.0, (signal.valid_until - view.now) / SECOND)
     if view.now > signal.valid_until:
         return Refusal("RC-A12", "the signal came too late", "0 s", f"{(view.now - signal.valid_until) / SECOND:.3f} s late")
     if signal.decided_at > view.now + AHEAD:
@@ -75,6 +81,7 @@ def fresh_price(signal: Signal, view: View, limits: Limits) -> Refusal | None:
     """A08: the reference price is not too old."""
     age = view.now - signal.decided_at
     oldest = price_age_limit(signal.timeframe, view.speed)
+    view.note("RC-A08", "age of the reference price, s", oldest / SECOND, age / SECOND)
     if age <= oldest:
         return None
     return Refusal("RC-A08", "the reference price is too old", f"{oldest / SECOND:g} s", f"{age / SECOND:.3f} s")
@@ -87,6 +94,7 @@ def price_collar(signal: Signal, view: View, limits: Limits) -> Refusal | None:
     if collar is None or mark is None:
         return Refusal("RC-A07", "no price or no collar to judge by", str(collar), str(mark))
     off = abs(signal.reference_price - mark) / mark
+    view.note("RC-A07", "distance of the reference price from the market", collar, off)
     if off <= collar:
         return None
     return Refusal("RC-A07", f"reference price {signal.reference_price:g} is away from the market at {mark:g}", f"{collar:g}", f"{off:.4f}")
@@ -96,6 +104,7 @@ def venue_steps(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """A03: whole positive lots and ticks, and no less than the venue's smallest notional unless it closes the book."""
     if leg.lots <= 0 or leg.price <= 0:
         return Refusal("RC-A03", "quantity and price must be positive", "1", f"{leg.lots} lots at {leg.price} ticks")
+    view.note("RC-A03", "order notional, at least", float(leg.instrument.min_notional), leg.notional)
     closes = leg.signed + view.positions.get((leg.signal.strategy_id, leg.signal.symbol), 0) == 0
     if leg.notional >= float(leg.instrument.min_notional) or closes:
         return None
@@ -105,6 +114,7 @@ def venue_steps(leg: Leg, view: View, limits: Limits) -> Refusal | None:
 def order_notional(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """A05: notional of one order. A leg that only shrinks its book passes: refusing it would trap the position."""
     most = limits.tightest("max_order_notional", equity=view.equity, **subject(leg.signal, view))
+    view.note("RC-A05", "order notional", most, leg.notional)
     if most is None or leg.notional <= most or shrinks(leg, view, leg.signal.strategy_id):
         return None
     return Refusal("RC-A05", "order notional above max_order_notional", f"{most:.2f}", f"{leg.notional:.2f}")
@@ -119,6 +129,7 @@ def position(leg: Leg, view: View, limits: Limits) -> Refusal | None:
         if most is None or shrinks(leg, view, book):
             continue
         worst = abs(view.value(signal.symbol, view.worst_lots(signal.symbol, book, leg.signed)))
+        view.note("RC-B01", f"position of {book or 'the account'}", most, worst)
         if worst > most:
             return Refusal("RC-B01", "position above max_position_notional", f"{most:.2f}", f"{worst:.2f}")
     return None
@@ -130,6 +141,7 @@ def gross_exposure(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     if most is None or shrinks(leg, view, None):
         return None
     gross = view.gross(leg.signal.symbol, leg.signed)
+    view.note("RC-B02", "gross exposure", most, gross)
     if gross <= most:
         return None
     return Refusal("RC-B02", "gross exposure above max_gross_exposure", f"{most:.2f}", f"{gross:.2f}")
@@ -140,6 +152,7 @@ def order_rate(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     ordered = {"strategy": view.ordered.get(leg.signal.strategy_id, 0), "account": sum(view.ordered.values())}
     for scope, key in (("strategy", leg.signal.strategy_id), ("account", view.account_name)):
         most = limits.tightest("max_orders_per_minute", equity=0.0, **{scope: key})
+        view.note("RC-B07", f"orders of {scope} {key} within a minute", most, float(ordered[scope] + 1))
         if most is not None and ordered[scope] + 1 > most:
             return Refusal("RC-B07", f"too many orders of {scope} {key} within a minute", f"{most:g}", str(ordered[scope] + 1))
     return None
@@ -153,6 +166,7 @@ def crossing(leg: Leg, view: View, limits: Limits) -> Refusal | None:
         buy, sell = (leg.price, other.price) if leg.side == "buy" else (other.price, leg.price)
         if buy >= sell:
             return Refusal("RC-B10", f"could trade with our own order {other.order_id}", "no crossing", f"buy {buy} >= sell {sell} ticks")
+    view.note("RC-B10", "own orders it could trade with", 0.0, 0.0)
     return None
 
 

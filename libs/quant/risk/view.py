@@ -33,6 +33,16 @@ class Terms(NamedTuple):
 
     allocation: float  # of the account's equity
     no_trade_band: float = 0.0  # of the strategy's capital
+    units: float | None = None  # held at target 1, whatever the equity; None: a share of it
+
+
+class Check(NamedTuple):
+    """A control that was passed: what it compared."""
+
+    code: str
+    what: str
+    limit: float | str | None
+    seen: float | str | None
 
 
 @dataclass
@@ -55,7 +65,13 @@ class View:
     positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)
     ordered: dict[str, int] = field(default_factory=dict)  # by strategy: orders decided within the last minute of market time
+    checks: list[Check] | None = None  # what the controls compared is noted here; None: nobody wants to know
     _gross: float | None = field(default=None, init=False)
+
+    def note(self, code: str, what: str, limit: float | str | None, seen: float | str | None) -> None:
+        """A control has looked at `seen` beside `limit`, and will say itself if that is too much."""
+        if self.checks is not None:
+            self.checks.append(Check(code, what, limit, seen))
 
     def reserve(self, order: OpenOrder) -> None:
         """Takes an approved order in: whatever is judged later sees it."""

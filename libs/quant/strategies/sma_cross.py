@@ -6,7 +6,7 @@ Returns, variable-length moving average rule without a band.
 
 from typing import NamedTuple
 
-from libs.quant.strategies.contract import BarView, Strategy
+from libs.quant.folds.contract import BarView, Strategy
 
 
 class Params(NamedTuple):
@@ -33,22 +33,21 @@ def init(params: Params) -> State:
 
 def step(state: State, bar: BarView, params: Params) -> tuple[State, float]:
     """Target 1 while the fast mean of closes is above the slow one, 0 while below, unchanged while equal or warming up."""
-    fast, slow = params.fast, params.slow
+    closes, seen, fast_sum, slow_sum, target = state
+    fast, slow = params
     close = int(bar.close * 1e6 + 0.5)
-    at = state.seen % slow
-    leaves_fast = state.closes[(state.seen - fast) % slow] if state.seen >= fast else 0
-    fast_sum = state.fast_sum + close - leaves_fast
-    slow_sum = state.slow_sum + close - state.closes[at]
-    state.closes[at] = close
-    seen = state.seen + 1
-    target = state.target
+    at = seen % slow
+    fast_sum += close - closes[at - fast]  # what left the ring before it was full is 0
+    slow_sum += close - closes[at]
+    closes[at] = close
+    seen += 1
     if seen >= slow:
         gap = fast_sum * slow - slow_sum * fast
         if gap > 0:
             target = 1.0
         elif gap < 0:
             target = 0.0
-    return State(state.closes, seen, fast_sum, slow_sum, target), target
+    return State(closes, seen, fast_sum, slow_sum, target), target
 
 
 def check(params: Params) -> str | None:
@@ -58,7 +57,7 @@ def check(params: Params) -> str | None:
     return f"expected 1 <= fast < slow <= 10000, got fast={params.fast}, slow={params.slow}"
 
 
-SMA_CROSS = Strategy(
+STRATEGY = Strategy(
     name="sma_cross",
     params=Params,
     state=State,
@@ -67,4 +66,5 @@ SMA_CROSS = Strategy(
     warmup=lambda params: params.slow,
     check=check,
     source="Brock, Lakonishok and LeBaron (1992)",
+    ranges={"fast": (2, 50), "slow": (5, 250)},
 )

@@ -9,17 +9,17 @@ from typing import Self
 import msgspec
 
 from libs.common.clocks import HostClock
+from libs.domain.actions import CorporateAction
 from libs.domain.instruments import Instrument
 from libs.domain.market import MarketEvent
-from libs.domain.orders import Evidence, Order
+from libs.domain.orders import Evidence, Order, VenueOrder
 from libs.domain.trades import Fill
-from libs.quant.fills import FillTerms
-from libs.venues.broker import Holdings, NotSent, OrderReport, OutcomeUnknown, Refused, VenueOrder
-from libs.venues.feed import FillOn
-from libs.venues.paper.book import NEVER, Accepted, Book, Ended, Filled, Opened, Record, decode, encode
+from libs.quant.exchange.book import Adjusted, Book, Ended, Filled, Opened, Record, decode, encode
+from libs.quant.exchange.rules import Rules
+from libs.quant.exchange.venue import Turned, Venue
+from libs.quant.fills import FillOn, FillTerms
+from libs.venues.broker import Adjustment, Holdings, NotSent, OrderReport, OutcomeUnknown, Refused, Report
 from libs.venues.paper.book_file import BookDamaged, BookFailed, BookFile
-from libs.venues.paper.matching import KINDS, expired, fills, moment
-from libs.venues.paper.rules import Rules, refusal
 
 _EVIDENCE = {"canceled": Evidence.CANCELED, "expired": Evidence.EXPIRED}
 
@@ -35,13 +35,12 @@ class PaperBroker:
 
     absence_is_proof: bool = True  # the file is ours alone: an order that is not in it was never accepted
 
-    def __init__(self, file: BookFile, book: Book, rules: Rules, clock: HostClock) -> None:
+    def __init__(self, file: BookFile, venue: Venue, clock: HostClock) -> None:
         self._file = file
-        self._book = book
-        self._rules = rules
+        self._venue = venue
+        self._book = venue.book
         self._clock = clock
-        self._kinds = {symbol: KINDS[kind] for symbol, kind in rules.fill_on.items() if symbol in rules.instruments}
-        self._reports: list[Fill | OrderReport] = []
+        self._reports: list[Report] = []
         self._news = asyncio.Event()
 
     @classmethod
@@ -58,6 +57,7 @@ class PaperBroker:
         clock: HostClock,
         allow_short: bool = False,
         bar_grace_ns: int = 0,
+        actions: Sequence[CorporateAction] = (),
     ) -> Self:
         """Open the account's book, or begin one with `deposit` (by currency) when the file is new.
 
@@ -65,6 +65,7 @@ class PaperBroker:
             latency_ns: market time from decision to the venue.
             clock: host time, for send deadlines only.
             bar_grace_ns: by which `decided_at` of orders lies after the end of the decided bar; 0 for recorded bars.
+            actions: corporate actions of the timeline, each applied once when the market reaches it.
 
         Raises:
             BookLocked: another process has it.
@@ -82,7 +83,7 @@ class PaperBroker:
         except BaseException:
             file.close()
             raise
-        return cls(file, book, Rules(instruments, fill_on, terms, latency_ns, bar_grace_ns, allow_short), clock)
+        return cls(file, Venue(book, Rules(instruments, fill_on, terms, latency_ns, bar_grace_ns, allow_short), actions), clock)
 
     def close(self) -> None:
         """Give up the book and its lock."""
@@ -92,42 +93,24 @@ class PaperBroker:
         """See `Broker`. The order meets only events newer than what was heard of its symbol before this call."""
         if self._clock.monotonic() > deadline:
             raise NotSent(f"deadline of {order.client_order_id} has passed")
-        reason = refusal(order, self._book, self._rules)
-        if reason is not None:
-            raise Refused(reason)
-        heard = self._book.heard.get(order.symbol, NEVER)
-        self._answer(Accepted(order=order, heard=heard, market_time=self._book.market_time))
+        try:
+            accepted = self._venue.take(order)
+        except Turned as reason:
+            raise Refused(str(reason)) from reason
+        self._answer(accepted)
 
     async def cancel(self, client_order_id: str) -> None:
         """See `Broker`. The report of the end is there at once."""
-        booked = self._book.orders.get(client_order_id)
-        if booked is None:
-            raise Refused(f"no order {client_order_id}")
-        if booked.status != "open":
-            raise Refused(f"order {client_order_id} is {booked.status}")
-        self._answer(Ended(client_order_id=client_order_id, status="canceled", market_time=self._book.market_time))
+        try:
+            ended = self._venue.cancel(client_order_id)
+        except Turned as reason:
+            raise Refused(str(reason)) from reason
+        self._answer(ended)
 
     def on_market(self, events: Sequence[MarketEvent], market_time: int) -> None:
-        """Fill open orders with the events, in the order given, then expire what ends at or before `market_time`.
-
-        An event heard before, or older than one heard before, does nothing. All of it is flushed at once, then reported.
-        """
+        """What `Venue.hear` makes of it, flushed at once, then reported."""
         self._file.check()
-        book, kinds = self._book, self._kinds
-        records: list[Record] = []
-        for event in events:
-            kind = kinds.get(event.symbol)
-            if kind is None or not isinstance(event, kind):
-                continue
-            at = moment(event)
-            if at <= book.heard.get(event.symbol, NEVER):
-                continue
-            book.heard[event.symbol] = at
-            if event.symbol in book.open:
-                records += self._applied(fills(event, book, self._rules, market_time))
-        book.market_time = max(book.market_time, market_time)
-        if book.open:
-            records += self._applied(expired(book, market_time))
+        records = self._venue.hear(events, market_time)
         if records:
             self._file.append(encode(records))
             self._report(records)
@@ -148,20 +131,25 @@ class PaperBroker:
         self._file.check()
         return sorted((f for f in self._book.fills if f.executed_at >= executed_at), key=lambda f: f.executed_at)
 
+    async def adjustments(self) -> Sequence[Adjustment]:
+        """See `Broker`."""
+        self._file.check()
+        return [_adjustment(record) for record in self._book.adjustments]
+
     async def holdings(self) -> Holdings:
         """See `Broker`."""
         self._file.check()
         cash, positions = self._book.cash, self._book.positions
         return Holdings({c: amount for c, amount in cash.items() if amount}, {s: held for s, held in positions.items() if held})
 
-    async def next_reports(self) -> Sequence[Fill | OrderReport]:
+    async def next_reports(self) -> Sequence[Report]:
         """See `Broker`."""
         while not self._reports:
             self._news.clear()
             await self._news.wait()
         return self.drain_reports()
 
-    def drain_reports(self) -> Sequence[Fill | OrderReport]:
+    def drain_reports(self) -> Sequence[Report]:
         """What `next_reports` would return, without waiting; empty when there is no news."""
         taken, self._reports = self._reports, []
         return taken
@@ -171,13 +159,7 @@ class PaperBroker:
             self._file.append(encode([record]))
         except BookFailed as error:
             raise OutcomeUnknown(str(error)) from error
-        self._book.apply(record)
-        self._report([record])
-
-    def _applied(self, records: Sequence[Record]) -> Sequence[Record]:
-        for record in records:
-            self._book.apply(record)
-        return records
+        self._report(self._venue.applied([record]))
 
     def _report(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -187,8 +169,14 @@ class PaperBroker:
                 filled = self._book.orders[record.client_order_id].filled
                 evidence = _EVIDENCE[record.status]
                 self._reports.append(OrderReport(record.client_order_id, evidence, filled, record.market_time, record.status))
+            elif isinstance(record, Adjusted):
+                self._reports.append(_adjustment(record))
         if self._reports:
             self._news.set()
+
+
+def _adjustment(record: Adjusted) -> Adjustment:
+    return Adjustment(record.action, record.after, record.cash, record.currency, record.market_time)
 
 
 def _read(path: Path, payloads: Sequence[bytes]) -> Book:

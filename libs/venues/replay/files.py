@@ -24,12 +24,15 @@ _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file itself, or those of a folder by name.
+    """The file itself, those of a folder, or those that a name with `*` fits, in order of their names.
 
     Raises:
         DataNotFound: there is none.
     """
-    files = sorted(file for file in path.iterdir() if file.name.endswith(_SUFFIXES)) if path.is_dir() else [path]
+    if "*" in path.name:
+        files = sorted(path.parent.glob(path.name))
+    else:
+        files = sorted(file for file in path.iterdir() if file.name.endswith(_SUFFIXES)) if path.is_dir() else [path]
     if not files or not files[0].is_file():
         wanted = f"a file ending in {', '.join(_SUFFIXES)} in {path}" if path.is_dir() else str(path)
         raise DataNotFound(f"{wanted} is not there: set MARKET_DATA_DIR to the folder that holds the recorded markets")

@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
+from libs.domain.actions import CorporateAction
 from libs.domain.instruments import Instrument
+from libs.quant.bars import BarsOf
 from libs.quant.calendars import close_of, next_open
-from libs.venues.feed import FeedStep, FillOn
+from libs.quant.fills import FillOn
+from libs.venues.feed import FeedStep
 from libs.venues.synthetic.process import MINUTE_MS, Symbol
 from libs.venues.synthetic.ticks import MINUTE, ticks
 from libs.venues.timeline import steps_of
@@ -55,7 +58,9 @@ class SyntheticFeed:
         self.instruments: Sequence[Instrument] = tuple(self._instrument(symbol) for symbol in self._symbols)
         self.timeframes: tuple[str, ...] = ("1s", "1m")
         self.recorded_bars: bool = False
+        self.bars_of: Mapping[str, BarsOf] = {symbol.name: "trade" for symbol in self._symbols}
         self.fill_on: Mapping[str, FillOn] = {symbol.name: "quote" for symbol in self._symbols}
+        self.actions: Sequence[CorporateAction] = ()
         self.start: int = START
         self.speed: float = 10
 

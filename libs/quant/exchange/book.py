@@ -1,4 +1,4 @@
-"""What the paper venue knows of one account: a fold over its records, the same live and when the file is read again."""
+"""What a simulated venue knows of one account: a fold over its records, the same live and when they are read again."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
+from libs.domain.actions import CorporateAction
 from libs.domain.books import signed
-from libs.domain.orders import Order
+from libs.domain.orders import Order, VenueOrder, VenueStatus
 from libs.domain.trades import Fill
-from libs.venues.broker import VenueOrder, VenueStatus
 
 Moment = tuple[int, int]
 """Where a market event stands among those of its symbol: (quote time or bar start, sequence number)."""
@@ -43,6 +43,16 @@ class Filled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     market_time: int
 
 
+class Moved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The stop of an order: where it stands now, and whether it has been touched."""
+
+    client_order_id: str
+    stop: int  # ticks
+    triggered: bool
+    heard: Moment
+    market_time: int
+
+
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An order ended with something unfilled."""
 
@@ -51,7 +61,18 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     market_time: int
 
 
-Record = Opened | Accepted | Filled | Ended
+class Adjusted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A corporate action changed what is held. Orders of the symbol were ended just before."""
+
+    action: CorporateAction
+    before: Decimal  # units held of the action's symbol
+    after: Decimal  # units held of the symbol it has now
+    cash: Decimal  # paid to us, negative from us, in `currency`: a dividend, or what a part of a unit was worth
+    currency: str
+    market_time: int
+
+
+Record = Opened | Accepted | Filled | Moved | Ended | Adjusted
 
 _decoder: Final = msgspec.json.Decoder(list[Record])
 
@@ -74,6 +95,8 @@ class BookedOrder:
     status: VenueStatus = "open"
     filled: Decimal = Decimal(0)
     fills: int = 0
+    stop: int | None = None  # ticks: where the stop of a stop order stands; None until its first event
+    triggered: bool = False  # a stop that has been touched is the market or limit order behind it
 
     @property
     def remaining(self) -> Decimal:
@@ -91,6 +114,7 @@ class Book:
         self.orders: dict[str, BookedOrder] = {}  # by client order id
         self.open: dict[str, dict[str, BookedOrder]] = {}  # by symbol, then client order id, in order of arrival
         self.fills: list[Fill] = []
+        self.adjustments: list[Adjusted] = []
         self.cash: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.positions: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.heard: dict[str, Moment] = {}  # newest event by symbol
@@ -112,11 +136,21 @@ class Book:
                 self._fill(record.fill)
                 self.cash[record.fill.fee_currency] += record.cash
                 self._hear(record.fill.symbol, record.heard)
+            case Moved():
+                booked = self.orders[record.client_order_id]
+                booked.stop, booked.triggered = record.stop, record.triggered
+                self._hear(booked.order.symbol, record.heard)
             case Ended():
                 self._close(self.orders[record.client_order_id], record.status)
+            case Adjusted():
+                self._adjust(record)
             case _:
                 assert_never(record)
         self.market_time = max(self.market_time, record.market_time)
+
+    def resting(self, symbol: str) -> list[BookedOrder]:
+        """Open orders of a symbol in order of arrival."""
+        return list(self.open.get(symbol, {}).values())
 
     def _hear(self, symbol: str, moment: Moment) -> None:
         self.heard[symbol] = max(self.heard.get(symbol, NEVER), moment)
@@ -136,3 +170,10 @@ class Book:
         del resting[booked.order.client_order_id]
         if not resting:
             del self.open[booked.order.symbol]
+
+    def _adjust(self, record: Adjusted) -> None:
+        action = record.action
+        self.positions.pop(action.symbol, None)
+        self.positions[action.new_symbol or action.symbol] += record.after
+        self.cash[record.currency] += record.cash
+        self.adjustments.append(record)

@@ -1,0 +1,301 @@
+"""`fleet explain`: why an order was made, or a signal refused, and what came of it, in the order in which it happened."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from os import environ
+from pathlib import Path
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from fleet import strategy_state
+from fleet.operating import Answer
+from fleet.plan import FleetSettings
+from fleet.strategy_state import StateTold, words
+from fleet.tables import NONE, change, moment, money, number, table, time_of_day
+from libs.common.database import Database
+from libs.common.settings import from_environment
+from libs.domain.configuration import StrategyConfig
+from libs.quant.sizing_rule import sizing
+from libs.store.queries import stories
+from libs.store.queries.stories import AssessmentTold, CheckTold, FillTold, Named, OrderTold, Story, Worth
+
+FEWEST: Final = 6
+"""Characters of an id that are enough to look for it."""
+EQUITY_IS_ABOUT: Final = Decimal("0.001")
+"""How far the equity made again from the ledger may be from what risk_manager saw: its prices were a moment newer."""
+SIZES: Final = frozenset({"RC-A05", "RC-B01", "RC-B02"})
+"""Controls that a leg passes above the limit when it only brings the position nearer to zero."""
+
+
+class Understood(msgspec.Struct, frozen=True, kw_only=True):
+    """A story with what the strategies' own code and configuration can say of it."""
+
+    story: Story
+    asked: UUID | None  # the order; None: the signal
+    config: StrategyConfig | None  # as it is now
+    state: StateTold | None
+    state_missing: str  # why there is none; "" when there is one
+
+    def data(self) -> dict[str, object]:
+        """For JSON: the story, the state with its names in place of its bytes."""
+        return {"order_id": self.asked, **msgspec.structs.asdict(self.story), "state": self.state, "state_missing": self.state_missing}
+
+
+async def explain(database: Database, text: str) -> Answer:
+    """The story of the one order or signal whose id begins so.
+
+    Raises:
+        LookupError: there is none, there are several, or the id is too short to look for.
+    """
+    if len(text) < FEWEST:
+        raise LookupError(f"expected {FEWEST} or more characters of an id, got {text!r}; `fleet orders status` lists orders")
+    found = only(text, await stories.named(database, text))
+    story = await stories.signal_story(database, found.signal_id)
+    if story is None:
+        raise LookupError(f"the signal {found.signal_id} of order {found.order_id} is not in the record")
+    settings = from_environment(FleetSettings, environ)
+    understood = understand(story, found.order_id, Path(settings.config_dir), settings.environment)
+    return Answer(told(understood), understood.data())
+
+
+def only(text: str, found: Sequence[Named]) -> Named:
+    """The one that was meant.
+
+    Raises:
+        LookupError: nothing or several are called so.
+    """
+    if not found:
+        raise LookupError(f"no order or signal has an id that begins with {text!r}; `fleet orders status` lists orders")
+    if len(found) > 1:
+        ids = ", ".join(f"order {n.order_id}" if n.order_id else f"signal {n.signal_id}" for n in found)
+        raise LookupError(f"several ids begin with {text!r}: {ids}; give more of the one you mean")
+    return found[0]
+
+
+def understand(story: Story, asked: UUID | None, config_dir: Path, environment: str) -> Understood:
+    """With configuration and state, as far as they can still be told."""
+    config, state, missing = None, None, "it was not stored" if story.state is None else "the strategy is not configured any more"
+    if story.strategy is not None:
+        config = strategy_state.configuration(story.signal.strategy_id, story.strategy, config_dir, environment)
+        if story.state is not None:
+            try:
+                state, missing = strategy_state.told(story.state, config), ""
+            except ValueError as error:
+                missing = str(error)
+    return Understood(story=story, asked=asked, config=config, state=state, state_missing=missing)
+
+
+def told(u: Understood) -> str:
+    """The story for a person."""
+    story = u.story
+    lines = [_title(story, u.asked), *_why(u), *_verdict(story)]
+    for order in story.orders:
+        lines += ["", *_order(order, u)]
+    if not story.orders and story.assessment is not None:
+        lines += [f"sizing      {arithmetic(u, story.assessment.worth)}"]
+    return "\n".join([*lines, "", _history(story)])
+
+
+def _title(story: Story, asked: UUID | None) -> str:
+    signal = story.signal
+    order = next((o for o in story.orders if o.order_id == asked), None)
+    if order is not None:
+        return f"order       {order.order_id}: {_ordered(order)} {signal.symbol}, {order.status}"
+    verdict = story.assessment.verdict if story.assessment else "not assessed yet"
+    return f"signal      {signal.signal_id}: {signal.strategy_id} on {signal.symbol}, {verdict}"
+
+
+def _why(u: Understood) -> Iterator[str]:
+    """Bar, strategy, state, signal."""
+    story, signal, bar = u.story, u.story.signal, u.story.bar
+    if bar is None:
+        yield f"bar         {signal.timeframe} of {moment(signal.bar_time)} UTC: not in the record any more"
+    else:
+        prices = ", ".join(f"{name} {number(getattr(bar, name))}" for name in ("open", "high", "low", "close", "volume"))
+        of = f"{signal.symbol} {signal.timeframe} of {moment(bar.timestamp)} UTC"
+        yield f"bar         {of}: {prices}; {bar.before:,} bars before it in the session"
+    if story.strategy is None or u.config is None:
+        yield f"strategy    {signal.strategy_id} on account {signal.account_id}; not configured any more"
+    else:
+        params = ", ".join(f"{name}={value:g}" for name, value in u.config.params.items())
+        yield (
+            f"strategy    {signal.strategy_id} is {story.strategy.class_name}({params}) on account {signal.account_id},"
+            f" as configured now: allocation {u.config.allocation:g}, sizing {u.config.sizing}"
+        )
+    if u.state is None:
+        yield f"state       cannot be told: {u.state_missing}"
+    else:
+        yield f"state       after the bar: {words(u.state.fields)}"
+        if u.state.note:
+            yield f"            {u.state.note}"
+        if u.state.volatility:
+            yield f"            volatility {words(u.state.volatility)}"
+    was = "none" if signal.previous_target is None else f"{signal.previous_target:g}"
+    yield (
+        f"signal      target {was} -> {signal.target:g}, scale {signal.scale:g}, reference price {number(signal.reference_price)},"
+        f" to act on until {time_of_day(signal.valid_until)}"
+    )
+
+
+def _verdict(story: Story) -> Iterator[str]:
+    """Every control with what it compared, then the answer."""
+    assessment = story.assessment
+    if assessment is None:
+        yield "verdict     none yet: risk_manager has not assessed the signal; see `fleet status`"
+        return
+    refused = assessment.verdict == "REFUSED"
+    for n, check in enumerate(passed(assessment)):
+        yield f"{'controls' if n == 0 else '':<12}passed   {check.code:<7} {compared(check)}"
+    if refused:
+        numbers = f" (seen {assessment.seen}, limit {assessment.limit})" if assessment.limit or assessment.seen else ""
+        yield f"verdict     REFUSED  {assessment.code:<7} {assessment.reason}{numbers}; see docs/risk-controls.md"
+    else:
+        yield f"verdict     {assessment.verdict}" + (f": {assessment.reason}" if assessment.reason else "")
+
+
+def passed(assessment: AssessmentTold) -> Sequence[CheckTold]:
+    """The controls that were passed: one that refuses may have noted what it saw just before."""
+    checks = assessment.checks
+    if assessment.verdict == "REFUSED" and checks and checks[-1].code == assessment.code:
+        return checks[:-1]
+    return checks
+
+
+def compared(check: CheckTold) -> str:
+    """A control in plain words: what it saw, and its limit."""
+    if check.limit is None:
+        return f"{check.what}: {_seen(check.seen)} (no limit is configured)"
+    over = isinstance(check.limit, float) and isinstance(check.seen, float) and check.code in SIZES and check.seen > check.limit
+    why = ", but it only brings the position nearer to zero" if over else ""
+    return f"{check.what}: {_seen(check.seen)} (limit {_seen(check.limit)}{why})"
+
+
+def _seen(value: float | str | None) -> str:
+    match value:
+        case None:
+            return NONE
+        case str():
+            return value
+        case _:
+            return money(value) if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _order(order: OrderTold, u: Understood) -> Iterator[str]:
+    signal, currency = u.story.signal, u.story.currency
+    leg = f", leg {order.leg}" if len(u.story.orders) > 1 or order.leg else ""
+    yield f"order       {order.order_id}{leg}; the venue knows it as {order.client_order_id}"
+    yield f"sizing      {arithmetic(u, order.worth, order)}"
+    price = order.price if order.price is not None else Decimal(str(signal.reference_price))
+    notional = money(order.quantity * price * u.story.multiplier)
+    yield (
+        f"            {_ordered(order)} {signal.symbol}, notional {notional} {currency} at that price;"
+        f" {order.time_in_force} until {time_of_day(order.expires_at)}"
+    )
+    yield from map(_fill, order.fills)
+    if order.after is None:
+        yield "position    unchanged: nothing was filled"
+    else:
+        held = f"{number(order.worth.held)} -> {number(order.after.quantity)}"
+        yield f"position    {held} {signal.symbol}; the book has realised {change(order.after.realized_pnl)} {currency} so far, before fees"
+
+
+def _fill(fill: FillTold) -> str:
+    slippage = f"{abs(fill.slippage_bps):.2f} bps {'worse' if fill.slippage_bps > 0 else 'better'} than the reference price"
+    pnl = f", realised {change(fill.pnl)}" if fill.pnl else ""
+    done = f"{number(fill.quantity)} at {number(fill.executed_price)}"
+    fee = f"fee {number(fill.commission)} {fill.fee_currency}, {fill.liquidity}"
+    return f"fill        {done}, {slippage}, {fee}, executed {time_of_day(fill.executed_at)}{pnl}"
+
+
+def _ordered(order: OrderTold) -> str:
+    price = f"limit {number(order.price)}" if order.price is not None else order.order_type
+    return f"{order.side} {number(order.quantity)} {price}"
+
+
+def arithmetic(u: Understood, worth: Worth, order: OrderTold | None = None) -> str:
+    """From target to quantity, as far as it can be made again from what is recorded."""
+    signal, lot = u.story.signal, u.story.lot
+    held = f"held {number(worth.held)}"
+    wanted = _wanted(u, worth)
+    if wanted is None:
+        return f"cannot be made again: {_unknown(u)}; {held}"
+    terms, quantity = wanted
+    line = f"{terms} = {number(round(quantity, 6))} {signal.symbol} wanted, {held}"
+    if order is None:
+        return line
+    led_to = worth.held + (order.quantity if order.side == "buy" else -order.quantity)
+    ordered = f"{line}: {order.side} {number(order.quantity)}"
+    if abs(led_to - quantity) > lot + abs(quantity) * EQUITY_IS_ABOUT:
+        return f"{ordered}; limits, a flip or no short selling made it {number(led_to)}, see docs/risk-controls.md"
+    return ordered
+
+
+def _wanted(u: Understood, worth: Worth) -> tuple[str, Decimal] | None:
+    """The arithmetic in words, and the position it asks for; None when a part of it is not known."""
+    signal, multiplier = u.story.signal, u.story.multiplier
+    if u.config is None:
+        return None
+    rule = sizing(u.config.sizing)
+    shares = Decimal(str(signal.target)) * Decimal(str(signal.scale))
+    begun = f"target {signal.target:g} x scale {signal.scale:.4g} x "
+    if rule.kind == "fixed":
+        return f"{begun}{rule.value:g} units", shares * Decimal(str(rule.value))
+    if worth.equity is None:
+        return None
+    price = Decimal(str(signal.reference_price)) * multiplier
+    capital = Decimal(str(u.config.allocation)) * max(Decimal(0), worth.equity)
+    each = f"price {number(signal.reference_price)}" + (f" x multiplier {number(multiplier)}" if multiplier != 1 else "")
+    return f"{begun}allocation {u.config.allocation:g} x equity of about {money(worth.equity)} / {each}", shares * capital / price
+
+
+def _unknown(u: Understood) -> str:
+    if u.config is None:
+        return "the strategy is not configured any more"
+    return "the account's equity then is not known, a price or a rate is missing"
+
+
+class _Moment(NamedTuple):
+    """One line of the history."""
+
+    host: datetime
+    what: str
+    detail: str = ""
+    market: datetime | None = None
+
+
+def _history(story: Story) -> str:
+    """What happened when: by the host's clock from the bar's completion on, and in the market's time where that is known."""
+    moments = sorted(_moments(story), key=lambda m: m.host)
+    begin = before = moments[0].host
+    rows = []
+    for m in moments:
+        market = time_of_day(m.market) if m.market else NONE
+        rows.append((m.what, m.detail, market, time_of_day(m.host), f"{_ms(begin, m.host):,.1f}", f"{_ms(before, m.host):,.1f}"))
+        before = m.host
+    return table(("HISTORY", "", "MARKET TIME", "HOST TIME", "SINCE, ms", "STEP, ms"), rows, left=2)
+
+
+def _moments(story: Story) -> Iterator[_Moment]:
+    signal, assessment = story.signal, story.assessment
+    if signal.noticed_at is not None:
+        yield _Moment(signal.noticed_at, "bar known to be complete", market=signal.decided_at)
+    yield _Moment(signal.created_at, "signal stored")
+    if assessment is not None:
+        again = assessment.updated_at != assessment.created_at
+        yield _Moment(assessment.created_at, "assessed", "" if again else assessment.verdict)
+        if again:
+            yield _Moment(assessment.updated_at, "assessed again", assessment.verdict)
+    for order in story.orders:
+        leg = f" (leg {order.leg})" if len(story.orders) > 1 else ""
+        yield _Moment(order.created_at, f"order approved{leg}")
+        for event in order.events:
+            detail = f"{event.status} {event.detail.removeprefix(f'{order.order_id}:')}".strip()
+            anomaly = " ANOMALY" if event.anomaly else ""
+            yield _Moment(event.at, f"{event.event.replace('_', ' ')}{leg}{anomaly}", detail, event.market_time)
+
+
+def _ms(begin: datetime, end: datetime) -> float:
+    return (end - begin).total_seconds() * 1000

@@ -1,0 +1,86 @@
+"""The record for a command that needs no fleet: of the one that runs, of DATABASE_URL, else the embedded Postgres for a moment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from fleet import running
+from fleet.embedded.postgres import EmbeddedPostgres
+from fleet.embedded.server import ServerError
+from fleet.plan import FleetSettings
+from fleet.running import NothingRuns
+from libs.common.settings import ConfigError
+
+_MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
+
+
+class NoRecord(Exception):
+    """There is no record to be had; the message says why. Exit code 3."""
+
+
+@contextmanager
+def opened(settings: FleetSettings, *, to_write: bool) -> Iterator[str]:
+    """The URL of the record, its schema being this release's.
+
+    Args:
+        to_write: make a record where there is none yet.
+
+    Raises:
+        NoRecord: none can be had.
+    """
+    state = Path(settings.state_dir).resolve()
+    try:
+        found = running.find(state, settings.database_url, settings.redis_url, settings.port_offset)
+    except NothingRuns as nothing:
+        if not to_write and not (state / "postgres").is_dir():
+            raise NoRecord(f"there is no record in {state} yet, and no fleet is running; STATE_DIR names another folder") from nothing
+    else:
+        _bring_up_to_date(found.database_url, ours=found.pid is None)
+        yield found.database_url
+        return
+    with _embedded(state) as url:
+        yield url
+
+
+@contextmanager
+def _embedded(state: Path) -> Iterator[str]:
+    server = EmbeddedPostgres(state / "postgres")
+    try:
+        with running.alone(state):
+            url = server.start()
+            try:
+                _bring_up_to_date(url, ours=True)
+                yield url
+            finally:
+                server.stop()
+    except (ConfigError, ServerError) as error:
+        raise NoRecord(str(error)) from error
+
+
+def _bring_up_to_date(database_url: str, *, ours: bool) -> None:
+    """Raises NoRecord when the schema is not this release's and not `ours` to change, for a fleet is working on it."""
+    if _revision(database_url) == max(file.name.partition("_")[0] for file in _MIGRATIONS.glob("[0-9]*.py")):
+        return
+    if not ours:
+        raise NoRecord("the fleet that is running is of another release; stop it first")
+    from fleet.run import prepare  # what brings a schema up to date takes half a second to load
+
+    try:
+        prepare(database_url)
+    except ConfigError as error:
+        raise NoRecord(str(error)) from error
+
+
+def _revision(database_url: str) -> str | None:
+    """Of the schema there; None in an empty database."""
+    try:
+        with psycopg.connect(database_url, connect_timeout=3) as connection:
+            row = connection.execute("select to_regclass('alembic_version') is not null").fetchone()
+            if row is None or not row[0]:
+                return None
+            row = connection.execute("select version_num from alembic_version").fetchone()
+            return row[0] if row else None
+    except psycopg.Error as error:
+        raise NoRecord(f"the record does not answer: {str(error).strip()}") from error

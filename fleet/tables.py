@@ -1,0 +1,60 @@
+"""Numbers, times and tables as an operator reads them: aligned, with thousands separators, market time in UTC."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+NONE: Final = "-"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """Rows under their heads; the first `left` columns begin flush left, the others are numbers and end flush right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) if n < left else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in (head, *rows)
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def number(value: Decimal | float | None) -> str:
+    """As exact as it is, without trailing zeros; floats to ten digits."""
+    if value is None:
+        return NONE
+    if isinstance(value, float):
+        return f"{value:,.10g}"
+    whole, point, rest = f"{value:,f}".partition(".")
+    rest = rest.rstrip("0")
+    return f"{whole}{point}{rest}" if rest else whole
+
+
+def money(value: Decimal | float | None) -> str:
+    """To the cent."""
+    return NONE if value is None else f"{value:,.2f}"
+
+
+def change(value: Decimal | float) -> str:
+    """To the cent, with its sign; nothing has none."""
+    return f"{value:+,.2f}" if round(value, 2) else "0.00"
+
+
+def share(value: float | None) -> str:
+    """A fraction as per cent."""
+    return NONE if value is None else f"{value:.1%}"
+
+
+def ratio(value: float | None) -> str:
+    """Two decimals."""
+    return NONE if value is None else f"{value:,.2f}"
+
+
+def moment(at: datetime) -> str:
+    """Date and time in UTC; milliseconds where there are some."""
+    at = at.astimezone(UTC)
+    return f"{at:%Y-%m-%d %H:%M:%S}" + (f".{at.microsecond // 1000:03}" if at.microsecond else "")
+
+
+def time_of_day(at: datetime) -> str:
+    """The same without the date."""
+    return moment(at).partition(" ")[2]

@@ -1,0 +1,79 @@
+"""Orders without risk controls: what a target asks for, at once and in one piece. Backtests with risk off only."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Final
+
+from libs.domain.identity import client_order_id, order_id
+from libs.domain.instruments import Instrument
+from libs.domain.messages import Signal
+from libs.domain.orders import Order, Side
+from libs.quant.backtest.setup import Entry
+from libs.quant.risk.assess import Verdict, desired_lots, within_band
+from libs.quant.risk.limits import Limits
+from libs.quant.risk.view import Leg, View
+from libs.quant.sizing import to_ticks
+
+FOREVER: Final = 2**63 - 1
+_NO_LIMITS: Final = Limits(())
+
+
+def judge(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
+    """As `assess`, with sizing only: whatever the target asks for is approved."""
+    desired = desired_lots(signal, view, _NO_LIMITS)
+    held = view.positions.get((signal.strategy_id, signal.symbol), 0)
+    open_orders = view.book_orders(signal.strategy_id, signal.symbol)
+    if held + sum(order.signed for order in open_orders) == desired:
+        return Verdict(signal, "NO_CHANGE", reason="the book is there or on its way")
+    if open_orders:
+        return Verdict(signal, "WAITING", cancels=tuple(open_orders), reason="open orders of the book have to end first")
+    if within_band(desired - held, signal, view):
+        return Verdict(signal, "NO_CHANGE", reason="within the no-trade band")
+    change = desired - held
+    instrument = view.instruments[signal.symbol]
+    price = to_ticks(signal.reference_price, float(instrument.tick))
+    side: Side = "buy" if change > 0 else "sell"
+    return Verdict(signal, "APPROVED", legs=(Leg(signal, leg, side, abs(change), price, instrument),))
+
+
+def naked_order(entry: Entry) -> Callable[..., Order]:
+    """What makes orders of approved legs, as `order_of` does."""
+    return partial(_order, entry)
+
+
+def _order(entry: Entry, signal: Signal, leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
+    """An order of the kind asked for, that lives until it is filled or its book's next order takes its place."""
+    id_ = order_id(signal.signal_id, leg.n)
+    worse = 1 if leg.side == "buy" else -1
+    stop = limit = None
+    if entry.kind == "limit":
+        limit = _price(signal.reference_price, -worse * entry.offset_bps, leg.instrument)
+    elif entry.kind in ("stop", "stop_limit"):
+        stop = _price(signal.reference_price, worse * entry.offset_bps, leg.instrument)
+    if entry.kind == "stop_limit":
+        limit = _price(signal.reference_price, worse * (entry.offset_bps + entry.limit_bps), leg.instrument)
+    return Order(
+        order_id=id_,
+        client_order_id=client_order_id(fleet_tag, id_, 1),
+        account_id=signal.account_id,
+        venue=venue,
+        session_id=signal.session_id,
+        strategy_id=signal.strategy_id,
+        symbol=signal.symbol,
+        signal_id=signal.signal_id,
+        leg=leg.n,
+        side=leg.side,
+        order_type=entry.kind,
+        quantity=leg.instrument.quantity(leg.lots),
+        price=limit,
+        time_in_force="GTC",
+        decided_at=signal.decided_at,
+        valid_until=signal.valid_until,
+        expires_at=FOREVER,
+        stop_price=stop,
+    )
+
+
+def _price(reference: float, bps: float, instrument: Instrument) -> Decimal:
+    return instrument.price(to_ticks(reference * (1 + bps / 10_000), float(instrument.tick)))

@@ -1,0 +1,373 @@
+"""The event path: recorded bars through the fleet's own folds, risk, venue and booking.
+
+`step` of a strategy never sees a fill, so its signals follow from the bars alone: they are folded first, symbol by
+symbol. Then the account is played: only the moments at which a signal, an open order or a corporate action makes
+something happen are visited, in the order in which a lockstep session would do the same things (semantics 6).
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from libs.domain.booking import book
+from libs.domain.books import Position
+from libs.domain.identity import transaction_id
+from libs.domain.ledger import Entry as Line
+from libs.domain.ledger import action_entries, deposit_entries
+from libs.domain.messages import Signal
+from libs.domain.orders import Order, OrderType, Status
+from libs.quant.backtest.naked import judge, naked_order
+from libs.quant.backtest.protection import protecting
+from libs.quant.backtest.result import Balance, Played, Refused
+from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.tape import Tape
+from libs.quant.dispatch import SLOTS
+from libs.quant.exchange.adjust import shared
+from libs.quant.exchange.book import Adjusted, Book, Ended, Filled, Opened, Record
+from libs.quant.exchange.rules import Rules
+from libs.quant.exchange.venue import Turned, Venue
+from libs.quant.fills import FillEvent
+from libs.quant.folds.assembly import assembled
+from libs.quant.folds.fold import Playing
+from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
+from libs.quant.risk.limits import Limits
+from libs.quant.risk.view import OpenOrder, View
+
+_ALL_TYPES: Final[frozenset[OrderType]] = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop"})
+_MINUTE: Final = 60_000_000_000
+_ENDS: Final = {"canceled": Status.CANCELED, "expired": Status.EXPIRED}
+
+
+def signals_of(tape: Tape, setup: Setup) -> tuple[list[Signal], list[str]]:
+    """Every signal of the configured strategies, in the order in which they are decided, and what had nothing to run on.
+
+    Raises:
+        ValueError: a strategy is configured wrongly; the message says which and how.
+    """
+    playing = Playing(setup.session_id, setup.account_id, 0.0, tape.grace_ns)
+    found = assembled(setup.strategies, tape.instruments, tape.timeframes, {setup.account_name: playing}, tape.adjustments)
+    signals = [signal for fold in found.folds for signal in fold.run(tape.bars[fold.timeframe])]
+    signals.sort(key=lambda s: (s.decided_at, s.strategy_id, s.symbol))
+    return signals, found.left_out
+
+
+def play(tape: Tape, setup: Setup) -> Played:
+    """Plays the tape to its end.
+
+    Raises:
+        ValueError: a strategy is configured wrongly; the message says which and how.
+    """
+    signals, left_out = signals_of(tape, setup)
+    desk = Desk(tape, setup, Played(signals, left_out=left_out))
+    end = tape.last_known()
+    if not setup.orders_on_last_bar:
+        signals = [signal for signal in signals if signal.decided_at < end]
+    for decided_at, together in groupby(signals, key=lambda signal: signal.decided_at):
+        desk.play_until(decided_at)
+        desk.decide(list(together), decided_at)
+    desk.play_until(end)
+    return desk.finish()
+
+
+class _Placed(NamedTuple):
+    """An order on its way to or at the venue, and what it belongs to."""
+
+    order: Order
+    protective: bool
+
+
+class Desk:
+    """One account: what risk_manager, trade_executor and the venue are in the fleet, without the messages between them."""
+
+    def __init__(self, tape: Tape, setup: Setup, played: Played) -> None:
+        self._tape = tape
+        self._setup = setup
+        self._played = played
+        on_credit = setup.limits is None
+        rules = Rules(
+            instruments=tape.instruments,
+            fill_on=tape.fill_on,
+            terms=setup.terms,
+            latency_ns=setup.latency_ns,
+            bar_grace_ns=tape.grace_ns if "bar" in tape.fill_on.values() else 0,
+            allow_short=setup.allow_short,
+            types=_ALL_TYPES,
+            on_credit=on_credit,
+        )
+        self._venue = Venue(Book(), rules, tape.actions)
+        self._venue.applied([Opened(account_id=setup.account_id, deposit={setup.base_currency: setup.deposit})])
+        self._cash = {setup.base_currency: setup.deposit}
+        self._lots: dict[tuple[str, str], int] = {}
+        self._waiting: dict[UUID, Waiting] = {}
+        self._placed: dict[str, _Placed] = {}  # open at the venue, by client order id, in order of arrival
+        self._ordered: deque[tuple[int, str]] = deque()  # (decided at, strategy) of orders, for the rate control
+        self._terms = {config.id: terms_of(config) for config in setup.strategies}
+        self._book_entries(deposit_entries(UUID(int=0), setup.base_currency, setup.deposit))
+        self._action_times = deque(sorted(a.effective for a in tape.actions if a.effective > tape.since))
+        played.balances.append(Balance(tape.since, float(setup.deposit), {}))
+
+    # --- the market
+
+    def play_until(self, until: int) -> None:
+        """Shows the market up to and including `until` to the open orders, step by step."""
+        while (time := self._next_time()) is not None and time <= until:
+            self._step(time)
+
+    def _next_time(self) -> int | None:
+        """The next moment at which something can happen to what is open."""
+        times: list[int] = []
+        now = self._venue.book.market_time
+        for symbol in self._venue.book.open:
+            known = self._tape.next_fill_time(symbol, now)
+            if known is not None:
+                times.append(known)
+        for placed in self._placed.values():
+            if placed.order.time_in_force == "GTD":
+                step = self._tape.next_step(max(placed.order.expires_at, now + 1))
+                if step is not None:
+                    times.append(step)
+        if self._action_times:
+            step = self._tape.next_step(self._action_times[0])
+            if step is not None:
+                times.append(step)
+        return min(times, default=None)
+
+    def _step(self, time: int) -> None:
+        events: list[FillEvent] = []
+        for symbol in sorted(self._venue.book.open):
+            events += self._tape.fill_events(symbol, time)
+        while self._action_times and self._action_times[0] <= time:
+            self._action_times.popleft()
+        self._believe(self._venue.hear(events, time), time)
+        self._decide_waiting(time)
+
+    # --- the venue's word
+
+    def _believe(self, records: Iterable[Record], now: int) -> None:
+        """Books what the venue says, in its order."""
+        changed = False
+        protect: set[tuple[str, str]] = set()
+        for record in records:
+            match record:
+                case Filled():
+                    placed = self._placed[record.fill.client_order_id]
+                    self._fill(record, placed.order)
+                    if not placed.protective:
+                        protect.add((placed.order.strategy_id, placed.order.symbol))
+                    changed = True
+                case Ended():
+                    self._placed.pop(record.client_order_id, None)
+                    self._played.statuses[record.client_order_id] = _ENDS[record.status]
+                case Adjusted():
+                    self._adjust(record)
+                    changed = True
+        if changed:
+            self._balance(now)
+        if self._setup.exits.any:
+            for strategy_id, symbol in sorted(protect):
+                self._protect(strategy_id, symbol, now)
+
+    def _fill(self, record: Filled, order: Order) -> None:
+        key = (order.strategy_id, order.symbol)
+        instrument = self._tape.instruments[order.symbol]
+        booked = book(record.fill, order, self._played.positions.get(key, Position()), instrument)
+        self._played.trades.append(booked.trade)
+        self._keep(key, booked.position)
+        self._book_entries(booked.entries)
+        if record.fill.cumulative >= order.quantity:
+            del self._placed[order.client_order_id]
+            self._played.statuses[order.client_order_id] = Status.FILLED
+        else:
+            self._played.statuses[order.client_order_id] = Status.PARTIAL
+
+    def _adjust(self, record: Adjusted) -> None:
+        action = record.action
+        instrument = self._tape.instruments[action.symbol]
+        books = {s: p for (s, symbol), p in self._played.positions.items() if symbol == action.symbol and p.quantity}
+        for strategy_id, share in shared(books, record.after, record.cash, action, instrument).items():
+            self._keep((strategy_id, action.symbol), Position())
+            self._keep((strategy_id, action.new_symbol or action.symbol), share.position)
+            self._book_entries(
+                action_entries(
+                    transaction_id(self._setup.account_id, "corporate_action", f"{action.key}|{strategy_id}"),
+                    strategy_id,
+                    symbol=action.symbol,
+                    before=books[strategy_id].quantity,
+                    new_symbol=action.new_symbol or action.symbol,
+                    after=share.position.quantity,
+                    currency=record.currency,
+                    cash=share.cash,
+                )
+            )
+
+    def _keep(self, key: tuple[str, str], position: Position) -> None:
+        self._played.positions[key] = position
+        self._lots[key] = self._tape.instruments[key[1]].lots(position.quantity)
+
+    def _book_entries(self, lines: Iterable[Line]) -> None:
+        ledger = self._played.ledger
+        for line in lines:
+            key = (line.strategy_id, line.ledger_account, line.commodity)
+            ledger[key] = ledger.get(key, Decimal(0)) + line.amount
+            if line.ledger_account == "cash" and line.kind != "deposit":
+                self._cash[line.commodity] = self._cash.get(line.commodity, Decimal(0)) + line.amount
+
+    def _balance(self, now: int) -> None:
+        units: dict[str, float] = {}
+        for (_, symbol), position in self._played.positions.items():
+            if position.quantity:
+                units[symbol] = units.get(symbol, 0.0) + float(position.quantity)
+        self._played.balances.append(Balance(now, float(self._cash.get(self._setup.base_currency, Decimal(0))), units))
+
+    # --- decisions
+
+    def decide(self, fresh: Sequence[Signal], now: int) -> None:
+        """Judges signals, and places what is approved."""
+        self._venue.book.market_time = max(self._venue.book.market_time, now)
+        self._act(self._verdicts(fresh, now), now)
+        self._decide_waiting(now)
+
+    def _decide_waiting(self, now: int) -> None:
+        """Signals that waited for orders of their books to end, as long as some of those have."""
+        while any(not self._open_of(w.signal.strategy_id, w.signal.symbol) for w in self._waiting.values()):
+            self._act(self._verdicts((), now), now)
+
+    def _verdicts(self, fresh: Sequence[Signal], now: int) -> list[Verdict]:
+        view = self._view(fresh, now)
+        limits = self._setup.limits
+        if limits is None:
+            return assess_all(list(self._waiting.values()), fresh, view, Limits(()), judge)
+        return assess_all(list(self._waiting.values()), fresh, view, limits)
+
+    def _view(self, fresh: Sequence[Signal], now: int) -> View:
+        setup, tape = self._setup, self._tape
+        wanted = {signal.symbol for signal in fresh} | {w.signal.symbol for w in self._waiting.values()}
+        wanted |= {symbol for (_, symbol), lots in self._lots.items() if lots} | set(self._venue.book.open)
+        marks = ((symbol, tape.mark(symbol, now)) for symbol in wanted)
+        return View(
+            account_id=setup.account_id,
+            account_name=setup.account_name,
+            base_currency=setup.base_currency,
+            allow_short=setup.allow_short,
+            now=now,
+            stale=False,
+            speed=0.0,
+            grace_ns=tape.grace_ns,
+            instruments=tape.instruments,
+            terms=self._terms,
+            cash=self._cash,
+            marks={symbol: mark for symbol, mark in marks if mark is not None},
+            killed=setup.killed,
+            positions={key: lots for key, lots in self._lots.items() if lots},
+            open_orders=[order for placed in self._placed.values() if (order := self._as_open(placed)) is not None],
+            ordered=self._ordered_within_a_minute(now),
+        )
+
+    def _as_open(self, placed: _Placed) -> OpenOrder | None:
+        """An open order as risk sees it. Protective orders only ever shrink a position and give way to its next order."""
+        if placed.protective:
+            return None
+        order, instrument = placed.order, self._tape.instruments[placed.order.symbol]
+        remaining = self._venue.book.orders[order.client_order_id].remaining
+        price = order.price if order.price is not None else order.stop_price
+        return OpenOrder(
+            order.order_id,
+            order.strategy_id,
+            order.symbol,
+            order.side,
+            instrument.lots(remaining),
+            instrument.ticks(price) if price is not None else 0,
+            Status.ACKED,
+        )
+
+    def _ordered_within_a_minute(self, now: int) -> dict[str, int]:
+        while self._ordered and self._ordered[0][0] <= now - _MINUTE:
+            self._ordered.popleft()
+        counts: dict[str, int] = {}
+        for at, strategy_id in self._ordered:
+            if now - _MINUTE < at <= now:
+                counts[strategy_id] = counts.get(strategy_id, 0) + 1
+        return counts
+
+    def _act(self, verdicts: Sequence[Verdict], now: int) -> None:
+        orders: list[Order] = []
+        cancels: list[Order] = []
+        for verdict in verdicts:
+            orders += [self._order(verdict, n) for n in range(len(verdict.legs))]
+            cancels += [p.order for p in self._placed.values() if any(p.order.order_id == c.order_id for c in verdict.cancels)]
+            self._remember(verdict)
+        for order in orders[:SLOTS]:
+            self._submit(order, now)
+        for order in cancels:
+            self._believe(self._canceled(order), now)
+        for order in orders[SLOTS:]:
+            self._submit(order, now)
+
+    def _order(self, verdict: Verdict, n: int) -> Order:
+        leg, setup = verdict.legs[n], self._setup
+        make = order_of if setup.limits is not None else naked_order(setup.entry)
+        return make(verdict.signal, leg, fleet_tag=setup.fleet_tag, venue=setup.venue, grace_ns=self._tape.grace_ns)
+
+    def _remember(self, verdict: Verdict) -> None:
+        id_ = verdict.signal.signal_id
+        if verdict.kind == "WAITING":
+            placed = self._waiting[id_].leg if id_ in self._waiting else 0
+            self._waiting[id_] = Waiting(verdict.signal, placed + len(verdict.legs))
+        else:
+            self._waiting.pop(id_, None)
+        if verdict.refusal is not None:
+            self._played.refused.append(Refused(verdict.signal, verdict.refusal))
+
+    def _submit(self, order: Order, now: int) -> None:
+        self._played.orders.append(order)
+        self._ordered.append((order.decided_at, order.strategy_id))
+        if self._setup.exits.any:
+            self._unprotect(order.strategy_id, order.symbol, now)
+        self._send(_Placed(order, protective=False))
+
+    def _send(self, placed: _Placed) -> None:
+        client_order_id = placed.order.client_order_id
+        try:
+            accepted = self._venue.take(placed.order)
+        except Turned:
+            self._played.statuses[client_order_id] = Status.REJECTED
+            return
+        self._venue.applied([accepted])
+        self._placed[client_order_id] = placed
+        self._played.statuses[client_order_id] = Status.ACKED
+
+    def _canceled(self, order: Order) -> Sequence[Record]:
+        try:
+            return self._venue.applied([self._venue.cancel(order.client_order_id)])
+        except Turned:
+            return ()
+
+    def _open_of(self, strategy_id: str, symbol: str) -> list[Order]:
+        return [
+            placed.order
+            for placed in self._placed.values()
+            if placed.order.strategy_id == strategy_id and placed.order.symbol == symbol and not placed.protective
+        ]
+
+    # --- protection
+
+    def _protect(self, strategy_id: str, symbol: str, now: int) -> None:
+        """Orders that guard what the book holds now, in place of those that guarded what it held."""
+        self._unprotect(strategy_id, symbol, now)
+        position = self._played.positions[strategy_id, symbol]
+        last = self._played.trades[-1]
+        for order in protecting(position, last, self._setup, self._tape.instruments[symbol], now):
+            self._played.orders.append(order)
+            self._send(_Placed(order, protective=True))
+
+    def _unprotect(self, strategy_id: str, symbol: str, now: int) -> None:
+        for placed in list(self._placed.values()):
+            if placed.protective and (placed.order.strategy_id, placed.order.symbol) == (strategy_id, symbol):
+                self._believe(self._canceled(placed.order), now)
+
+    def finish(self) -> Played:
+        """All that was played."""
+        return self._played

@@ -1,0 +1,42 @@
+"""What a backtest did: every signal, order and fill, and the books they left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from libs.domain.books import Position
+from libs.domain.messages import Signal
+from libs.domain.orders import Order, Status
+from libs.domain.trades import Trade
+from libs.quant.risk.view import Refusal
+
+
+class Refused(NamedTuple):
+    """A signal that risk or the venue turned down."""
+
+    signal: Signal
+    refusal: Refusal
+
+
+class Balance(NamedTuple):
+    """What the account held from a moment on."""
+
+    at: int  # market ns
+    cash: float  # base currency
+    units: dict[str, float]  # by symbol, all strategies together
+
+
+@dataclass
+class Played:
+    """Everything that happened, in order."""
+
+    signals: Sequence[Signal]
+    orders: list[Order] = field(default_factory=list)
+    statuses: dict[str, Status] = field(default_factory=dict)  # by client order id: where each order ended or stands
+    trades: list[Trade] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    positions: dict[tuple[str, str], Position] = field(default_factory=dict)  # by (strategy, symbol)
+    ledger: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)  # by (strategy, ledger account, commodity)
+    balances: list[Balance] = field(default_factory=list)
+    left_out: Sequence[str] = ()  # configured strategies with nothing to run on, in words

@@ -1,0 +1,59 @@
+"""Who trades in a backtest, with what, and at which terms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from libs.domain.configuration import StrategyConfig
+from libs.quant.fills import FillTerms
+from libs.quant.risk.limits import Limits
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How orders are placed with risk off. Distances are bps of the reference price, positive."""
+
+    kind: Literal["market", "limit", "stop", "stop_limit"] = "market"
+    offset_bps: float = 0.0  # a limit this much better, a stop this much worse than the reference
+    limit_bps: float = 0.0  # of a stop-limit: how much worse than its stop it may fill
+
+
+class Exits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Orders that protect a position from the moment it is filled, each cancelling the other; bps of its average cost."""
+
+    stop_bps: float = 0.0  # a stop this much against us
+    target_bps: float = 0.0  # a limit this much for us
+    trail_bps: float = 0.0  # a trailing stop at this distance, in place of the plain one
+
+    @property
+    def any(self) -> bool:
+        return bool(self.stop_bps or self.target_bps or self.trail_bps)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One account of a backtest. With `limits` every order goes through the very controls of the fleet; without them
+    (risk off) targets become naked orders at once, on credit if need be."""
+
+    account_id: str
+    account_name: str
+    base_currency: str
+    deposit: Decimal
+    strategies: Sequence[StrategyConfig]
+    terms: FillTerms
+    limits: Limits | None
+    allow_short: bool = False
+    latency_ns: int = 0
+    session_id: str = "backtest"
+    venue: str = "paper"
+    fleet_tag: str = "TWND"
+    entry: Entry = Entry()
+    exits: Exits = Exits()
+    orders_on_last_bar: bool = False  # a live session cannot know that a bar is its last; a report of a finished one should
+    killed: frozenset[tuple[str, str]] = frozenset()
+
+
+Ledger = Mapping[tuple[str, str, str], Decimal]
+"""Balance by (strategy, ledger account, commodity)."""

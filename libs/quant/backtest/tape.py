@@ -1,0 +1,149 @@
+"""The market a backtest runs over: what was recorded, as columns, and when each row was known."""
+
+import hashlib
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from libs.domain.actions import CorporateAction
+from libs.domain.columns import Columns, QuoteBarColumns, QuoteColumns
+from libs.domain.instruments import Instrument
+from libs.domain.market import Quote, QuoteBar
+from libs.domain.names import TIMEFRAMES
+from libs.quant.adjustments import Adjustments
+from libs.quant.fills import FillEvent, FillOn
+from libs.quant.folds.fold import bar_of
+
+
+@dataclass(frozen=True)
+class Tape:
+    """Everything of one stretch of one market. A bar is known at start + length + grace, a quote at its time."""
+
+    instruments: Mapping[str, Instrument]
+    bars: Mapping[str, Mapping[str, Columns]]  # by timeframe, then symbol: what strategies see
+    fill_on: Mapping[str, FillOn]  # by symbol
+    quote_bars: Mapping[str, QuoteBarColumns] = field(default_factory=dict)  # by symbol, of the finest timeframe
+    quotes: Mapping[str, QuoteColumns] = field(default_factory=dict)  # by symbol
+    actions: Sequence[CorporateAction] = ()
+    since: int = 0  # market ns at which it begins: prices are on the scale of that moment
+    grace_ns: int = 0  # of the bars: how long after its end a bar is known
+
+    @cached_property
+    def timeframes(self) -> tuple[str, ...]:
+        """Finest first."""
+        return tuple(sorted(self.bars, key=TIMEFRAMES.__getitem__))
+
+    @cached_property
+    def adjustments(self) -> Adjustments:
+        return Adjustments(self.actions, self.since)
+
+    @property
+    def late_ns(self) -> int:
+        """From the start of a finest bar to the moment at which it is known."""
+        return TIMEFRAMES[self.timeframes[0]] + self.grace_ns
+
+    def columns(self, symbol: str) -> Columns | None:
+        """The finest bars of a symbol."""
+        return self.bars[self.timeframes[0]].get(symbol)
+
+    def count(self) -> int:
+        """Bars of all timeframes and symbols."""
+        return sum(len(columns.start) for by_symbol in self.bars.values() for columns in by_symbol.values())
+
+    def last_known(self) -> int:
+        """When the last bar is known; the beginning where there is none."""
+        ends = [
+            columns.start[-1] + TIMEFRAMES[timeframe] + self.grace_ns
+            for timeframe, by_symbol in self.bars.items()
+            for columns in by_symbol.values()
+            if columns.start
+        ]
+        return max(ends, default=self.since)
+
+    def mark(self, symbol: str, now: int) -> float | None:
+        """Close of the newest finest bar known by `now`, in the units that hold then; None before the first."""
+        columns = self.columns(symbol)
+        row = -1 if columns is None else bisect_right(columns.start, now - self.late_ns) - 1
+        if columns is None or row < 0:
+            return None
+        return self.adjustments.carried(symbol, columns.close[row], columns.start[row], now)
+
+    def fill_times(self, symbol: str) -> tuple[list[int], int]:
+        """Ascending times of the events a symbol fills on, and what to add for the time at which each is known."""
+        match self.fill_on[symbol]:
+            case "quote":
+                return (self.quotes[symbol].ts if symbol in self.quotes else []), 0
+            case "quote_bar":
+                return (self.quote_bars[symbol].start if symbol in self.quote_bars else []), self.late_ns
+            case "bar":
+                columns = self.columns(symbol)
+                return (columns.start if columns is not None else []), self.late_ns
+
+    def next_fill_time(self, symbol: str, after: int) -> int | None:
+        """When the next event that the symbol fills on is known; None when there is no more."""
+        times, late = self.fill_times(symbol)
+        row = bisect_right(times, after - late)
+        return times[row] + late if row < len(times) else None
+
+    def fill_events(self, symbol: str, known: int) -> Iterator[FillEvent]:
+        """The events of a symbol that are known at exactly that time, in order."""
+        times, late = self.fill_times(symbol)
+        row = bisect_left(times, known - late)
+        while row < len(times) and times[row] + late == known:
+            yield self._event(symbol, row)
+            row += 1
+
+    def _event(self, symbol: str, row: int) -> FillEvent:
+        kind = self.fill_on[symbol]
+        if kind == "bar":
+            return bar_of(symbol, self.timeframes[0], self.bars[self.timeframes[0]][symbol], row)
+        if kind == "quote":
+            ts, bid, ask, bid_size, ask_size = (column[row] for column in self.quotes[symbol])
+            return Quote(venue="", symbol=symbol, seq=row + 1, ts=int(ts), bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
+        columns = self.quote_bars[symbol]
+        sides = {name: getattr(columns, name)[row] for name in QuoteBarColumns._fields[1:]}
+        return QuoteBar(venue="", symbol=symbol, seq=row + 1, timeframe=self.timeframes[0], start=columns.start[row], **sides)
+
+    def next_step(self, at: int) -> int | None:
+        """The first time at or after `at` at which anything of the market is known; None after its end."""
+        found = [self._first(times, late, at) for times, late in self._all_times]
+        return min((time for time in found if time is not None), default=None)
+
+    @staticmethod
+    def _first(times: Sequence[int], late: int, at: int) -> int | None:
+        row = bisect_left(times, at - late)
+        return times[row] + late if row < len(times) else None
+
+    @cached_property
+    def _all_times(self) -> list[tuple[list[int], int]]:
+        bars = [
+            (columns.start, TIMEFRAMES[timeframe] + self.grace_ns)
+            for timeframe, by_symbol in self.bars.items()
+            for columns in by_symbol.values()
+        ]
+        quote_bars = [(columns.start, self.late_ns) for columns in self.quote_bars.values()]
+        return bars + quote_bars + [(columns.ts, 0) for columns in self.quotes.values()]
+
+    def fingerprint(self) -> str:
+        """Of everything that could change a result: equal tapes have equal ones, however they were read."""
+        digest = hashlib.blake2b(digest_size=16)
+        for timeframe in self.timeframes:
+            for symbol, columns in sorted(self.bars[timeframe].items()):
+                _count(digest, f"bars|{timeframe}|{symbol}", columns)
+        for symbol, quote_bars in sorted(self.quote_bars.items()):
+            _count(digest, f"quote_bars|{symbol}", quote_bars)
+        for symbol, quotes in sorted(self.quotes.items()):
+            _count(digest, f"quotes|{symbol}", quotes)
+        for part in (sorted(self.instruments.items()), sorted(self.fill_on.items()), list(self.actions), self.grace_ns):
+            digest.update(repr(part).encode())
+        return digest.hexdigest()
+
+
+def _count(digest: "hashlib.blake2b", name: str, columns: Columns | QuoteBarColumns | QuoteColumns) -> None:
+    times, *values = columns
+    digest.update(f"{name}|{len(times)}|".encode())
+    digest.update(array("q", times).tobytes())
+    for column in values:
+        digest.update(array("d", column).tobytes())

@@ -1,0 +1,81 @@
+"""How much a strategy's target is worth, as its configuration says: `equity`, `fixed:UNITS` or `volatility:TARGET`."""
+
+from math import isfinite, log, sqrt
+from typing import Final, Literal, NamedTuple
+
+from libs.domain.instruments import Calendar
+from libs.domain.names import TIMEFRAMES
+
+_HOUR: Final = 3_600_000_000_000
+_DAY: Final = 24 * _HOUR
+_SESSIONS: Final[dict[Calendar, tuple[int, float]]] = {
+    "us_equity": (252, 6.5),
+    "24/7": (365, 24.0),
+    "forex": (260, 24.0),
+    "cme_globex": (252, 23.0),
+}
+"""Sessions a year and hours a session."""
+
+DECAY: Final = 0.94
+"""Weight of yesterday's variance; RiskMetrics Technical Document (J.P. Morgan, 1996), table 5.8."""
+WARMUP: Final = 20
+"""Returns before a volatility is believed."""
+
+
+class Sizing(NamedTuple):
+    """`equity`: target x allocation x equity. `fixed`: target x `value` units, whatever the equity. `volatility`: as
+    `equity`, scaled by `value` (a year's volatility, 0.1 is 10 %) over what the price shows, never above 1."""
+
+    kind: Literal["equity", "fixed", "volatility"]
+    value: float = 0.0
+
+
+def sizing(text: str) -> Sizing:
+    """The rule a configuration names.
+
+    Raises:
+        ValueError: it is none; the message says what was expected.
+    """
+    kind, colon, number = text.partition(":")
+    if kind == "equity" and not colon:
+        return Sizing("equity")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if kind in ("fixed", "volatility") and isfinite(value) and value > 0:
+        return Sizing("fixed" if kind == "fixed" else "volatility", value)
+    raise ValueError(f"expected sizing equity, fixed:UNITS or volatility:TARGET with a number above 0, got {text!r}")
+
+
+class Volatility(NamedTuple):
+    """Exponentially weighted variance of log returns of one symbol, per bar."""
+
+    close: float = 0.0
+    seen: int = 0  # returns
+    variance: float = 0.0
+
+
+def observe(state: Volatility, close: float) -> Volatility:
+    """Counts one more close; the first `WARMUP` returns weigh equally."""
+    if state.close == 0.0:
+        return Volatility(close, 0, 0.0)
+    change = log(close / state.close)
+    seen = state.seen + 1
+    weight = max(1.0 - DECAY, 1.0 / seen)
+    return Volatility(close, seen, state.variance + weight * (change * change - state.variance))
+
+
+def scale(state: Volatility, target: float, timeframe: str, calendar: Calendar) -> float | None:
+    """What a position is scaled by to have `target` volatility a year, at most 1; None while too little is known."""
+    if state.seen < WARMUP:
+        return None
+    year = sqrt(state.variance * bars_per_year(timeframe, calendar))
+    return min(1.0, target / year) if year > 0.0 else 1.0
+
+
+def bars_per_year(timeframe: str, calendar: Calendar) -> float:
+    """Bars of a year of trading, were none missing."""
+    length = TIMEFRAMES[timeframe]
+    sessions, hours = _SESSIONS[calendar]
+    return sessions * (_DAY / length) if length >= _DAY else sessions * hours * (_HOUR / length)

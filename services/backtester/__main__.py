@@ -1,0 +1,31 @@
+"""python -m services.backtester"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from libs.common import runner
+from libs.common.runner import Context
+from libs.common.settings import Settings, from_environment
+from services.backtester import app, routes
+
+
+def main() -> None:
+    bell = asyncio.Event()
+
+    def settings() -> Settings:
+        return from_environment(Settings, os.environ)
+
+    async def work(context: Context) -> None:
+        await app.work(context, context.settings, bell)
+
+    def answers(context: Context) -> Sequence[web.RouteDef]:
+        return routes.routes(context, bell)
+
+    runner.run("backtester", 9107, settings, work, answers)
+
+
+if __name__ == "__main__":
+    main()

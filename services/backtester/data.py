@@ -1,0 +1,128 @@
+"""Where the bars of a backtest come from: a file, a recorded market, or the fleet's own record."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from libs.common.database import Database
+from libs.domain.columns import Columns
+from libs.domain.instruments import Instrument
+from libs.domain.names import TIMEFRAMES
+from libs.quant.backtest.tape import Tape
+from libs.store import actions, market, sessions
+from libs.venues.bar_files import read_bars
+from libs.venues.replay.catalog import named
+from libs.venues.replay.feed import ReplayFeed
+from libs.venues.replay.tape import recorded
+from libs.venues.replay.timestamps import nanoseconds
+from services.backtester.spec import Spec
+
+_DAY_NS = TIMEFRAMES["1d"]
+_STEP = Decimal("0.000001")
+
+
+class NoData(Exception):
+    """There is nothing to run over; the message says where was looked and what is there."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A tape ready to be played."""
+
+    tape: Tape
+    source: str  # for a person
+    labels: Sequence[str] = ()  # what is odd about the data, though not wrong
+
+
+def load(spec: Spec, market_data_dir: Path | None) -> Loaded:
+    """The tape of a spec whose data lie in files.
+
+    Raises:
+        BadData, DataNotFound, NoData, ValueError: they cannot be used; the message names file, row and what was expected.
+    """
+    if spec.replay:
+        return _of_replay(spec, market_data_dir)
+    return _of_file(spec)
+
+
+def _of_file(spec: Spec) -> Loaded:
+    found = read_bars(Path(spec.data), spec.symbol or None, spec.timeframe or None)
+    begins, ends = _span(spec)
+    bars = {symbol: _within(columns, begins, ends) for symbol, columns in found.bars.items()}
+    bars = {symbol: columns for symbol, columns in bars.items() if columns.start}
+    if not bars:
+        raise NoData(f"{spec.data} has no bars from {spec.start or 'its start'} to {spec.end or 'its end'}")
+    tape = Tape(
+        instruments={symbol: _plain(symbol, spec.currency) for symbol in bars},
+        bars={found.timeframe: bars},
+        fill_on=dict.fromkeys(bars, "bar"),
+        since=min(columns.start[0] for columns in bars.values()),
+    )
+    return Loaded(tape, spec.data, [str(label) for label in found.labels])
+
+
+def _plain(symbol: str, currency: str) -> Instrument:
+    """What is known of a symbol that comes without an instrument (semantics 5)."""
+    return Instrument(symbol=symbol, venue="FILE", asset_class="equity", currency=currency, tick=_STEP, lot=_STEP)
+
+
+def _of_replay(spec: Spec, market_data_dir: Path | None) -> Loaded:
+    feed = ReplayFeed(named(spec.replay), market_data_dir)
+    _, ends = _span(spec)
+    found = recorded(feed, ends if spec.end else None)
+    labels = [f"{symbol}: {count} rows refused, {code}" for (symbol, code), count in sorted(found.refused.items())]
+    return Loaded(found.tape, f"replay {spec.replay}", labels)
+
+
+async def load_stored(spec: Spec, database: Database) -> Loaded:
+    """The tape of a spec that asks for stored bars.
+
+    Raises:
+        NoData: there are none; the message says what there is.
+        ValueError: start or end is no time.
+    """
+    begins, ends = _span(spec)
+    venue, timeframe = await _venue_and_timeframe(spec, database)
+    known = await sessions.instruments(database, venue)
+    stored = await market.bars_of(database, venue, spec.symbols, timeframe, begins, ends)
+    if missing := [symbol for symbol in spec.symbols if symbol not in stored]:
+        raise NoData(
+            f"no stored {timeframe} bars of {', '.join(missing)} on {venue} from {spec.start or 'the start'} to {spec.end or 'now'}"
+        )
+    tape = Tape(
+        instruments={symbol: known[symbol] for symbol in spec.symbols},
+        bars={timeframe: stored},
+        fill_on=dict.fromkeys(spec.symbols, "bar"),
+        actions=[action for action in await actions.of_venue(database, venue) if action.symbol in spec.symbols],
+        since=min(columns.start[0] for columns in stored.values()),
+    )
+    return Loaded(tape, f"stored {timeframe} bars of {', '.join(spec.symbols)} on {venue}")
+
+
+async def _venue_and_timeframe(spec: Spec, database: Database) -> tuple[str, str]:
+    found = await market.stored_series(database, spec.symbols)
+    fitting = [s for s in found if spec.venue in ("", s.venue) and spec.timeframe in ("", s.timeframe)]
+    venues = sorted({s.venue for s in fitting})
+    if len(venues) != 1:
+        there = ", ".join(sorted({f"{s.symbol} {s.timeframe} on {s.venue}" for s in found})) or "nothing of these symbols"
+        reason = "several venues have them: say --venue" if venues else "there are no such stored bars"
+        raise NoData(f"{reason}; the record has {there}")
+    return venues[0], min((s.timeframe for s in fitting), key=TIMEFRAMES.__getitem__)
+
+
+def _span(spec: Spec) -> tuple[int, int]:
+    begins = nanoseconds(spec.start) if spec.start else 0
+    ends = nanoseconds(spec.end) + (_DAY_NS if len(spec.end) == len("2013-10-07") else 0) if spec.end else 2**62
+    if begins >= ends:
+        raise ValueError(f"expected start before end, got {spec.start} and {spec.end}")
+    return begins, ends
+
+
+def _within(columns: Columns, begins: int, ends: int) -> Columns:
+    if not columns.start or (columns.start[0] >= begins and columns.start[-1] < ends):
+        return columns
+    kept = slice(bisect_left(columns.start, begins), bisect_left(columns.start, ends))
+    start, opened, high, low, close, volume = columns
+    return Columns(start[kept], opened[kept], high[kept], low[kept], close[kept], volume[kept])

@@ -1,0 +1,166 @@
+"""A day that the fleet traded, played again through the backtester: what differs, and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from libs.common.database import Database
+from libs.domain.configuration import AccountConfig, LimitConfig, StrategyConfig
+from libs.domain.names import TIMEFRAMES
+from libs.domain.stories import Difference
+from libs.domain.times import iso
+from libs.quant.backtest.compare import differences
+from libs.quant.backtest.play import play
+from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.story import story_of
+from libs.quant.backtest.tape import Tape
+from libs.quant.fills import FillTerms
+from libs.quant.risk.limits import Limits
+from libs.store import actions, market, sessions, stories
+from libs.store.sessions import Account, Session
+from libs.venues.replay.catalog import named
+from libs.venues.replay.feed import ReplayFeed
+from libs.venues.replay.tape import recorded
+
+_RESOLUTION: Final = 1000
+"""Nanoseconds between two times that the record can tell apart."""
+
+
+class NothingTraded(Exception):
+    """No session covers the day; the message says which days are there."""
+
+
+@dataclass(frozen=True)
+class Operating:
+    """What the operator configured: the same for the fleet and its backtest."""
+
+    accounts: Sequence[AccountConfig]
+    strategies: Sequence[StrategyConfig]
+    limits: Sequence[LimitConfig]
+    terms: FillTerms  # of a session that has not stored its own
+    fleet_tag: str
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome for one account."""
+
+    session_id: str
+    feed: str
+    mode: str
+    account_id: str
+    source: str  # where the backtest's bars came from
+    signals: int
+    orders: int
+    trades: int
+    differences: list[Difference]
+
+    @property
+    def equal(self) -> bool:
+        return not self.differences
+
+
+async def compare(
+    database: Database, day: tuple[int, int], operating: Operating, session_id: str | None, market_data_dir: Path | None
+) -> list[Compared]:
+    """Every account of the session that played `day` [begin, end), beside a backtest of the session up to the day's end.
+
+    Args:
+        session_id: None for the newest session that covers the day.
+        market_data_dir: recorded markets to take the bars from; None takes the bars that the session stored.
+
+    Raises:
+        NothingTraded: no session covers the day, or not this one.
+        DataNotFound: the recorded market is not there.
+        ValueError: a strategy cannot be run.
+    """
+    session = await _session(database, day, session_id)
+    tape, source = await _tape(database, session, min(day[1], session.market_time + _RESOLUTION), market_data_dir)
+    return [
+        await _compared(database, day, session, account, tape, source, operating)
+        for account in await sessions.accounts(database, session.session_id)
+    ]
+
+
+async def _session(database: Database, day: tuple[int, int], session_id: str | None) -> Session:
+    known = await sessions.played(database)
+    fitting = [s for s in known if s.start_time < day[1] and s.market_time >= day[0] and session_id in (None, s.session_id)]
+    if not fitting:
+        there = "; ".join(f"{s.feed} {iso(s.start_time)} to {iso(s.market_time)} ({s.session_id})" for s in known[:10])
+        raise NothingTraded(f"no session has played {iso(day[0])[:10]}; there are: {there or 'none'}")
+    return fitting[0]
+
+
+async def _tape(database: Database, session: Session, until: int, market_data_dir: Path | None) -> tuple[Tape, str]:
+    kind, _, name = session.feed.partition(":")
+    if market_data_dir is not None and kind == "replay":
+        return recorded(ReplayFeed(named(name), market_data_dir), until - 1).tape, f"recorded market {name}"
+    return await stored_tape(database, session, until), "bars stored by the session"
+
+
+async def stored_tape(database: Database, session: Session, until: int) -> Tape:
+    """What the session has stored of its market, known before `until`."""
+    instruments = await sessions.instruments(database, session.venue)
+    fill_on = {symbol: kind for symbol, kind in session.fills["on"].items() if symbol in instruments}
+    since = session.start_time
+    symbols = sorted(fill_on)
+    bars = {
+        timeframe: await market.bars_of(
+            database, session.venue, symbols, timeframe, since, until - TIMEFRAMES[timeframe] - session.grace_ns
+        )
+        for timeframe in session.timeframes
+    }
+    finest = session.timeframes[0]
+    known = until - TIMEFRAMES[finest] - session.grace_ns
+    on_quote_bars = [symbol for symbol in symbols if fill_on[symbol] == "quote_bar"]
+    on_quotes = [symbol for symbol in symbols if fill_on[symbol] == "quote"]
+    return Tape(
+        instruments={symbol: instruments[symbol] for symbol in symbols},
+        bars=bars,
+        fill_on=fill_on,
+        quote_bars=await market.quote_bars_of(database, session.venue, on_quote_bars, finest, since, known),
+        quotes=await market.quotes_of(database, session.venue, on_quotes, since, until),
+        actions=await actions.of_venue(database, session.venue),
+        since=since,
+        grace_ns=session.grace_ns,
+    )
+
+
+async def _compared(
+    database: Database, day: tuple[int, int], session: Session, account: Account, tape: Tape, source: str, operating: Operating
+) -> Compared:
+    fleet = await stories.story(database, account.account_id, *day)
+    backtest = story_of(play(tape, setup_of(session, account, operating)), *day)
+    return Compared(
+        session_id=session.session_id,
+        feed=session.feed,
+        mode=session.mode,
+        account_id=account.account_id,
+        source=source,
+        signals=len(fleet.signals),
+        orders=len(fleet.orders),
+        trades=len(fleet.trades),
+        differences=differences(fleet, backtest),
+    )
+
+
+def setup_of(session: Session, account: Account, operating: Operating) -> Setup:
+    """The backtest that does what the session did: its account, terms and rules."""
+    terms: Mapping[str, str] | None = session.fills.get("terms")
+    return Setup(
+        account_id=account.account_id,
+        account_name=account.name,
+        base_currency=account.base_currency,
+        deposit=account.deposit,
+        strategies=[s for s in operating.strategies if s.account == account.name and s.enabled],
+        terms=operating.terms if terms is None else msgspec.convert(dict(terms), FillTerms, strict=False),
+        limits=Limits(operating.limits),
+        allow_short=account.allow_short,
+        latency_ns=session.fills["latency_ns"],
+        session_id=session.session_id,
+        venue=account.venue,
+        fleet_tag=operating.fleet_tag,
+        orders_on_last_bar=True,
+    )

@@ -1,0 +1,131 @@
+"""One backtest from its spec and its data to its answer. No database, no network."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from libs.common.clocks import HostClock
+from libs.domain.configuration import LimitConfig, StrategyConfig
+from libs.quant.backtest.play import play
+from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
+from libs.quant.backtest.result import Played
+from libs.quant.backtest.setup import Setup
+from libs.quant.fills import FillTerms
+from libs.quant.risk.limits import Limits
+from services.backtester.code import ENGINE, code_fingerprint
+from services.backtester.data import Loaded
+from services.backtester.spec import ACCOUNT, Spec
+
+
+class Fingerprints(msgspec.Struct, frozen=True, kw_only=True):
+    """Equal ones give equal results; where results differ, one of the first four says why."""
+
+    data: str
+    code: str
+    config: str
+    engine: str
+    all: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a backtest found."""
+
+    spec: Spec
+    played: Played
+    figures: Figures
+    equity: Equity
+    fingerprints: Fingerprints
+    seconds: float  # of playing and counting; reading the data is not in it
+    notes: Sequence[str]  # what a reader should know before believing the figures
+
+    def line(self) -> dict[str, object]:
+        """The figures as the one JSON object that `--json` ends with."""
+        return {
+            "strategy": self.spec.strategy or "+".join(config.id for config in self.spec.strategies),
+            **{name: value for name, value in self.figures._asdict().items()},
+            "engine": ENGINE,
+            "seconds": round(self.seconds, 6),
+            "fingerprint": self.fingerprints.all,
+            "notes": list(self.notes),
+        }
+
+
+def run(spec: Spec, loaded: Loaded, limits: Sequence[LimitConfig], clock: HostClock) -> Answer:
+    """Plays a backtest.
+
+    Args:
+        limits: the operator's, used with risk on when the spec brings none.
+
+    Raises:
+        ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault); the message says where.
+    """
+    setup = setup_of(spec, limits)
+    began = clock.monotonic()
+    played = play(loaded.tape, setup)
+    if played.left_out:
+        raise ValueError("; ".join(played.left_out))
+    curve = equity_curve(loaded.tape, played)
+    found = figures(loaded.tape, played, setup.deposit, curve)
+    seconds = clock.monotonic() - began
+    return Answer(spec, played, found, curve, _fingerprints(loaded, spec, limits), seconds, [*loaded.labels, *_odd(played)])
+
+
+def setup_of(spec: Spec, limits: Sequence[LimitConfig]) -> Setup:
+    """The account and terms of a spec."""
+    terms = FillTerms(
+        half_spread_bps=spec.half_spread_bps,
+        slippage_bps=spec.slippage_bps,
+        participation=spec.participation,
+        bar_participation=spec.participation if spec.bar_participation is None else spec.bar_participation,
+        fee_bps=spec.fee_bps,
+        fee_per_unit=spec.fee_per_unit,
+        fee_min=spec.fee_min,
+    )
+    strategies: list[StrategyConfig] = [msgspec.structs.replace(config, account=ACCOUNT) for config in spec.configured()]
+    return Setup(
+        account_id=ACCOUNT,
+        account_name=ACCOUNT,
+        base_currency=spec.currency,
+        deposit=spec.cash,
+        strategies=strategies,
+        terms=terms,
+        limits=Limits(spec.limits if spec.limits is not None else limits) if spec.risk else None,
+        allow_short=spec.allow_short,
+        latency_ns=int(spec.latency_ms * 1_000_000),
+        entry=spec.entry,
+        exits=spec.exits,
+    )
+
+
+def _fingerprints(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
+    used = (spec.limits if spec.limits is not None else limits) if spec.risk else []
+    where = msgspec.structs.replace(spec, data="-" if spec.data else "", limits=[])  # the data speak for themselves
+    config = _digest(msgspec.json.encode([where, list(used)], order="deterministic").decode())
+    data, code = loaded.tape.fingerprint(), code_fingerprint()
+    return Fingerprints(data=data, code=code, config=config, engine=ENGINE, all=_digest(data, code, config, ENGINE))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _odd(played: Played) -> list[str]:
+    """Why there may be nothing to see."""
+    notes = []
+    if not played.signals:
+        notes.append("no signal: the strategy never had an opinion; it may need more bars than there are")
+    elif not played.orders:
+        notes.append(f"no order: {len(played.signals)} signals, {len(played.refused)} of them refused")
+    elif not played.trades:
+        notes.append(f"no fill: {len(played.orders)} orders were placed and none was filled")
+    codes = sorted({refused.refusal.code for refused in played.refused})
+    for code in codes:
+        first = next(refused for refused in played.refused if refused.refusal.code == code)
+        count = sum(refused.refusal.code == code for refused in played.refused)
+        notes.append(
+            f"{count} signals refused, {code}: {first.refusal.reason} (first: limit {first.refusal.limit}, seen {first.refusal.seen})"
+        )
+    return notes

@@ -1,0 +1,83 @@
+"""What a backtest is asked to do: the body of `POST /backtests`, the options of `fleet backtest run`, a row's `spec`."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+
+from libs.domain.configuration import LimitConfig, MemberConfig, StrategyConfig
+from libs.domain.names import TIMEFRAMES
+from libs.quant.backtest.setup import Entry, Exits
+
+Share = Annotated[Decimal, msgspec.Meta(gt=0, le=1)]
+Bps = Annotated[Decimal, msgspec.Meta(ge=0, le=10_000)]
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One backtest. Data come from exactly one of `data` (a file), `replay` (a recorded market) and `symbols` (stored bars).
+
+    What is traded is `strategy` with `params`, or, without it, `strategies`; each trades all symbols of the data.
+    """
+
+    strategy: str = ""
+    params: dict[str, float | int] = {}
+    members: list[MemberConfig] = []
+    strategies: list[StrategyConfig] = []
+    data: str = ""
+    symbol: str = ""  # what a file without a symbol column holds
+    replay: str = ""
+    symbols: list[str] = []
+    venue: str = ""  # of stored bars; may be left out when only one has them
+    start: str = ""  # ISO 8601, UTC; of a day its beginning
+    end: str = ""  # exclusive; of a day its end
+    timeframe: str = ""  # of a file: what it holds, found out when left out; of stored bars: the finest when left out
+    cash: Annotated[Decimal, msgspec.Meta(gt=0)] = Decimal(100_000)
+    currency: str = "USD"
+    allocation: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    sizing: str = "equity"
+    risk: bool = True
+    limits: list[LimitConfig] | None = None  # None: config/risk.toml
+    allow_short: bool = False
+    fee_bps: Bps = Decimal(0)
+    fee_per_unit: Annotated[Decimal, msgspec.Meta(ge=0)] = Decimal(0)
+    fee_min: Annotated[Decimal, msgspec.Meta(ge=0)] = Decimal(0)
+    slippage_bps: Bps = Decimal(0)
+    half_spread_bps: Bps = Decimal(0)
+    participation: Share | None = None  # of shown size or volume that is ours to take; None: all that is wanted
+    bar_participation: Share | None = None  # of a trade bar's volume; None: as participation
+    latency_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    fill: Literal["next_open"] = "next_open"
+    entry: Entry = Entry()
+    exits: Exits = Exits()
+
+    def __post_init__(self) -> None:
+        """ValueError: what is asked for does not go together; the message says what and how to ask for it."""
+        sources = [name for name in ("data", "replay", "symbols") if getattr(self, name)]
+        if len(sources) != 1:
+            raise ValueError(f"expected exactly one of data, replay and symbols, got {', '.join(sources) or 'none'}")
+        if bool(self.strategy) == bool(self.strategies):
+            raise ValueError("expected either strategy or strategies")
+        if self.timeframe and self.timeframe not in TIMEFRAMES:
+            raise ValueError(f"expected timeframe to be one of {', '.join(TIMEFRAMES)}, got {self.timeframe!r}")
+        if self.risk and self.entry.kind != "market":
+            raise ValueError("entry orders are chosen with risk off; with risk on every order is a limit at the collar")
+
+    def configured(self) -> list[StrategyConfig]:
+        """The strategies to run, as the fleet's configuration would have them."""
+        if self.strategies:
+            return self.strategies
+        return [
+            StrategyConfig(
+                id=self.strategy,
+                class_name=self.strategy,
+                symbols=["*"],
+                account=ACCOUNT,
+                allocation=self.allocation,
+                params=self.params,
+                members=self.members,
+                sizing=self.sizing,
+            )
+        ]
+
+
+ACCOUNT = "backtest"

@@ -1,0 +1,80 @@
+"""The real fleet on a record of its own, played to where a test wants it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from fleet.embedded.ports import free_port
+from fleet.embedded.server import wait_until
+from fleet.running import PORTS
+from tests.records import a_record
+
+STOPS_WITHIN_S = 60
+
+
+class Fleet:
+    """A fleet that plays until it is stopped. Its record outlives it by the test."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str, offset: int) -> None:
+        self.url = url
+        self._process = process
+        self._offset = offset
+
+    def ask(self, query: str) -> Any:
+        """The one value that a query of the record gives; None without a row."""
+        with psycopg.connect(self.url) as record:
+            row = record.execute(query.encode()).fetchone()
+        return row[0] if row else None
+
+    def play_until_traded(self, trades: int, limit_s: float) -> None:
+        """Until that many trades are booked."""
+        assert wait_until(lambda: self.ask("select count(*) from trades") >= trades, limit_s), f"not {trades} trades in {limit_s} s"
+
+    def play_to_its_end(self, limit_s: float) -> None:
+        """Until the market's data have ended."""
+        finished = "select exists (select from sessions where state = 'finished')"
+        assert wait_until(lambda: bool(self.ask(finished)), limit_s), f"the session has not finished in {limit_s} s"
+
+    def kill(self, service: str) -> None:
+        """Ends a service as the kernel would."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORTS[service] + self._offset}/info", timeout=5) as answer:
+            os.kill(int(json.load(answer)["pid"]), signal.SIGKILL)
+
+    def stop(self, restarts: int = 0) -> None:
+        """Stops it as an operator would; it must then report itself healthy."""
+        self._process.terminate()
+        out, said = self._process.communicate(timeout=STOPS_WITHIN_S)
+        assert self._process.returncode == 0, said
+        assert json.loads(out.splitlines()[-1])["restarts"] == restarts, said
+
+
+@contextmanager
+def a_fleet(
+    folder: Path, database_url: str, redis_url: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> Iterator[Fleet]:
+    """`fleet run --json` with these arguments, on a new record."""
+    with a_record(database_url) as url:
+        offset = free_port() - min(PORTS.values())
+        state = {"STATE_DIR": str(folder), "PORT_OFFSET": str(offset), "DATABASE_URL": url, "REDIS_URL": redis_url}
+        with subprocess.Popen(
+            [sys.executable, "-c", "from fleet.cli import main; main()", "run", "--json", *arguments],
+            env={**os.environ, **state, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield Fleet(process, url, offset)
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                    process.communicate(timeout=STOPS_WITHIN_S)
