@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fleet import explain, operating, reading, run, status
+from fleet import backtesting, checking, explain, operating, parity, reading, status
 from fleet.operating import OK, REFUSED, Answer, Hands, ask
 from fleet.plan import Options
 from libs.store import control
@@ -18,7 +18,10 @@ app.add_typer(risk, name="risk")
 app.add_typer(reading.orders, name="orders")
 app.add_typer(reading.account, name="account")
 app.add_typer(reading.earned, name="performance")
+app.add_typer(backtesting.app, name="backtest")
 strategies.command("status")(reading.strategy_status)
+strategies.command("check")(checking.command)
+app.command("parity")(parity.command)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 StrategyId = Annotated[str, typer.Argument(metavar="ID", help="As in config/strategies.toml.")]
@@ -41,6 +44,8 @@ def run_command(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget all earlier runs first.")] = False,
 ) -> None:
     """Start everything and play a market until Ctrl-C."""
+    from fleet import run  # loads alembic, which costs every other command half a second
+
     options = Options(seconds=seconds, json=json, replay=replay, speed=speed, seed=seed, lockstep=lockstep, fresh=fresh)
     raise typer.Exit(run.run(options, os.environ))
 

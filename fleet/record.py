@@ -1,19 +1,25 @@
 """The record for a command that needs no fleet: of the one that runs, of DATABASE_URL, else the embedded Postgres for a moment."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from os import environ
 from pathlib import Path
+from typing import Final, TypeVar
 
 import psycopg
 
 from fleet import running
 from fleet.embedded.postgres import EmbeddedPostgres
 from fleet.embedded.server import ServerError
+from fleet.operating import NOTHING_RUNS, REFUSED, USAGE, Answer, failed, tell
 from fleet.plan import FleetSettings
 from fleet.running import NothingRuns
-from libs.common.settings import ConfigError
+from libs.common.database import Database, Rejected, Unreachable
+from libs.common.settings import ConfigError, from_environment
 
-_MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
+T = TypeVar("T")
+_MIGRATIONS: Final = Path(__file__).parents[1] / "migrations" / "versions"
 
 
 class NoRecord(Exception):
@@ -84,3 +90,34 @@ def _revision(database_url: str) -> str | None:
             return row[0] if row else None
     except psycopg.Error as error:
         raise NoRecord(f"the record does not answer: {str(error).strip()}") from error
+
+
+def ask(work: Callable[[Database, FleetSettings], Awaitable[Answer]], *, json: bool) -> int:
+    """Opens the record to read, does the work, prints the answer; the exit code."""
+    return tell(_answer(work), json=json)
+
+
+def _answer(work: Callable[[Database, FleetSettings], Awaitable[Answer]]) -> Answer:
+    try:
+        settings = from_environment(FleetSettings, environ)
+        with opened(settings, to_write=False) as url:
+            return asyncio.run(with_database(url, lambda database: work(database, settings)))
+    except ConfigError as error:
+        return failed(str(error), USAGE)
+    except NoRecord as error:
+        return failed(str(error), NOTHING_RUNS)
+    except Unreachable as error:
+        return failed(f"the record does not answer: {error}", NOTHING_RUNS)
+    except LookupError as error:
+        return failed(str(error.args[0]), USAGE)
+    except Rejected as error:
+        return failed(f"the database refused: {error}", REFUSED)
+
+
+async def with_database(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    """What `work` makes of a connection that is closed afterwards."""
+    database = Database(url, "fleet:cli")
+    try:
+        return await work(database)
+    finally:
+        await database.close()

@@ -1,17 +1,26 @@
-"""Signals, limits and one account's view for tests: every value plausible, so that a test names only what it is about.
+"""Signals, limits, one account's view, tapes and setups for tests: every value plausible, so that a test names only what it
+is about.
 
 Market time is NOON; the stock costs 100 and the account is worth 100,000.
 """
 
+import random
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from libs.domain.configuration import LimitConfig, LimitName, LimitUnit
+import msgspec
+
+from libs.domain.columns import Columns
+from libs.domain.configuration import LimitConfig, LimitName, LimitUnit, StrategyConfig
 from libs.domain.identity import signal_id
 from libs.domain.instruments import Instrument
 from libs.domain.messages import Signal
 from libs.domain.orders import Side, Status
+from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.tape import Tape
+from libs.quant.fills import FillTerms
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg, OpenOrder, Terms, View
 from tests.paper import ALFA, COIN
@@ -114,3 +123,63 @@ def a_leg(lots: int, *, price: int = 10_000, strategy_id: str = "fast", instrume
     """An order to be for signed `lots` at `price` ticks."""
     side: Side = "buy" if lots > 0 else "sell"
     return Leg(a_signal(strategy_id=strategy_id, symbol=instrument.symbol), 0, side, abs(lots), price, instrument)
+
+
+# --- recorded markets and backtests
+
+MINUTE = 60 * SECOND
+Prices = tuple[float, float, float, float]
+"""Open, high, low, close."""
+
+
+def columns(bars: Sequence[Prices | float], *, start: int = NOON, step: int = MINUTE, volume: float = 1e6) -> Columns:
+    """Bars one after another; a lone number is all four prices of its bar."""
+    prices = [bar if isinstance(bar, tuple) else (bar,) * 4 for bar in bars]
+    opens, highs, lows, closes = ([bar[at] for bar in prices] for at in range(4))
+    return Columns([start + n * step for n in range(len(bars))], opens, highs, lows, closes, [volume] * len(bars))
+
+
+def walks(seed: int, length: int, *symbols: str, gaps: float = 0.0) -> dict[str, Columns]:
+    """A random walk in ticks around 100 for each symbol, a share of the bars missing; bars may jump and be flat."""
+    draw = random.Random(seed)
+    found = {}
+    for symbol in symbols:
+        price, rows = 10_000, []
+        for n in range(length):
+            opens = price + draw.choice((0, 0, draw.randint(-40, 40)))
+            price = max(100, opens + draw.choice((0, draw.randint(-150, 150))))
+            high, low = max(opens, price) + draw.randint(0, 50), min(opens, price) - draw.randint(0, 50)
+            if draw.random() >= gaps:
+                prices = (ticks / 100 for ticks in (opens, high, low, price))
+                rows.append((NOON + n * MINUTE, *prices, draw.choice((50.0, 5_000.0))))
+        found[symbol] = Columns(*map(list, zip(*rows, strict=True))) if rows else Columns([], [], [], [], [], [])
+    return found
+
+
+def a_tape(bars: Mapping[str, Columns], **changed: Any) -> Tape:
+    """Minutes of ALFA (or of what is named) that fill on trade bars."""
+    instruments = {symbol: msgspec.structs.replace(ALFA, symbol=symbol) for symbol in bars}
+    values: dict[str, Any] = {"instruments": instruments, "bars": {"1m": bars}, "fill_on": dict.fromkeys(bars, "bar")}
+    return Tape(**(values | changed))
+
+
+def a_strategy(class_name: str = "sma_cross", strategy_id: str = "fast", **changed: Any) -> StrategyConfig:
+    """The yardstick on closes alone: ten units while the price has just risen."""
+    values: dict[str, Any] = {"symbols": ["*"], "account": "paper", "allocation": 1.0}
+    if class_name == "sma_cross":
+        values |= {"params": {"fast": 1, "slow": 2}, "sizing": "fixed:10"}
+    return StrategyConfig(id=strategy_id, class_name=class_name, **(values | changed))
+
+
+def a_setup(*strategies: StrategyConfig, **changed: Any) -> Setup:
+    """100,000 USD, risk off, trading costs nothing."""
+    values: dict[str, Any] = {
+        "account_id": "account",
+        "account_name": "paper",
+        "base_currency": "USD",
+        "deposit": Decimal(100_000),
+        "strategies": strategies or (a_strategy(),),
+        "terms": FillTerms(bar_participation=None),
+        "limits": None,
+    }
+    return Setup(**(values | changed))

@@ -36,15 +36,16 @@ class Adjustments:
         return self._times.get(symbol, [])
 
     def price(self, symbol: str, at: int) -> float:
-        """What a strategy's price of a bar that starts at `at` is multiplied by."""
+        """What a price of that moment is multiplied by for a strategy. Of a bar take its last nanosecond: one that began
+        before an open holds the trades after it."""
         return self._at(self._prices, symbol, at)
 
     def volume(self, symbol: str, at: int) -> float:
-        """What its volume is divided by."""
+        """What a volume of that moment is divided by."""
         return self._at(self._ratios, symbol, at)
 
     def carried(self, symbol: str, price: float, seen: int, now: int) -> float:
-        """A price seen in a bar that starts at `seen` in the units that hold at `now`: an old close after a split.
+        """A price of the moment `seen` in the units that hold at `now`: an old close after a split.
 
         Splits only: a dividend does lower what a share is worth.
         """

@@ -137,8 +137,8 @@ def _costs(event: FillEvent, terms: FillTerms) -> Decimal:
     return terms.slippage_bps + terms.half_spread_bps if isinstance(event, Bar) else terms.slippage_bps
 
 
-def traded(event: FillEvent, side: Side, instrument: Instrument) -> Traded:
-    """The prices `side` deals at: asks to buy, bids to sell, trades of a trade bar."""
+def traded(event: FillEvent, side: Side, instrument: Instrument) -> Traded | None:
+    """The prices `side` deals at: asks to buy, bids to sell, trades of a trade bar. None when that side shows no price."""
     buy = side == "buy"
     match event:
         case Quote():
@@ -153,6 +153,8 @@ def traded(event: FillEvent, side: Side, instrument: Instrument) -> Traded:
             prices = (event.open, event.low, event.high, event.close)
         case _:
             assert_never(event)
+    if not all(price > 0 for price in prices):
+        return None
     tick = float(instrument.tick)
     return Traded(*(to_ticks(price, tick) for price in prices))
 

@@ -105,9 +105,25 @@ def _parquet(path: Path) -> Table:
 
 
 def _decoded(column: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
+    """Numbers, times and text as they are, everything else as text."""
     import pyarrow
+    from pyarrow import types
 
-    return column.cast(column.type.value_type) if pyarrow.types.is_dictionary(column.type) else column
+    if types.is_dictionary(column.type):
+        return column.cast(column.type.value_type)
+    plain = (
+        types.is_integer,
+        types.is_floating,
+        types.is_decimal,
+        types.is_timestamp,
+        types.is_date,
+        types.is_string,
+        types.is_large_string,
+    )
+    if any(is_of(column.type) for is_of in plain):
+        return column
+    texts = [None if cell is None else str(cell) for cell in column.to_pylist()]
+    return pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:

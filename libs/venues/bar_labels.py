@@ -217,14 +217,14 @@ def _splits(series: Series) -> Iterator[Label]:
         returns = at + 1 < len(closes) and abs(float(closes[at + 1]) - before) <= APART * before
         if not returns and not {at - 1, at} & spikes:
             row = int(series.rows[at])
-            moved = f"close from {before:g} to {after:g} for good (x {after / before:.4g}, nearest simple ratio {_ratio(after / before)})"
+            moved = f"close from {before:g} to {after:g} for good (x {after / before:.4g}, nearest simple ratio {_ratio(before, after)})"
             text = f"row {row}: {moved}: a split not or only half adjusted for, or a real move"
             yield Label(series.symbol, "possible_split", row, 1, text)
 
 
-def _ratio(change: float) -> str:
+def _ratio(before: float, after: float) -> str:
     """The simple ratio nearest to a change of price, `1:7` for a fall to a seventh."""
-    fall = min(change, 1 / change)
-    nearest = min(_RATIOS, key=lambda ratio: abs(log(fall / ratio)))
+    change = log(after) - log(before)
+    nearest = min(_RATIOS, key=lambda ratio: abs(abs(change) + log(ratio)))
     terms = (nearest.numerator, nearest.denominator)
-    return f"{terms[0]}:{terms[1]}" if change < 1 else f"{terms[1]}:{terms[0]}"
+    return f"{terms[0]}:{terms[1]}" if change < 0 else f"{terms[1]}:{terms[0]}"

@@ -11,7 +11,7 @@ import services.backtester
 ENGINE = "event-1"
 """The way a tape is played. Raised when results may differ for equal code, data and configuration."""
 
-_DECIDING = ("domain", "quant", "venues/replay", "venues/bar_files.py")
+_DECIDING = ("domain", "quant", "venues")
 
 
 @cache
@@ -20,7 +20,7 @@ def code_fingerprint() -> str:
     digest = hashlib.blake2b(f"python {sys.version_info.major}.{sys.version_info.minor}".encode(), digest_size=16)
     root = Path(libs.__path__[0])
     for part in _DECIDING:
-        for file in sorted((root / part).rglob("*.py")) if (root / part).is_dir() else [root / part]:
+        for file in sorted((root / part).rglob("*.py")):
             digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
     for file in sorted(Path(services.backtester.__path__[0]).glob("*.py")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())

@@ -69,6 +69,8 @@ def _plain(symbol: str, currency: str) -> Instrument:
 
 
 def _of_replay(spec: Spec, market_data_dir: Path | None) -> Loaded:
+    if spec.start:
+        raise ValueError(f"expected no start, for the recorded market {spec.replay} is played from its beginning; end is possible")
     feed = ReplayFeed(named(spec.replay), market_data_dir)
     _, ends = _span(spec)
     found = recorded(feed, ends if spec.end else None)
@@ -113,11 +115,21 @@ async def _venue_and_timeframe(spec: Spec, database: Database) -> tuple[str, str
 
 
 def _span(spec: Spec) -> tuple[int, int]:
-    begins = nanoseconds(spec.start) if spec.start else 0
-    ends = nanoseconds(spec.end) + (_DAY_NS if len(spec.end) == len("2013-10-07") else 0) if spec.end else 2**62
+    begins = _time("start", spec.start) if spec.start else 0
+    ends = _time("end", spec.end) + (_DAY_NS if len(spec.end) == len("2013-10-07") else 0) if spec.end else 2**62
     if begins >= ends:
         raise ValueError(f"expected start before end, got {spec.start} and {spec.end}")
     return begins, ends
+
+
+def _time(name: str, text: str) -> int:
+    expected = f"expected {name} to be a day or a time such as 2013-10-07 or 2013-10-07T13:30:00Z, got {text!r}"
+    if text.isdecimal():  # 2013 is a year to whoever writes it
+        raise ValueError(expected)
+    try:
+        return nanoseconds(text)
+    except ValueError as error:
+        raise ValueError(expected) from error
 
 
 def _within(columns: Columns, begins: int, ends: int) -> Columns:

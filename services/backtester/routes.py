@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from aiohttp import web
 
 from libs.common.database import Database, Rejected, Unreachable
-from libs.common.ids import uuid7
 from libs.common.runner import Context
 from libs.common.settings import Settings
 from libs.quant.folds.registry import configured
 from libs.quant.sizing_rule import sizing
 from libs.store import backtests
+from libs.venues.replay.catalog import named
 from services.backtester.spec import Spec
 
 MOST: Final = 1_000
@@ -28,7 +28,7 @@ def routes(context: Context, bell: asyncio.Event) -> Sequence[web.RouteDef]:
 
     async def ask(request: web.Request) -> web.Response:
         spec = spec_of(await request.read(), context.settings)
-        id_ = uuid7(context.clock)
+        id_ = uuid4()
         try:
             await database.write([backtests.queued(id_, msgspec.json.encode(spec))])
         except Rejected as error:
@@ -66,6 +66,8 @@ def spec_of(body: bytes, settings: Settings) -> Spec:
             sizing(config.sizing)
         if spec.data:
             _check_place(spec.data, settings)
+        if spec.replay:
+            named(spec.replay)
     except (msgspec.MsgspecError, ValueError) as error:
         raise web.HTTPBadRequest(text=str(error)) from error
     return spec

@@ -1,7 +1,7 @@
 """What a backtest is asked to do: the body of `POST /backtests`, the options of `fleet backtest run`, a row's `spec`."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -9,8 +9,16 @@ from libs.domain.configuration import LimitConfig, MemberConfig, StrategyConfig
 from libs.domain.names import TIMEFRAMES
 from libs.quant.backtest.setup import Entry, Exits
 
-Share = Annotated[Decimal, msgspec.Meta(gt=0, le=1)]
-Bps = Annotated[Decimal, msgspec.Meta(ge=0, le=10_000)]
+_DAY_MS: Final = 86_400_000
+_MOST_MONEY: Final = Decimal(10) ** 15
+_COSTS: Final = {
+    "fee_bps": Decimal(10_000),
+    "slippage_bps": Decimal(10_000),
+    "half_spread_bps": Decimal(10_000),
+    "fee_per_unit": _MOST_MONEY,
+    "fee_min": _MOST_MONEY,
+}
+"""The most that each may be."""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -31,21 +39,21 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     start: str = ""  # ISO 8601, UTC; of a day its beginning
     end: str = ""  # exclusive; of a day its end
     timeframe: str = ""  # of a file: what it holds, found out when left out; of stored bars: the finest when left out
-    cash: Annotated[Decimal, msgspec.Meta(gt=0)] = Decimal(100_000)
+    cash: Decimal = Decimal(100_000)
     currency: str = "USD"
     allocation: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     sizing: str = "equity"
     risk: bool = True
     limits: list[LimitConfig] | None = None  # None: config/risk.toml
     allow_short: bool = False
-    fee_bps: Bps = Decimal(0)
-    fee_per_unit: Annotated[Decimal, msgspec.Meta(ge=0)] = Decimal(0)
-    fee_min: Annotated[Decimal, msgspec.Meta(ge=0)] = Decimal(0)
-    slippage_bps: Bps = Decimal(0)
-    half_spread_bps: Bps = Decimal(0)
-    participation: Share | None = None  # of shown size or volume that is ours to take; None: all that is wanted
-    bar_participation: Share | None = None  # of a trade bar's volume; None: as participation
-    latency_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    fee_bps: Decimal = Decimal(0)
+    fee_per_unit: Decimal = Decimal(0)
+    fee_min: Decimal = Decimal(0)
+    slippage_bps: Decimal = Decimal(0)
+    half_spread_bps: Decimal = Decimal(0)
+    participation: Decimal | None = None  # of shown size or volume that is ours to take; None: all that is wanted
+    bar_participation: Decimal | None = None  # of a trade bar's volume; None: as participation
+    latency_ms: Annotated[float, msgspec.Meta(ge=0, le=_DAY_MS)] = 0.0
     fill: Literal["next_open"] = "next_open"
     entry: Entry = Entry()
     exits: Exits = Exits()
@@ -59,6 +67,20 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError("expected either strategy or strategies")
         if self.timeframe and self.timeframe not in TIMEFRAMES:
             raise ValueError(f"expected timeframe to be one of {', '.join(TIMEFRAMES)}, got {self.timeframe!r}")
+        if not (self.cash.is_finite() and 0 < self.cash <= _MOST_MONEY):
+            raise ValueError(f"expected cash above 0 and at most {_MOST_MONEY:.0e}, got {self.cash}")
+        for name, most in _COSTS.items():
+            cost: Decimal = getattr(self, name)
+            if not (cost.is_finite() and 0 <= cost <= most):
+                raise ValueError(f"expected {name} from 0 to {most:g}, got {cost}")
+        for name in ("participation", "bar_participation"):
+            share: Decimal | None = getattr(self, name)
+            if share is not None and not (share.is_finite() and 0 < share <= 1):
+                raise ValueError(f"expected {name} above 0 and at most 1, got {share}")
+        for part in (self.entry, self.exits):
+            for name, bps in msgspec.structs.asdict(part).items():
+                if name != "kind" and not 0 <= bps < 10_000:
+                    raise ValueError(f"expected {name} from 0 to below 10000 bps, got {bps}")
         if self.risk and self.entry.kind != "market":
             raise ValueError("entry orders are chosen with risk off; with risk on every order is a limit at the collar")
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from libs.common.clocks import MarketClock
 from libs.domain.configuration import StrategyConfig
 from libs.domain.instruments import Instrument
+from libs.domain.names import TIMEFRAMES
 from libs.quant.adjustments import Adjustments
 from libs.quant.risk.assess import terms_of
 from libs.quant.risk.view import OpenOrder, View
@@ -23,7 +24,7 @@ def view_of(
     adjustments: Adjustments,
 ) -> View:
     """One account as of a snapshot. A close from before a split counts in today's units."""
-    now = snapshot.now
+    now, length = snapshot.now, TIMEFRAMES[session.timeframes[0]]
     return View(
         account_id=account.account_id,
         account_name=account.name,
@@ -36,7 +37,7 @@ def view_of(
         instruments=instruments,
         terms={s.id: terms_of(s) for s in strategies},
         cash=dict(snapshot.cash),
-        marks={symbol: adjustments.carried(symbol, close, start, now) for symbol, close, start in snapshot.marks},
+        marks={symbol: adjustments.carried(symbol, close, start + length - 1, now) for symbol, close, start in snapshot.marks},
         killed=frozenset(snapshot.killed),
         positions={(s, symbol): instruments[symbol].lots(q) for s, symbol, q in snapshot.positions},
         open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],

@@ -309,13 +309,9 @@ class ExecutionStage:
 
     def _adjust(self, adjustment: Adjustment, change: Change) -> None:
         action = adjustment.action
+        after, cash = adjustment.after.normalize(), adjustment.cash.normalize()
         log.info(
-            "%s of %s: the venue now holds %s, and paid %s %s",
-            action.kind,
-            action.symbol,
-            adjustment.after,
-            adjustment.cash,
-            adjustment.currency,
+            "%s of %s: the venue now holds %s, and paid %s %s", action.kind, action.symbol, f"{after:f}", f"{cash:f}", adjustment.currency
         )
         change.adjust(self._account.account_id, adjustment, self._positions | change.positions, self._instruments)
 

@@ -114,4 +114,6 @@ def test_market_data_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert "MARKET_DATA_DIR is not set" in refusal(tmp_path, "--replay", "equities")
     nowhere = str(tmp_path / "nowhere")
     assert f"{nowhere}/equities/minute/AIG_quote.parquet is not there" in refusal(tmp_path, "--replay", "equities", MARKET_DATA_DIR=nowhere)
-    assert "no recorded market is called 'bonds'; there are: crypto, equities" in refusal(tmp_path, "--replay", "bonds")
+    unknown = refusal(tmp_path, "--replay", "bonds")
+    assert "no recorded market is called 'bonds'; there are equities: " in unknown
+    assert "crypto_coinbase" in unknown

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from libs.domain.columns import Columns, data_fingerprint
 from libs.domain.names import TIMEFRAMES
-from libs.venues.bar_files import BadData, FileBars, Label, read_bars
+from libs.venues.bar_files import BadData, Fault, FileBars, Label, read_bars
 from libs.venues.bar_times import times
 from libs.venues.clock_changes import is_repeated, is_skipped
 from libs.venues.replay.timestamps import nanoseconds
@@ -215,6 +215,23 @@ def test_the_rows_of_parquet_are_named_without_lines(tmp_path: Path) -> None:
     assert "row 3, column volume: missing: expected a number, got nothing" in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("closing", "message"),
+    [
+        pytest.param(pyarrow.array([True, False]), "row 1, column close: not_a_number: expected a number, got 'True'", id="truth"),
+        pytest.param(pyarrow.array([[1.0], [2.0]]), "column close: not_a_number: expected a number, got '[1.0]'", id="list"),
+        pytest.param(pyarrow.array([b"\xff", b"1"]), "column close: not_a_number: expected a number, got \"b'", id="bytes"),
+        pytest.param(pyarrow.array(["10", "x"]), "row 2, column close: not_a_number: expected a number, got 'x'", id="text"),
+    ],
+)
+def test_parquet_columns_that_hold_no_numbers_are_refused(tmp_path: Path, closing: pyarrow.Array, message: str) -> None:
+    columns = [pyarrow.array([stamp(0), stamp(1)]), *map(pyarrow.array, CLEAN_BARS[1:4]), closing, pyarrow.array([1, 2])]
+    pyarrow.parquet.write_table(pyarrow.table(columns, names=["ts", *Columns._fields[1:]]), tmp_path / "x.parquet")
+    with pytest.raises(BadData) as refusal:
+        read_bars(tmp_path / "x.parquet", None, None)
+    assert message in str(refusal.value)
+
+
 def test_a_message_lists_ten_faults_and_counts_all(tmp_path: Path) -> None:
     error = refused(tmp_path, rows([GOOD, *["10,12,9,-11,5"] * 30]))
     assert len(error.faults) == 30
@@ -300,6 +317,24 @@ def test_times_read_all_at_once_or_one_by_one_are_the_same(seconds: list[int], l
 def test_every_float_comes_back_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, prices: list[float], blank: bool) -> None:
     text = closes(prices).replace(",", ", ", 7) if blank else closes(prices)
     assert read(tmp_path_factory.mktemp("floats"), text).bars["X"].close == prices
+
+
+@given(st.lists(st.tuples(st.integers(0, len(CLEAN)), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=3))
+def test_whatever_is_done_to_a_file_it_is_read_or_refused_with_words(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, bytes, int]]
+) -> None:
+    content = CLEAN.encode()
+    for at, put_in, taken_out in edits:
+        content = content[:at] + put_in + content[at + taken_out :]
+    faults, timeframe = outcome(written(tmp_path_factory.mktemp("edits"), content))
+    assert timeframe in TIMEFRAMES or (faults and all(fault.expected and fault.got for fault in faults))
+
+
+def outcome(path: Path) -> tuple[list[Fault], str]:
+    try:
+        return [], read_bars(path, None, None).timeframe
+    except BadData as refusal:
+        return refusal.faults, ""
 
 
 def test_bars_missing_within_a_day_are_labelled_and_nights_are_not(tmp_path: Path) -> None:

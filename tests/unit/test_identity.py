@@ -1,10 +1,11 @@
-from uuid import UUID
+import base64
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.domain.identity import client_order_id, order_id, order_of_client_id, signal_id
+from libs.domain.identity import TRANSACTIONS, client_order_id, order_id, order_of_client_id, signal_id, transaction_id
 
 ATTEMPTS = st.integers(1, 1295)
 ORDERS = st.uuids()
@@ -54,3 +55,13 @@ def test_the_same_decision_has_the_same_name_and_any_other_another() -> None:
 def test_each_leg_of_a_signal_has_its_own_order() -> None:
     signal = UUID(int=9)
     assert order_id(signal, 0) == order_id(signal, 0) != order_id(signal, 1)
+
+
+@given(st.text(max_size=60))
+def test_ids_are_name_based_uuids_of_rfc_9562(key: str) -> None:
+    assert transaction_id("a", "trade", key) == uuid5(TRANSACTIONS, f"a|trade|{key}")
+
+
+@given(st.uuids())
+def test_a_client_order_id_holds_the_order_id_in_base32(order: UUID) -> None:
+    assert client_order_id("TWND", order, 1)[4:30] == base64.b32encode(order.bytes).decode().rstrip("=")

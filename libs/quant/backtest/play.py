@@ -12,11 +12,10 @@ from itertools import groupby
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from libs.domain.booking import book
+from libs.domain.booking import book, book_action, joined
 from libs.domain.books import Position
-from libs.domain.identity import transaction_id
 from libs.domain.ledger import Entry as Line
-from libs.domain.ledger import action_entries, deposit_entries
+from libs.domain.ledger import deposit_entries
 from libs.domain.messages import Signal
 from libs.domain.orders import Order, OrderType, Status
 from libs.quant.backtest.naked import judge, naked_order
@@ -100,7 +99,7 @@ class Desk:
         self._venue = Venue(Book(), rules, tape.actions)
         self._venue.applied([Opened(account_id=setup.account_id, deposit={setup.base_currency: setup.deposit})])
         self._cash = {setup.base_currency: setup.deposit}
-        self._lots: dict[tuple[str, str], int] = {}
+        self._lots: dict[tuple[str, str], int] = {}  # by (strategy, symbol), where anything is held
         self._waiting: dict[UUID, Waiting] = {}
         self._placed: dict[str, _Placed] = {}  # open at the venue, by client order id, in order of arrival
         self._ordered: deque[tuple[int, str]] = deque()  # (decided at, strategy) of orders, for the rate control
@@ -187,25 +186,20 @@ class Desk:
         action = record.action
         instrument = self._tape.instruments[action.symbol]
         books = {s: p for (s, symbol), p in self._played.positions.items() if symbol == action.symbol and p.quantity}
-        for strategy_id, share in shared(books, record.after, record.cash, action, instrument).items():
-            self._keep((strategy_id, action.symbol), Position())
-            self._keep((strategy_id, action.new_symbol or action.symbol), share.position)
-            self._book_entries(
-                action_entries(
-                    transaction_id(self._setup.account_id, "corporate_action", f"{action.key}|{strategy_id}"),
-                    strategy_id,
-                    symbol=action.symbol,
-                    before=books[strategy_id].quantity,
-                    new_symbol=action.new_symbol or action.symbol,
-                    after=share.position.quantity,
-                    currency=record.currency,
-                    cash=share.cash,
-                )
-            )
+        for strategy_id, (position, cash) in shared(books, record.after, record.cash, action, instrument).items():
+            old, new = (strategy_id, action.symbol), (strategy_id, action.new_symbol or action.symbol)
+            before = books[strategy_id].quantity
+            self._book_entries(book_action(self._setup.account_id, strategy_id, action, before, position.quantity, record.currency, cash))
+            self._keep(old, Position())
+            held = self._played.positions.get(new, Position())
+            self._keep(new, joined(held, position, self._tape.instruments[new[1]].multiplier) if action.new_symbol else position)
 
     def _keep(self, key: tuple[str, str], position: Position) -> None:
         self._played.positions[key] = position
-        self._lots[key] = self._tape.instruments[key[1]].lots(position.quantity)
+        if position.quantity:
+            self._lots[key] = self._tape.instruments[key[1]].lots(position.quantity)
+        else:
+            self._lots.pop(key, None)
 
     def _book_entries(self, lines: Iterable[Line]) -> None:
         ledger = self._played.ledger
@@ -244,8 +238,9 @@ class Desk:
 
     def _view(self, fresh: Sequence[Signal], now: int) -> View:
         setup, tape = self._setup, self._tape
-        wanted = {signal.symbol for signal in fresh} | {w.signal.symbol for w in self._waiting.values()}
-        wanted |= {symbol for (_, symbol), lots in self._lots.items() if lots} | set(self._venue.book.open)
+        wanted = {signal.symbol for signal in fresh}.union(
+            (w.signal.symbol for w in self._waiting.values()), (symbol for _, symbol in self._lots), self._venue.book.open
+        )
         marks = ((symbol, tape.mark(symbol, now)) for symbol in wanted)
         return View(
             account_id=setup.account_id,
@@ -261,7 +256,7 @@ class Desk:
             cash=self._cash,
             marks={symbol: mark for symbol, mark in marks if mark is not None},
             killed=setup.killed,
-            positions={key: lots for key, lots in self._lots.items() if lots},
+            positions=self._lots,
             open_orders=[order for placed in self._placed.values() if (order := self._as_open(placed)) is not None],
             ordered=self._ordered_within_a_minute(now),
         )

@@ -4,6 +4,7 @@ from decimal import Decimal
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
+from libs.domain.names import TIMEFRAMES
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.tape import Tape
 from libs.quant.sizing_rule import bars_per_year
@@ -44,7 +45,7 @@ def equity_curve(tape: Tape, played: Played) -> Equity:
     """
     import numpy as np
 
-    late = tape.late_ns
+    late, length = tape.late_ns, TIMEFRAMES[tape.timeframes[0]]
     columns = tape.bars[tape.timeframes[0]]
     starts = {symbol: np.asarray(c.start, np.int64) for symbol, c in columns.items()}
     known = [times + late for times in starts.values()]
@@ -56,7 +57,7 @@ def equity_curve(tape: Tape, played: Played) -> Equity:
         row = np.searchsorted(starts[symbol], times - late, "right") - 1
         price = np.where(row >= 0, np.asarray(columns[symbol].close)[row], 0.0)
         for change in tape.adjustments.changes(symbol):
-            before = (times >= change) & (starts[symbol][row] < change)
+            before = (times >= change) & (starts[symbol][row] + length - 1 < change)
             price[before] /= tape.adjustments.volume(symbol, change) / tape.adjustments.volume(symbol, change - 1)
         values = values + units * price * float(tape.instruments[symbol].multiplier)
     return Equity(times, values)

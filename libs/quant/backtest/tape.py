@@ -68,7 +68,8 @@ class Tape:
         row = -1 if columns is None else bisect_right(columns.start, now - self.late_ns) - 1
         if columns is None or row < 0:
             return None
-        return self.adjustments.carried(symbol, columns.close[row], columns.start[row], now)
+        last = columns.start[row] + TIMEFRAMES[self.timeframes[0]] - 1
+        return self.adjustments.carried(symbol, columns.close[row], last, now)
 
     def fill_times(self, symbol: str) -> tuple[list[int], int]:
         """Ascending times of the events a symbol fills on, and what to add for the time at which each is known."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from libs.domain.actions import CorporateAction
 from libs.domain.books import Position
 from libs.domain.instruments import Instrument
 
-_STEP = Decimal(1).scaleb(-12)
+_STEP: Final = Decimal(1).scaleb(-12)
+_NOISE: Final = Decimal("1e-6")
 
 
 class Share(NamedTuple):
@@ -40,8 +41,9 @@ def shared(
     wanted = {name: books[name].quantity * action.ratio for name in names}
     given = {name: _whole(wanted[name], instrument) for name in names}
     left = instrument.lots(after - sum(given.values(), Decimal(0)))
-    for name in sorted(names, key=lambda name: -abs(wanted[name] - given[name]))[: abs(left)]:
-        given[name] += instrument.lot if left > 0 else -instrument.lot
+    more = 1 if left > 0 else -1  # to whom the most is missing in that direction
+    for name in sorted(names, key=lambda name: more * (given[name] - wanted[name]))[: abs(left)]:
+        given[name] += more * instrument.lot
     price = _new_price(action, instrument)
     owed = {
         name: (books[name].quantity * action.cash * instrument.multiplier + (wanted[name] - given[name]) * price).quantize(_STEP)
@@ -58,7 +60,10 @@ def _rescaled(held: Position, quantity: Decimal, action: CorporateAction) -> Pos
 
 
 def _whole(quantity: Decimal, instrument: Instrument) -> Decimal:
-    return (quantity / instrument.lot).to_integral_value(ROUND_DOWN) * instrument.lot
+    """Whole lots, towards zero. A ratio such as 1/3 has no exact decimal: what misses a lot by that is a lot."""
+    lots = quantity / instrument.lot
+    nearest = lots.to_integral_value()
+    return (nearest if abs(lots - nearest) <= _NOISE else lots.to_integral_value(ROUND_DOWN)) * instrument.lot
 
 
 def _new_price(action: CorporateAction, instrument: Instrument) -> Decimal:

@@ -43,7 +43,7 @@ def meet(event: FillEvent, book: Book, rules: Rules, market_time: int) -> list[R
     offers: dict[Side, Offer | None] = {}
     gone: set[str] = set()
     records: list[Record] = []
-    for booked in _by_pessimism(book.resting(event.symbol)):
+    for booked in _by_pessimism(book.resting(event.symbol), met):
         order = booked.order
         if order.oco in gone or not may_fill(
             event, decided_at=order.decided_at, expires_at=_end(order), latency=rules.latency_ns, grace=rules.bar_grace_ns
@@ -60,11 +60,19 @@ def meet(event: FillEvent, book: Book, rules: Rules, market_time: int) -> list[R
     return records
 
 
-def _by_pessimism(resting: Sequence[BookedOrder]) -> Sequence[BookedOrder]:
-    """In order of arrival, but of a pair that cancel each other the stop first."""
+def _by_pessimism(resting: Sequence[BookedOrder], met: _Met) -> Sequence[BookedOrder]:
+    """In order of arrival, but of a pair that cancel each other the stop first, unless the open fills the limit."""
     if not any(booked.order.oco for booked in resting):
         return resting
-    return sorted(resting, key=lambda booked: bool(booked.order.oco) and booked.order.order_type not in STOPS)
+    return sorted(resting, key=lambda booked: bool(booked.order.oco) and not _at_once(booked.order, met))
+
+
+def _at_once(order: Order, met: _Met) -> bool:
+    """Whether nothing of the event can come before what it does to this order."""
+    if order.order_type in STOPS:
+        return True
+    offered = offer(met.event, order.side, met.instrument, met.rules.terms)
+    return offered is not None and fill(order.side, _limit(order, met.instrument), 1, offered._replace(best=offered.first)) is not None
 
 
 def _others(order: Order, book: Book, market_time: int) -> list[Ended]:
@@ -77,23 +85,27 @@ def _others(order: Order, book: Book, market_time: int) -> list[Ended]:
 
 def _met(booked: BookedOrder, offered: Offer | None, met: _Met) -> tuple[list[Record], Offer | None]:
     """What one order makes of the event, and what it leaves on offer."""
-    if offered is None:
-        return [], None
     if booked.order.order_type in STOPS and not booked.triggered:
         return _met_stop(booked, offered, met)
+    if offered is None:
+        return [], None
     limit = _limit(booked.order, met.instrument)
     return _taken(booked, fill(booked.order.side, limit, met.instrument.lots(booked.remaining), offered), offered, met)
 
 
-def _met_stop(booked: BookedOrder, offered: Offer, met: _Met) -> tuple[list[Record], Offer | None]:
+def _met_stop(booked: BookedOrder, offered: Offer | None, met: _Met) -> tuple[list[Record], Offer | None]:
     order, instrument = booked.order, met.instrument
     seen = traded(met.event, order.side, instrument)
+    if seen is None:
+        return [], offered
     stop = booked.stop if booked.stop is not None else _begins(order, instrument, seen)
     touched = _touched(order.side, stop, seen)
     if touched is None and order.trail is not None:
         stop, touched = _trailed(order.side, stop, instrument.ticks(order.trail), seen)
     if touched is None:
         return ([] if stop == booked.stop else [_moved(booked, stop, False, met)]), offered
+    if offered is None:  # the touch counts, also where too little was dealt for a share of it
+        return [_moved(booked, stop, True, met)], None
     there = at_price(order.side, touched, offered, met.rules.terms, met.event)
     taken = fill(order.side, _limit(order, instrument), instrument.lots(booked.remaining), there)
     made, left = _taken(booked, taken, offered, met)

@@ -138,7 +138,8 @@ class Fold:
     def _view(self, symbol: str, bar: Bar) -> BarView:
         if not self._adjustments.changes(symbol):
             return BarView(bar.open, bar.high, bar.low, bar.close, bar.volume)
-        by, shares = self._adjustments.price(symbol, bar.start), self._adjustments.volume(symbol, bar.start)
+        last = bar.start + self._length - 1
+        by, shares = self._adjustments.price(symbol, last), self._adjustments.volume(symbol, last)
         return BarView(bar.open * by, bar.high * by, bar.low * by, bar.close * by, bar.volume / shares)
 
     def _targets(self, views: Mapping[str, BarView]) -> Sequence[tuple[str, float]]:
@@ -179,6 +180,7 @@ class Fold:
             sized = known
         was, self._last[symbol] = self._last[symbol], target
         playing, end = self._playing, start + self._length
+        decided_at = end + playing.grace_ns
         return Signal(
             signal_id=signal_id(playing.session_id, self.strategy_id, symbol, self.timeframe, start),
             session_id=playing.session_id,
@@ -187,11 +189,11 @@ class Fold:
             symbol=symbol,
             timeframe=self.timeframe,
             bar_time=start,
-            decided_at=end + playing.grace_ns,
+            decided_at=decided_at,
             target=target,
             confidence=1.0,
             scale=sized,
-            reference_price=close,
+            reference_price=self._adjustments.carried(symbol, close, end - 1, decided_at),
             valid_until=end + max(5 * SECOND, self._length, int(playing.speed * SECOND / 2)),
             reason=f"{self.strategy.name}: target {'none' if was is None else format(was, 'g')} -> {target:g}",
             triggered_ns=triggered_ns,
@@ -232,9 +234,10 @@ class Fold:
     def _views(self, columns: Columns) -> Iterator[BarView]:
         _, opens, highs, lows, closes, volumes = columns
         if self._adjustments.changes(self.symbol):
-            by = [self._adjustments.price(self.symbol, start) for start in columns.start]
+            lasts = [start + self._length - 1 for start in columns.start]
+            by = [self._adjustments.price(self.symbol, last) for last in lasts]
             opens, highs, lows, closes = ([p * f for p, f in zip(prices, by, strict=True)] for prices in (opens, highs, lows, closes))
-            shares = [self._adjustments.volume(self.symbol, start) for start in columns.start]
+            shares = [self._adjustments.volume(self.symbol, last) for last in lasts]
             volumes = [v / s for v, s in zip(volumes, shares, strict=True)]
         # The tuples become views without a Python call for each: a third of the time of the whole loop otherwise.
         return map(tuple.__new__, repeat(BarView), zip(opens, highs, lows, closes, volumes, strict=True))

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from libs.domain.configuration import StrategyConfig
@@ -21,8 +20,7 @@ from libs.quant.sizing_rule import sizing
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer to one signal: orders to place, and open orders to cancel first."""
 
     signal: Signal
@@ -86,7 +84,7 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
         log.exception("an error while assessing signal %s; refused", signal.signal_id)
         return Verdict(signal, "REFUSED", Refusal("RC-ERR", f"{type(error).__name__}: {error}"))
     if view.checks:
-        verdict = replace(verdict, checks=tuple(view.checks))
+        verdict = verdict._replace(checks=tuple(view.checks))
     for leg_ in verdict.legs:
         id_ = order_id(signal.signal_id, leg_.n)
         view.reserve(OpenOrder(id_, signal.strategy_id, signal.symbol, leg_.side, leg_.lots, leg_.price, Status.APPROVED))

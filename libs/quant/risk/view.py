@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
@@ -67,6 +66,9 @@ class View:
     ordered: dict[str, int] = field(default_factory=dict)  # by strategy: orders decided within the last minute of market time
     checks: list[Check] | None = None  # what the controls compared is noted here; None: nobody wants to know
     _gross: float | None = field(default=None, init=False)
+    _equity: float | None = field(default=None, init=False)
+    _known_ranges: dict[tuple[str | None, str], tuple[int, int]] | None = field(default=None, init=False)
+    _lot_values: dict[str, float] = field(default_factory=dict, init=False)
 
     def note(self, code: str, what: str, limit: float | str | None, seen: float | str | None) -> None:
         """A control has looked at `seen` beside `limit`, and will say itself if that is too much."""
@@ -101,18 +103,23 @@ class View:
             LookupError: a symbol without a price.
         """
         if self._gross is None:
-            self._gross = sum(abs(self.value(other, self.worst_lots(other, None, 0))) for other in self.symbols())
-        now, then = (abs(self.value(symbol, self.worst_lots(symbol, None, lots))) for lots in (0, change))
-        return self._gross - now + then
+            self._gross = sum(abs(self.value(other, self.worst_lots(other, None, 0))) for other in sorted(self.symbols()))
+        now = abs(self.value(symbol, self.worst_lots(symbol, None, 0)))
+        return self._gross - now + abs(self.value(symbol, self.worst_lots(symbol, None, change)))
 
     def worst_lots(self, symbol: str, strategy_id: str | None, change: int) -> int:
         """The largest position, either side, that open orders and `change` more lots can lead to."""
         low, high = self.exposure_lots(symbol, strategy_id)
         return max(abs(low + min(change, 0)), abs(high + max(change, 0)))
 
-    @cached_property
+    @property
     def _ranges(self) -> dict[tuple[str | None, str], tuple[int, int]]:
         """(lowest, highest) position by (strategy, symbol), and by (None, symbol) for the account."""
+        if self._known_ranges is None:
+            self._known_ranges = self._counted()
+        return self._known_ranges
+
+    def _counted(self) -> dict[tuple[str | None, str], tuple[int, int]]:
         ranges: dict[tuple[str | None, str], tuple[int, int]] = {}
         for (strategy, symbol), lots in self.positions.items():
             for key in ((strategy, symbol), (None, symbol)):
@@ -122,7 +129,7 @@ class View:
             _count(ranges, order)
         return ranges
 
-    @cached_property
+    @property
     def equity(self) -> float:
         """Cash of the ledger plus every position at the close of the newest bar known, in the base currency.
 
@@ -131,6 +138,11 @@ class View:
         Raises:
             LookupError: a position without a price, or money in a currency without a rate: no size can be trusted then.
         """
+        if self._equity is None:
+            self._equity = self._worth()
+        return self._equity
+
+    def _worth(self) -> float:
         total = 0.0
         for currency, amount in self.cash.items():
             if currency != self.base_currency and amount:
@@ -156,15 +168,12 @@ class View:
             known = self._lot_values[symbol] = float(instrument.lot * instrument.multiplier) * mark
         return known
 
-    @cached_property
-    def _lot_values(self) -> dict[str, float]:
-        return {}
-
 
 def _count(ranges: dict[tuple[str | None, str], tuple[int, int]], order: OpenOrder) -> None:
+    signed = order.signed
     for key in ((order.strategy_id, order.symbol), (None, order.symbol)):
         low, high = ranges.get(key, (0, 0))
-        ranges[key] = (low + min(order.signed, 0), high + max(order.signed, 0))
+        ranges[key] = (low + min(signed, 0), high + max(signed, 0))
 
 
 class Leg(NamedTuple):

@@ -17,37 +17,39 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Closes are whole millionths, so that sums are exact: float sums take sides on ties (170 of 300,000 bars measured)."""
+    """Closes are whole millionths, so that sums are exact: float sums take sides on ties (170 of 300,000 bars measured).
+
+    All of it is changed in place, which a step does in half the time of making a new state.
+    """
 
     closes: list[int]  # ring of the last `slow`
-    seen: int
-    fast_sum: int
-    slow_sum: int
-    target: float
+    sums: list[int]  # [bars seen, sum of the last `fast`, sum of the last `slow`]
+    target: list[float]  # [the last one]
 
 
 def init(params: Params) -> State:
     """Nothing seen, no opinion."""
-    return State([0] * params.slow, 0, 0, 0, float("nan"))
+    return State([0] * params.slow, [0, 0, 0], [float("nan")])
 
 
 def step(state: State, bar: BarView, params: Params) -> tuple[State, float]:
     """Target 1 while the fast mean of closes is above the slow one, 0 while below, unchanged while equal or warming up."""
-    closes, seen, fast_sum, slow_sum, target = state
+    closes, sums, target = state
+    seen, fast_sum, slow_sum = sums
     fast, slow = params
     close = int(bar.close * 1e6 + 0.5)
     at = seen % slow
-    fast_sum += close - closes[at - fast]  # what left the ring before it was full is 0
-    slow_sum += close - closes[at]
+    sums[1] = fast_sum = fast_sum + close - closes[at - fast]  # what leaves the ring before it is full is 0
+    sums[2] = slow_sum = slow_sum + close - closes[at]
     closes[at] = close
-    seen += 1
+    sums[0] = seen = seen + 1
     if seen >= slow:
         gap = fast_sum * slow - slow_sum * fast
         if gap > 0:
-            target = 1.0
+            target[0] = 1.0
         elif gap < 0:
-            target = 0.0
-    return State(closes, seen, fast_sum, slow_sum, target), target
+            target[0] = 0.0
+    return state, target[0]
 
 
 def check(params: Params) -> str | None:

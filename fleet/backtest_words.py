@@ -1,0 +1,100 @@
+"""Backtests as an operator reads them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fleet.tables import change, moment, money, number, ratio, share, table
+from libs.store.backtests import Backtest, BacktestTrade
+
+SHOWN: Final = 8
+"""Characters of an id or a fingerprint that people are shown."""
+
+
+def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) -> str:
+    """What was run over what, on which terms, and what it was worth; `id_` is "" for one that is not stored."""
+    currency, r = spec.get("currency", "USD"), result
+    lines = [
+        f"backtest    {_strategies(spec)}",
+        f"data        {r['source']}: {' '.join(r['symbols'])}, {r['bars']:,} bars, finest {r['timeframe']}, {r['from']} to {r['to']}",
+        f"account     {money(float(spec.get('cash', 100_000)))} {currency}, risk controls {'on' if spec.get('risk', True) else 'OFF'}, "
+        + ("may sell short" if spec.get("allow_short") else "long only"),
+        f"costs       {_costs(spec)}",
+        f"equity      {money(r['final_equity'])} {currency}, {r['total_return']:+.2%}",
+        f"drawdown    {r['max_drawdown']:.2%}; Sharpe ratio {r['sharpe']:.2f} a year",
+        f"orders      {r['orders']:,}, fills {r['trades']:,}, signals refused {r['refused']:,}, fees {money(r['fees'])} {currency}",
+        *(f"note        {note}" for note in r["notes"]),
+        f"took        {r['seconds']:.2f} s ({r['engine']}), fingerprint {r['fingerprint'][:SHOWN]}",
+    ]
+    if id_:
+        short = id_[:SHOWN]
+        lines.append(f"stored      {short}: `fleet backtest results {short}` lists its trades, `fleet backtest diff {short} ID` compares")
+    return "\n".join(lines)
+
+
+def _strategies(spec: Mapping[str, Any]) -> str:
+    if "strategies" in spec:
+        return ", ".join(
+            f"{s['id']} ({_called(s['class'], s.get('params', {}))}, {share(s['allocation'])} of equity)" for s in spec["strategies"]
+        )
+    sized = f"sizing {spec.get('sizing', 'equity')}, {share(spec.get('allocation', 1.0))} of equity per symbol at target 1"
+    return f"{_called(spec['strategy'], spec.get('params', {}))}, {sized}"
+
+
+def _called(name: str, params: Mapping[str, float]) -> str:
+    return f"{name}({', '.join(f'{key}={value:g}' for key, value in params.items())})"
+
+
+def _costs(spec: Mapping[str, Any]) -> str:
+    named = {
+        "fee_bps": "fee {} bps",
+        "fee_per_unit": "fee {} a unit",
+        "fee_min": "fee {} at least",
+        "half_spread_bps": "half spread {} bps",
+        "slippage_bps": "slippage {} bps",
+        "latency_ms": "latency {} ms",
+        "participation": "at most {} of what is shown",
+        "bar_participation": "at most {} of a bar's volume",
+    }
+    found = [text.format(spec[name]) for name, text in named.items() if float(spec.get(name) or 0)]
+    return ", ".join(found) or "none: fills are free, and as large as wanted; see --fee-bps, --slippage-bps, --participation"
+
+
+def list_text(found: Sequence[Backtest]) -> str:
+    """A line for each backtest."""
+    if not found:
+        return "no backtests yet: `fleet backtest run --strategy sma_cross --data FILE.csv` makes one"
+    head = ("ID", "ASKED (UTC)", "STATE", "STRATEGY", "DATA", "RETURN", "DRAWDOWN", "SHARPE", "TRADES", "FINGERPRINT")
+    return table(head, list(map(_line, found)), left=5)
+
+
+def _line(b: Backtest) -> tuple[str, ...]:
+    strategy = b.spec.get("strategy") or "+".join(s["id"] for s in b.spec.get("strategies", []))
+    data = b.spec.get("data") or b.spec.get("replay") or " ".join(b.spec.get("symbols", []))
+    r = b.result
+    figures = ("-",) * 4 if r is None else (f"{r['total_return']:+.2%}", f"{r['max_drawdown']:.2%}", ratio(r["sharpe"]), f"{r['trades']:,}")
+    return (str(b.id)[:SHOWN], moment(b.created_at)[:19], b.state, strategy, data[-40:], *figures, b.fingerprint[:SHOWN] or "-")
+
+
+def whole_text(b: Backtest, trades: Sequence[BacktestTrade]) -> str:
+    """Everything about one."""
+    if b.result is None:
+        return f"backtest    {_strategies(b.spec)}\nstate       {b.state}{f': {b.error}' if b.error else ''}"
+    prints = f"prints      data {b.data}, code {b.code}, config {b.config}, engine {b.engine}"
+    text = f"{result_text(b.spec, b.result, '')}\n{prints}\nasked       {moment(b.created_at)} UTC, id {b.id}"
+    if not trades:
+        return f"{text}\ntrades      none"
+    head = ("TIME (UTC)", "STRATEGY", "SYMBOL", "SIDE", "QUANTITY", "PRICE", "FEE", "P&L")
+    rows = [
+        (
+            moment(t.executed_at),
+            t.strategy_id,
+            t.symbol,
+            t.side,
+            number(t.quantity),
+            number(t.executed_price),
+            number(round(t.commission, 6)),
+            change(t.pnl),
+        )
+        for t in trades
+    ]
+    return f"{text}\n{table(head, rows, left=4)}"

@@ -1,0 +1,193 @@
+"""`fleet backtest`: runs a strategy over recorded bars in this process, and reads what earlier runs have left in the record."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from os import environ
+from pathlib import Path
+from typing import Annotated, Any, Final
+from uuid import uuid4
+
+import msgspec
+import typer
+
+from fleet import backtest_diff, backtest_spec, record
+from fleet.backtest_words import list_text, result_text, whole_text
+from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, failed, tell
+from fleet.plan import FleetSettings
+from fleet.record import NoRecord
+from libs.common.clocks import SystemClock
+from libs.common.database import Database, Rejected, Unreachable
+from libs.common.settings import ConfigError, from_environment
+from libs.store import backtests
+from libs.store.backtests import Outcome
+from libs.venues.bar_faults import BadData
+from libs.venues.replay.dataset import DataNotFound
+from services.backtester.data import Loaded, NoData, load, load_stored
+from services.backtester.record import outcome_of
+from services.backtester.run import run
+from services.backtester.spec import Spec
+
+app = typer.Typer(no_args_is_help=True, help="Try strategies on recorded bars, and look at what came of it.")
+
+WRONG: Final = (BadData, DataNotFound, NoData, ValueError)
+"""What is wrong with what was asked for; the message says what."""
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+Text = str | None
+Id = Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")]
+
+
+@app.command("run")
+def run_command(
+    strategy: Annotated[Text, typer.Option(metavar="NAME", help="A file of libs/quant/strategies.")] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A parameter of it; may be repeated.")] = None,
+    config: Annotated[bool, typer.Option("--config", help="All enabled strategies, limits and terms of config/.")] = False,
+    account: Annotated[Text, typer.Option(metavar="NAME", help="With --config: whose strategies, where there are several.")] = None,
+    spec: Annotated[Path | None, typer.Option(metavar="FILE.json", help="What is asked for as JSON; options go before it.")] = None,
+    data: Annotated[Text, typer.Option(metavar="FILE", help="Bars: .csv, .csv.gz or .parquet.")] = None,
+    symbol: Annotated[Text, typer.Option(help="What a file without a column symbol holds.")] = None,
+    replay: Annotated[Text, typer.Option(metavar="NAME", help="A recorded market of MARKET_DATA_DIR.")] = None,
+    symbols: Annotated[Text, typer.Option(metavar="A,B", help="Bars that a fleet has stored.")] = None,
+    venue: Annotated[Text, typer.Option(help="Of stored bars, where several have them.")] = None,
+    start: Annotated[Text, typer.Option(metavar="D", help="First day or moment, UTC.")] = None,
+    end: Annotated[Text, typer.Option(metavar="D", help="Last day, or the moment at which it ends, UTC.")] = None,
+    timeframe: Annotated[Text, typer.Option(metavar="1m")] = None,
+    cash: Annotated[Text, typer.Option(metavar="N", help="Deposit of the account; 100000 if not said.")] = None,
+    fee_bps: Annotated[Text, typer.Option(metavar="X", help="Fee, of the notional.")] = None,
+    fee_per_unit: Annotated[Text, typer.Option(metavar="X", help="Fee per share, coin or contract.")] = None,
+    slippage_bps: Annotated[Text, typer.Option(metavar="X", help="Every price is so much worse.")] = None,
+    half_spread_bps: Annotated[Text, typer.Option(metavar="X", help="Prices of trade bars are so much worse.")] = None,
+    participation: Annotated[Text, typer.Option(metavar="X", help="Share of shown size or volume that is ours; 1 is all.")] = None,
+    latency_ms: Annotated[Text, typer.Option(metavar="X", help="From decision to venue; matters on quotes.")] = None,
+    sizing: Annotated[Text, typer.Option(metavar="RULE", help="equity, fixed:UNITS or volatility:TARGET.")] = None,
+    allocation: Annotated[Text, typer.Option(metavar="F", help="Share of equity per symbol at target 1; 1 if not said.")] = None,
+    risk: Annotated[Text, typer.Option(metavar="on|off", help="The fleet's risk controls; on if not said.")] = None,
+    fill: Annotated[Text, typer.Option(metavar="next_open", help="What a market order fills on.")] = None,
+    allow_short: Annotated[bool, typer.Option("--allow-short", help="Targets below 0 are sold short.")] = False,
+    entry: Annotated[Text, typer.Option(metavar="KIND", help="market, limit:BPS, stop:BPS or stop_limit:BPS:BPS; risk off.")] = None,
+    stop_loss: Annotated[Text, typer.Option(metavar="BPS", help="A stop so far below the cost of what is held.")] = None,
+    take_profit: Annotated[Text, typer.Option(metavar="BPS", help="A limit so far above it.")] = None,
+    trailing_stop: Annotated[Text, typer.Option(metavar="BPS", help="A stop that follows the price at this distance.")] = None,
+    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
+) -> None:
+    """Run a backtest here and now; no fleet is needed."""
+
+    def asked(settings: FleetSettings) -> Spec:
+        base: dict[str, Any] = {} if spec is None else backtest_spec.from_file(spec)
+        if config:
+            base |= backtest_spec.from_configuration(Path(settings.config_dir), settings.environment, account)
+        given = {
+            "strategy": strategy,
+            "params": backtest_spec.params(param) if param else None,
+            "data": data,
+            "symbol": symbol,
+            "replay": replay,
+            "symbols": [name for name in symbols.split(",") if name] if symbols is not None else None,
+            "venue": venue,
+            "start": start,
+            "end": end,
+            "timeframe": timeframe,
+            "cash": cash,
+            "fee_bps": fee_bps,
+            "fee_per_unit": fee_per_unit,
+            "slippage_bps": slippage_bps,
+            "half_spread_bps": half_spread_bps,
+            "participation": participation,
+            "latency_ms": latency_ms,
+            "sizing": sizing,
+            "allocation": allocation,
+            "risk": backtest_spec.switch("--risk", risk) if risk is not None else None,
+            "fill": fill,
+            "allow_short": allow_short or None,
+            "entry": backtest_spec.entry(entry) if entry is not None else None,
+            "exits": backtest_spec.exits(stop_bps=stop_loss, target_bps=take_profit, trail_bps=trailing_stop) or None,
+        }
+        return backtest_spec.spec_of(base, {name: value for name, value in given.items() if value is not None})
+
+    raise typer.Exit(tell(_run(asked, store=store), json=json))
+
+
+def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
+    try:
+        settings = from_environment(FleetSettings, environ)
+        spec = asked(settings)
+        limits = backtest_spec.limits(Path(settings.config_dir), settings.environment) if spec.risk and spec.limits is None else []
+        with ExitStack() as stack:
+            url = stack.enter_context(record.opened(settings, to_write=False)) if spec.symbols else None
+            loaded = _loaded(spec, settings, url)
+            outcome = outcome_of(run(spec, loaded, limits, SystemClock()), loaded)
+            id_ = _kept(spec, outcome, settings, url, stack) if store else ""
+    except (ConfigError, *WRONG) as error:
+        return failed(str(error), USAGE)
+    except (NoRecord, Unreachable) as error:
+        return failed(str(error), NOTHING_RUNS)
+    if not outcome.trades:
+        _warn("there was no trade, so the figures say nothing about the strategy: " + _why_none(outcome.result))
+    asked_for = msgspec.to_builtins(spec)
+    return Answer(result_text(asked_for, outcome.result, id_), {**outcome.result, "id": id_ or None})
+
+
+def _loaded(spec: Spec, settings: FleetSettings, url: str | None) -> Loaded:
+    if url is not None:
+        return asyncio.run(record.with_database(url, lambda database: load_stored(spec, database)))
+    return load(spec, Path(settings.market_data_dir) if settings.market_data_dir else None)
+
+
+def _kept(spec: Spec, outcome: Outcome, settings: FleetSettings, url: str | None, stack: ExitStack) -> str:
+    """Stores a result; its id, or "" when there is no place for it: the result is no worse for that."""
+    id_ = uuid4()
+    try:
+        place = url or stack.enter_context(record.opened(settings, to_write=True))
+        writes = backtests.stored(id_, msgspec.json.encode(spec), outcome)
+        asyncio.run(record.with_database(place, lambda database: database.write(writes)))
+    except (NoRecord, Unreachable, Rejected) as error:
+        _warn(f"the result is not stored: {error}")
+        return ""
+    return str(id_)
+
+
+def _why_none(result: Mapping[str, Any]) -> str:
+    why = "; ".join(result["notes"]) or "no reason is known"
+    smaller = ". A smaller --allocation, other limits in config/risk.toml, or --risk off would let them pass" if result["refused"] else ""
+    return why + smaller
+
+
+def _warn(text: str) -> None:
+    print(f"fleet: {text}", file=sys.stderr)
+
+
+@app.command("results")
+def results_command(
+    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="Of one backtest; its beginning will do.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 20,
+    json: Json = False,
+) -> None:
+    """What backtests have found: all in a list, or one with its trades."""
+
+    async def several(database: Database, _: FleetSettings) -> Answer:
+        found = await backtests.listed(database, limit)
+        return Answer(list_text(found), {"backtests": found})
+
+    async def one(database: Database, _: FleetSettings) -> Answer:
+        found = await backtests.found(database, id_ or "")
+        trades = await backtests.trades(database, found.id)
+        return Answer(whole_text(found, trades), {**msgspec.to_builtins(found), "trades": trades})
+
+    raise typer.Exit(record.ask(several if id_ is None else one, json=json))
+
+
+@app.command("diff")
+def diff_command(a: Id, b: Id, json: Json = False) -> None:
+    """Why two backtests came out differently; exit code 1 when nothing explains it."""
+
+    async def work(database: Database, _: FleetSettings) -> Answer:
+        one, other = await backtests.found(database, a), await backtests.found(database, b)
+        trades = await backtests.trades(database, one.id), await backtests.trades(database, other.id)
+        found = backtest_diff.difference(one, other, *trades)
+        answer = {**msgspec.to_builtins(found), "equal": found.equal, "defect": found.defect}
+        return Answer(backtest_diff.text(found), answer, REFUSED if found.defect else OK)
+
+    raise typer.Exit(record.ask(work, json=json))

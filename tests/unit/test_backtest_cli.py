@@ -1,0 +1,205 @@
+"""`fleet backtest run` and `fleet strategies check` on small files; what the record keeps is in the integration tests."""
+
+import json
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from fleet import checking
+from fleet.cli import app
+from libs.quant.folds import registry
+from libs.quant.folds.contract import BarView, Strategy
+from libs.quant.strategies import sma_cross
+from services.backtester.spec import Spec
+from tests.fleets import configuration
+
+KEYS = {"strategy", "final_equity", "orders", "trades", "fees", "total_return", "max_drawdown", "sharpe", "bars", "engine", "seconds"}
+KEYS |= {"fingerprint", "refused", "notes", "id"}
+SMA = ("--strategy", "sma_cross", "--param", "fast=3", "--param", "slow=8")
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration(tmp_path / "config")
+    for name, value in {"STATE_DIR": "state", "CONFIG_DIR": "config"}.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    for name in ("DATABASE_URL", "MARKET_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    return a_file(tmp_path / "bars.csv", 300)
+
+
+def a_file(path: Path, count: int) -> Path:
+    draw, price, at, lines = random.Random(7), 100.0, datetime(2025, 1, 6, tzinfo=UTC), ["timestamp,open,high,low,close,volume"]
+    for n in range(count):
+        opened, price = price, round(price + draw.gauss(0, 0.2), 2)
+        high, low = max(opened, price) + 0.05, min(opened, price) - 0.05
+        lines.append(f"{(at + timedelta(minutes=n)).isoformat()},{opened},{high:.2f},{low:.2f},{price},1000")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["backtest", "run", "--no-store", *map(str, arguments)])
+
+
+def line(*arguments: str | Path) -> dict[str, Any]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return dict(json.loads(result.stdout.splitlines()[-1]))
+
+
+def test_the_last_line_has_every_figure(bars: Path) -> None:
+    found = line(*SMA, "--data", bars, "--risk", "off", "--sizing", "fixed:1")
+    assert found.keys() >= KEYS
+    assert (found["strategy"], found["bars"], found["id"]) == ("sma_cross", 300, None)
+    assert found["trades"] == found["orders"] > 0
+
+
+def test_equal_runs_have_equal_fingerprints_and_another_fee_another(bars: Path) -> None:
+    asked = (*SMA, "--data", bars, "--risk", "off", "--sizing", "fixed:1")
+    first, again, dearer = line(*asked), line(*asked), line(*asked, "--fee-bps", "1.5")
+    assert first["fingerprint"] == again["fingerprint"] != dearer["fingerprint"]
+    assert dearer["final_equity"] == pytest.approx(first["final_equity"] - dearer["fees"])
+
+
+def test_without_json_a_person_is_told_what_was_run(bars: Path) -> None:
+    said = run(*SMA, "--data", bars, "--risk", "off", "--sizing", "fixed:1", "--fee-bps", "2").stdout
+    for text in ("sma_cross(fast=3, slow=8)", "300 bars", "risk controls OFF", "fee 2 bps", "Sharpe"):
+        assert text in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--param", "speed=3"), "has no parameter 'speed'; it has: fast, slow"),
+        (("--param", "fast"), "--param fast: expected NAME=NUMBER"),
+        (("--cash", "-5"), "expected cash above 0"),
+        (("--cash", "much"), "--cash much: Invalid decimal string"),
+        (("--allocation", "2"), "--allocation 2: Expected `float` <= 1.0"),
+        (("--sizing", "huge"), "expected sizing equity, fixed:UNITS or volatility:TARGET"),
+        (("--fill", "close"), "--fill close"),
+        (("--risk", "maybe"), "--risk maybe: expected on or off"),
+        (("--risk", "off", "--entry", "limit"), "--entry limit: expected market, limit:BPS"),
+        (("--entry", "limit:5"), "risk off"),
+        (("--stop-loss", "-3"), "--stop-loss -3: expected basis points above 0"),
+        (("--start", "2025"), "expected start to be a day or a time"),
+        (("--end", "2020-01-01"), "has no bars from its start to 2020-01-01"),
+        (("--replay", "crypto"), "expected exactly one of data, replay and symbols, got data, replay"),
+        (("--config",), "expected either strategy or strategies"),
+    ],
+)
+def test_what_is_asked_wrongly_is_named_and_exits_2(bars: Path, arguments: tuple[str, ...], said: str) -> None:
+    result = run(*SMA, "--data", bars, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_is_not_there_exits_2(tmp_path: Path) -> None:
+    result = run(*SMA, "--data", tmp_path / "none.csv")
+    assert result.exit_code == 2
+    assert str(tmp_path / "none.csv") in result.stderr
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "thin.csv"
+    path.write_text("timestamp,open,high,low,volume\n2025-01-06T00:00:00Z,1,1,1,1\n")
+    result = run(*SMA, "--data", path, "--json")
+    assert result.exit_code == 2
+    assert "close" in json.loads(result.stdout)["error"]
+
+
+def test_a_strategy_that_raises_is_named_with_its_bar(bars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find", lambda name: with_step(raising))
+    result = run("--strategy", "sma_cross", "--data", bars)
+    assert result.exit_code == 2
+    assert "failed on the bar of BARS that starts at 2025-01-06T00:00:00Z (row 1)" in result.stderr
+    assert "ZeroDivisionError" in result.stderr
+
+
+def test_a_run_without_trades_is_done_and_says_why(bars: Path) -> None:
+    result = run(
+        "--strategy", "sma_cross", "--param", "fast=250", "--param", "slow=299", "--data", bars, "--json", "--end", "2025-01-06T02:00"
+    )
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["trades"] == 0
+    assert "there was no trade" in result.stderr
+    assert "it may need more bars" in result.stderr
+
+
+def test_options_lie_over_a_spec_file(bars: Path, tmp_path: Path) -> None:
+    spec = Spec(strategy="sma_cross", params={"fast": 3, "slow": 8}, data="elsewhere.csv", risk=False, sizing="fixed:1")
+    (tmp_path / "spec.json").write_bytes(msgspec.json.encode(spec))
+    assert line("--spec", tmp_path / "spec.json", "--data", bars)["trades"] > 0
+
+
+def test_the_configuration_is_run_as_the_fleet_would(bars: Path) -> None:
+    found = line("--config", "--data", bars)
+    assert found["trades"] > 0
+    assert "+" in found["strategy"] or found["strategy"]
+
+
+def test_importing_the_command_loads_neither_alembic_nor_numpy() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, fleet.cli; print(*sys.modules)"], check=True, capture_output=True, text=True
+    )
+    assert not {"alembic", "sqlalchemy", "numpy", "pyarrow"} & set(loaded.stdout.split())
+
+
+def check(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["strategies", "check", *map(str, arguments)])
+
+
+def test_an_honest_strategy_passes_its_check() -> None:
+    result = check("sma_cross", "--param", "fast=3")
+    assert result.exit_code == 0, result.output
+    assert "no look-ahead, restarts exactly, repeats exactly" in result.stdout
+
+
+def test_a_check_runs_on_the_bars_of_a_file(bars: Path) -> None:
+    result = check("sma_cross", "--data", bars, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["ok"]) == (0, True)
+
+
+def test_a_strategy_that_does_not_repeat_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find", lambda name: with_step(moody))
+    result = check("sma_cross")
+    assert result.exit_code == 1
+    assert "sma_cross, repeat:" in result.stderr
+
+
+def test_a_panel_is_checked_on_a_market_with_holes() -> None:
+    (bars,) = {len(bar.close) for bar in checking.random_walk(registry.find("pairs"), 50)}
+    assert bars == 2
+    assert any(price != price for bar in checking.random_walk(registry.find("pairs"), 50) for price in bar.close)
+
+
+def test_an_unknown_strategy_is_refused_by_the_check() -> None:
+    result = check("nope")
+    assert result.exit_code == 2
+    assert "no strategy is called 'nope'; there are: " in result.stderr
+
+
+def with_step(step: Any) -> Strategy:
+    return replace(sma_cross.STRATEGY, step=step)
+
+
+def raising(state: Any, bar: BarView, params: Any) -> tuple[Any, float]:
+    return state, bar.close / 0
+
+
+def moody(state: Any, bar: BarView, params: Any) -> tuple[Any, float]:
+    return state, random.random()
