@@ -114,7 +114,7 @@ def _called(key: tuple[Any, ...]) -> str:
 
 
 def _terms(trade: BacktestTrade | None) -> tuple[Any, ...] | None:
-    return trade and (trade.quantity, trade.executed_price, trade.commission, trade.pnl)
+    return None if trade is None else (trade.quantity, trade.executed_price, trade.commission, trade.pnl)
 
 
 def text(found: Difference) -> str:

@@ -156,10 +156,10 @@ def walks(seed: int, length: int, *symbols: str, gaps: float = 0.0) -> dict[str,
     return found
 
 
-def a_tape(bars: Mapping[str, Columns], **changed: Any) -> Tape:
-    """Minutes of ALFA (or of what is named) that fill on trade bars."""
-    instruments = {symbol: msgspec.structs.replace(ALFA, symbol=symbol) for symbol in bars}
-    values: dict[str, Any] = {"instruments": instruments, "bars": {"1m": bars}, "fill_on": dict.fromkeys(bars, "bar")}
+def a_tape(minutes: Mapping[str, Columns], **changed: Any) -> Tape:
+    """Minutes by symbol, that orders fill on too; every symbol is traded as ALFA is."""
+    instruments = {symbol: msgspec.structs.replace(ALFA, symbol=symbol) for symbol in minutes}
+    values: dict[str, Any] = {"instruments": instruments, "bars": {"1m": minutes}, "fill_on": dict.fromkeys(minutes, "bar")}
     return Tape(**(values | changed))
 
 

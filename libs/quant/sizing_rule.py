@@ -57,7 +57,7 @@ class Volatility(NamedTuple):
 
 
 def observe(state: Volatility, close: float) -> Volatility:
-    """Counts one more close; the first `WARMUP` returns weigh equally."""
+    """Counts one more close; the first 16 returns weigh equally, then the newest weighs 1 - DECAY."""
     if state.close == 0.0:
         return Volatility(close, 0, 0.0)
     change = log(close / state.close)

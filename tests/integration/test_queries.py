@@ -66,7 +66,7 @@ class Scene:
 
     async def wants(self, signal: Signal, verdict: VerdictKind, checks: Sequence[Any], code: str = "", reason: str = "") -> None:
         state = msgspec.msgpack.encode(
-            (tuple(State([99_000_000, 100_000_000, 101_000_000], 7, 201, 300, signal.target)), [signal.target], [])
+            (tuple(State([99_000_000, 100_000_000, 101_000_000], [7, 201, 300], [signal.target])), [signal.target], [])
         )
         numbers = ("50000.00", "61234.50") if code else ("", "")
         assessment = Assessment(
@@ -346,7 +346,7 @@ def test_explain_tells_why_an_order_was_made_and_what_came_of_it(fleet: dict[str
         f"order       {BUY}: buy 100 limit 102 ALFA, FILLED",
         "close 100, volume 10; 2 bars before it in the session",
         "fast is sma_cross(fast=3, slow=8) on account paper",
-        "closes [99,000,000; 100,000,000; 101,000,000], seen 7",
+        "closes [99,000,000; 100,000,000; 101,000,000], sums [7; 201; 300]",
         "target none -> 1, scale 1, reference price 100,",
         "passed   RC-A07  distance of the reference price from the market: 0.001 (limit 0.02)",
         "APPROVED",
@@ -372,7 +372,7 @@ def test_explain_as_json_is_the_story_with_the_states_fields(fleet: dict[str, st
     story = json.loads(said)
     assert code == 0
     assert story["order_id"] == str(SELL)
-    assert story["state"]["fields"]["seen"] == 7
+    assert story["state"]["fields"]["sums"] == [7, 201, 300]
     assert [fill["quantity"] for fill in story["orders"][0]["fills"]] == ["60", "40"]
 
 

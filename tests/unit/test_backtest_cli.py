@@ -6,19 +6,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from fleet import checking
 from fleet.cli import app
+from fleet.parity import parity_text
+from libs.domain.stories import Difference
 from libs.quant.folds import registry
-from libs.quant.folds.contract import BarView, Strategy
+from libs.quant.folds.contract import BarView, PanelView, Strategy
 from libs.quant.strategies import sma_cross
+from services.backtester.parity import Compared
 from services.backtester.spec import Spec
 from tests.fleets import configuration
 
@@ -146,10 +149,17 @@ def test_options_lie_over_a_spec_file(bars: Path, tmp_path: Path) -> None:
     assert line("--spec", tmp_path / "spec.json", "--data", bars)["trades"] > 0
 
 
-def test_the_configuration_is_run_as_the_fleet_would(bars: Path) -> None:
-    found = line("--config", "--data", bars)
-    assert found["trades"] > 0
-    assert "+" in found["strategy"] or found["strategy"]
+def test_the_configuration_is_run_as_its_options_would_be(bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = (
+        '[[limit]]\nscope = "account"\nname = "max_position_notional"\nvalue = 1\nunit = "equity"\n'
+        '[[limit]]\nscope = "order"\nname = "price_collar"\nvalue = 0.05\nunit = "fraction"\n'
+    )
+    monkeypatch.setenv("CONFIG_DIR", str(configuration(tmp_path / "wide", risk=wide)))
+    configured = line("--config", "--data", bars)
+    terms = ("--param", "fast=3", "--param", "slow=8", "--allocation", "0.5", "--participation", "0.1")
+    by_hand = line("--strategy", "sma_cross", *terms, "--data", bars)
+    assert configured["trades"] > 0
+    assert (configured["strategy"], configured["final_equity"]) == ("fast", by_hand["final_equity"])
 
 
 def test_importing_the_command_loads_neither_alembic_nor_numpy() -> None:
@@ -157,6 +167,36 @@ def test_importing_the_command_loads_neither_alembic_nor_numpy() -> None:
         [sys.executable, "-c", "import sys, fleet.cli; print(*sys.modules)"], check=True, capture_output=True, text=True
     )
     assert not {"alembic", "sqlalchemy", "numpy", "pyarrow"} & set(loaded.stdout.split())
+
+
+def compared(*differences: Difference) -> Compared:
+    return Compared(
+        session_id="s",
+        feed="replay:crypto",
+        mode="lockstep",
+        account_id="paper",
+        source="bars stored by the session",
+        signals=4,
+        orders=3,
+        trades=2,
+        differences=list(differences),
+    )
+
+
+def test_parity_of_an_equal_day_says_so() -> None:
+    said = parity_text("2018-04-04", [compared()], None)
+    assert "4 signals, 3 orders, 2 trades" in said
+    assert "equal to the last digit" in said
+
+
+def test_parity_groups_differences_by_cause_and_counts_those_not_shown() -> None:
+    fee = Difference("trade", "fee", 1_000_000_000, "fast ALFA 1m fill 1", "fee=1", "fee=2", "another fee")
+    late = Difference("signal", "timing", 0, "fast ALFA 1m", "nothing", "target=1", "stopped")
+    said = parity_text("2018-04-04", [compared(*[fee] * 12, late)], "2018-04-04T05:00:00Z")
+    assert "the day is not over: compared up to 2018-04-04T05:00:00Z" in said
+    assert said.index("timing, 1:") < said.index("fee, 12:")
+    assert said.count("1970-01-01T00:00:01Z trade fast ALFA 1m fill 1: another fee") == 10
+    assert "and 2 more" in said
 
 
 def check(*arguments: str | Path) -> Result:
@@ -182,9 +222,10 @@ def test_a_strategy_that_does_not_repeat_itself_is_found(monkeypatch: pytest.Mon
 
 
 def test_a_panel_is_checked_on_a_market_with_holes() -> None:
-    (bars,) = {len(bar.close) for bar in checking.random_walk(registry.find("pairs"), 50)}
-    assert bars == 2
-    assert any(price != price for bar in checking.random_walk(registry.find("pairs"), 50) for price in bar.close)
+    market = checking.random_walk(registry.find("pairs"), 200)
+    closes = [bar.close for bar in market if isinstance(bar, PanelView)]
+    assert {len(prices) for prices in closes} == {2}
+    assert any(isnan(price) for prices in closes for price in prices)
 
 
 def test_an_unknown_strategy_is_refused_by_the_check() -> None:

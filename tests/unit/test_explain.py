@@ -135,9 +135,9 @@ def test_a_table_is_flush_left_for_names_and_flush_right_for_numbers() -> None:
 
 
 def test_a_state_is_told_with_the_names_of_its_fields() -> None:
-    state = sma_cross.State([99, 100, 101], 7, 201, 300, 1.0)
+    state = sma_cross.State([99, 100, 101], [7, 201, 300], [1.0])
     found = strategy_state.told(msgspec.msgpack.encode((tuple(state), [1.0], [])), SMA)
-    assert found.fields == {"closes": [99, 100, 101], "seen": 7, "fast_sum": 201, "slow_sum": 300, "target": 1.0}
+    assert found.fields == {"closes": [99, 100, 101], "sums": [7, 201, 300], "target": [1.0]}
     assert found.targets == [1.0]
 
 
@@ -263,7 +263,7 @@ def test_an_order_that_filled_nothing_leaves_the_position(tmp_path: Path) -> Non
 
 
 def test_json_has_the_named_state_in_place_of_its_bytes(tmp_path: Path) -> None:
-    state = msgspec.msgpack.encode((tuple(sma_cross.State([1], 1, 1, 1, float("nan"))), [None], []))
+    state = msgspec.msgpack.encode((tuple(sma_cross.State([1], [1, 1, 1], [float("nan")])), [None], []))
     data = msgspec.json.decode(msgspec.json.encode(understand(a_story(state=state), None, tmp_path, "test").data()))
-    assert data["state"]["fields"]["target"] is None
+    assert data["state"]["fields"]["target"] == [None]
     assert data["signal"]["symbol"] == "ALFA"

@@ -137,7 +137,7 @@ class Tape:
             _count(digest, f"quote_bars|{symbol}", quote_bars)
         for symbol, quotes in sorted(self.quotes.items()):
             _count(digest, f"quotes|{symbol}", quotes)
-        for part in (sorted(self.instruments.items()), sorted(self.fill_on.items()), list(self.actions), self.grace_ns):
+        for part in (sorted(self.instruments.items()), sorted(self.fill_on.items()), list(self.actions), self.since, self.grace_ns):
             digest.update(repr(part).encode())
         return digest.hexdigest()
 

@@ -61,18 +61,20 @@ def meet(event: FillEvent, book: Book, rules: Rules, market_time: int) -> list[R
 
 
 def _by_pessimism(resting: Sequence[BookedOrder], met: _Met) -> Sequence[BookedOrder]:
-    """In order of arrival, but of a pair that cancel each other the stop first, unless the open fills the limit."""
+    """In order of arrival, but of those that cancel each other the stop first, unless the open fills the limit."""
     if not any(booked.order.oco for booked in resting):
         return resting
-    return sorted(resting, key=lambda booked: bool(booked.order.oco) and not _at_once(booked.order, met))
+    return sorted(resting, key=lambda booked: _rank(booked.order, met))
 
 
-def _at_once(order: Order, met: _Met) -> bool:
-    """Whether nothing of the event can come before what it does to this order."""
+def _rank(order: Order, met: _Met) -> int:
+    if not order.oco:
+        return 0
     if order.order_type in STOPS:
-        return True
+        return 1
     offered = offer(met.event, order.side, met.instrument, met.rules.terms)
-    return offered is not None and fill(order.side, _limit(order, met.instrument), 1, offered._replace(best=offered.first)) is not None
+    opens = None if offered is None else fill(order.side, _limit(order, met.instrument), 1, offered._replace(best=offered.first))
+    return 2 if opens is None else 0
 
 
 def _others(order: Order, book: Book, market_time: int) -> list[Ended]:

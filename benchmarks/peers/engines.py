@@ -1,0 +1,64 @@
+"""The engines beside ours, each in an environment of its own, and how a case is put to one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from benchmarks.fleet import ROOT, Failed
+from benchmarks.peers.casefile import Case, Result, read_result, write_case
+from benchmarks.peers.cases import market
+
+OURS: Final = "tradewinds"
+PEERS: Final = ("backtesting_py", "backtrader", "vectorbt", "nautilus_trader")
+ENVIRONMENTS: Final = Path(__file__).parent / ".envs"
+REQUIREMENTS: Final = Path(__file__).parent / "requirements"
+WITHIN_S: Final = 900.0
+
+
+def python_of(engine: str) -> Path:
+    """The interpreter that has the engine."""
+    return Path(sys.executable) if engine == OURS else ENVIRONMENTS / engine / "bin" / "python"
+
+
+def installed(engine: str) -> bool:
+    """Whether `python -m benchmarks.peers.install` has made its environment."""
+    return python_of(engine).exists()
+
+
+class Questions:
+    """Cases laid out in a folder, so that every engine reads the same bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def lay_out(self, case: Case) -> None:
+        """Draws the market of a case."""
+        write_case(self._path(case), case, market(case))
+
+    def ask(self, engine: str, case: Case) -> Result:
+        """Has an engine run a case that was laid out, in a process of its own.
+
+        Raises:
+            Failed: it did not answer; the message says what it said last.
+        """
+        answer = self._folder / f"{case.name}.{engine}.result"
+        command = [str(python_of(engine)), "-m", f"benchmarks.peers.runners.{engine}", str(self._path(case)), str(answer)]
+        # numba would otherwise lay its caches into the engine's package.
+        given = os.environ | {"NUMBA_CACHE_DIR": str(self._folder), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+        if done.returncode != 0:
+            raise Failed(f"{engine} ended with {done.returncode} on the case {case.name}: {done.stderr[-800:]}")
+        return read_result(answer)
+
+    def _path(self, case: Case) -> Path:
+        return self._folder / f"{case.name}.json"
+
+
+class Asking(TemporaryDirectory[str]):
+    """Questions in a folder that is gone afterwards."""
+
+    def __enter__(self) -> Questions:  # type: ignore[override]
+        return Questions(Path(super().__enter__()))

@@ -1,0 +1,100 @@
+# mypy: disable-error-code="import-not-found, misc"
+"""A case in backtesting.py. It lives in an environment of its own, so the types of its packages are not at hand.
+
+Slippage is charged as if it were a fee: the engine's own `spread` is added to entries only.
+"""
+
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+from backtesting import Backtest, Strategy
+
+from benchmarks.peers.casefile import BEGINS_S, SECONDS, Bars, Case, Result, Trade, answer, given, points, version_of
+
+
+def crossing(case: Case) -> type:
+    """sma_cross as one writes it for backtesting.py."""
+
+    def mean(closes: np.ndarray, length: int) -> np.ndarray:
+        # No NaN while warming up: the engine would leave out the first bar that has both means.
+        return pd.Series(closes).rolling(length).mean().to_numpy()
+
+    def fast_mean(closes: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(len(closes)) < case.slow - 1, 0.0, mean(closes, case.fast))
+
+    def slow_mean(closes: np.ndarray) -> np.ndarray:
+        return np.nan_to_num(mean(closes, case.slow))
+
+    class SmaCross(Strategy):
+        def init(self) -> None:
+            self.fast = self.I(fast_mean, self.data.Close)
+            self.slow = self.I(slow_mean, self.data.Close)
+            self.target = 0
+
+        def next(self) -> None:
+            fast, slow = self.fast[-1], self.slow[-1]
+            if fast > slow and self.target == 0:
+                self.target = 1
+                self.buy(size=case.units)
+            elif fast < slow and self.target == 1:
+                self.target = 0
+                self.leave()
+            elif case.stop_bps:
+                self.protect()
+
+        def leave(self) -> None:
+            for trade in self.trades:
+                trade.sl = None  # else the stop would be looked at before the order for the open
+                trade.close()
+
+        def protect(self) -> None:
+            for trade in self.trades:
+                if trade.sl is None:
+                    trade.sl = round(trade.entry_price * (1 - case.stop_bps / 10_000), 6)
+
+    return SmaCross
+
+
+def frame(case: Case, bars: Bars) -> pd.DataFrame:
+    """The bars as the engine wants them."""
+    index = pd.to_datetime(BEGINS_S + SECONDS[case.timeframe] * np.arange(case.bars), unit="s")
+    names = ("Open", "High", "Low", "Close")
+    return pd.DataFrame({name: np.asarray(column) for name, column in zip(names, bars, strict=True)}, index=index)
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    case, bars = given()
+    data = frame(case, bars)
+    began = time.perf_counter()
+    backtest = Backtest(data, crossing(case), cash=case.cash, commission=(case.fee_bps + case.slippage_bps) / 10_000)
+    stats = backtest.run()
+    seconds = time.perf_counter() - began
+    final = float(stats["Equity Final [$]"])
+    closed = [
+        Trade(int(t.EntryBar), float(t.EntryPrice), int(t.ExitBar), float(t.ExitPrice), float(t.Commission))
+        for t in stats["_trades"].itertuples()
+    ]
+    gained = sum(case.units * (t.exit_price - t.entry_price) for t in closed if t.exit_price is not None)
+    fees = sum(t.fee for t in closed)
+    # Of a position still open the engine keeps no fee; it is what its equity lacks.
+    still_open = [
+        Trade(t.entry_bar, t.entry_price, None, None, case.cash + gained + case.units * (bars.close[-1] - t.entry_price) - fees - final)
+        for t in stats["_strategy"].trades
+    ]
+    answer(
+        Result(
+            engine="backtesting_py",
+            version=version_of("backtesting"),
+            seconds=seconds,
+            final_equity=final,
+            trades=[*closed, *still_open],
+            equity=points(stats["_equity_curve"]["Equity"].to_numpy()),
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

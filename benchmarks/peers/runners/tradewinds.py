@@ -1,0 +1,110 @@
+"""A case in our own engine, as the backtester runs it once its data are in memory."""
+
+import resource
+import sys
+from decimal import Decimal
+from typing import Final
+
+from benchmarks.peers.casefile import BEGINS_S, SECONDS, Bars, Case, Fill, Result, answer, given, points, trades_of
+from libs.common.clocks import SystemClock
+from libs.domain.columns import Columns
+from libs.domain.configuration import LimitConfig
+from libs.domain.instruments import Instrument
+from libs.quant.backtest.setup import Exits
+from libs.quant.backtest.tape import Tape
+from services.backtester.code import ENGINE
+from services.backtester.data import Loaded
+from services.backtester.run import Answer, run
+from services.backtester.spec import Spec
+
+SYMBOL: Final = "CASE"
+NS: Final = 1_000_000_000
+STEP: Final = Decimal("0.000001")
+LIMITS: Final = (
+    LimitConfig(scope="order", name="max_order_notional", value=250_000, unit="currency"),
+    LimitConfig(scope="order", name="price_collar", value=0.05, unit="fraction"),
+    LimitConfig(scope="strategy", name="max_position_notional", value=0.9, unit="equity"),
+    LimitConfig(scope="account", name="max_position_notional", value=0.9, unit="equity"),
+    LimitConfig(scope="account", name="max_gross_exposure", value=0.95, unit="equity"),
+    LimitConfig(scope="account", name="max_orders_per_minute", value=120, unit="count"),
+)
+"""The limits of config/risk.toml, so wide that none binds: other engines have none, and the trades have to be equal."""
+
+
+def played(case: Case, bars: Bars, *, risk: bool = True) -> Answer:
+    """What the backtester answers. With `risk` each order is a limit at the collar that passes every control."""
+    return run(spec_of(case, risk=risk), loaded(case, bars), LIMITS, SystemClock())
+
+
+def spec_of(case: Case, *, risk: bool) -> Spec:
+    """The case, asked for as a user would."""
+    return Spec(
+        strategy="sma_cross",
+        params={"fast": case.fast, "slow": case.slow},
+        data="memory",
+        cash=Decimal(case.cash),
+        sizing=f"fixed:{case.units}",
+        risk=risk,
+        fee_bps=Decimal(str(case.fee_bps)),
+        slippage_bps=Decimal(str(case.slippage_bps)),
+        exits=Exits(stop_bps=case.stop_bps),
+    )
+
+
+def loaded(case: Case, bars: Bars) -> Loaded:
+    """The bars as the backtester holds them."""
+    length = SECONDS[case.timeframe] * NS
+    start = [BEGINS_S * NS + row * length for row in range(case.bars)]
+    columns = Columns(start, *(column.tolist() for column in bars), [1_000.0] * case.bars)
+    instrument = Instrument(symbol=SYMBOL, venue="FILE", asset_class="equity", currency="USD", tick=STEP, lot=STEP)
+    return Loaded(Tape({SYMBOL: instrument}, {case.timeframe: {SYMBOL: columns}}, {SYMBOL: "bar"}, since=start[0]), "memory")
+
+
+def result(case: Case, found: Answer) -> Result:
+    """The answer in the words that all engines share."""
+    length = SECONDS[case.timeframe] * NS
+    fills = [
+        Fill((t.executed_at - BEGINS_S * NS) // length, float(t.executed_price), float(t.commission)) for t in found.played.trades
+    ]
+    return Result(
+        engine="tradewinds",
+        version=ENGINE,
+        seconds=found.seconds,
+        final_equity=found.figures.final_equity,
+        trades=trades_of(fills),
+        equity=points(found.equity.values.tolist()),
+    )
+
+
+def _bytes(columns: Columns) -> int:
+    """Of the lists and of the numbers in them, as far as those are not shared."""
+    return sum(sys.getsizeof(column) for column in columns) + sum(
+        sys.getsizeof(value) for column in columns[:-1] for value in column
+    )
+
+
+def main() -> None:
+    case, bars = given()
+    tape = loaded(case, bars)
+    columns = tape.tape.columns(SYMBOL)
+    assert columns is not None
+    del bars
+    found = run(spec_of(case, risk=True), tape, LIMITS, SystemClock())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    base = result(case, found)
+    answer(
+        Result(
+            engine=base.engine,
+            version=base.version,
+            seconds=base.seconds,
+            final_equity=base.final_equity,
+            trades=base.trades,
+            equity=base.equity,
+            peak_bytes=peak,
+            input_bytes=_bytes(columns),
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,328 @@
+"""Backtests in the record: the command stores them, the service runs those that are asked of it."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import psycopg
+import pytest
+from aiohttp import web
+from typer.testing import CliRunner
+
+from fleet import record
+from fleet.cli import app
+from fleet.embedded.ports import free_port
+from fleet.embedded.postgres import EmbeddedPostgres
+from fleet.embedded.processes import is_running
+from fleet.embedded.server import wait_until
+from fleet.plan import FleetSettings
+from fleet.record import NoRecord
+from fleet.running import PORTS
+from libs.common.database import Database
+from libs.common.settings import Settings
+from libs.store import backtests, market, sessions
+from services.backtester.app import end_of
+from services.backtester.job import Failed, Job
+from services.backtester.routes import spec_of
+from services.backtester.spec import Spec
+from tests.factories import NOON, SECOND
+from tests.fleets import configuration
+from tests.paper import ALFA
+from tests.records import a_record
+from tests.scenes import a_bar
+from tests.waiting import until
+
+LIMIT_S = 30
+SMA = ("--strategy", "sma_cross", "--param", "fast=3", "--param", "slow=8", "--risk", "off", "--sizing", "fixed:1")
+
+
+@pytest.fixture(scope="module")
+def url(database_url: str) -> Iterator[str]:
+    with a_record(database_url) as found:
+        yield found
+
+
+@pytest.fixture
+def environment(url: str, tmp_path: Path) -> dict[str, str]:
+    with psycopg.connect(url) as connection:
+        connection.execute("truncate backtests cascade")
+    configuration(tmp_path / "config")
+    return {"DATABASE_URL": url, "STATE_DIR": str(tmp_path / "state"), "CONFIG_DIR": str(tmp_path / "config"), "MARKET_DATA_DIR": ""}
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    folder = tmp_path / "state" / "data"
+    folder.mkdir(parents=True)
+    return a_file(folder / "bars.csv", 7)
+
+
+def a_file(path: Path, seed: int) -> Path:
+    draw, price, at, lines = random.Random(seed), 100.0, datetime(2025, 1, 6, tzinfo=UTC), ["timestamp,open,high,low,close,volume"]
+    for n in range(300):
+        opened, price = price, round(price + draw.gauss(0, 0.2), 2)
+        high, low = max(opened, price) + 0.05, min(opened, price) - 0.05
+        lines.append(f"{(at + timedelta(minutes=n)).isoformat()},{opened},{high:.2f},{low:.2f},{price},1000")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def fleet(environment: dict[str, str], *arguments: str | Path, code: int = 0) -> Any:
+    """The JSON of a command that ends with this exit code."""
+    done = CliRunner().invoke(app, [*map(str, arguments), "--json"], env=environment)
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run(environment: dict[str, str], *arguments: str | Path) -> Any:
+    return fleet(environment, "backtest", "run", *SMA, *arguments)
+
+
+def test_a_run_is_stored_with_its_trades_and_listed(environment: dict[str, str], bars: Path) -> None:
+    made = run(environment, "--data", bars)
+    (listed,) = fleet(environment, "backtest", "results")["backtests"]
+    assert (listed["id"], listed["state"], listed["fingerprint"]) == (made["id"], "done", made["fingerprint"])
+    whole = fleet(environment, "backtest", "results", made["id"][:8])
+    assert len(whole["trades"]) == whole["result"]["trades"] == made["trades"] > 0
+
+
+def test_results_read_well(environment: dict[str, str], bars: Path) -> None:
+    made = run(environment, "--data", bars)
+    said = CliRunner().invoke(app, ["backtest", "results"], env=environment).stdout
+    assert made["id"][:8] in said
+    whole = CliRunner().invoke(app, ["backtest", "results", made["id"]], env=environment).stdout
+    assert whole.count(" buy ") + whole.count(" sell ") == made["trades"]
+
+
+def test_diff_explains_a_changed_fee(environment: dict[str, str], bars: Path) -> None:
+    free, dear = run(environment, "--data", bars), run(environment, "--data", bars, "--fee-bps", "2")
+    found = fleet(environment, "backtest", "diff", free["id"], dear["id"])
+    assert (found["causes"], found["equal"], found["defect"]) == (["config"], False, False)
+    assert found["spec"] == [{"what": "fee_bps", "a": "0", "b": "2"}]
+    assert found["trades_differ"] == free["trades"]
+    assert found["trades"][0]["a"]["executed_price"] == found["trades"][0]["b"]["executed_price"]
+
+
+def test_diff_explains_another_file(environment: dict[str, str], bars: Path) -> None:
+    one = run(environment, "--data", bars, "--symbol", "ALFA")
+    other = run(environment, "--data", a_file(bars.with_name("other.csv"), 8), "--symbol", "ALFA")
+    found = fleet(environment, "backtest", "diff", one["id"], other["id"])
+    assert found["causes"] == ["data"]
+    said = CliRunner().invoke(app, ["backtest", "diff", one["id"], other["id"]], env=environment).stdout
+    assert "the bars are not the same" in said
+    assert "final_equity" in said
+
+
+def test_the_same_again_has_no_difference(environment: dict[str, str], bars: Path) -> None:
+    ids = [run(environment, "--data", bars)["id"] for _ in range(2)]
+    found = fleet(environment, "backtest", "diff", *ids)
+    assert (found["causes"], found["spec"], found["equal"]) == ([], [], True)
+
+
+def test_another_result_of_equal_fingerprints_is_called_a_defect(environment: dict[str, str], bars: Path) -> None:
+    ids = [run(environment, "--data", bars)["id"] for _ in range(2)]
+    with psycopg.connect(environment["DATABASE_URL"]) as connection:
+        connection.execute("update backtest_trades set executed_price = executed_price + 1 where backtest_id = %s and n = 1", (ids[0],))
+    assert fleet(environment, "backtest", "diff", *ids, code=1)["defect"]
+
+
+def test_an_unknown_id_is_refused(environment: dict[str, str]) -> None:
+    assert "no backtest has an id that begins with 'ffff'" in fleet(environment, "backtest", "results", "ffff", code=2)["error"]
+
+
+def test_a_result_without_a_record_is_given_all_the_same(environment: dict[str, str], bars: Path) -> None:
+    nowhere = {**environment, "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/none"}
+    done = CliRunner().invoke(app, ["backtest", "run", *SMA, "--data", str(bars), "--json"], env=nowhere)
+    assert (done.exit_code, json.loads(done.stdout)["id"]) == (0, None)
+    assert "the result is not stored: the record does not answer" in done.stderr
+
+
+def test_reading_makes_no_record_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(NoRecord, match="no record in"), record.opened(FleetSettings(state_dir=str(tmp_path)), to_write=False):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_fleet_the_embedded_record_is_started_for_a_moment(environment: dict[str, str], bars: Path) -> None:
+    alone = {**environment, "DATABASE_URL": ""}
+    server = EmbeddedPostgres(Path(environment["STATE_DIR"]) / "postgres")
+    try:
+        made = run(alone, "--data", bars)
+        (listed,) = fleet(alone, "backtest", "results")["backtests"]
+        assert listed["id"] == made["id"] is not None
+        with record.opened(FleetSettings(state_dir=environment["STATE_DIR"]), to_write=False):
+            assert run(alone, "--data", bars)["id"] is None  # somebody else has it open: the result is given all the same
+    finally:
+        server.wipe()  # as root its data lie elsewhere
+
+
+@pytest.mark.parametrize(
+    ("changed", "arguments", "code", "said"),
+    [
+        ({}, ("2013-10-07",), 2, "no session has played 2013-10-07"),
+        ({}, ("monday",), 2, "expected a day such as 2013-10-07, got 'monday'"),
+        ({}, ("2013-10-07", "--from-files"), 2, "MARKET_DATA_DIR, which is not set"),
+        ({"DATABASE_URL": ""}, ("2013-10-07",), 3, "there is no record"),
+    ],
+)
+def test_parity_says_what_it_cannot_compare(
+    changed: dict[str, str], arguments: tuple[str, ...], code: int, said: str, environment: dict[str, str]
+) -> None:
+    assert said in fleet(environment | changed, "parity", *arguments, code=code)["error"]
+
+
+def test_stored_bars_are_run_over(environment: dict[str, str]) -> None:
+    prices = [100.0 + n % 20 for n in range(100)]
+    asyncio.run(record.with_database(environment["DATABASE_URL"], lambda database: with_bars(database, prices)))
+    made = run(environment, "--symbols", "ALFA")
+    assert (made["bars"], made["timeframe"], made["source"]) == (100, "1s", "stored 1s bars of ALFA on TEST")
+    assert made["trades"] > 0
+
+
+def test_stored_bars_that_are_not_there_are_named(environment: dict[str, str]) -> None:
+    answer = fleet(environment, "backtest", "run", *SMA, "--symbols", "NONE", code=2)
+    assert "there are no such stored bars" in answer["error"]
+
+
+async def with_bars(database: Database, prices: Sequence[float]) -> None:
+    await sessions.register_instruments(database, [ALFA])
+    await database.write(market.store_bars([a_bar(NOON + n * SECOND, price) for n, price in enumerate(prices)]))
+
+
+# --- the service
+
+
+class Service:
+    """The backtester itself, in a process of its own."""
+
+    def __init__(self, environment: dict[str, str], redis_url: str) -> None:
+        offset = free_port() - PORTS["backtester"]
+        self.base = f"http://127.0.0.1:{PORTS['backtester'] + offset}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "services.backtester"],
+            env={**os.environ, **environment, "REDIS_URL": redis_url, "PORT_OFFSET": str(offset)},
+            stdout=subprocess.DEVNULL,
+        )
+        assert wait_until(lambda: self.ask("/ready")[0] == 200, LIMIT_S)
+
+    def ask(self, path: str, body: object = None) -> tuple[int, Any]:
+        """Status and JSON of an answer."""
+        request = urllib.request.Request(self.base + path, data=None if body is None else msgspec.json.encode(body))
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+        except urllib.error.URLError:
+            return 0, None
+
+    def ended(self, id_: str) -> Any:
+        """A backtest once it has ended."""
+        assert wait_until(lambda: self.ask(f"/backtests/{id_}")[1]["state"] in ("done", "failed"), LIMIT_S)
+        return self.ask(f"/backtests/{id_}?trades=1")[1]
+
+
+@pytest.fixture
+def service(environment: dict[str, str], redis_url: str, bars: Path) -> Iterator[Callable[[], Service]]:
+    started: list[Service] = []
+
+    def start() -> Service:
+        started.append(Service(environment, redis_url))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+def test_the_service_runs_what_is_asked_of_it(service: Callable[[], Service], environment: dict[str, str], bars: Path) -> None:
+    asked = {"strategy": "sma_cross", "params": {"fast": 3, "slow": 8}, "data": str(bars), "risk": False, "sizing": "fixed:1"}
+    running = service()
+    status, answer = running.ask("/backtests", asked)
+    assert status == 202
+    found = running.ended(answer["id"])
+    assert (found["state"], len(found["trades"])) == ("done", found["result"]["trades"])
+    assert found["fingerprint"] == run(environment, "--data", bars)["fingerprint"]
+    assert answer["id"] in {b["id"] for b in running.ask("/backtests?limit=5")[1]["backtests"]}
+    failed = running.ended(running.ask("/backtests", asked | {"data": str(bars) + ".csv"})[1]["id"])
+    assert (failed["state"], failed["trades"], failed["fingerprint"]) == ("failed", [], "")
+    assert "bars.csv.csv" in failed["error"]
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(LIMIT_S) == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cash": -1}, "expected cash above 0"),
+        ({"speed": 3}, "unknown field `speed`"),
+        ({"allocation": 2}, "$.allocation"),
+        ({"params": {"fat": 3}}, "has no parameter 'fat'"),
+        ({"strategy": "nope"}, "no strategy class 'nope'"),
+        ({"sizing": "huge"}, "expected sizing"),
+        ({"data": "/etc/passwd"}, "expected data to be the whole path of a file below"),
+        ({"data": "../bars.csv"}, "expected data to be the whole path"),
+        ({"replay": "crypto"}, "exactly one of data, replay and symbols"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_named(changed: dict[str, Any], said: str, environment: dict[str, str], bars: Path) -> None:
+    asked = {"strategy": "sma_cross", "data": str(bars)} | changed
+    settings = Settings(database_url="", redis_url="", state_dir=environment["STATE_DIR"])
+    with pytest.raises(web.HTTPBadRequest) as refused:
+        spec_of(msgspec.json.encode(asked), settings)
+    assert said in (refused.value.text or "")
+
+
+def test_a_link_does_not_lead_out_of_the_data(environment: dict[str, str], bars: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("timestamp\n")
+    bars.with_name("link.csv").symlink_to(tmp_path / "secret.csv")
+    body = msgspec.json.encode({"strategy": "sma_cross", "data": str(bars.with_name("link.csv"))})
+    with pytest.raises(web.HTTPBadRequest):
+        spec_of(body, Settings(database_url="", redis_url="", state_dir=environment["STATE_DIR"]))
+
+
+async def test_what_a_dead_service_was_running_is_taken_up_again(
+    service: Callable[[], Service], environment: dict[str, str], bars: Path
+) -> None:
+    spec = Spec(strategy="sma_cross", params={"fast": 3, "slow": 8}, data=str(bars), risk=False, sizing="fixed:1")
+    id_, database = uuid4(), Database(environment["DATABASE_URL"], "test")
+    await database.write([backtests.queued(id_, msgspec.json.encode(spec))])
+    taken = await backtests.take(database)
+    assert taken is not None
+    assert await backtests.take(database) is None
+    await database.close()
+    assert service().ended(str(id_))["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL"), ("raise RuntimeError('broken')", "RuntimeError: broken")],
+)
+async def test_a_worker_that_dies_leaves_a_reason_and_nothing_else(program: str, said: str) -> None:
+    end = await end_of(Job(spec={}, limits=[], market_data_dir="", database_url=""), (sys.executable, "-c", program))
+    assert isinstance(end, Failed)
+    assert said in end.error
+
+
+async def test_a_worker_does_not_outlive_who_waits_for_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    program = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    waiting = asyncio.ensure_future(end_of(Job(spec={}, limits=[], market_data_dir="", database_url=""), (sys.executable, "-c", program)))
+    await until(lambda: note.exists() and note.read_text() != "")
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert not is_running(int(note.read_text()))
