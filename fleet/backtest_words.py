@@ -36,7 +36,7 @@ def _strategies(spec: Mapping[str, Any]) -> str:
         return ", ".join(
             f"{s['id']} ({_called(s['class'], s.get('params', {}))}, {share(s['allocation'])} of equity)" for s in spec["strategies"]
         )
-    sized = f"sizing {spec.get('sizing', 'equity')}, {share(spec.get('allocation', 1.0))} of equity per symbol at target 1"
+    sized = f"sizing {spec.get('sizing', 'equity')}, {share(spec.get('allocation', 0.2))} of equity per symbol at target 1"
     return f"{_called(spec['strategy'], spec.get('params', {}))}, {sized}"
 
 

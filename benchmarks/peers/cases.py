@@ -3,6 +3,7 @@
 import random
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from benchmarks.peers.casefile import Bars, Case
@@ -34,7 +35,7 @@ STOPS: Final = Case(
     seed=17,
     fast=10,
     slow=40,
-    units=25,
+    units=20,
     cash=100_000,
     fee_bps=3,
     stop_bps=100,
@@ -43,7 +44,9 @@ STOPS: Final = Case(
     step=100,
 )
 """Each position has a stop 1 % below its entry: fills within a bar. The stop is whole millionths, so nobody rounds."""
-CASES: Final = (MINUTES, DAYS, STOPS)
+GAPLESS: Final = replace(MINUTES, name="gapless", gap=0.0)
+"""Each open is the close before: what an engine that fills at the deciding close needs to make the same trades."""
+CASES: Final = (MINUTES, DAYS, STOPS, GAPLESS)
 
 _BEGINS: Final = 100_000_000
 """The price to begin with, in millionths."""

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.fleet import ROOT, Failed
@@ -26,6 +25,11 @@ def python_of(engine: str) -> Path:
 def installed(engine: str) -> bool:
     """Whether `python -m benchmarks.peers.install` has made its environment."""
     return python_of(engine).exists()
+
+
+def takes(engine: str, case: Case) -> bool:
+    """Whether an engine can express a case; docs/engines-compared.md says why not."""
+    return engine != "nautilus_trader" or not (case.gap or case.slippage_bps or case.stop_bps)
 
 
 class Questions:
@@ -55,10 +59,3 @@ class Questions:
 
     def _path(self, case: Case) -> Path:
         return self._folder / f"{case.name}.json"
-
-
-class Asking(TemporaryDirectory[str]):
-    """Questions in a folder that is gone afterwards."""
-
-    def __enter__(self) -> Questions:  # type: ignore[override]
-        return Questions(Path(super().__enter__()))

@@ -12,6 +12,7 @@ ENGINE = "event-1"
 """The way a tape is played. Raised when results may differ for equal code, data and configuration."""
 
 _DECIDING = ("domain", "quant", "venues")
+_RUNNING = ("data.py", "run.py", "spec.py")
 
 
 @cache
@@ -22,6 +23,6 @@ def code_fingerprint() -> str:
     for part in _DECIDING:
         for file in sorted((root / part).rglob("*.py")):
             digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    for file in sorted(Path(services.backtester.__path__[0]).glob("*.py")):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for name in _RUNNING:
+        digest.update(name.encode() + b"\0" + (Path(services.backtester.__path__[0]) / name).read_bytes())
     return digest.hexdigest()

@@ -65,7 +65,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 async def compare(
     database: Database, day: tuple[int, int], operating: Operating, session_id: str | None, market_data_dir: Path | None
 ) -> list[Compared]:
-    """Every account of the session that played `day` [begin, end), beside a backtest of the session up to the day's end.
+    """Every account of the session that played `day` [begin, end), beside a backtest of the session as far as it has come.
 
     Args:
         session_id: None for the newest session that covers the day.
@@ -77,7 +77,7 @@ async def compare(
         ValueError: a strategy cannot be run.
     """
     session = await _session(database, day, session_id)
-    tape, source = await _tape(database, session, min(day[1], session.market_time + _RESOLUTION), market_data_dir)
+    tape, source = await _tape(database, session, session.market_time + _RESOLUTION, market_data_dir)
     return [
         await _compared(database, day, session, account, tape, source, operating)
         for account in await sessions.accounts(database, session.session_id)

@@ -44,7 +44,15 @@ def differences(fleet: Story, backtest: Story) -> list[Difference]:
         _told("balance", 0, " ".join(filter(None, key)), ours, theirs, _balance(bool(signals or orders or trades)))
         for key, ours, theirs in _unequal(_moved(fleet.ledger), _moved(backtest.ledger))
     ]
-    return sorted([*signals, *orders, *trades], key=lambda difference: difference.at) + balances
+    return _rooted(sorted([*signals, *orders, *trades], key=lambda difference: difference.at)) + balances
+
+
+def _rooted(found: list[Difference]) -> list[Difference]:
+    """The first difference follows from none: where it is of sizes only, these were taken at another moment."""
+    if found and found[0].cause == "follows":
+        why = f"{found[0].why}; nothing differs before it, so it was judged at another moment's prices or books"
+        return [found[0]._replace(cause="timing", why=why), *found[1:]]
+    return found
 
 
 def _unequal(fleet: Mapping[Key, Value], backtest: Mapping[Key, Value]) -> list[tuple[Key, Value | None, Value | None]]:
@@ -63,7 +71,9 @@ def _told(kind: str, at: int, what: str, fleet: object, backtest: object, found:
 def _text(value: object) -> str:
     if value is None:
         return "nothing"
-    return " ".join(f"{name}={v}" for name, v in value._asdict().items()) if hasattr(value, "_asdict") else str(value)
+    if hasattr(value, "_asdict"):
+        return " ".join(f"{name}={_text(part)}" for name, part in value._asdict().items() if part is not None)
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
 
 def _signal(ours: SaidSignal | None, theirs: SaidSignal | None) -> Why:

@@ -14,8 +14,7 @@ from uuid import UUID
 
 from libs.domain.booking import book, book_action, joined
 from libs.domain.books import Position
-from libs.domain.ledger import Entry as Line
-from libs.domain.ledger import deposit_entries
+from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.messages import Signal
 from libs.domain.orders import Order, OrderType, Status
 from libs.quant.backtest.naked import judge, naked_order
@@ -37,6 +36,7 @@ from libs.quant.risk.view import OpenOrder, View
 
 _ALL_TYPES: Final[frozenset[OrderType]] = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop"})
 _MINUTE: Final = 60_000_000_000
+_NOTHING: Final = Decimal(0)
 _ENDS: Final = {"canceled": Status.CANCELED, "expired": Status.EXPIRED}
 
 
@@ -98,13 +98,13 @@ class Desk:
         )
         self._venue = Venue(Book(), rules, tape.actions)
         self._venue.applied([Opened(account_id=setup.account_id, deposit={setup.base_currency: setup.deposit})])
-        self._cash = {setup.base_currency: setup.deposit}
+        self._cash: dict[str, Decimal] = {}
         self._lots: dict[tuple[str, str], int] = {}  # by (strategy, symbol), where anything is held
         self._waiting: dict[UUID, Waiting] = {}
         self._placed: dict[str, _Placed] = {}  # open at the venue, by client order id, in order of arrival
         self._ordered: deque[tuple[int, str]] = deque()  # (decided at, strategy) of orders, for the rate control
         self._terms = {config.id: terms_of(config) for config in setup.strategies}
-        self._book_entries(deposit_entries(UUID(int=0), setup.base_currency, setup.deposit))
+        self._book_lines(deposit_entries(UUID(int=0), setup.base_currency, setup.deposit))
         self._action_times = deque(sorted(a.effective for a in tape.actions if a.effective > tape.since))
         played.balances.append(Balance(tape.since, float(setup.deposit), {}))
 
@@ -175,7 +175,7 @@ class Desk:
         booked = book(record.fill, order, self._played.positions.get(key, Position()), instrument)
         self._played.trades.append(booked.trade)
         self._keep(key, booked.position)
-        self._book_entries(booked.entries)
+        self._book_lines(booked.entries)
         if record.fill.cumulative >= order.quantity:
             del self._placed[order.client_order_id]
             self._played.statuses[order.client_order_id] = Status.FILLED
@@ -189,7 +189,7 @@ class Desk:
         for strategy_id, (position, cash) in shared(books, record.after, record.cash, action, instrument).items():
             old, new = (strategy_id, action.symbol), (strategy_id, action.new_symbol or action.symbol)
             before = books[strategy_id].quantity
-            self._book_entries(book_action(self._setup.account_id, strategy_id, action, before, position.quantity, record.currency, cash))
+            self._book_lines(book_action(self._setup.account_id, strategy_id, action, before, position.quantity, record.currency, cash))
             self._keep(old, Position())
             held = self._played.positions.get(new, Position())
             self._keep(new, joined(held, position, self._tape.instruments[new[1]].multiplier) if action.new_symbol else position)
@@ -201,20 +201,18 @@ class Desk:
         else:
             self._lots.pop(key, None)
 
-    def _book_entries(self, lines: Iterable[Line]) -> None:
-        ledger = self._played.ledger
+    def _book_lines(self, lines: Sequence[Entry]) -> None:
+        self._played.lines += lines
         for line in lines:
-            key = (line.strategy_id, line.ledger_account, line.commodity)
-            ledger[key] = ledger.get(key, Decimal(0)) + line.amount
-            if line.ledger_account == "cash" and line.kind != "deposit":
-                self._cash[line.commodity] = self._cash.get(line.commodity, Decimal(0)) + line.amount
+            if line.ledger_account == "cash":
+                self._cash[line.commodity] = self._cash.get(line.commodity, _NOTHING) + line.amount
 
     def _balance(self, now: int) -> None:
         units: dict[str, float] = {}
         for (_, symbol), position in self._played.positions.items():
             if position.quantity:
                 units[symbol] = units.get(symbol, 0.0) + float(position.quantity)
-        self._played.balances.append(Balance(now, float(self._cash.get(self._setup.base_currency, Decimal(0))), units))
+        self._played.balances.append(Balance(now, float(self._cash.get(self._setup.base_currency, _NOTHING)), units))
 
     # --- decisions
 
@@ -353,7 +351,7 @@ class Desk:
         """Orders that guard what the book holds now, in place of those that guarded what it held."""
         self._unprotect(strategy_id, symbol, now)
         position = self._played.positions[strategy_id, symbol]
-        last = self._played.trades[-1]
+        last = next(t for t in reversed(self._played.trades) if (t.strategy_id, t.symbol) == (strategy_id, symbol))
         for order in protecting(position, last, self._setup, self._tape.instruments[symbol], now):
             self._played.orders.append(order)
             self._send(_Placed(order, protective=True))

@@ -1,11 +1,13 @@
 """What a backtest did: every signal, order and fill, and the books they left."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID
 
 from libs.domain.books import Position
+from libs.domain.ledger import Entry
 from libs.domain.messages import Signal
 from libs.domain.orders import Order, Status
 from libs.domain.trades import Trade
@@ -37,6 +39,15 @@ class Played:
     trades: list[Trade] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)  # by (strategy, symbol)
-    ledger: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)  # by (strategy, ledger account, commodity)
+    lines: list[Entry] = field(default_factory=list)  # of the ledger, as booked
     balances: list[Balance] = field(default_factory=list)
     left_out: Sequence[str] = ()  # configured strategies with nothing to run on, in words
+
+    def ledger(self, without: Collection[UUID] = ()) -> dict[tuple[str, str, str], Decimal]:
+        """Balances by (strategy, ledger account, commodity), not counting the transactions `without`."""
+        sums: dict[tuple[str, str, str], Decimal] = {}
+        for line in self.lines:
+            if line.txn_id not in without:
+                key = (line.strategy_id, line.ledger_account, line.commodity)
+                sums[key] = sums.get(key, Decimal(0)) + line.amount
+        return sums

@@ -106,6 +106,8 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     if within_band(desired - held, signal, view):
         return Verdict(signal, "NO_CHANGE", reason="within the no-trade band")
     flips = held * desired < 0
+    if flips and leg > 0:
+        return Verdict(signal, "EXPIRED", reason="the exit of the flip was not filled, and is not tried again")
     change = -held if flips else desired - held
     proposed = proposal(signal, leg, change, view, limits)
     refusal = next((r for control in LEG_CONTROLS if (r := control(proposed, view, limits)) is not None), None)
