@@ -8,7 +8,7 @@ from benchmarks.peers.casefile import Case, Result, Trade
 
 TICK: Final = 1e-6
 NOISE: Final = 1e-8
-"""Floats, and engines that round a fee to eight decimals."""
+"""Of floats, and of the fee on a price that we round to its tick."""
 SLIPPAGE_AS_FEE: Final = frozenset({"backtesting_py"})
 """Engines that cannot slip exits. Theirs is charged as a fee on the open: a fill moves the same cash, less fee x slippage."""
 

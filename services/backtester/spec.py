@@ -41,9 +41,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     timeframe: str = ""  # of a file: what it holds, found out when left out; of stored bars: the finest when left out
     cash: Decimal = Decimal(100_000)
     currency: str = "USD"
-    allocation: Annotated[float, msgspec.Meta(gt=0, le=1)] = (
-        0.2  # of the equity, per symbol at target 1: within the limits that come with the fleet
-    )
+    allocation: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2  # of the equity, per symbol at target 1
     sizing: str = "equity"
     risk: bool = True
     limits: list[LimitConfig] | None = None  # None: config/risk.toml

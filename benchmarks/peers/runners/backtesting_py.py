@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found, misc"
+# mypy: disable-error-code="import-not-found, import-untyped, misc"
 """A case in backtesting.py. It lives in an environment of its own, so the types of its packages are not at hand.
 
 Slippage is charged as if it were a fee: the engine's own `spread` is added to entries only.
@@ -17,20 +17,16 @@ from benchmarks.peers.casefile import BEGINS_S, SECONDS, Bars, Case, Result, Tra
 def crossing(case: Case) -> type:
     """sma_cross as one writes it for backtesting.py."""
 
+    # Both means are 0 while warming up, not NaN: the engine would leave out the first bar that has both.
     def mean(closes: np.ndarray, length: int) -> np.ndarray:
-        # No NaN while warming up: the engine would leave out the first bar that has both means.
-        return pd.Series(closes).rolling(length).mean().to_numpy()
-
-    def fast_mean(closes: np.ndarray) -> np.ndarray:
-        return np.where(np.arange(len(closes)) < case.slow - 1, 0.0, mean(closes, case.fast))
-
-    def slow_mean(closes: np.ndarray) -> np.ndarray:
-        return np.nan_to_num(mean(closes, case.slow))
+        found: np.ndarray = pd.Series(closes).rolling(length).mean().to_numpy(copy=True)
+        found[: case.slow - 1] = 0.0
+        return found
 
     class SmaCross(Strategy):
         def init(self) -> None:
-            self.fast = self.I(fast_mean, self.data.Close)
-            self.slow = self.I(slow_mean, self.data.Close)
+            self.fast = self.I(mean, self.data.Close, case.fast)
+            self.slow = self.I(mean, self.data.Close, case.slow)
             self.target = 0
 
         def next(self) -> None:

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found, misc"
+# mypy: disable-error-code="import-not-found, import-untyped, misc"
 """A case in NautilusTrader. It lives in an environment of its own, so the types of its packages are not at hand.
 
 It fills at the close that decided, so a case must have no gaps; it has no slippage in basis points, so none of that
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from nautilus_trader.backtest.config import BacktestEngineConfig
 from nautilus_trader.backtest.engine import BacktestEngine
-from nautilus_trader.config import LoggingConfig, RiskEngineConfig, StrategyConfig
+from nautilus_trader.config import LoggingConfig
 from nautilus_trader.indicators import SimpleMovingAverage
 from nautilus_trader.model.currencies import BTC
 from nautilus_trader.model.data import Bar, BarType
@@ -30,30 +30,23 @@ DOLLAR = Currency("USX", precision=12, iso4217=0, name="Exact dollar", currency_
 VENUE = Venue("SIM")
 
 
-class CrossConfig(StrategyConfig, frozen=True):
-    instrument_id: InstrumentId
-    bar_type: BarType
-    fast: int
-    slow: int
-    units: int
-    bars: int
-
-
 class SmaCross(Strategy):
     """sma_cross as one writes it for NautilusTrader."""
 
-    def __init__(self, config: CrossConfig) -> None:
-        super().__init__(config)
-        self.fast = SimpleMovingAverage(config.fast)
-        self.slow = SimpleMovingAverage(config.slow)
+    def __init__(self, case: Case, pair: CurrencyPair, bar_type: BarType) -> None:
+        super().__init__()
+        self.pair = pair
+        self.bar_type = bar_type
+        self.quantity = pair.make_qty(case.units)
+        self.fast = SimpleMovingAverage(case.fast)
+        self.slow = SimpleMovingAverage(case.slow)
         self.target = 0
-        self.left = config.bars
+        self.left = case.bars
 
     def on_start(self) -> None:
-        self.instrument = self.cache.instrument(self.config.instrument_id)
-        self.register_indicator_for_bars(self.config.bar_type, self.fast)
-        self.register_indicator_for_bars(self.config.bar_type, self.slow)
-        self.subscribe_bars(self.config.bar_type)
+        self.register_indicator_for_bars(self.bar_type, self.fast)
+        self.register_indicator_for_bars(self.bar_type, self.slow)
+        self.subscribe_bars(self.bar_type)
 
     def on_bar(self, bar: Bar) -> None:
         self.left -= 1
@@ -67,8 +60,7 @@ class SmaCross(Strategy):
             self.order(OrderSide.SELL)
 
     def order(self, side: OrderSide) -> None:
-        quantity = self.instrument.make_qty(self.config.units)
-        self.submit_order(self.order_factory.market(self.config.instrument_id, side, quantity))
+        self.submit_order(self.order_factory.market(self.pair.id, side, self.quantity))
 
 
 def instrument(case: Case) -> CurrencyPair:
@@ -104,20 +96,14 @@ def main() -> None:
     case, bars = given()
     if case.gap or case.slippage_bps or case.stop_bps:
         raise SystemExit("expected a case without gaps, slippage and stops")
+    Currency.register(DOLLAR)
     pair = instrument(case)
     bar_type = BarType.from_str(f"{pair.id}-1-MINUTE-LAST-EXTERNAL")
-    engine = BacktestEngine(
-        BacktestEngineConfig(
-            trader_id=TraderId("CASE-001"), logging=LoggingConfig(bypass_logging=True), risk_engine=RiskEngineConfig(bypass=False)
-        )
-    )
+    engine = BacktestEngine(BacktestEngineConfig(trader_id=TraderId("CASE-001"), logging=LoggingConfig(bypass_logging=True)))
     engine.add_venue(VENUE, OmsType.NETTING, AccountType.CASH, [Money(case.cash, DOLLAR)])
     engine.add_instrument(pair)
     engine.add_data(bars_of(case, bars, bar_type, pair))
-    config = CrossConfig(
-        instrument_id=pair.id, bar_type=bar_type, fast=case.fast, slow=case.slow, units=case.units, bars=case.bars
-    )
-    engine.add_strategy(SmaCross(config))
+    engine.add_strategy(SmaCross(case, pair, bar_type))
     began = time.perf_counter()
     engine.run()
     seconds = time.perf_counter() - began

@@ -56,7 +56,8 @@ def loaded(case: Case, bars: Bars) -> Loaded:
     """The bars as the backtester holds them."""
     length = SECONDS[case.timeframe] * NS
     start = [BEGINS_S * NS + row * length for row in range(case.bars)]
-    columns = Columns(start, *(column.tolist() for column in bars), [1_000.0] * case.bars)
+    opens, highs, lows, closes = (column.tolist() for column in bars)
+    columns = Columns(start, opens, highs, lows, closes, [1_000.0] * case.bars)
     instrument = Instrument(symbol=SYMBOL, venue="FILE", asset_class="equity", currency="USD", tick=STEP, lot=STEP)
     return Loaded(Tape({SYMBOL: instrument}, {case.timeframe: {SYMBOL: columns}}, {SYMBOL: "bar"}, since=start[0]), "memory")
 
@@ -64,9 +65,7 @@ def loaded(case: Case, bars: Bars) -> Loaded:
 def result(case: Case, found: Answer) -> Result:
     """The answer in the words that all engines share."""
     length = SECONDS[case.timeframe] * NS
-    fills = [
-        Fill((t.executed_at - BEGINS_S * NS) // length, float(t.executed_price), float(t.commission)) for t in found.played.trades
-    ]
+    fills = [Fill((t.executed_at - BEGINS_S * NS) // length, float(t.executed_price), float(t.commission)) for t in found.played.trades]
     return Result(
         engine="tradewinds",
         version=ENGINE,

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found, misc"
+# mypy: disable-error-code="import-not-found, import-untyped, misc"
 """A case in vectorbt. It lives in an environment of its own, so the types of its packages are not at hand."""
 
 import time

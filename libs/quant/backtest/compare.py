@@ -110,6 +110,8 @@ def _trade(key: TradeKey, ours: MadeTrade | None, theirs: MadeTrade | None, flee
     if ours is None or theirs is None:
         story, who = (fleet, "the fleet") if ours is None else (backtest, "the backtest")
         return _not_filled(key, story, who)
+    if ours.side != theirs.side:
+        return Why("follows", "the order was to the other side")
     if ours.executed_at != theirs.executed_at:
         return Why("timing", "it was filled on another event")
     if ours.price != theirs.price:

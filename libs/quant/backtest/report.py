@@ -63,6 +63,16 @@ def equity_curve(tape: Tape, played: Played) -> Equity:
     return Equity(times, values)
 
 
+def _worth(tape: Tape, played: Played) -> Decimal:
+    """What the account is worth at the end, exactly: the last value of the curve without its rounding."""
+    total = sum((line.amount for line in played.lines if line.ledger_account == "cash"), Decimal(0))
+    for (_, symbol), position in played.positions.items():
+        mark = tape.mark(symbol, tape.last_known())
+        if position.quantity and mark is not None:
+            total += position.quantity * Decimal(repr(mark)) * tape.instruments[symbol].multiplier
+    return total
+
+
 def figures(tape: Tape, played: Played, deposit: Decimal, curve: Equity) -> Figures:
     """The figures of a finished backtest. Sharpe: W. F. Sharpe, The Sharpe Ratio (1994), with no riskless rate."""
     import numpy as np
@@ -73,7 +83,7 @@ def figures(tape: Tape, played: Played, deposit: Decimal, curve: Equity) -> Figu
     deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
     calendar = next(iter(tape.instruments.values())).calendar
     year = sqrt(bars_per_year(tape.timeframes[0], calendar))
-    final = float(values[-1])
+    final = float(_worth(tape, played))
     return Figures(
         final_equity=final,
         total_return=final / float(deposit) - 1,
