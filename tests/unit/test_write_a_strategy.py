@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "write-a-strategy.md"
 def the_example() -> Strategy:
     block = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert block is not None
-    module: dict[str, Any] = {"__name__": "upper_half"}
+    module: dict[str, Any] = {"__name__": "libs.quant.strategies.upper_half"}
     exec(compile(block[1], str(PAGE), "exec"), module)
     found = module["STRATEGY"]
     assert isinstance(found, Strategy)
