@@ -74,7 +74,7 @@ def from_configuration(folder: Path, environment: str, name: str | None) -> dict
         "strategies": msgspec.to_builtins(enabled),
         "limits": msgspec.to_builtins([_renamed(limit, account) for limit in limits(folder, environment)]),
         "cash": str(account.deposit),
-        "currency": account.base_currency,
+        "currency": "" if account.base_currency == "market" else account.base_currency,
         "allow_short": account.allow_short,
         **{name: str(value) for name, value in msgspec.structs.asdict(system.paper).items()},
     }

@@ -12,7 +12,7 @@ SHOWN: Final = 8
 
 def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) -> str:
     """What was run over what, on which terms, and what it was worth; `id_` is "" for one that is not stored."""
-    currency, r = spec.get("currency", "USD"), result
+    currency, r = result["currency"], result
     lines = [
         f"backtest    {_strategies(spec)}",
         f"data        {r['source']}: {' '.join(r['symbols'])}, {r['bars']:,} bars, finest {r['timeframe']}, {r['from']} to {r['to']}",

@@ -14,7 +14,7 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """One account; each session opens it anew with this deposit."""
 
     name: StrategyName
-    base_currency: str
+    base_currency: str  # `market`: what the market that is played is priced in
     deposit: Decimal
     venue: Literal["paper"] = "paper"
     kind: Literal["cash", "margin"] = "cash"

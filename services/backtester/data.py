@@ -55,7 +55,7 @@ def _of_file(spec: Spec) -> Loaded:
     if not bars:
         raise NoData(f"{spec.data} has no bars from {spec.start or 'its start'} to {spec.end or 'its end'}")
     tape = Tape(
-        instruments={symbol: _plain(symbol, spec.currency) for symbol in bars},
+        instruments={symbol: _plain(symbol, spec.currency or "USD") for symbol in bars},
         bars={found.timeframe: bars},
         fill_on=dict.fromkeys(bars, "bar"),
         since=min(columns.start[0] for columns in bars.values()),

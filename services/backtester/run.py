@@ -12,6 +12,7 @@ from libs.quant.backtest.play import play
 from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from libs.quant.risk.limits import Limits
 from services.backtester.code import ENGINE, code_fingerprint
@@ -36,6 +37,7 @@ class Answer:
     spec: Spec
     played: Played
     figures: Figures
+    currency: str  # of the account
     equity: Equity
     fingerprints: Fingerprints
     seconds: float  # of playing and counting; reading the data is not in it
@@ -46,6 +48,7 @@ class Answer:
         return {
             "strategy": self.spec.strategy or "+".join(config.id for config in self.spec.strategies),
             **{name: value for name, value in self.figures._asdict().items()},
+            "currency": self.currency,
             "engine": ENGINE,
             "seconds": round(self.seconds, 6),
             "fingerprint": self.fingerprints.all,
@@ -62,7 +65,7 @@ def run(spec: Spec, loaded: Loaded, limits: Sequence[LimitConfig], clock: HostCl
     Raises:
         ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault); the message says where.
     """
-    setup = setup_of(spec, limits)
+    setup = setup_of(spec, limits, loaded.tape)
     began = clock.monotonic()
     played = play(loaded.tape, setup)
     if played.left_out:
@@ -70,11 +73,20 @@ def run(spec: Spec, loaded: Loaded, limits: Sequence[LimitConfig], clock: HostCl
     curve = equity_curve(loaded.tape, played)
     found = figures(loaded.tape, played, setup.deposit, curve)
     seconds = clock.monotonic() - began
-    return Answer(spec, played, found, curve, _fingerprints(loaded, spec, limits), seconds, [*loaded.labels, *_odd(played)])
+    return Answer(
+        spec, played, found, setup.base_currency, curve, _fingerprints(loaded, spec, limits), seconds, [*loaded.labels, *_odd(played)]
+    )
 
 
-def setup_of(spec: Spec, limits: Sequence[LimitConfig]) -> Setup:
-    """The account and terms of a spec."""
+def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
+    """The account and terms of a spec.
+
+    Raises:
+        ValueError: the market is priced in several currencies and the spec names none.
+    """
+    currencies = sorted({instrument.currency for instrument in tape.instruments.values()})
+    if not spec.currency and len(currencies) != 1:
+        raise ValueError(f"the market is priced in {', '.join(currencies)}: say which currency the account is in")
     terms = FillTerms(
         half_spread_bps=spec.half_spread_bps,
         slippage_bps=spec.slippage_bps,
@@ -88,7 +100,7 @@ def setup_of(spec: Spec, limits: Sequence[LimitConfig]) -> Setup:
     return Setup(
         account_id=ACCOUNT,
         account_name=ACCOUNT,
-        base_currency=spec.currency,
+        base_currency=spec.currency or currencies[0],
         deposit=spec.cash,
         strategies=strategies,
         terms=terms,

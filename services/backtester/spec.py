@@ -40,7 +40,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     end: str = ""  # exclusive; of a day its end
     timeframe: str = ""  # of a file: what it holds, found out when left out; of stored bars: the finest when left out
     cash: Decimal = Decimal(100_000)
-    currency: str = "USD"
+    currency: str = ""  # of the account; left out, what the market is priced in (a file: USD)
     allocation: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2  # of the equity, per symbol at target 1
     sizing: str = "equity"
     risk: bool = True

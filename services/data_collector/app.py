@@ -10,8 +10,8 @@ from libs.common.clocks import SECOND
 from libs.common.database import CopyWriter, Database
 from libs.common.ids import uuid7
 from libs.common.runner import Context
-from libs.common.settings import from_toml
-from libs.domain.configuration import SystemConfig
+from libs.common.settings import ConfigError, from_toml
+from libs.domain.configuration import AccountConfig, SystemConfig
 from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, SIGNALS
 from libs.quant.bars import GRACE_NS
 from libs.quant.fills import terms_of, written
@@ -94,9 +94,26 @@ async def _session(
         step=0,
         paused=False,
     )
-    await sessions.open_new(database, session, system.account, CONSUMERS)
+    await sessions.open_new(database, session, [in_currency(account, feed) for account in system.account], CONSUMERS)
     log.info("opened session %s of %s", session.session_id, session.feed)
     return await _reread(database)
+
+
+def in_currency(account: AccountConfig, feed: MarketDataFeed) -> AccountConfig:
+    """The account as a session opens it: `market` becomes the currency of the feed's instruments.
+
+    Raises:
+        ConfigError: they are priced in several.
+    """
+    if account.base_currency != "market":
+        return account
+    currencies = sorted({instrument.currency for instrument in feed.instruments})
+    if len(currencies) != 1:
+        raise ConfigError(
+            f"config/system.toml, account {account.name}: base_currency is market, and {feed.name} is priced in {', '.join(currencies)}:"
+            " name one of them"
+        )
+    return msgspec.structs.replace(account, base_currency=currencies[0])
 
 
 async def _reread(database: Database) -> Session:

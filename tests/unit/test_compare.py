@@ -72,22 +72,37 @@ def test_a_balance_of_nothing_is_no_balance() -> None:
         pytest.param(refused("RC-A08"), [("order", "timing"), ("trade", "follows")], id="refused for an old price"),
         pytest.param(refused("RC-C03"), [("order", "timing"), ("trade", "follows")], id="refused without a clock"),
         pytest.param(refused("", "SUPERSEDED"), [("order", "timing"), ("trade", "follows")], id="superseded"),
-        pytest.param(refused("", "NO_CHANGE"), [("order", "follows"), ("trade", "follows")], id="already there"),
-        pytest.param(placing(quantity=D(11)), [("order", "follows")], id="another size"),
         pytest.param(ending("REJECTED"), [("trade", "refusal")], id="rejected by the venue"),
         pytest.param(ending("DENIED"), [("trade", "refusal")], id="denied"),
         pytest.param(ending("EXPIRED"), [("trade", "timing")], id="expired"),
         pytest.param(making(executed_at=NOON + 2 * MINUTE, price=D(101)), [("trade", "timing")], id="filled later"),
         pytest.param(making(price=D("100.11"), fee=D(2)), [("trade", "slippage")], id="another price"),
         pytest.param(making(fee=D("1.002")), [("trade", "fee")], id="another fee"),
-        pytest.param(making(quantity=D(9), fee=D(1)), [("trade", "follows")], id="another quantity"),
-        pytest.param(making(pnl=D(5)), [("trade", "follows")], id="another profit"),
     ],
 )
 def test_a_difference_has_its_cause_whichever_side_it_is_on(other: Story, expected: list[tuple[str, Cause]]) -> None:
     mirrored = [("signal", "timing") if one == ("signal", "data") and other is SILENT else one for one in expected]
     assert told(differences(TOLD, other)) == expected
     assert told(differences(other, TOLD)) == mirrored  # what the fleet alone did not say it missed, not the data
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(refused("", "NO_CHANGE"), id="already there"),
+        pytest.param(placing(quantity=D(11)), id="another size"),
+        pytest.param(making(quantity=D(9), fee=D(1)), id="another quantity"),
+        pytest.param(making(pnl=D(5)), id="another profit"),
+        pytest.param(making(side="sell", price=D(99)), id="the other side"),
+    ],
+)
+def test_what_differs_in_size_alone_follows_from_what_differed_before_and_is_timing_where_nothing_did(other: Story) -> None:
+    earlier = SIGNAL._replace(bar_time=NOON - MINUTE)
+    first, second, *_ = differences(replace(TOLD, signals={earlier: SAID, **TOLD.signals}), other)
+    assert (first.at, first.cause, second.cause) == (NOON - MINUTE, "data", "follows")
+    root, *_ = differences(TOLD, other)
+    assert root.cause == "timing"
+    assert root.why.startswith(f"{second.why}; nothing differs before it")
 
 
 def test_a_difference_says_what_each_told_and_why() -> None:

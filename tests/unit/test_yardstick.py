@@ -66,7 +66,8 @@ def walks(draw: st.DrawFn) -> tuple[Case, list[int], list[int]]:
     """A random walk around 100 with gaps; on a coarse grid, where the means are often equal, or on a fine one."""
     step = draw(st.sampled_from([1, 250_000]))
     at_most = MILLION // 2 // step
-    moves = draw(st.lists(st.tuples(st.integers(-at_most, at_most), st.integers(-at_most, at_most)), min_size=1, max_size=60))
+    size, shift = draw(st.integers(1, 60)), st.integers(-at_most, at_most)
+    moves = draw(st.lists(st.tuples(shift, shift), min_size=size, max_size=size))
     opens, closes, close = [], [], 100 * MILLION
     for gap, move in moves:
         opens.append(close + gap * step)

@@ -36,14 +36,9 @@ def crossing(case: Case) -> type:
                 self.buy(size=case.units)
             elif fast < slow and self.target == 1:
                 self.target = 0
-                self.leave()
+                self.position.close()
             elif case.stop_bps:
                 self.protect()
-
-        def leave(self) -> None:
-            for trade in self.trades:
-                trade.sl = None  # else the stop would be looked at before the order for the open
-                trade.close()
 
         def protect(self) -> None:
             for trade in self.trades:
