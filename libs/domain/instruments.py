@@ -41,6 +41,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 def _whole(value: Decimal, step: Decimal, what: str, symbol: str) -> int:
     count = value / step
-    if count != count.to_integral_value():
+    whole = int(count)
+    if whole != count:
         raise ValueError(f"{symbol}: {what} {value} is no multiple of {step}")
-    return int(count)
+    return whole

@@ -93,9 +93,9 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
 
 def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     """The verdict on one signal, `leg` being the number of the first order it may place."""
-    refusal = next((r for control in SIGNAL_CONTROLS if (r := control(signal, view, limits)) is not None), None)
-    if refusal is not None:
-        return Verdict(signal, "REFUSED", refusal)
+    for judges_signal in SIGNAL_CONTROLS:
+        if (refusal := judges_signal(signal, view, limits)) is not None:
+            return Verdict(signal, "REFUSED", refusal)
     desired = desired_lots(signal, view, limits)
     held = view.positions.get((signal.strategy_id, signal.symbol), 0)
     open_orders = view.book_orders(signal.strategy_id, signal.symbol)
@@ -110,9 +110,9 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
         return Verdict(signal, "EXPIRED", reason="the exit of the flip was not filled, and is not tried again")
     change = -held if flips else desired - held
     proposed = proposal(signal, leg, change, view, limits)
-    refusal = next((r for control in LEG_CONTROLS if (r := control(proposed, view, limits)) is not None), None)
-    if refusal is not None:
-        return Verdict(signal, "REFUSED", refusal)
+    for judges_leg in LEG_CONTROLS:
+        if (refusal := judges_leg(proposed, view, limits)) is not None:
+            return Verdict(signal, "REFUSED", refusal)
     if flips:
         return Verdict(signal, "WAITING", legs=(proposed,), reason="the exit of a flip goes first")
     return Verdict(signal, "APPROVED", legs=(proposed,))

@@ -28,7 +28,7 @@ def kill_switch(signal: Signal, view: View, limits: Limits) -> Refusal | None:
         ("strategy", signal.strategy_id),
         ("symbol", signal.symbol),
     )
-    hit = next((scope for scope in scopes if scope in view.killed), None)
+    hit = next((scope for scope in scopes if scope in view.killed), None) if view.killed else None
     view.note("RC-C01", "kill switch", "off", "on" if hit else "off")
     if hit is None:
         return None
