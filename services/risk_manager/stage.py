@@ -16,7 +16,7 @@ from libs.common.latency import Latency
 from libs.common.leases import Lease
 from libs.domain.configuration import StrategyConfig
 from libs.domain.instruments import Instrument
-from libs.domain.messages import RiskAlert, Signal
+from libs.domain.messages import RiskAlert
 from libs.domain.orders import CancelRequest, Order
 from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS, Channel
 from libs.quant.adjustments import Adjustments
@@ -134,7 +134,7 @@ class RiskStage:
         hop = Hop()
         if not verdicts:
             return hop
-        orders = [self._order(verdict.signal, leg) for verdict in verdicts for leg in verdict.legs]
+        orders = [self._order(leg) for verdict in verdicts for leg in verdict.legs]
         cancels = {open_.order_id: verdict for verdict in verdicts for open_ in verdict.cancels}
         hop.writes.append(store_assessments([self._assessment(v) for v in verdicts]))
         if orders:
@@ -157,8 +157,8 @@ class RiskStage:
         stream = channel.stream or ""
         return Outgoing(stream, channel.address, key, self._sealer.seal(stream, payload, ts_event_ns=now, trace=str(trace)))
 
-    def _order(self, signal: Signal, leg: Leg) -> Order:
-        return order_of(signal, leg, fleet_tag=self._fleet_tag, venue=self._account.venue, grace_ns=self._session.grace_ns)
+    def _order(self, leg: Leg) -> Order:
+        return order_of(leg, fleet_tag=self._fleet_tag, venue=self._account.venue, grace_ns=self._session.grace_ns)
 
     def _assessment(self, verdict: Verdict) -> Assessment:
         signal, refusal = verdict.signal, verdict.refusal

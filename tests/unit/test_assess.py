@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.domain.messages import Signal
+from libs.domain.names import TIMEFRAMES
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, expires_at
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Terms, View
@@ -57,12 +58,19 @@ def test_without_a_collar_nothing_is_sent_at_any_price() -> None:
 
 
 def test_an_order_ends_with_the_next_bar_of_its_timeframe_and_the_grace() -> None:
-    assert expires_at(a_signal(bar_time=NOON), SECOND // 4, "24/7") == NOON + 2 * SECOND + SECOND // 4
+    grace = SECOND // 4
+    assert expires_at(a_signal(bar_time=NOON, decided_at=NOON + SECOND + grace), grace, "24/7") == NOON + 2 * SECOND + grace
+
+
+def test_the_second_order_of_a_flip_ends_with_the_next_bar_that_begins_after_its_exit_was_filled() -> None:
+    later = a_signal(bar_time=NOON, decided_at=NOON + 2 * SECOND + SECOND // 3)
+    assert expires_at(later, 0, "24/7") == NOON + 4 * SECOND
 
 
 def test_an_order_on_a_friday_s_daily_bar_lives_until_the_end_of_monday_s() -> None:
     friday, tuesday = nanoseconds("2013-10-04T13:30:00Z"), nanoseconds("2013-10-08T13:30:00Z")
-    assert expires_at(a_signal(bar_time=friday, timeframe="1d"), 0, "us_equity") == tuesday
+    known = friday + TIMEFRAMES["1d"]
+    assert expires_at(a_signal(bar_time=friday, decided_at=known, timeframe="1d"), 0, "us_equity") == tuesday
 
 
 def test_a_share_of_the_accounts_equity_is_what_a_strategy_trades_with() -> None:

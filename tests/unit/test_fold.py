@@ -75,6 +75,15 @@ def test_all_at_once_a_symbol_says_what_it_says_bar_by_bar(seed: int, length: in
     assert together.stored() == one_by_one.stored()
 
 
+@given(seed=st.integers(0, 10**9), name=st.sampled_from(["breakout", "mean_reversion", "momentum", "trend_vol_target"]))
+@settings(max_examples=20, deadline=None)
+def test_whatever_its_state_a_strategy_is_where_it_would_be_bar_by_bar(seed: int, name: str) -> None:
+    bars = walks(seed, 80, "ALFA")
+    together, one_by_one = a_fold(a_strategy(name)), a_fold(a_strategy(name))
+    assert together.run(bars) == stepped(one_by_one, bars)
+    assert together.stored() == one_by_one.stored()
+
+
 @given(seed=st.integers(0, 10**9), length=st.integers(0, 40))
 @settings(max_examples=30)
 def test_all_at_once_a_panel_says_what_it_says_bar_by_bar(seed: int, length: int) -> None:

@@ -146,6 +146,20 @@ def test_entries_of_each_kind_stand_at_their_distance_from_the_close(
     assert traded(play(alfa(100.0, 101.0, opens), a_setup(entry=entry))) == expected
 
 
+@pytest.mark.parametrize(
+    ("entry", "bar", "expected"),
+    [
+        pytest.param(Entry(kind="limit", offset_bps=100), (100, 101.01, 100, 100), [(2, "sell", 10, "101.00")], id="limit above the close"),
+        pytest.param(Entry(kind="limit", offset_bps=100), (100, 101.00, 90, 100), [], id="limit only touched"),
+        pytest.param(Entry(kind="stop", offset_bps=100), (100, 110, 99, 100), [(2, "sell", 10, "99.00")], id="stop below the close"),
+        pytest.param(Entry(kind="stop_limit", offset_bps=100, limit_bps=10), (98.89, 98.89, 98, 98), [], id="stop-limit gapped over"),
+    ],
+)
+def test_sales_of_each_kind_stand_on_the_other_side(entry: Entry, bar: Prices, expected: list[tuple[int, str, int, str]]) -> None:
+    setup = a_setup(a_strategy("momentum", **SHORTING), allow_short=True, entry=entry)
+    assert traded(play(alfa(101.0, 100.0, bar), setup)) == expected
+
+
 def test_without_risk_a_flip_is_one_order() -> None:
     played = play(alfa(100.0, 101.0, 102.0, 101.0, 101.0), a_setup(a_strategy("momentum", **SHORTING), allow_short=True))
     assert traded(played) == [(2, "buy", 10, "102.00"), (4, "sell", 20, "101.00")]
@@ -325,6 +339,17 @@ def test_an_exit_that_the_strategy_decides_takes_the_place_of_its_protection() -
         ("limit", "sell", 10, "CANCELED"),
         ("market", "sell", 10, "FILLED"),
     ]
+
+
+def test_a_stop_does_not_sell_again_what_the_strategy_sells_at_the_open() -> None:
+    played = exits_of(Exits(stop_bps=200), ENTRY, 99.0, (99, 99, 90, 95))
+    assert traded(played) == [(2, "buy", 10, "100.00"), (4, "sell", 10, "99.00")]
+
+
+def test_exits_are_as_late_as_any_order() -> None:
+    low = (99, 100, 97, 100)
+    played = exits_of(Exits(stop_bps=200), ENTRY, low, low, low, low, latency_ns=MINUTE)  # bought at 99.00, protected from minute 4
+    assert traded(played) == [(3, "buy", 10, "99.00"), (5, "sell", 10, "97.02")]
 
 
 def test_the_exit_that_fills_cancels_the_other() -> None:

@@ -42,8 +42,9 @@ def naked_order(entry: Entry) -> Callable[..., Order]:
     return partial(_order, entry)
 
 
-def _order(entry: Entry, signal: Signal, leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
+def _order(entry: Entry, leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
     """An order of the kind asked for, that lives until it is filled or its book's next order takes its place."""
+    signal = leg.signal
     id_ = order_id(signal.signal_id, leg.n)
     worse = 1 if leg.side == "buy" else -1
     stop = limit = None

@@ -302,7 +302,7 @@ class Desk:
     def _order(self, verdict: Verdict, n: int) -> Order:
         leg, setup = verdict.legs[n], self._setup
         make = order_of if setup.limits is not None else naked_order(setup.entry)
-        return make(verdict.signal, leg, fleet_tag=setup.fleet_tag, venue=setup.venue, grace_ns=self._tape.grace_ns)
+        return make(leg, fleet_tag=setup.fleet_tag, venue=setup.venue, grace_ns=self._tape.grace_ns)
 
     def _remember(self, verdict: Verdict) -> None:
         id_ = verdict.signal.signal_id

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from libs.domain.configuration import StrategyConfig
 from libs.domain.identity import client_order_id, order_id
 from libs.domain.instruments import Calendar
@@ -60,7 +62,7 @@ def assess_all(
         book = (signal.strategy_id, signal.symbol)
         if book in newer:
             verdicts[signal.signal_id] = Verdict(signal, "SUPERSEDED", reason="a newer signal of the book came")
-        elif view.now > signal.valid_until:
+        elif view.now > good_until(signal, leg):
             verdicts[signal.signal_id] = Verdict(signal, "EXPIRED", reason="valid_until passed while waiting")
         elif not view.book_orders(*book):
             verdicts[signal.signal_id] = _fail_closed(judge, signal, leg, view, limits)
@@ -93,8 +95,9 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
 
 def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     """The verdict on one signal, `leg` being the number of the first order it may place."""
+    judged = as_decided_now(signal, leg, view.now)
     for judges_signal in SIGNAL_CONTROLS:
-        if (refusal := judges_signal(signal, view, limits)) is not None:
+        if (refusal := judges_signal(judged, view, limits)) is not None:
             return Verdict(signal, "REFUSED", refusal)
     desired = desired_lots(signal, view, limits)
     held = view.positions.get((signal.strategy_id, signal.symbol), 0)
@@ -109,13 +112,26 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     if flips and leg > 0:
         return Verdict(signal, "EXPIRED", reason="the exit of the flip was not filled, and is not tried again")
     change = -held if flips else desired - held
-    proposed = proposal(signal, leg, change, view, limits)
+    proposed = proposal(judged, leg, change, view, limits)
     for judges_leg in LEG_CONTROLS:
         if (refusal := judges_leg(proposed, view, limits)) is not None:
             return Verdict(signal, "REFUSED", refusal)
     if flips:
         return Verdict(signal, "WAITING", legs=(proposed,), reason="the exit of a flip goes first")
     return Verdict(signal, "APPROVED", legs=(proposed,))
+
+
+def good_until(signal: Signal, leg: int) -> int:
+    """Market ns up to which the signal may still place that order: the second of a flip a bar longer than the first,
+    for the exit before it is known to be filled a bar later at the earliest."""
+    return signal.valid_until + leg * TIMEFRAMES[signal.timeframe]
+
+
+def as_decided_now(signal: Signal, leg: int, now: int) -> Signal:
+    """The signal as its next order is judged by: the second order of a flip is decided when its exit is gone."""
+    if leg == 0:
+        return signal
+    return msgspec.structs.replace(signal, decided_at=now, valid_until=good_until(signal, leg))
 
 
 def desired_lots(signal: Signal, view: View, limits: Limits) -> int:
@@ -158,17 +174,20 @@ def proposal(signal: Signal, leg: int, change: int, view: View, limits: Limits) 
 
 
 def expires_at(signal: Signal, grace_ns: int, calendar: Calendar) -> int:
-    """When the venue ends an order of this signal: at the end (and grace) of the next bar of its timeframe.
+    """When the venue ends an order of this signal: at the end (and grace) of the next bar that begins once it is decided.
 
     Bars of a day skip closed days: the next one is that of the next session. Shorter ones never outlive their session.
     """
-    length = TIMEFRAMES[signal.timeframe]
-    end = signal.bar_time + length
-    return (next_open(calendar, end) if length >= DAY else end) + length + grace_ns
+    length, known = TIMEFRAMES[signal.timeframe], signal.decided_at - grace_ns
+    if length >= DAY:
+        return next_open(calendar, known) + length + grace_ns
+    bars = -((signal.bar_time - known) // length)  # begun since the decided one began
+    return signal.bar_time + (bars + 1) * length + grace_ns
 
 
-def order_of(signal: Signal, leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
+def order_of(leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
     """The order that a leg of a verdict becomes: a limit that lives until the end of the next bar."""
+    signal = leg.signal
     id_ = order_id(signal.signal_id, leg.n)
     return Order(
         order_id=id_,
