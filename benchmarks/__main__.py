@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks import (
+    event_path,
     figures,
     first_trade,
     idle_fleet,
@@ -39,7 +40,17 @@ def _benchmark(module: ModuleType) -> Benchmark:
 # The quick ones first: a fault shows early.
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     module.__name__.rpartition(".")[2]: _benchmark(module)
-    for module in (risk_gate, rows_written, risk_decisions, first_trade, idle_fleet, journal_chain, market_data, tick_to_order)
+    for module in (
+        risk_gate,
+        rows_written,
+        risk_decisions,
+        first_trade,
+        idle_fleet,
+        journal_chain,
+        market_data,
+        tick_to_order,
+        event_path,
+    )
 }
 
 

@@ -1,13 +1,10 @@
 """Backtests as an operator reads them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from fleet.tables import change, moment, money, number, ratio, share, table
+from fleet.tables import NONE, called, change, moment, money, number, ratio, share, short, table
 from libs.store.backtests import Backtest, BacktestTrade
-
-SHOWN: Final = 8
-"""Characters of an id or a fingerprint that people are shown."""
 
 
 def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) -> str:
@@ -23,25 +20,21 @@ def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) ->
         f"drawdown    {r['max_drawdown']:.2%}; Sharpe ratio {r['sharpe']:.2f} a year",
         f"orders      {r['orders']:,}, fills {r['trades']:,}, signals refused {r['refused']:,}, fees {money(r['fees'])} {currency}",
         *(f"note        {note}" for note in r["notes"]),
-        f"took        {r['seconds']:.2f} s ({r['engine']}), fingerprint {r['fingerprint'][:SHOWN]}",
+        f"took        {r['seconds']:.2f} s ({r['engine']}), fingerprint {short(r['fingerprint'])}",
     ]
     if id_:
-        short = id_[:SHOWN]
-        lines.append(f"stored      {short}: `fleet backtest results {short}` lists its trades, `fleet backtest diff {short} ID` compares")
+        id_ = short(id_)
+        lines.append(f"stored      {id_}: `fleet backtest results {id_}` lists its trades, `fleet backtest diff {id_} ID` compares")
     return "\n".join(lines)
 
 
 def _strategies(spec: Mapping[str, Any]) -> str:
     if "strategies" in spec:
         return ", ".join(
-            f"{s['id']} ({_called(s['class'], s.get('params', {}))}, {share(s['allocation'])} of equity)" for s in spec["strategies"]
+            f"{s['id']} ({called(s['class'], s.get('params', {}))}, {share(s['allocation'])} of equity)" for s in spec["strategies"]
         )
     sized = f"sizing {spec.get('sizing', 'equity')}, {share(spec.get('allocation', 0.2))} of equity per symbol at target 1"
-    return f"{_called(spec['strategy'], spec.get('params', {}))}, {sized}"
-
-
-def _called(name: str, params: Mapping[str, float]) -> str:
-    return f"{name}({', '.join(f'{key}={value:g}' for key, value in params.items())})"
+    return f"{called(spec['strategy'], spec.get('params', {}))}, {sized}"
 
 
 def _costs(spec: Mapping[str, Any]) -> str:
@@ -71,8 +64,8 @@ def _line(b: Backtest) -> tuple[str, ...]:
     strategy = b.spec.get("strategy") or "+".join(s["id"] for s in b.spec.get("strategies", []))
     data = b.spec.get("data") or b.spec.get("replay") or " ".join(b.spec.get("symbols", []))
     r = b.result
-    figures = ("-",) * 4 if r is None else (f"{r['total_return']:+.2%}", f"{r['max_drawdown']:.2%}", ratio(r["sharpe"]), f"{r['trades']:,}")
-    return (str(b.id)[:SHOWN], moment(b.created_at)[:19], b.state, strategy, data[-40:], *figures, b.fingerprint[:SHOWN] or "-")
+    figures = (NONE,) * 4 if r is None else (f"{r['total_return']:+.2%}", f"{r['max_drawdown']:.2%}", ratio(r["sharpe"]), f"{r['trades']:,}")
+    return (short(b.id), moment(b.created_at)[:19], b.state, strategy, data[-40:], *figures, short(b.fingerprint))
 
 
 def whole_text(b: Backtest, trades: Sequence[BacktestTrade]) -> str:

@@ -14,7 +14,7 @@ import typer
 
 from fleet import backtest_diff, backtest_spec, record
 from fleet.backtest_words import list_text, result_text, whole_text
-from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, failed, tell
+from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
 from fleet.record import NoRecord
 from libs.common.clocks import SystemClock
@@ -34,7 +34,6 @@ app = typer.Typer(no_args_is_help=True, help="Try strategies on recorded bars, a
 WRONG: Final = (BadData, DataNotFound, NoData, ValueError)
 """What is wrong with what was asked for; the message says what."""
 
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 Text = str | None
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")]
 
@@ -133,7 +132,7 @@ def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
 def _loaded(spec: Spec, settings: FleetSettings, url: str | None) -> Loaded:
     if url is not None:
         return asyncio.run(record.with_database(url, lambda database: load_stored(spec, database)))
-    return load(spec, Path(settings.market_data_dir) if settings.market_data_dir else None)
+    return load(spec, settings.recordings())
 
 
 def _kept(spec: Spec, outcome: Outcome, settings: FleetSettings, url: str | None, stack: ExitStack) -> str:

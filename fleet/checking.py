@@ -12,8 +12,9 @@ import typer
 
 from fleet import backtest_spec
 from fleet.backtesting import WRONG
-from fleet.operating import OK, REFUSED, USAGE, Answer, failed, tell
+from fleet.operating import OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
+from fleet.tables import called
 from libs.common.settings import ConfigError, from_environment, from_toml
 from libs.domain.columns import Columns
 from libs.domain.configuration import StrategiesConfig, StrategyConfig
@@ -35,7 +36,7 @@ def command(
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A parameter; may be repeated.")] = None,
     data: Annotated[str, typer.Option(metavar="FILE", help="Bars: .csv, .csv.gz or .parquet.")] = "",
     replay: Annotated[str, typer.Option(metavar="NAME", help="A recorded market of MARKET_DATA_DIR.")] = "",
-    json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Look for look-ahead, for what a restart loses, and for what does not repeat; exit code 1 when something is found."""
     raise typer.Exit(tell(_answer(name, param or [], data, replay), json=json))
@@ -46,9 +47,7 @@ def _answer(name: str, param: Sequence[str], data: str, replay: str) -> Answer:
         settings = from_environment(FleetSettings, environ)
         found = configured(_configuration(name, backtest_spec.params(param), settings))
         if data or replay:
-            tape = load(
-                Spec(strategy=name, data=data, replay=replay), Path(settings.market_data_dir) if settings.market_data_dir else None
-            ).tape
+            tape = load(Spec(strategy=name, data=data, replay=replay), settings.recordings()).tape
             markets = _recorded(found.strategy, tape)
         else:
             markets = {f"{WALK:,} bars of a random walk": random_walk(found.strategy, WALK)}
@@ -112,8 +111,7 @@ def _walk(draw: random.Random, count: int) -> list[BarView]:
 
 
 def _text(found: Configured, findings: Mapping[str, Sequence[Finding]]) -> str:
-    params = ", ".join(f"{name}={value:g}" for name, value in found.params._asdict().items())
-    lines = [f"{found.strategy.name}({params})"]
+    lines = [called(found.strategy.name, found.params._asdict())]
     for market, wrong in findings.items():
         lines += [f"  {market}: {finding.text()}" for finding in wrong] or [f"  {market}: no look-ahead, restarts exactly, repeats exactly"]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fleet import backtesting, checking, explain, operating, parity, reading, status
-from fleet.operating import OK, REFUSED, Answer, Hands, ask
+from fleet.operating import OK, REFUSED, Answer, Hands, Json, ask
 from fleet.plan import Options
 from libs.store import control
 
@@ -23,7 +23,6 @@ strategies.command("status")(reading.strategy_status)
 strategies.command("check")(checking.command)
 app.command("parity")(parity.command)
 
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 StrategyId = Annotated[str, typer.Argument(metavar="ID", help="As in config/strategies.toml.")]
 ScopeText = Annotated[str, typer.Option("--scope", metavar="SCOPE", help="fleet, account:NAME, strategy:ID or symbol:SYMBOL.")]
 

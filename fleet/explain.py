@@ -14,7 +14,7 @@ from fleet import strategy_state
 from fleet.operating import Answer
 from fleet.plan import FleetSettings
 from fleet.strategy_state import StateTold, words
-from fleet.tables import NONE, change, moment, money, number, table, time_of_day
+from fleet.tables import NONE, called, change, moment, money, number, table, time_of_day
 from libs.common.database import Database
 from libs.common.settings import from_environment
 from libs.domain.configuration import StrategyConfig
@@ -120,9 +120,8 @@ def _why(u: Understood) -> Iterator[str]:
     if story.strategy is None or u.config is None:
         yield f"strategy    {signal.strategy_id} on account {signal.account_id}; not configured any more"
     else:
-        params = ", ".join(f"{name}={value:g}" for name, value in u.config.params.items())
         yield (
-            f"strategy    {signal.strategy_id} is {story.strategy.class_name}({params}) on account {signal.account_id},"
+            f"strategy    {signal.strategy_id} is {called(story.strategy.class_name, u.config.params)} on account {signal.account_id},"
             f" as configured now: allocation {u.config.allocation:g}, sizing {u.config.sizing}"
         )
     if u.state is None:

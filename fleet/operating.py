@@ -6,9 +6,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from os import environ, getuid
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
+import typer
 
 from fleet import running
 from fleet.plan import FleetSettings
@@ -24,6 +25,8 @@ OK: Final = 0
 REFUSED: Final = 1  # or the fleet is unhealthy
 USAGE: Final = 2
 NOTHING_RUNS: Final = 3
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
 class Answer(NamedTuple):

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from fleet import record
-from fleet.operating import OK, REFUSED, USAGE, Answer, failed
+from fleet.operating import OK, REFUSED, USAGE, Answer, Json, failed
 from fleet.plan import FleetSettings
 from libs.common.database import Database
 from libs.common.settings import from_toml
@@ -39,7 +39,7 @@ def command(
     day: Annotated[str, typer.Argument(metavar="DAY", help="As 2013-10-07, market time, UTC.")],
     session: Annotated[str | None, typer.Option(metavar="ID", help="Not the newest session that played the day, but this one.")] = None,
     from_files: Annotated[bool, typer.Option("--from-files", help="Take the bars from MARKET_DATA_DIR, not from the record.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Play a day again through the backtester and list every difference with its cause; exit code 1 when there are any."""
 
@@ -56,9 +56,9 @@ async def parity(database: Database, settings: FleetSettings, text: str, session
         ConfigError: the configuration cannot be used.
         Unreachable: the record is away.
     """
-    if from_files and not settings.market_data_dir:
+    files = settings.recordings() if from_files else None
+    if from_files and files is None:
         return failed("--from-files reads recorded markets from the folder MARKET_DATA_DIR, which is not set", USAGE)
-    files = Path(settings.market_data_dir) if from_files else None
     try:
         day = day_of(text)
         found = await compare(database, day, operating(settings), session_id, files)

@@ -132,7 +132,7 @@ def _feed(options: Options, settings: FleetSettings) -> MarketDataFeed:
     if options.replay is None:
         return SyntheticFeed(options.seed)
     try:
-        return ReplayFeed(named(options.replay), Path(settings.market_data_dir) if settings.market_data_dir else None)
+        return ReplayFeed(named(options.replay), settings.recordings())
     except (ValueError, DataNotFound) as error:
         raise ConfigError(f"--replay {options.replay}: {error}") from error
 

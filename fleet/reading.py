@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 import typer
 
-from fleet.operating import REFUSED, Answer, Hands, ask, failed
-from fleet.tables import NONE, change, moment, money, number, ratio, share, table
+from fleet.operating import REFUSED, Answer, Hands, Json, ask, failed
+from fleet.tables import NONE, called, change, moment, money, number, ratio, share, short, table
 from libs.common.database import Database
 from libs.domain.orders import OPEN, Status
 from libs.store.queries import accounts, performance
@@ -26,7 +26,6 @@ orders = typer.Typer(no_args_is_help=True, help="What was ordered, and what beca
 account = typer.Typer(no_args_is_help=True, help="What the accounts hold and are worth.")
 earned = typer.Typer(no_args_is_help=True, help="What the strategies have earned.")
 
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 AccountName = Annotated[str | None, typer.Option("--account", metavar="NAME", help="One account, also of an earlier session.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")]
 
@@ -73,7 +72,7 @@ def orders_text(page: Sequence[OrderLine], *, more: bool, filtered: bool) -> str
     rows = [
         (
             moment(o.decided_at),
-            str(o.order_id)[:8],
+            short(o.order_id),
             o.account_id,
             o.strategy_id,
             o.symbol,
@@ -87,7 +86,7 @@ def orders_text(page: Sequence[OrderLine], *, more: bool, filtered: bool) -> str
         for o in page
     ]
     last = f"older ones: --before {page[-1].order_id}; " if more else ""
-    return f"{table(head, rows, left=7)}\n{last}why an order was made: `fleet explain {str(page[0].order_id)[:8]}`"
+    return f"{table(head, rows, left=7)}\n{last}why an order was made: `fleet explain {short(page[0].order_id)}`"
 
 
 @account.command("status")
@@ -269,12 +268,11 @@ def strategy_status(
 
 def strategy_text(s: StrategyStanding) -> str:
     """One strategy."""
-    params = ", ".join(f"{name}={value:g}" for name, value in s.params.items())
     symbols = "every instrument" if s.symbols == ["*"] else " ".join(s.symbols)
     on = "on" if s.enabled else f"OFF: it emits nothing; back with `fleet strategies enable {s.strategy_id}`"
     lines = [
         f"strategy    {s.strategy_id}, {on}",
-        f"is          {s.class_name}({params}) on {s.timeframe} bars of {symbols}",
+        f"is          {called(s.class_name, s.params)} on {s.timeframe} bars of {symbols}",
         f"may use     {share(s.allocation)} of the equity of account {s.account}, per symbol at target 1",
         f"session     {s.signals:,} signals, {s.refused:,} refused, {s.orders:,} orders, {s.trades:,} trades",
         f"P&L         realised {change(s.realized_pnl)}, fees {money(s.fees)}",

@@ -1,11 +1,14 @@
 """Numbers, times and tables as an operator reads them: aligned, with thousands separators, market time in UTC."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 NONE: Final = "-"
+_SHORT: Final = 8
+"""Characters of an id or a fingerprint that people are shown."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
@@ -47,6 +50,16 @@ def share(value: float | None) -> str:
 def ratio(value: float | None) -> str:
     """Two decimals."""
     return NONE if value is None else f"{value:,.2f}"
+
+
+def short(id_: UUID | str) -> str:
+    """The beginning of an id or a fingerprint, which commands take in place of the whole."""
+    return str(id_)[:_SHORT] or NONE
+
+
+def called(name: str, params: Mapping[str, float]) -> str:
+    """A strategy with its parameters: `sma_cross(fast=5, slow=20)`."""
+    return f"{name}({', '.join(f'{key}={value:g}' for key, value in params.items())})"
 
 
 def moment(at: datetime) -> str:

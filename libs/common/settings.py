@@ -30,6 +30,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     config_dir: str = "config"
     release: str = "0.1.0"
 
+    def recordings(self) -> Path | None:
+        """The folder of recorded markets; None when MARKET_DATA_DIR is not set."""
+        return Path(self.market_data_dir) if self.market_data_dir else None
+
     def shown(self) -> dict[str, object]:
         """For /info: everything but secrets."""
         values = msgspec.to_builtins(self)

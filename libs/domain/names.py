@@ -1,10 +1,9 @@
-"""Names that people type: symbols, strategies, timeframes. One pattern each, checked where they enter the fleet."""
+"""Names that people type: symbols and timeframes, checked where they enter the fleet."""
 
 import re
 from typing import Final
 
 SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9./:\-]{0,31}")
-STRATEGY_ID: Final = re.compile(r"[a-z0-9_]{1,32}")
 
 TIMEFRAMES: Final[dict[str, int]] = {
     "1s": 1_000_000_000,

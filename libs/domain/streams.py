@@ -90,4 +90,3 @@ CHANNELS: Final = (
     RISK_ALERTS,
     CONTROL,
 )
-JOURNAL_STREAMS: Final = tuple(sorted({c.stream for c in CHANNELS if c.stream}))

@@ -92,8 +92,8 @@ def order_faults(rows: Rows, symbols: Sequence[str], name: str) -> Iterator[Faul
         return
     if len(steps) and steps.min() <= 0:
         for earlier in at[steps < 0].tolist():
-            expected = f"a time after {_utc(rows.start[earlier])} of row {rows.number[earlier]}"
-            yield Fault(int(rows.number[earlier + 1]), name, "out_of_order", expected, _utc(rows.start[earlier + 1]))
+            expected = f"a time after {iso(rows.start[earlier])} of row {rows.number[earlier]}"
+            yield Fault(int(rows.number[earlier + 1]), name, "out_of_order", expected, iso(rows.start[earlier + 1]))
         yield from _duplicates(rows, symbols, name)
 
 
@@ -105,11 +105,11 @@ def _duplicates(rows: Rows, symbols: Sequence[str], name: str) -> Iterator[Fault
     twice = (rows.code[first] == rows.code[again]) & (rows.start[first] == rows.start[again])
     for one, other in zip(first[twice].tolist(), again[twice].tolist(), strict=True):
         equal = all(column[one] == column[other] for column in rows.values.values())
-        expected = f"one bar of {symbols[rows.code[one]]} at {_utc(rows.start[one])}, which is in row {rows.number[one]}"
+        expected = f"one bar of {symbols[rows.code[one]]} at {iso(rows.start[one])}, which is in row {rows.number[one]}"
         yield Fault(int(rows.number[other]), name, "duplicate", expected, f"another with {'the same' if equal else 'other'} numbers")
     repeated = [start for start in numpy.unique(rows.start[first[twice]]) if is_repeated(int(start))]
     if repeated:
-        got = f"the hour of {_utc(repeated[0])} twice, as clocks show it that are set back"
+        got = f"the hour of {iso(repeated[0])} twice, as clocks show it that are set back"
         yield Fault(None, name, "local_time", "times in UTC", got)
 
 
@@ -138,11 +138,5 @@ def grid_faults(rows: Rows, timeframe: str, name: str) -> Iterator[Fault]:
     begins = numpy.concatenate(([True], (day[1:] != day[:-1]) | (rows.code[1:] != rows.code[:-1])))
     first = numpy.flatnonzero(begins)[numpy.cumsum(begins) - 1]
     for at in numpy.flatnonzero((rows.start - rows.start[first]) % TIMEFRAMES[timeframe]).tolist():
-        expected = f"whole bars of {timeframe} after {_utc(rows.start[first[at]])} of row {rows.number[first[at]]}"
-        yield Fault(int(rows.number[at]), name, "off_grid", expected, _utc(rows.start[at]))
-
-
-def _utc(ns: "int | numpy.int64") -> str:
-    seconds, rest = divmod(int(ns), 1_000_000_000)
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{f'.{rest:09}'.rstrip('0') if rest else ''}Z"
+        expected = f"whole bars of {timeframe} after {iso(rows.start[first[at]])} of row {rows.number[first[at]]}"
+        yield Fault(int(rows.number[at]), name, "off_grid", expected, iso(rows.start[at]))

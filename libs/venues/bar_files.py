@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from libs.domain.columns import Columns, data_fingerprint
+from libs.domain.columns import Columns
 from libs.domain.names import TIMEFRAMES, is_symbol
 from libs.venues.bar_cells import NUMBERS, SUFFIXES, SYMBOL, Table, read, read_by_line
 from libs.venues.bar_checks import Rows, grid_faults, numbers, order_faults, price_faults, timeframe_of, usual_distance
@@ -30,18 +30,17 @@ class FileBars(NamedTuple):
     bars: dict[str, Columns]  # in order of the symbols
     timeframe: str
     labels: list[Label]
-    fingerprint: str  # see data_fingerprint
 
 
-def read_bars(path: Path, symbol: str | None, timeframe: str | None, zone: None = None) -> FileBars:
+def read_bars(path: Path, symbol: str | None, timeframe: str | None) -> FileBars:
     """The bars of a .csv, .csv.gz or .parquet file with the columns timestamp, open, high, low, close and volume.
 
     `ts` and `date` do for `timestamp`; a column `symbol` tells several apart; others are ignored.
+    Times are UTC unless each says how far from it; those that say nothing are labelled.
 
     Args:
         symbol: of a file without a column `symbol`; None: the file's name in capitals if that is a symbol, else DATA.
         timeframe: of the bars; None: the least distance of neighbouring rows that is a timeframe.
-        zone: None, for times are UTC unless each says how far from it. Those that say nothing are labelled.
 
     Raises:
         BadData: the file cannot be read, or is no honest record of bars; every fault is named.
@@ -85,7 +84,7 @@ def _bars(path: Path, table: Table, symbol: str | None, timeframe: str | None) -
     bars, odd = _by_symbol(rows, symbols, length)
     if not moments.zoned and length != "1d":
         odd.insert(0, Label("", "no_zone", 1, len(table.rows), f"{table.time} names no zone and is read as UTC"))
-    return FileBars(bars, length, odd, data_fingerprint(bars))
+    return FileBars(bars, length, odd)
 
 
 def _by_symbol(rows: Rows, symbols: Sequence[str], timeframe: str) -> tuple[dict[str, Columns], list[Label]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from libs.venues.bar_faults import Fault
-from libs.venues.replay.timestamps import nanoseconds
+from libs.domain.times import nanoseconds
 
 if TYPE_CHECKING:
     import numpy

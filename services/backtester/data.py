@@ -16,7 +16,7 @@ from libs.venues.bar_files import read_bars
 from libs.venues.replay.catalog import named
 from libs.venues.replay.feed import ReplayFeed
 from libs.venues.replay.tape import recorded
-from libs.venues.replay.timestamps import nanoseconds
+from libs.domain.times import nanoseconds
 from services.backtester.spec import Spec
 
 _DAY_NS = TIMEFRAMES["1d"]

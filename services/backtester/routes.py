@@ -76,8 +76,8 @@ def spec_of(body: bytes, settings: Settings) -> Spec:
 def _check_place(data: str, settings: Settings) -> None:
     """Raises ValueError for a file that lies elsewhere than data do: over HTTP nobody reads arbitrary files."""
     folders = [Path(settings.state_dir).resolve() / "data"]
-    if settings.market_data_dir:
-        folders.append(Path(settings.market_data_dir).resolve())
+    if (recordings := settings.recordings()) is not None:
+        folders.append(recordings.resolve())
     path = Path(data)
     if not path.is_absolute() or not any(path.resolve().is_relative_to(folder) for folder in folders):
         raise ValueError(f"expected data to be the whole path of a file below {' or '.join(map(str, folders))}, got {data!r}")

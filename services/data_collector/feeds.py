@@ -23,6 +23,6 @@ def chosen(settings: CollectorSettings) -> MarketDataFeed:
     from libs.venues.replay.feed import ReplayFeed
 
     try:
-        return ReplayFeed(named(name), Path(settings.market_data_dir) if settings.market_data_dir else None)
+        return ReplayFeed(named(name), settings.recordings())
     except (ValueError, DataNotFound) as error:
         raise ConfigError(f"FEED={settings.feed}: {error}") from error

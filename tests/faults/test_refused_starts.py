@@ -52,7 +52,12 @@ def refusal(tmp_path: Path, *arguments: str, **environment: str) -> str:
         ("risk", "value = 25000", "value = inf", "line 6: Expected `float` <= 1000000000000000.0 (value = inf)"),
         ("risk", 'unit = "currency"', 'unit = "dollars"', "line 7: Invalid enum value 'dollars'"),
         ("strategies", "allocation = 0.15", "allocation = 15", "line 21: Expected `float` <= 1.0 (allocation = 15)"),
-        ("strategies", 'class = "sma_cross"', 'class = "sma_corss"', "line 6: no strategy class 'sma_corss'; there are: sma_cross"),
+        (
+            "strategies",
+            'class = "sma_cross"',
+            'class = "sma_corss"',
+            "line 6: no strategy class 'sma_corss'; there are: breakout, fusion, ",
+        ),
         ("strategies", "slow = 20", "slwo = 20", "line 11: sma_cross has no parameter 'slwo'; it has: fast, slow"),
         (
             "strategies",

@@ -284,7 +284,7 @@ async def test_a_strategy_tells_what_it_did_and_last_wanted(database: Database) 
 
 
 async def test_a_story_has_every_stage_of_an_order(database: Database) -> None:
-    story = await stories.order_story(database, SELL)
+    story = await stories.signal_story(database, EXIT.signal_id)
     assert story is not None
     assert (story.signal.previous_target, story.signal.target) == (1.0, 0.0)
     assert story.bar is not None
@@ -297,18 +297,12 @@ async def test_a_story_has_every_stage_of_an_order(database: Database) -> None:
 
 
 async def test_the_equity_a_decision_counted_on_is_made_again_from_the_ledger(database: Database) -> None:
-    entry, exit_ = await stories.order_story(database, BUY), await stories.signal_story(database, EXIT.signal_id)
+    entry, exit_ = [await stories.signal_story(database, signal.signal_id) for signal in (ENTRY, EXIT)]
     assert entry is not None
     assert exit_ is not None
     assert entry.orders[0].worth == stories.Worth(held=D(0), equity=D(100_000))
     marked_at = D(101) * 110  # 101 is the newest close known when the exit was decided
     assert exit_.orders[0].worth.equity == D(100_000) - 10_005 - 1_000 - 2 + marked_at
-
-
-async def test_an_order_is_found_by_its_client_order_id(database: Database) -> None:
-    assert await stories.order_story(database, client_order_id("TEST", BUY, 2)) == await stories.order_story(database, BUY)
-    assert await stories.order_story(database, "nothing of ours") is None
-    assert await stories.order_story(database, UUID(int=1)) is None
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
+from libs.domain.times import nanoseconds
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, expires_at
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Terms, View
-from libs.venues.replay.timestamps import nanoseconds
 from tests.factories import NOON, SECOND, a_limit, a_signal, a_view, an_open_order, the_limits
 
 BOOK = ("fast", "ALFA")

@@ -1,8 +1,6 @@
 """Bars from a person's file: what is read, what is refused and in which words, what is labelled."""
 
 import gzip
-import hashlib
-import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -15,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.domain.columns import Columns, data_fingerprint
+from libs.domain.columns import Columns
 from libs.domain.names import TIMEFRAMES
+from libs.domain.times import nanoseconds
 from libs.venues.bar_files import BadData, Fault, FileBars, Label, read_bars
 from libs.venues.bar_times import times
 from libs.venues.clock_changes import is_repeated, is_skipped
-from libs.venues.replay.timestamps import nanoseconds
 
 SECOND = 1_000_000_000
 HOUR = TIMEFRAMES["1h"]
@@ -449,11 +447,3 @@ def test_clock_changes_are_those_of_the_zones(zone: str) -> None:
             assert is_skipped(int(wall.timestamp() + 3600) * SECOND)
         else:
             assert is_repeated(int(wall.timestamp()) * SECOND)
-
-
-def test_a_fingerprint_is_that_of_the_little_endian_columns_in_order_of_symbols() -> None:
-    a = Columns([1], [1.0], [2.0], [0.5], [1.5], [3.0])
-    b = Columns([2, 3], [1.0, 2.0], [2.0, 3.0], [0.5, 0.25], [1.5, 2.5], [3.0, 0.0])
-    raw = struct.pack("<q5d", 1, 1, 2, 0.5, 1.5, 3) + struct.pack("<2q10d", 2, 3, 1, 2, 2, 3, 0.5, 0.25, 1.5, 2.5, 3, 0)
-    assert data_fingerprint({"B": b, "A": a}) == hashlib.blake2b(raw, digest_size=16).hexdigest()
-    assert data_fingerprint({"A": a, "B": b._replace(volume=[3.0, 1.0])}) != data_fingerprint({"A": a, "B": b})

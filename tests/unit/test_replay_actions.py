@@ -7,9 +7,9 @@ import pytest
 
 from libs.domain.actions import CorporateAction
 from libs.domain.instruments import Instrument
+from libs.domain.times import nanoseconds
 from libs.venues.replay.actions import ratio, recorded_actions
 from libs.venues.replay.dataset import DataNotFound, DataSet, Recording
-from libs.venues.replay.timestamps import nanoseconds
 
 D = Decimal
 EVENTS = "symbol,last_date_before_ex,type,value,reference_price"

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from libs.domain.instruments import Calendar, Instrument
 from libs.domain.market import BadRow, Bar, MarketEvent, Quote, QuoteBar, TradeTick
+from libs.domain.times import nanoseconds
 from libs.quant.market_checks import Checker
 from libs.venues.feed import FeedStep, MarketDataFeed
 from libs.venues.replay.best import Best, BestQuote
@@ -28,7 +29,6 @@ from libs.venues.replay.dataset import COLUMNS, DataNotFound, DataSet, Layout, R
 from libs.venues.replay.feed import ReplayFeed
 from libs.venues.replay.sets.crypto import CRYPTO
 from libs.venues.replay.sets.equities import EQUITIES
-from libs.venues.replay.timestamps import nanoseconds
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

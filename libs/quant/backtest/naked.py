@@ -5,23 +5,23 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
-from libs.domain.identity import client_order_id, order_id
+import msgspec
+
 from libs.domain.instruments import Instrument
 from libs.domain.messages import Signal
 from libs.domain.orders import Order, Side
 from libs.quant.backtest.setup import Entry
-from libs.quant.risk.assess import Verdict, desired_lots, within_band
+from libs.quant.risk.assess import Verdict, desired_lots, order_of, within_band
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg, View
 from libs.quant.sizing import to_ticks
 
 FOREVER: Final = 2**63 - 1
-_NO_LIMITS: Final = Limits(())
 
 
 def judge(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
-    """As `assess`, with sizing only: whatever the target asks for is approved."""
-    desired = desired_lots(signal, view, _NO_LIMITS)
+    """As `assess`, with sizing only: whatever the target asks for within the limits of size is approved."""
+    desired = desired_lots(signal, view, limits)
     held = view.positions.get((signal.strategy_id, signal.symbol), 0)
     open_orders = view.book_orders(signal.strategy_id, signal.symbol)
     if held + sum(order.signed for order in open_orders) == desired:
@@ -44,35 +44,17 @@ def naked_order(entry: Entry) -> Callable[..., Order]:
 
 def _order(entry: Entry, leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
     """An order of the kind asked for, that lives until it is filled or its book's next order takes its place."""
-    signal = leg.signal
-    id_ = order_id(signal.signal_id, leg.n)
-    worse = 1 if leg.side == "buy" else -1
+    reference, worse = leg.signal.reference_price, 1 if leg.side == "buy" else -1
     stop = limit = None
     if entry.kind == "limit":
-        limit = _price(signal.reference_price, -worse * entry.offset_bps, leg.instrument)
+        limit = _price(reference, -worse * entry.offset_bps, leg.instrument)
     elif entry.kind in ("stop", "stop_limit"):
-        stop = _price(signal.reference_price, worse * entry.offset_bps, leg.instrument)
+        stop = _price(reference, worse * entry.offset_bps, leg.instrument)
     if entry.kind == "stop_limit":
-        limit = _price(signal.reference_price, worse * (entry.offset_bps + entry.limit_bps), leg.instrument)
-    return Order(
-        order_id=id_,
-        client_order_id=client_order_id(fleet_tag, id_, 1),
-        account_id=signal.account_id,
-        venue=venue,
-        session_id=signal.session_id,
-        strategy_id=signal.strategy_id,
-        symbol=signal.symbol,
-        signal_id=signal.signal_id,
-        leg=leg.n,
-        side=leg.side,
-        order_type=entry.kind,
-        quantity=leg.instrument.quantity(leg.lots),
-        price=limit,
-        time_in_force="GTC",
-        decided_at=signal.decided_at,
-        valid_until=signal.valid_until,
-        expires_at=FOREVER,
-        stop_price=stop,
+        limit = _price(reference, worse * (entry.offset_bps + entry.limit_bps), leg.instrument)
+    ordered = order_of(leg, fleet_tag=fleet_tag, venue=venue, grace_ns=grace_ns)
+    return msgspec.structs.replace(
+        ordered, order_type=entry.kind, price=limit, stop_price=stop, time_in_force="GTC", expires_at=FOREVER
     )
 
 

@@ -12,7 +12,6 @@ from uuid import UUID
 import msgspec
 
 from libs.common.database import Database, Rejected
-from libs.domain.identity import order_of_client_id
 from libs.domain.names import TIMEFRAMES
 
 
@@ -261,20 +260,6 @@ _STORY: LiteralString = (
     " lateral (select coalesce(i.multiplier, 1) as multiplier, coalesce(i.lot, 1) as lot) j where s.signal_id = %(signal)s::uuid"
 )
 _decode: Final = msgspec.json.Decoder(Story).decode
-
-
-async def order_story(database: Database, order: UUID | str) -> Story | None:
-    """The story of the signal that an order is of; None when there is no such order.
-
-    Args:
-        order: its id, or the client order id of any of its attempts.
-    """
-    try:
-        order_id = order if isinstance(order, UUID) else order_of_client_id(order)
-    except ValueError:
-        return None
-    rows = await database.fetch("select signal_id from orders where id = %s", (order_id,))
-    return await signal_story(database, rows[0][0]) if rows else None
 
 
 async def signal_story(database: Database, signal_id: UUID) -> Story | None:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from libs.domain.actions import CorporateAction
 from libs.quant.calendars import next_open
 from libs.venues.replay.dataset import DataNotFound, DataSet
-from libs.venues.replay.timestamps import nanoseconds
+from libs.domain.times import nanoseconds
 
 FOLDER: Final = "equities"
 _EVENTS: Final = Path(FOLDER, "corporate_actions", "events_derived.csv")

@@ -6,7 +6,7 @@ from typing import Final
 
 from libs.domain.instruments import Instrument
 from libs.venues.replay.dataset import DataSet, Recording
-from libs.venues.replay.timestamps import nanoseconds
+from libs.domain.times import nanoseconds
 
 
 def _future(symbol: str, tick: str, multiplier: int) -> Instrument:
