@@ -64,7 +64,9 @@ def _line(b: Backtest) -> tuple[str, ...]:
     strategy = b.spec.get("strategy") or "+".join(s["id"] for s in b.spec.get("strategies", []))
     data = b.spec.get("data") or b.spec.get("replay") or " ".join(b.spec.get("symbols", []))
     r = b.result
-    figures = (NONE,) * 4 if r is None else (f"{r['total_return']:+.2%}", f"{r['max_drawdown']:.2%}", ratio(r["sharpe"]), f"{r['trades']:,}")
+    figures = (NONE,) * 4
+    if r is not None:
+        figures = (f"{r['total_return']:+.2%}", f"{r['max_drawdown']:.2%}", ratio(r["sharpe"]), f"{r['trades']:,}")
     return (short(b.id), moment(b.created_at)[:19], b.state, strategy, data[-40:], *figures, short(b.fingerprint))
 
 

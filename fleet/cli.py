@@ -10,8 +10,8 @@ from fleet.operating import OK, REFUSED, Answer, Hands, Json, ask
 from fleet.plan import Options
 from libs.store import control
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs and operates the Tradewinds fleet.")
-strategies = typer.Typer(no_args_is_help=True, help="List strategies, look at one, switch them on and off.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs and operates the Tradewinds fleet, and backtests its strategies.")
+strategies = typer.Typer(no_args_is_help=True, help="List strategies, look at one, check one, switch them on and off.")
 risk = typer.Typer(no_args_is_help=True, help="Stop trading at once, and allow it again.")
 app.add_typer(strategies, name="strategies")
 app.add_typer(risk, name="risk")
@@ -36,7 +36,7 @@ def main() -> None:
 def run_command(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long (host time, once all are ready).")] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout; events go to stderr.")] = False,
-    replay: Annotated[str | None, typer.Option(metavar="NAME", help="Play a recorded market: equities or crypto.")] = None,
+    replay: Annotated[str | None, typer.Option(metavar="NAME", help="Play one of docs/recorded-markets.md: equities, crypto, ...")] = None,
     speed: Annotated[float, typer.Option(min=0, max=1e6, help="Market seconds per second; 0: the market's own.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic market.")] = 1,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Go on only when every service has done its part.")] = False,

@@ -1,5 +1,6 @@
 """Corporate actions: what changes the meaning of a price from one session to the next."""
 
+from collections.abc import Container, Iterable
 from decimal import Decimal
 from typing import Literal
 
@@ -24,3 +25,9 @@ class CorporateAction(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     def key(self) -> str:
         """The one name of it: what is booked under it is booked once."""
         return f"{self.kind}:{self.symbol}:{self.effective}"
+
+
+def happening(actions: Iterable[CorporateAction], since: int, symbols: Container[str]) -> list[CorporateAction]:
+    """Those that a timeline of these symbols meets: what was effective when it began is in its prices already, and other
+    timelines of the same venue have other symbols."""
+    return [a for a in actions if a.effective > since and a.symbol in symbols and (a.new_symbol or a.symbol) in symbols]

@@ -27,9 +27,9 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from libs.domain.instruments import Calendar
+from libs.domain.times import SECOND
 from libs.quant import calendar_exceptions
 
-SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 DAY: Final = 24 * 3600 * SECOND
 

@@ -23,17 +23,17 @@ async def acknowledged(database: Database, session_id: str, phase: str) -> Mappi
 
 
 async def at_rest(database: Database, session_id: str) -> bool:
-    """Whether every order-path cursor is at its stream's end and no order or signal is on its way.
+    """Whether every order-path cursor is at its stream's end and no order, cancel or signal is on its way.
 
     A signal that waits for its book's open orders to end at the venue is at rest: a later step ends them.
     """
     rows = await database.fetch(
         "select not exists (select from accounts a join cursors c on c.consumer in ('risk:' || a.account_id, 'executor:' || a.account_id)"
         " join journal_counters j on j.stream = c.stream where a.session_id = %s and c.no < j.last_no)"
-        " and not exists (select from orders where session_id = %s and status in ('APPROVED', 'SUBMITTING'))"
+        " and not exists (select from orders where session_id = %s and status in ('APPROVED', 'SUBMITTING', 'PENDING_CANCEL'))"
         " and not exists (select from risk_assessments r where r.session_id = %s and r.verdict = 'WAITING' and not exists"
         " (select from orders o where o.account_id = r.account_id and o.strategy_id = r.strategy_id and o.symbol = r.symbol"
-        " and o.status in ('SUBMITTING', 'UNKNOWN', 'ACKED', 'PARTIAL', 'PENDING_CANCEL', 'CANCEL_UNKNOWN')))",
+        " and o.status in ('UNKNOWN', 'ACKED', 'PARTIAL', 'CANCEL_UNKNOWN')))",
         (session_id, session_id, session_id),
     )
     return bool(rows[0][0])

@@ -1,11 +1,11 @@
 """What must hold for bars that are to be believed: numbers, prices in their places, and times in order and on a grid."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from math import nan
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from libs.domain.names import TIMEFRAMES
+from libs.domain.times import iso
 from libs.venues.bar_faults import Fault
 from libs.venues.clock_changes import is_repeated
 
@@ -92,8 +92,8 @@ def order_faults(rows: Rows, symbols: Sequence[str], name: str) -> Iterator[Faul
         return
     if len(steps) and steps.min() <= 0:
         for earlier in at[steps < 0].tolist():
-            expected = f"a time after {iso(rows.start[earlier])} of row {rows.number[earlier]}"
-            yield Fault(int(rows.number[earlier + 1]), name, "out_of_order", expected, iso(rows.start[earlier + 1]))
+            expected = f"a time after {iso(int(rows.start[earlier]))} of row {rows.number[earlier]}"
+            yield Fault(int(rows.number[earlier + 1]), name, "out_of_order", expected, iso(int(rows.start[earlier + 1])))
         yield from _duplicates(rows, symbols, name)
 
 
@@ -105,11 +105,11 @@ def _duplicates(rows: Rows, symbols: Sequence[str], name: str) -> Iterator[Fault
     twice = (rows.code[first] == rows.code[again]) & (rows.start[first] == rows.start[again])
     for one, other in zip(first[twice].tolist(), again[twice].tolist(), strict=True):
         equal = all(column[one] == column[other] for column in rows.values.values())
-        expected = f"one bar of {symbols[rows.code[one]]} at {iso(rows.start[one])}, which is in row {rows.number[one]}"
+        expected = f"one bar of {symbols[rows.code[one]]} at {iso(int(rows.start[one]))}, which is in row {rows.number[one]}"
         yield Fault(int(rows.number[other]), name, "duplicate", expected, f"another with {'the same' if equal else 'other'} numbers")
     repeated = [start for start in numpy.unique(rows.start[first[twice]]) if is_repeated(int(start))]
     if repeated:
-        got = f"the hour of {iso(repeated[0])} twice, as clocks show it that are set back"
+        got = f"the hour of {iso(int(repeated[0]))} twice, as clocks show it that are set back"
         yield Fault(None, name, "local_time", "times in UTC", got)
 
 
@@ -138,5 +138,5 @@ def grid_faults(rows: Rows, timeframe: str, name: str) -> Iterator[Fault]:
     begins = numpy.concatenate(([True], (day[1:] != day[:-1]) | (rows.code[1:] != rows.code[:-1])))
     first = numpy.flatnonzero(begins)[numpy.cumsum(begins) - 1]
     for at in numpy.flatnonzero((rows.start - rows.start[first]) % TIMEFRAMES[timeframe]).tolist():
-        expected = f"whole bars of {timeframe} after {iso(rows.start[first[at]])} of row {rows.number[first[at]]}"
-        yield Fault(int(rows.number[at]), name, "off_grid", expected, iso(rows.start[at]))
+        expected = f"whole bars of {timeframe} after {iso(int(rows.start[first[at]]))} of row {rows.number[first[at]]}"
+        yield Fault(int(rows.number[at]), name, "off_grid", expected, iso(int(rows.start[at])))

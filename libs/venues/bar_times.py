@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from libs.domain.times import NS_PER, nanoseconds
 from libs.venues.bar_faults import Fault
-from libs.domain.times import nanoseconds
 
 if TYPE_CHECKING:
     import numpy
@@ -17,7 +17,6 @@ _ISO: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:(?P<between>[T ])\d{2}:\d{2}(?P<seconds>:\d{2}(?:\.(?P<decimals>\d{1,9}))?)?(?P<zone>Z|[+-]\d{2}:?\d{2})?)?",
     re.ASCII,
 )
-_UNITS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _EARLIEST: Final = 100_000_000 * 1_000_000_000
 """1973-03-03: since then the units of a count since 1970 can be told apart by its size."""
 _LATEST: Final = 2**63 - 1
@@ -79,11 +78,11 @@ def _uniform(column: "pyarrow.ChunkedArray") -> Times | None:
     if way is None or not all(_alike(chunk, first, way) for chunk in column.chunks):
         return None
     try:
-        if way.layout in _UNITS:
+        if way.layout in NS_PER:
             counts = column.cast(pyarrow.int64()).to_numpy()
             if {_unit(int(counts.min())), _unit(int(counts.max()))} != {way.layout}:
                 return None
-            ns = counts * _UNITS[way.layout]
+            ns = counts * NS_PER[way.layout]
         else:
             ns = column.cast(pyarrow.timestamp("ns", "UTC" if way.zone else None)).cast(pyarrow.int64()).to_numpy()
     except pyarrow.ArrowInvalid:
@@ -149,12 +148,12 @@ def _way(text: str) -> _Way | None:
 
 def _unit(count: int) -> str | None:
     """The unit in which `count` since 1970 is a plausible time; None when it is in none."""
-    return next((unit for unit, per_unit in _UNITS.items() if _EARLIEST <= count * per_unit <= _LATEST), None)
+    return next((unit for unit, per_unit in NS_PER.items() if _EARLIEST <= count * per_unit <= _LATEST), None)
 
 
 def _moment(text: str, way: _Way) -> int | None:
-    if way.layout in _UNITS:
-        return int(text) * _UNITS[way.layout]
+    if way.layout in NS_PER:
+        return int(text) * NS_PER[way.layout]
     try:
         moment = nanoseconds(text)
     except ValueError:
@@ -163,4 +162,4 @@ def _moment(text: str, way: _Way) -> int | None:
 
 
 def _says_zone(way: _Way) -> bool:
-    return bool(way.zone) or way.layout == "date" or way.layout in _UNITS
+    return bool(way.zone) or way.layout == "date" or way.layout in NS_PER

@@ -10,13 +10,13 @@ from libs.common.database import Database
 from libs.domain.columns import Columns
 from libs.domain.instruments import Instrument
 from libs.domain.names import TIMEFRAMES
+from libs.domain.times import nanoseconds
 from libs.quant.backtest.tape import Tape
 from libs.store import actions, market, sessions
 from libs.venues.bar_files import read_bars
 from libs.venues.replay.catalog import named
 from libs.venues.replay.feed import ReplayFeed
 from libs.venues.replay.tape import recorded
-from libs.domain.times import nanoseconds
 from services.backtester.spec import Spec
 
 _DAY_NS = TIMEFRAMES["1d"]

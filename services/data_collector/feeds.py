@@ -1,7 +1,5 @@
 """The feed that the operator asked for."""
 
-from pathlib import Path
-
 from libs.common.settings import ConfigError
 from libs.venues.feed import MarketDataFeed
 from libs.venues.synthetic.feed import SyntheticFeed

@@ -25,7 +25,7 @@ from libs.domain.states import StoredState
 from libs.domain.streams import CONTROL, SIGNALS
 from libs.quant.adjustments import Adjustments
 from libs.quant.folds.assembly import assembled
-from libs.quant.folds.fold import Fold, Playing, StrategyFault
+from libs.quant.folds.fold import PANEL, Fold, Playing, StrategyFault
 from libs.store import actions, lockstep, market, sessions, strategies
 from libs.store.market import BarEvent
 from libs.store.market_reader import Closing, MarketReader
@@ -206,10 +206,14 @@ class Engine:
             log.info("not run on %s: %s", current.feed, reason)
         self.folds = found.folds
         stored = {(s.strategy_id, s.symbol): s for s in await strategies.states(self._database, current.session_id)}
+        newest: defaultdict[tuple[str, bool], int] = defaultdict(int)  # bar, by strategy and whether it was a panel then
+        for (strategy_id, symbol), state in stored.items():
+            newest[strategy_id, symbol == PANEL] = max(newest[strategy_id, symbol == PANEL], state.bar_time)
         for fold in self.folds:
-            state = stored.get((fold.strategy_id, fold.symbol))
-            if state is not None and not fold.restore(state):
-                log.info("strategy %s on %s has new parameters and starts afresh", fold.strategy_id, fold.symbol)
+            fold.spoken_to(newest[fold.strategy_id, fold.symbol != PANEL])
+            found_state = stored.get((fold.strategy_id, fold.symbol))
+            if found_state is not None and not fold.restore(found_state):
+                log.info("strategy %s on %s is not what it was and starts afresh", fold.strategy_id, fold.symbol)
         by_timeframe: defaultdict[str, list[Fold]] = defaultdict(list)
         for fold in self.folds:
             by_timeframe[fold.timeframe].append(fold)

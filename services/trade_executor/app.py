@@ -14,7 +14,7 @@ from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
-from libs.domain.actions import CorporateAction
+from libs.domain.actions import CorporateAction, happening
 from libs.domain.configuration import PaperConfig, SystemConfig
 from libs.domain.instruments import Instrument
 from libs.domain.market import Quote, TradeTick
@@ -303,9 +303,8 @@ class AccountDesk:
 
 
 def within(session: Session, found: Sequence[CorporateAction]) -> list[CorporateAction]:
-    """The corporate actions that the session plays: other sessions of the same venue have other symbols and times."""
-    traded = session.fills["on"]
-    return [a for a in found if a.effective > session.start_time and {a.symbol, a.new_symbol or a.symbol} <= traded.keys()]
+    """The corporate actions that the session plays."""
+    return happening(found, session.start_time, session.fills["on"])
 
 
 def _first(error: BaseException) -> BaseException:

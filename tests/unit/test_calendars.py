@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from fleet import calendar_table
 from libs.domain.instruments import Calendar
+from libs.domain.times import SECOND
 from libs.quant.calendar_exceptions import UNTIL
-from libs.quant.calendars import DAY, SECOND, Session, close_of, is_open, known_to, next_open, overlaps, session_of, sessions
+from libs.quant.calendars import DAY, Session, close_of, is_open, known_to, next_open, overlaps, session_of, sessions
 
 CALENDARS = st.sampled_from(get_args(Calendar))
 MOMENTS = st.integers(min_value=-4_000_000_000 * SECOND, max_value=4_000_000_000 * SECOND)  # 1843 to 2096

@@ -53,9 +53,7 @@ def _order(entry: Entry, leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int)
     if entry.kind == "stop_limit":
         limit = _price(reference, worse * (entry.offset_bps + entry.limit_bps), leg.instrument)
     ordered = order_of(leg, fleet_tag=fleet_tag, venue=venue, grace_ns=grace_ns)
-    return msgspec.structs.replace(
-        ordered, order_type=entry.kind, price=limit, stop_price=stop, time_in_force="GTC", expires_at=FOREVER
-    )
+    return msgspec.structs.replace(ordered, order_type=entry.kind, price=limit, stop_price=stop, time_in_force="GTC", expires_at=FOREVER)
 
 
 def _price(reference: float, bps: float, instrument: Instrument) -> Decimal:

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from libs.domain.actions import happening
 from libs.domain.booking import book, book_action, joined
 from libs.domain.books import Position
 from libs.domain.ledger import Entry, deposit_entries
@@ -96,7 +97,8 @@ class Desk:
             types=_ALL_TYPES,
             on_credit=on_credit,
         )
-        self._venue = Venue(Book(), rules, tape.actions)
+        actions = happening(tape.actions, tape.since, tape.fill_on)
+        self._venue = Venue(Book(), rules, actions)
         self._venue.applied([Opened(account_id=setup.account_id, deposit={setup.base_currency: setup.deposit})])
         self._cash: dict[str, Decimal] = {}
         self._lots: dict[tuple[str, str], int] = {}  # by (strategy, symbol), where anything is held
@@ -105,7 +107,7 @@ class Desk:
         self._ordered: deque[tuple[int, str]] = deque()  # (decided at, strategy) of orders, for the rate control
         self._terms = {config.id: terms_of(config) for config in setup.strategies}
         self._book_lines(deposit_entries(UUID(int=0), setup.base_currency, setup.deposit))
-        self._action_times = deque(sorted(a.effective for a in tape.actions if a.effective > tape.since))
+        self._action_times = deque(sorted(action.effective for action in actions))
         played.balances.append(Balance(tape.since, float(setup.deposit), {}))
 
     # --- the market

@@ -22,13 +22,12 @@ from libs.domain.market import Bar
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
 from libs.domain.states import StoredState
-from libs.domain.times import iso
+from libs.domain.times import SECOND, iso
 from libs.quant.adjustments import Adjustments
 from libs.quant.folds.contract import BarView, PanelView
 from libs.quant.folds.registry import configured
 from libs.quant.sizing_rule import Volatility, observe, scale, sizing
 
-SECOND: Final = 1_000_000_000
 PANEL: Final = "*"
 """What a panel's state is stored under in place of a symbol."""
 
@@ -94,15 +93,30 @@ class Fold:
         return self.strategy.init(self.params, len(self.symbols)) if self.strategy.panel else self.strategy.init(self.params)
 
     def restore(self, stored: StoredState) -> bool:
-        """Takes a stored state up; False when it is of other parameters: these start afresh and speak of later bars."""
-        if stored.fingerprint != self.fingerprint:
-            self._spoken_to = stored.bar_time
+        """Takes a stored state up; False when it is of something else: other parameters, another form of the strategy's
+        state. The fold then starts afresh and speaks of later bars."""
+        kept = self._kept(stored)
+        if kept is None:
+            self.spoken_to(stored.bar_time)
             return False
-        self._state, targets, volatility = self._decode(stored.state)
+        self._state, targets, volatility = kept
         self._last = dict(zip(self.symbols, targets, strict=True))
         self._volatility = dict(zip(self._volatility, volatility, strict=True))
         self.bar_time = stored.bar_time
         return True
+
+    def _kept(self, stored: StoredState) -> Any:
+        """What a stored state holds; None when it is none of this fold."""
+        if stored.fingerprint != self.fingerprint:
+            return None
+        try:
+            return self._decode(stored.state)
+        except msgspec.MsgspecError:
+            return None
+
+    def spoken_to(self, bar_time: int) -> None:
+        """Its strategy may have spoken of the bar that starts then, and of those before, in another form."""
+        self._spoken_to = max(self._spoken_to, bar_time)
 
     def stored(self) -> StoredState:
         """The state as it is now, copied."""

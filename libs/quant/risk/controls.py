@@ -9,10 +9,10 @@ from typing import Final
 
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
+from libs.domain.times import SECOND
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg, Refusal, View
 
-SECOND: Final = 1_000_000_000
 AHEAD: Final = SECOND  # a signal may be this far in the future, market time
 
 SignalControl = Callable[[Signal, View, Limits], Refusal | None]

@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from libs.domain.actions import CorporateAction
+from libs.domain.times import nanoseconds
 from libs.quant.calendars import next_open
 from libs.venues.replay.dataset import DataNotFound, DataSet
-from libs.domain.times import nanoseconds
 
 FOLDER: Final = "equities"
 _EVENTS: Final = Path(FOLDER, "corporate_actions", "events_derived.csv")

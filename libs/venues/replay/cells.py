@@ -6,10 +6,10 @@ from math import isfinite
 from typing import Final
 
 from libs.domain.instruments import Calendar
+from libs.domain.times import nanoseconds
 from libs.quant.calendars import DAY, sessions
 from libs.venues.replay.dataset import COLUMNS, Recording
 from libs.venues.replay.files import Cell, Row
-from libs.domain.times import nanoseconds
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _SIDES: Final = (slice(0, 4), slice(5, 9))  # prices of the bid and of the ask in a row of quote bars

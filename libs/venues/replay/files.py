@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from libs.domain.times import NS_PER
 from libs.venues.replay.dataset import DataNotFound
 
 if TYPE_CHECKING:
@@ -63,16 +64,13 @@ def _parquet(file: Path, columns: Sequence[str]) -> Iterator[Row]:
         raise DataNotFound(f"{file} cannot be read as Parquet: {error}") from error
 
 
-_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
-
-
 def _cells(column: "pyarrow.Array") -> list[Cell]:
     """Python values of a column; times as exact nanoseconds, which datetime could not hold."""
     import pyarrow
 
     if not pyarrow.types.is_timestamp(column.type):
         return column.to_pylist()  # type: ignore[no-any-return]
-    per_unit = _PER_UNIT[column.type.unit]
+    per_unit = NS_PER[column.type.unit]
     return [None if count is None else count * per_unit for count in column.cast(pyarrow.int64()).to_pylist()]
 
 

@@ -4,9 +4,9 @@ from decimal import Decimal
 from typing import Final
 
 from libs.domain.instruments import Instrument
+from libs.domain.times import nanoseconds
 from libs.venues.replay.dataset import DataSet, Recording
 from libs.venues.replay.sets.files import daily, quotes_and_trades, trade_bars
-from libs.domain.times import nanoseconds
 
 
 def _coin(symbol: str, venue: str, tick: str) -> Instrument:

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Final
 
 from libs.domain.instruments import Instrument
-from libs.venues.replay.dataset import DataSet, Recording
 from libs.domain.times import nanoseconds
+from libs.venues.replay.dataset import DataSet, Recording
 
 _MILLION: Final = 1_000_000.0  # units of the base currency: what dealers quote for
 _GOLD_BARS: Final = 2_000.0  # ounces

@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Final
 
 from libs.domain.instruments import Instrument
-from libs.venues.replay.dataset import DataSet, Recording
 from libs.domain.times import nanoseconds
+from libs.venues.replay.dataset import DataSet, Recording
 
 
 def _future(symbol: str, tick: str, multiplier: int) -> Instrument:
