@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple, TypeVar
 
 from libs.domain.stories import Cause, Difference, MadeTrade, OrderKey, PlacedOrder, SaidSignal, SignalKey, Story, TradeKey
+from libs.domain.times import iso
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -72,7 +73,8 @@ def _text(value: object) -> str:
     if value is None:
         return "nothing"
     if hasattr(value, "_asdict"):
-        return " ".join(f"{name}={_text(part)}" for name, part in value._asdict().items() if part is not None)
+        parts = ((name, iso(part) if name.endswith("_at") else _text(part)) for name, part in value._asdict().items() if part is not None)
+        return " ".join(f"{name}={part}" for name, part in parts)
     return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
 

@@ -1,6 +1,6 @@
 """Who trades in a backtest, with what, and at which terms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -53,7 +53,3 @@ class Setup:
     exits: Exits = Exits()
     orders_on_last_bar: bool = False  # a live session cannot know that a bar is its last; a report of a finished one should
     killed: frozenset[tuple[str, str]] = frozenset()
-
-
-Ledger = Mapping[tuple[str, str, str], Decimal]
-"""Balance by (strategy, ledger account, commodity)."""
