@@ -82,6 +82,7 @@ _SIGNAL_JSON: LiteralString = (
     " ns_of(s.decided_at), s.target, s.confidence, s.scale, s.reference_price, ns_of(s.valid_until), s.reason, s.triggered_ns)"
 )
 
+# `now` is asked for as a value, not joined: with a join Postgres reads all orders there are, and every partition of bars.
 _READ: LiteralString = (
     "with clock as (select greatest(%(now)s, market_time) as now from sessions where session_id = %(session)s),"
     " queue as (select j.no, j.key from journal j where j.stream = 'signals' and j.no > %(cursor)s order by j.no limit %(limit)s),"
@@ -91,10 +92,10 @@ _READ: LiteralString = (
     " join signals s using (signal_id) where r.account_id = %(account)s and r.verdict = 'WAITING'),"
     " wanted as (select symbol from held union select symbol from fresh where symbol is not null union select symbol from waiting"
     " union select symbol from orders where account_id = %(account)s and status = any(%(open)s)),"
-    " marks as (select w.symbol, m.close_price, m.timestamp from clock, wanted w cross join lateral (select close_price, timestamp"
+    " marks as (select w.symbol, m.close_price, m.timestamp from wanted w cross join lateral (select close_price, timestamp"
     " from market_ohlcv b"
     " where b.venue = %(venue)s and b.symbol = w.symbol and b.timeframe = %(timeframe)s and b.close_price is not null"
-    " and b.timestamp <= at_ns(clock.now - %(late)s) order by b.timestamp desc limit 1) m)"
+    " and b.timestamp <= at_ns((select now from clock) - %(late)s) order by b.timestamp desc limit 1) m)"
     " select json_build_object("
     "'queued', (select coalesce(json_agg(json_build_array(s.no, case when s.signal_id is null then null else "
     + _SIGNAL_JSON
@@ -112,7 +113,8 @@ _READ: LiteralString = (
     "'marks', (select coalesce(json_agg(json_build_array(symbol, close_price, ns_of(timestamp))), '[]') from marks),"
     "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
     "'ordered', (select coalesce(json_agg(json_build_array(strategy_id, n)), '[]') from (select strategy_id, count(*) as n from orders"
-    " , clock where account_id = %(account)s and decided_at > at_ns(now - 60000000000) and decided_at <= at_ns(now) group by 1) o))::text"
+    " where account_id = %(account)s and decided_at > at_ns((select now from clock) - 60000000000)"
+    " and decided_at <= at_ns((select now from clock)) group by 1) o))::text"
 )
 
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
