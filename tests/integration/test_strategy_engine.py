@@ -303,6 +303,21 @@ async def test_changed_parameters_start_afresh_and_speak_of_what_comes(database:
     assert await targets(database) == [(2, 1.0), (3, 0.0), (5, 0.0), (6, 1.0)]
 
 
+async def test_a_symbol_that_becomes_part_of_a_panel_and_back_is_not_spoken_of_again(database: Database, record: str) -> None:
+    panel = msgspec.structs.replace(
+        FAST, class_name="momentum_panel", symbols=["*"], params={"lookback": 1, "skip": 0, "every": 1, "top": 1}
+    )
+    async with engine_on(database, record) as scene:
+        await scene.closes(*UP, *DOWN)
+    before = await targets(database)
+    async with engine_on(database, record, panel) as scene:
+        assert await targets(database) == before
+        await scene.closes(7.0, 8.0, first=5)
+    between = await targets(database)
+    async with engine_on(database, record):
+        assert await targets(database) == between != before
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -28,7 +28,7 @@ from libs.domain.identity import client_order_id
 from libs.domain.orders import CancelRequest, Evidence, Order
 from libs.domain.streams import ORDERS_UPDATES
 from libs.quant.fills import FillOn, FillTerms
-from libs.store import risk, sessions
+from libs.store import lockstep, risk, sessions
 from libs.store.audit import Held, ledger_faults
 from libs.store.execution import ExecutionStore
 from libs.store.risk import Assessment
@@ -344,6 +344,15 @@ async def test_a_cancel_is_asked_for_and_ended_by_the_venue(database: Database, 
     assert (await statuses(database), venue.cancelled) == (["PENDING_CANCEL"], [order.client_order_id])
     await desk.show(ended(order, Evidence.CANCELED))
     assert [event for event, *_ in await events(database)] == ["submit", "accepted", "cancel", "canceled"]
+
+
+async def test_a_lockstep_step_is_not_at_rest_before_a_cancel_is_answered(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await database.write([Write("update cursors set no = j.last_no from journal_counters j where j.stream = cursors.stream", ())])
+    assert await lockstep.at_rest(database, SESSION.session_id)
+    await database.write([Write("update orders set status = 'PENDING_CANCEL'", ())])
+    assert not await lockstep.at_rest(database, SESSION.session_id)
     assert await statuses(database) == ["CANCELED"]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import inf, isnan, nan
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -238,6 +239,14 @@ def test_a_state_of_something_else_is_not_taken_up_and_its_bars_are_not_spoken_o
     stepped(old, {"ALFA": columns([100.0, 101.0, 100.0])})
     new = a_fold()
     assert not new.restore(old.stored())
+    assert said(stepped(new, bars)) == [(3, "ALFA", 1.0), (4, "ALFA", 0.0)]
+
+
+def test_a_state_of_another_form_is_not_taken_up_and_its_bars_are_not_spoken_of_again() -> None:
+    bars = {"ALFA": columns([100.0, 101.0, 100.0, 101.0, 100.0])}
+    old, new = a_fold(), a_fold()
+    stepped(old, {"ALFA": columns([100.0, 101.0, 100.0])})
+    assert not new.restore(old.stored()._replace(state=msgspec.msgpack.encode(([1], [None], []))))
     assert said(stepped(new, bars)) == [(3, "ALFA", 1.0), (4, "ALFA", 0.0)]
 
 

@@ -1,6 +1,7 @@
 """The event path of the backtester: signals into orders, orders into fills, fills into books, worked out by hand and as properties."""
 
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.domain.actions import CorporateAction
 from libs.domain.books import signed
 from libs.domain.columns import Columns
 from libs.domain.ledger import imbalance
@@ -205,6 +207,19 @@ def test_a_partly_filled_order_goes_on_at_later_opens() -> None:
     played = play(alfa(100.0, 101.0, 102.0, 103.0, 104.0, volume=40.0), a_setup(terms=FillTerms()))
     assert traded(played) == [(2, "buy", 4, "102.00"), (3, "buy", 4, "103.00"), (4, "buy", 2, "104.00")]
     assert played.positions["fast", "ALFA"].avg_cost == D("102.8")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "effective"),
+    [
+        pytest.param("ALFA", NOON - MINUTE, id="before the beginning"),
+        pytest.param("BRVO", NOON + 3 * MINUTE, id="of a symbol that is not played"),
+    ],
+)
+def test_actions_of_other_times_and_symbols_leave_open_orders_alone(symbol: str, effective: int) -> None:
+    split = CorporateAction(venue="TEST", symbol=symbol, effective=effective, kind="split", ratio=D(2))
+    played = play(replace(alfa(100.0, 101.0, 102.0, 103.0, 104.0), actions=[split], since=NOON), a_setup())
+    assert ordered(played) == [("market", "buy", 10, "FILLED")]
 
 
 # --- with risk
