@@ -344,16 +344,15 @@ async def test_a_cancel_is_asked_for_and_ended_by_the_venue(database: Database, 
     assert (await statuses(database), venue.cancelled) == (["PENDING_CANCEL"], [order.client_order_id])
     await desk.show(ended(order, Evidence.CANCELED))
     assert [event for event, *_ in await events(database)] == ["submit", "accepted", "cancel", "canceled"]
+    assert await statuses(database) == ["CANCELED"]
 
 
-async def test_a_lockstep_step_is_not_at_rest_before_a_cancel_is_answered(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
-    order = an_approval()
-    await desk.trade(order)
+async def test_a_lockstep_step_is_not_at_rest_before_a_cancel_is_answered(database: Database, desk: Desk) -> None:
+    await desk.trade(an_approval())
     await database.write([Write("update cursors set no = j.last_no from journal_counters j where j.stream = cursors.stream", ())])
     assert await lockstep.at_rest(database, SESSION.session_id)
     await database.write([Write("update orders set status = 'PENDING_CANCEL'", ())])
     assert not await lockstep.at_rest(database, SESSION.session_id)
-    assert await statuses(database) == ["CANCELED"]
 
 
 async def test_an_order_that_was_not_sent_is_cancelled_without_a_word_to_the_venue(
@@ -771,6 +770,7 @@ async def test_a_desk_fills_at_the_terms_its_session_began_with_and_adjusts_what
     await database.write([sessions.advanced(SESSION.session_id, NOW, NOW, 0)])
     async with serving(url, redis_url, tmp_path, account, database, session, [split]) as service:
         await service.risk.approve(an_approval(1), an_approval(2))
+        await service.comes_to("ACKED", "APPROVED")
         await service.comes_to("FILLED", "ACKED", quote=NOW + SECOND)
         await service.comes_to("FILLED", "CANCELED", quote=split.effective)
     assert await database.fetch("select executed_price from trades") == [(D("100.12"),)]
