@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fleet.cli import app
+from fleet.embedded.ports import free_port
 from fleet.embedded.postgres import EmbeddedPostgres
 from fleet.embedded.processes import children, is_running
 from fleet.embedded.server import wait_until
@@ -157,8 +158,8 @@ def cli(*arguments: str, **environment: str) -> tuple[int, str, str]:
 
 def test_a_taken_port_is_named_with_its_service(tmp_path: Path) -> None:
     config = configuration(tmp_path / "config")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()  # not one that the kernel hands out: its neighbours would be taken now and then
+    with socket.create_server(("127.0.0.1", port)):
         code, _, said = cli("run", STATE_DIR=str(tmp_path / "state"), CONFIG_DIR=str(config), PORT_OFFSET=str(port - 9103))
     assert code == 2
     assert f"port {port} of risk_manager is taken" in said
