@@ -25,6 +25,7 @@ STORIES = {
     ),
     "trades": (
         "select strategy_id, symbol, side, quantity, executed_price, executed_at, commission, pnl from trades where executed_at < {until}"
+        " - interval '1 minute'"  # a bar's fill is booked when the bar is known, and the step a run was stopped in may not be through
         " order by executed_at, strategy_id, symbol"
     ),
 }
