@@ -40,7 +40,7 @@ def run_command(
     speed: Annotated[float, typer.Option(min=0, max=1e6, help="Market seconds per second; 0: the market's own.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic market.")] = 1,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Go on only when every service has done its part.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget all earlier runs first.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget all earlier runs first, and all stored backtests.")] = False,
 ) -> None:
     """Start everything and play a market until Ctrl-C."""
     from fleet import run  # loads alembic, which costs every other command half a second
@@ -100,8 +100,8 @@ def list_command(json: Json = False) -> None:
     async def work(hands: Hands) -> Answer:
         found = await control.strategies(hands.database)
         lines = [
-            f"{s.strategy_id:<20} {'on ' if s.enabled else 'OFF'} {s.class_name} {s.timeframe} {' '.join(s.symbols)}"
-            f" in {s.account}, {s.allocation:.0%} of its equity"
+            f"{s.strategy_id:<20} {'FAILED' if s.failed else 'on' if s.enabled else 'OFF':<6} {s.class_name} {s.timeframe}"
+            f" {' '.join(s.symbols)} in {s.account}, {s.allocation:.0%} of its equity"
             for s in found
         ]
         return Answer("\n".join(lines) or "no strategies: config/strategies.toml has none", [s._asdict() for s in found])

@@ -130,8 +130,10 @@ def _account(day: str, compared: Compared) -> list[str]:
         f"account {compared.account_id}, {day}: {counts}",
         f"  session {compared.session_id}, {compared.feed}, {compared.mode}; backtest over {compared.source}",
     ]
+    head += [f"  FAILED in the backtest: {fault}" for fault in compared.faults]
     if compared.equal:
-        return [*head, "  equal to the last digit: every signal, order, trade and balance"]
+        what = "order, trade and balance" if compared.balances else "order and trade; the balances once it is stopped"
+        return [*head, f"  equal to the last digit: every signal, {what}"]
     head.append(f"  NOT equal: {len(compared.differences):,} differences")
     for cause, meaning in CAUSES.items():
         head += _of_cause(cause, meaning, [d for d in compared.differences if d.cause == cause])

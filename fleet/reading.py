@@ -270,15 +270,20 @@ def strategy_text(s: StrategyStanding) -> str:
     """One strategy."""
     symbols = "every instrument" if s.symbols == ["*"] else " ".join(s.symbols)
     on = "on" if s.enabled else f"OFF: it emits nothing; back with `fleet strategies enable {s.strategy_id}`"
+    stopped = []
+    if s.failed:
+        stopped = [f"FAILED      {s.failed}", "            stopped until strategy_engine is started again; what it holds stays"]
     lines = [
         f"strategy    {s.strategy_id}, {on}",
+        *stopped,
         f"is          {called(s.class_name, s.params)} on {s.timeframe} bars of {symbols}",
         f"may use     {share(s.allocation)} of the equity of account {s.account}, per symbol at target 1",
         f"session     {s.signals:,} signals, {s.refused:,} refused, {s.orders:,} orders, {s.trades:,} trades",
         f"P&L         realised {change(s.realized_pnl)}, fees {money(s.fees)}",
     ]
     if not s.last_targets:
-        return "\n".join([*lines, "targets     none yet: it warms up, or its market is closed; see `fleet status`"])
+        why = "it failed" if s.failed else "it warms up, or its market is closed; see `fleet status`"
+        return "\n".join([*lines, f"targets     none yet: {why}"])
     head = ("SYMBOL", "DECIDED (UTC)", "VERDICT", "TARGET", "HELD", "REALISED")
     rows = [
         (t.symbol, moment(t.decided_at), f"{t.verdict or NONE} {t.code}".strip(), f"{t.target:g}", number(t.held), change(t.realized_pnl))

@@ -8,7 +8,7 @@ import msgspec
 from fleet import paper_books
 from fleet.watching import BARS, TICKS, Latency, Samples
 from libs.common.database import Database
-from libs.store import activity
+from libs.store import activity, strategies
 from libs.store.activity import Counts, Start
 from libs.store.audit import ledger_faults
 
@@ -61,7 +61,7 @@ async def report(
     counts = await activity.counts(database, start.at)
     held, unreadable = paper_books.held(state / "paper", await activity.accounts(database))
     ledger = unreadable + await ledger_faults(database, held)
-    faults = faults_of(services, counts, ledger)
+    faults = faults_of(services, counts, ledger, await strategies.failed(database))
     latency = samples.latency or Latency(n=0, p50=None, p99=None)
     return Report(
         healthy=not faults,
@@ -81,11 +81,11 @@ async def report(
     )
 
 
-def faults_of(services: Mapping[str, str], counts: Counts, ledger: list[str]) -> list[str]:
+def faults_of(services: Mapping[str, str], counts: Counts, ledger: list[str], failed: Mapping[str, str]) -> list[str]:
     """Everything that makes a run unhealthy, one sentence each. Restarts do not."""
     faults = [f"{name} was not ready at the end: {state}" for name, state in services.items() if state != "healthy"]
     if counts.quarantined:
         faults.append(f"{counts.quarantined} messages or fills were put into quarantine")
     if counts.unsettled:
         faults.append(f"{counts.unsettled} orders are SUBMITTING or UNKNOWN")
-    return faults + ledger
+    return [*faults, *failed.values(), *ledger]

@@ -13,7 +13,7 @@ from fleet.events import Speaker
 from fleet.supervisor import Supervised, Supervisor
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Unreachable
-from libs.store import activity
+from libs.store import activity, strategies
 from libs.store.activity import Start
 
 LOOK_S: Final = 0.5
@@ -96,6 +96,8 @@ class Watcher:
         self._database = database
         self._after = {stream: start.numbers[stream] for stream in events.STREAMS}
         self._seen = Counter[str]()
+        self._failed: set[str] = set()  # strategies that have been told of
+        self._ended = ""  # the session whose end has been told
         self._samples = samples
         self._speaker = speaker
         self._clock = clock
@@ -109,7 +111,7 @@ class Watcher:
                 await self.look()
                 if self._clock.monotonic() - told >= STATUS_S:
                     told = self._clock.monotonic()
-                    await self.tell_status()
+                    await self.tell_status(again=False)
             except Unreachable:
                 continue  # the supervisor says that Postgres is down; the next look tells what was missed
 
@@ -128,14 +130,19 @@ class Watcher:
                 lines.append(line)
         for text in events.chosen(lines, LINES):
             self._speaker.say(text)
+        for strategy_id, why in (await strategies.failed(self._database)).items():
+            if strategy_id not in self._failed:
+                self._failed.add(strategy_id)
+                self._speaker.event(f"ALERT: {why}; it says nothing more until strategy_engine is started again")
 
-    async def tell_status(self) -> None:
-        """Says how the session stands.
+    async def tell_status(self, *, again: bool = True) -> None:
+        """Says how the session stands; of one that has ended once, unless `again`.
 
         Raises:
             Unreachable: the database is away.
         """
         standing = await activity.standing(self._database)
-        if standing is not None:
+        if standing is not None and (again or standing.session_id != self._ended):
+            self._ended = standing.session_id if standing.state == "finished" else ""
             ticks, bars = self._samples.total(TICKS), self._samples.total(BARS)
             self._speaker.say(events.status(standing, ticks, bars, self._seen["orders.approved"], self._seen["trades.executed"]))

@@ -44,6 +44,7 @@ class StrategyStatus(NamedTuple):
     account: str
     allocation: float
     enabled: bool
+    failed: str  # why strategy_engine has stopped it; "" while it runs
 
 
 class Control:
@@ -152,6 +153,6 @@ async def last_pause(database: Database) -> tuple[datetime, str] | None:
 async def strategies(database: Database) -> list[StrategyStatus]:
     """Every strategy of the configuration."""
     rows = await database.fetch(
-        "select strategy_id, class_name, symbols, timeframe, account, allocation, enabled from strategies order by strategy_id"
+        "select strategy_id, class_name, symbols, timeframe, account, allocation, enabled, failed from strategies order by strategy_id"
     )
     return [StrategyStatus(*row) for row in rows]

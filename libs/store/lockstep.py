@@ -16,6 +16,16 @@ def acknowledge(session_id: str, consumer: str, phase: str, step: int) -> Write:
     return Write(_ACK, (session_id, consumer, phase, step))
 
 
+async def is_played(database: Database, session_id: str) -> bool:
+    """Whether somebody plays the session now: one that was stopped stays `running` in its row, but nobody holds its leases."""
+    rows = await database.fetch(
+        "select exists (select from leases l join accounts a on l.name = 'executor:' || a.account_id join sessions s using (session_id)"
+        " where s.session_id = %s and s.state = 'running' and not l.released and l.expires_at > clock_timestamp())",
+        (session_id,),
+    )
+    return bool(rows[0][0])
+
+
 async def acknowledged(database: Database, session_id: str, phase: str) -> Mapping[str, int]:
     """The last step each consumer has dealt with."""
     rows = await database.fetch("select consumer, step from clock_acks where session_id = %s and phase = %s", (session_id, phase))

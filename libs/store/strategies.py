@@ -1,6 +1,6 @@
 """Strategies, their states and their signals. Written by strategy_engine; `enabled` also by the operator's commands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -11,7 +11,8 @@ from libs.domain.states import StoredState
 
 
 async def register(database: Database, configured: Sequence[StrategyConfig]) -> None:
-    """Stores the configuration. What the operator switched at run time stays, until the configured switch changes."""
+    """Stores the configuration; nothing has failed yet. What the operator switched at run time stays, until the configured
+    switch changes."""
     await database.write(
         [
             Write(
@@ -20,7 +21,7 @@ async def register(database: Database, configured: Sequence[StrategyConfig]) -> 
                 " class_name = excluded.class_name, symbols = excluded.symbols, timeframe = excluded.timeframe,"
                 " account = excluded.account, allocation = excluded.allocation, params = excluded.params,"
                 " enabled = case when strategies.configured_enabled = excluded.configured_enabled then strategies.enabled"
-                " else excluded.enabled end, configured_enabled = excluded.configured_enabled, updated_at = now()",
+                " else excluded.enabled end, configured_enabled = excluded.configured_enabled, failed = '', updated_at = now()",
                 (
                     s.id,
                     s.class_name,
@@ -47,6 +48,21 @@ async def switches(database: Database, session_id: str) -> tuple[frozenset[str],
         (session_id,),
     )
     return frozenset(rows[0][0]), rows[0][1]
+
+
+def store_failed(failed: Mapping[str, str]) -> Write:
+    """Strategies that have been stopped, and why; the first reason stays."""
+    return Write(
+        "update strategies s set failed = u.f, updated_at = now() from unnest(%b::text[], %b::text[]) u(i, f)"
+        " where s.strategy_id = u.i and s.failed = ''",
+        (list(failed), list(failed.values())),
+    )
+
+
+async def failed(database: Database) -> dict[str, str]:
+    """Strategies that strategy_engine has stopped since it was started, and why."""
+    rows = await database.fetch("select strategy_id, failed from strategies where failed <> '' order by strategy_id")
+    return dict(rows)
 
 
 async def states(database: Database, session_id: str) -> list[StoredState]:

@@ -176,6 +176,7 @@ class StrategyRow(Base):
     params: Mapped[dict[str, Any]] = mapped_column(JSONB)
     enabled: Mapped[bool]
     configured_enabled: Mapped[bool]
+    failed: Mapped[str] = mapped_column(server_default=text("''"))  # why strategy_engine has stopped it; "" while it runs
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

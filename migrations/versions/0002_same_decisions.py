@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["backtest_id"], ["backtests.id"], name=op.f("fk_backtest_trades_backtest_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("backtest_id", "n", name=op.f("pk_backtest_trades")),
     )
+    op.add_column("strategies", sa.Column("failed", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("signals", sa.Column("scale", sa.Float(precision=53), server_default=sa.text("1"), nullable=False))
     op.add_column("signals", sa.Column("state", sa.LargeBinary(), nullable=True))
     op.add_column("risk_assessments", sa.Column("checks", postgresql.JSONB(), nullable=True))

@@ -1,7 +1,7 @@
 """A day that the fleet traded, played again through the backtester: what differs, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from libs.quant.backtest.story import story_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from libs.quant.risk.limits import Limits
-from libs.store import actions, market, sessions, stories
+from libs.store import actions, lockstep, market, sessions, stories
 from libs.store.sessions import Account, Session
 from libs.venues.replay.catalog import named
 from libs.venues.replay.feed import ReplayFeed
@@ -55,6 +55,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     signals: int
     orders: int
     trades: int
+    balances: bool  # whether these were compared: not while a lockstep session is being played
+    faults: list[str]  # strategies that failed in the backtest, and were stopped there as the fleet stops them
     differences: list[Difference]
 
     @property
@@ -77,9 +79,10 @@ async def compare(
         ValueError: a strategy cannot be run.
     """
     session = await _session(database, day, session_id)
-    tape, source = await _tape(database, session, session.market_time + _RESOLUTION, market_data_dir)
+    within = session.lockstep and await lockstep.is_played(database, session.session_id)
+    tape, source = await _tape(database, session, session.market_time + (0 if within else _RESOLUTION), market_data_dir)
     return [
-        await _compared(database, day, session, account, tape, source, operating)
+        await _compared(database, day, session, account, tape, source, operating, within=within)
         for account in await sessions.accounts(database, session.session_id)
     ]
 
@@ -87,6 +90,8 @@ async def compare(
 async def _session(database: Database, day: tuple[int, int], session_id: str | None) -> Session:
     known = await sessions.played(database)
     fitting = [s for s in known if s.start_time < day[1] and s.market_time >= day[0] and session_id in (None, s.session_id)]
+    if not fitting and session_id is not None and session_id not in {s.session_id for s in known}:
+        raise NothingTraded(f"no session is called {session_id!r}; there are: {', '.join(s.session_id for s in known[:10]) or 'none'}")
     if not fitting:
         there = "; ".join(f"{s.feed} {iso(s.start_time)} to {iso(s.market_time)} ({s.session_id})" for s in known[:10])
         raise NothingTraded(f"no session has played {iso(day[0])[:10]}; there are: {there or 'none'}")
@@ -129,10 +134,26 @@ async def stored_tape(database: Database, session: Session, until: int) -> Tape:
 
 
 async def _compared(
-    database: Database, day: tuple[int, int], session: Session, account: Account, tape: Tape, source: str, operating: Operating
+    database: Database,
+    day: tuple[int, int],
+    session: Session,
+    account: Account,
+    tape: Tape,
+    source: str,
+    operating: Operating,
+    *,
+    within: bool,
 ) -> Compared:
-    fleet = await stories.story(database, account.account_id, *day)
-    backtest = story_of(play(tape, setup_of(session, account, operating)), *day)
+    """`within`: the session is in the middle of a lockstep step, and only what was before it can be compared."""
+    if within:
+        late_ns = {symbol: tape.fill_times(symbol)[1] for symbol in tape.fill_on}
+        fleet = await stories.story_before(database, account.account_id, *day, session.market_time, late_ns)
+    else:
+        fleet = await stories.story(database, account.account_id, *day)
+    played = play(tape, setup_of(session, account, operating))
+    backtest = story_of(played, *day)
+    if within:
+        backtest = replace(backtest, ledger={})
     return Compared(
         session_id=session.session_id,
         feed=session.feed,
@@ -142,6 +163,8 @@ async def _compared(
         signals=len(fleet.signals),
         orders=len(fleet.orders),
         trades=len(fleet.trades),
+        balances=not within,
+        faults=list(played.faults),
         differences=differences(fleet, backtest),
     )
 
@@ -163,4 +186,5 @@ def setup_of(session: Session, account: Account, operating: Operating) -> Setup:
         venue=account.venue,
         fleet_tag=operating.fleet_tag,
         orders_on_last_bar=True,
+        faults_are_fatal=False,
     )

@@ -81,6 +81,7 @@ class Engine:
         self._by_timeframe: dict[str, list[Fold]] = {}
         self._configured: Sequence[StrategyConfig] = ()
         self._enabled: frozenset[str] = frozenset()
+        self._failed: dict[str, str] = {}  # strategies stopped, and why, until the record has it
         self._paused = False
         self._look = True
         self._looked_at = self._stored_at = float("-inf")
@@ -143,6 +144,7 @@ class Engine:
                 except StrategyFault as error:
                     self._by_timeframe[timeframe].remove(fold)  # until the next start; the others go on
                     self.folds.remove(fold)
+                    self._failed.setdefault(fold.strategy_id, str(error))
                     metrics.STRATEGY_FAULTS.labels(strategy=fold.strategy_id).inc()
                     log.critical("%s; it says nothing more until strategy_engine is started again", error)
                     continue
@@ -159,6 +161,8 @@ class Engine:
             newest = {(e.stored.strategy_id, e.stored.symbol): e.stored for e in emitted}
             hop.writes.append(strategies.store_states(self._session.session_id, list(newest.values())))
             hop.writes.append(strategies.store_signals([(e.signal, e.stored.state) for e in emitted]))
+        if self._failed:
+            hop.writes.append(strategies.store_failed(self._failed))
         if step:
             hop.writes.append(lockstep.acknowledge(self._session.session_id, CONSUMER, "decide", step))
         hop.out = [
@@ -172,6 +176,7 @@ class Engine:
         ]
         if hop.writes:
             await self._journal.commit(hop)
+            self._failed.clear()
         for signal in signals:
             metrics.SIGNALS.labels(strategy=signal.strategy_id).inc()
 

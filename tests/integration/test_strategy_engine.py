@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from libs.common.database import Database, Unreachable, Write
 from libs.common.envelope import Sealer
 from libs.common.settings import ConfigError
 from libs.domain.configuration import StrategyConfig
+from libs.store import strategies
 from libs.store.market_reader import MarketReader
 from libs.store.sessions import Session, current
 from services.strategy_engine.app import Engine
@@ -154,6 +156,22 @@ async def test_a_signal_says_what_it_was_decided_on_and_how_long_it_holds(databa
     assert decided_at == NOON + 3 * SECOND + GRACE
     assert valid_until == NOON + 3 * SECOND + 5 * SECOND
     assert reason == "sma_cross: target none -> 1"
+
+
+async def test_a_strategy_that_fails_is_stopped_and_on_record_while_the_others_go_on(database: Database, record: str) -> None:
+    def fails(*_: Any) -> tuple[Any, float]:
+        raise ZeroDivisionError("by nothing")
+
+    async with engine_on(database, record, FAST, msgspec.structs.replace(FAST, id="bad")) as scene:
+        bad = next(fold for fold in scene.engine.folds if fold.strategy_id == "bad")
+        bad.strategy = replace(bad.strategy, step=fails)
+        await scene.closes(*UP, *DOWN)
+        why = await strategies.failed(database)
+    assert list(why) == ["bad"]
+    assert "failed on the bar of ALFA that starts at 2025-01-06T12:00:00Z: ZeroDivisionError: by nothing" in why["bad"]
+    assert {strategy for _, _, strategy, *_ in await said(database)} == {"fast"}
+    async with engine_on(database, record, FAST, msgspec.structs.replace(FAST, id="bad")):
+        assert await strategies.failed(database) == {}
 
 
 async def test_every_signal_has_its_message_and_its_bell(database: Database, record: str) -> None:

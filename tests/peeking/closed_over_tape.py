@@ -31,4 +31,5 @@ def build(bars: Sequence[BarView]) -> Strategy:
         warmup=lambda params: 1,
         check=lambda params: None,
         source="none",
+        ranges={"threshold": (-1.0, 1.0)},
     )

@@ -28,4 +28,5 @@ STRATEGY = Strategy(
     warmup=lambda params: 1,
     check=lambda params: None,
     source="none",
+    ranges={"chance": (0.0, 1.0)},
 )

@@ -35,4 +35,5 @@ STRATEGY = Strategy(
     warmup=lambda params: params.length,
     check=lambda params: None,
     source="none",
+    ranges={"length": (2, 9)},
 )

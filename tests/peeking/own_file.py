@@ -33,4 +33,5 @@ STRATEGY = Strategy(
     warmup=lambda params: 1,
     check=lambda params: None,
     source="none",
+    ranges={"threshold": (-1.0, 1.0)},
 )

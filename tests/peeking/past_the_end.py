@@ -28,4 +28,5 @@ def build(bars: Sequence[BarView]) -> Strategy:
         warmup=lambda params: 1,
         check=lambda params: None,
         source="none",
+        ranges={"ahead": (1, 5)},
     )

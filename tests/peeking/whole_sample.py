@@ -35,4 +35,5 @@ def build(bars: Sequence[BarView]) -> Strategy:
         warmup=lambda params: 1,
         check=lambda params: None,
         source="none",
+        ranges={"entry": (0.0, 3.0)},
     )

@@ -179,6 +179,8 @@ def compared(*differences: Difference) -> Compared:
         signals=4,
         orders=3,
         trades=2,
+        balances=True,
+        faults=[],
         differences=list(differences),
     )
 

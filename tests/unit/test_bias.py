@@ -313,3 +313,27 @@ def test_a_panel_is_checked_symbol_by_symbol() -> None:
     assert "closes = bars[" in str(found.line)
     assert bias.look_ahead(lambda own: panel(own, 0), None, bars, [20]) is None
     assert repr(bars) == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"warmup": lambda params: params.slow + 1}, "has a target at bar 30, and says that it warms up until bar 31"),
+        ({"warmup": 5}, "its warmup gives no number of bars"),
+        ({"ranges": {"fast": (2, 50)}}, "its ranges do not name the parameter slow"),
+        ({"ranges": {"fast": (2, 5), "slow": (5, 250)}}, "its default fast=10 is not from 2 to 5"),
+    ],
+)
+def test_what_a_strategy_says_of_itself_must_hold(changed: dict[str, Any], what: str) -> None:
+    (found,) = bias.check(replace(sma_cross.STRATEGY, **changed), sma_cross.Params(), BARS)
+    assert found.kind == "declared"
+    assert what in found.text()
+
+
+@pytest.mark.parametrize("answer", [2.0, float("inf"), "long", None])
+def test_a_target_that_is_none_is_found(answer: Any) -> None:
+    def step(state: Any, bar: Any, params: Any) -> tuple[Any, Any]:
+        return state, answer
+
+    found = bias.check(replace(sma_cross.STRATEGY, step=step), sma_cross.Params(), BARS)
+    assert f"expected a target from -1 to 1 or NaN, got {answer!r}" in found[0].what

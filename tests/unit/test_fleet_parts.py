@@ -30,7 +30,11 @@ def test_tries_come_back_after_a_minute() -> None:
 
 
 def test_a_run_with_all_ready_and_balanced_has_no_faults() -> None:
-    assert faults_of({"risk_manager": "healthy"}, GOOD, []) == []
+    assert faults_of({"risk_manager": "healthy"}, GOOD, [], {}) == []
+
+
+def test_a_strategy_that_was_stopped_makes_a_run_unhealthy() -> None:
+    assert faults_of({}, GOOD, [], {"mine": "strategy mine failed"}) == ["strategy mine failed"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +47,7 @@ def test_a_run_with_all_ready_and_balanced_has_no_faults() -> None:
     ],
 )
 def test_each_fault_is_named(services: dict[str, str], counts: Counts, ledger: list[str], said: str) -> None:
-    (fault,) = faults_of(services, counts, ledger)
+    (fault,) = faults_of(services, counts, ledger, {})
     assert said in fault
 
 

@@ -196,9 +196,9 @@ def test_a_panel_of_too_few_symbols_is_refused() -> None:
     ("answer", "what"),
     [
         pytest.param(ZeroDivisionError("by nothing"), "ZeroDivisionError: by nothing", id="raises"),
-        pytest.param(2.0, r"ValueError: expected .*targets? from -1 to 1, got .*2\.0", id="beyond one"),
-        pytest.param(inf, "ValueError: expected .*targets? from -1 to 1, got .*inf", id="infinite"),
-        pytest.param(None, "TypeError", id="no number"),
+        pytest.param(2.0, r"ValueError: expected a target from -1 to 1 or NaN, got 2\.0", id="beyond one"),
+        pytest.param(inf, "ValueError: expected a target from -1 to 1 or NaN, got inf", id="infinite"),
+        pytest.param("long", "ValueError: expected a target from -1 to 1 or NaN, got 'long'", id="no number"),
     ],
 )
 @pytest.mark.parametrize("at_once", [True, False])
@@ -217,8 +217,14 @@ def test_a_panels_fault_names_its_bar_too(answer: Any) -> None:
         stepped(fold, {"A": columns([1.0]), "B": columns([1.0])})
 
 
+def test_a_fault_keeps_what_was_said_before_it() -> None:
+    with pytest.raises(StrategyFault) as failed:
+        answering(1.0, 0.0, ValueError("no")).run({"ALFA": columns([1.0] * 3)})
+    assert said(list(failed.value.signals)) == [(0, "ALFA", 1.0), (1, "ALFA", 0.0)]
+
+
 def test_a_fault_says_at_which_line() -> None:
-    with pytest.raises(StrategyFault, match=r"test_fold.py\", line \d+, in step +raise answer"):
+    with pytest.raises(StrategyFault, match=r"ValueError: no; line \d+: `raise answer`$"):
         answering(ValueError("no")).run({"ALFA": columns([1.0])})
 
 

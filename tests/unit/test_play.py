@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from libs.domain.actions import CorporateAction
 from libs.domain.books import signed
-from libs.domain.columns import Columns
+from libs.domain.columns import Columns, QuoteColumns
 from libs.domain.ledger import imbalance
 from libs.domain.orders import Order
 from libs.quant.backtest.play import play
@@ -114,6 +114,13 @@ def test_on_the_last_bar_something_is_ordered_only_when_asked_for() -> None:
     played = play(TAPE, a_setup(terms=COSTS, orders_on_last_bar=True))
     assert ordered(played)[-1] == ("market", "sell", 10, "ACKED")
     assert len(played.trades) == 5
+
+
+def test_quotes_after_the_last_bar_still_fill() -> None:
+    late = QuoteColumns([NOON + 2 * MINUTE + 7], [100.0], [101.0], [50.0], [50.0])
+    tape = replace(alfa(100.0, 101.0), fill_on={"ALFA": "quote"}, quotes={"ALFA": late})
+    played = play(tape, a_setup(orders_on_last_bar=True))
+    assert [(t.executed_at, t.executed_price) for t in played.trades] == [(NOON + 2 * MINUTE + 7, D("101.00"))]
 
 
 def test_nothing_happens_on_an_empty_market_or_without_signals() -> None:

@@ -116,5 +116,5 @@ def test_an_unknown_parameter_or_class_is_named_with_those_there_are() -> None:
 
 
 def test_a_fractional_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="sma_cross: Expected `int`, got `float`"):
+    with pytest.raises(ValueError, match="sma_cross: expected a whole number as fast, got 2.5"):
         parameters(STRATEGY, {"fast": 2.5})

@@ -80,7 +80,10 @@ def _text(value: object) -> str:
 
 def _signal(ours: SaidSignal | None, theirs: SaidSignal | None) -> Why:
     if ours is None:
-        return Why("timing", "the fleet said nothing at this bar: paused, stopped, the strategy disabled, or the bar was never stored")
+        return Why(
+            "timing",
+            "the fleet said nothing: paused, stopped, the strategy off, failed or not configured then, or the bar not stored",
+        )
     if theirs is None:
         return Why("data", "on its bars the backtest had no reason for it")
     if ours.reference_price != theirs.reference_price:

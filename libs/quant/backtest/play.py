@@ -30,7 +30,7 @@ from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Turned, Venue
 from libs.quant.fills import FillEvent
 from libs.quant.folds.assembly import assembled
-from libs.quant.folds.fold import Playing
+from libs.quant.folds.fold import Playing, StrategyFault
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import OpenOrder, View
@@ -41,17 +41,35 @@ _NOTHING: Final = Decimal(0)
 _ENDS: Final = {"canceled": Status.CANCELED, "expired": Status.EXPIRED}
 
 
-def signals_of(tape: Tape, setup: Setup) -> tuple[list[Signal], list[str]]:
-    """Every signal of the configured strategies, in the order in which they are decided, and what had nothing to run on.
+class Said(NamedTuple):
+    """Every signal of the configured strategies, in the order in which they are decided."""
+
+    signals: list[Signal]
+    faults: list[str]  # what failed on a bar, and said nothing more
+    left_out: list[str]  # what had nothing to run on
+
+
+def signals_of(tape: Tape, setup: Setup) -> Said:
+    """What the strategies say of the bars.
 
     Raises:
         ValueError: a strategy is configured wrongly; the message says which and how.
+        StrategyFault: one failed on a bar, and faults are fatal.
     """
     playing = Playing(setup.session_id, setup.account_id, 0.0, tape.grace_ns)
     found = assembled(setup.strategies, tape.instruments, tape.timeframes, {setup.account_name: playing}, tape.adjustments)
-    signals = [signal for fold in found.folds for signal in fold.run(tape.bars[fold.timeframe])]
+    signals: list[Signal] = []
+    faults: list[str] = []
+    for fold in found.folds:
+        try:
+            signals += fold.run(tape.bars[fold.timeframe])
+        except StrategyFault as fault:
+            if setup.faults_are_fatal:
+                raise
+            signals += fault.signals
+            faults.append(str(fault))
     signals.sort(key=lambda s: (s.decided_at, s.strategy_id, s.symbol))
-    return signals, found.left_out
+    return Said(signals, faults, found.left_out)
 
 
 def play(tape: Tape, setup: Setup) -> Played:
@@ -60,15 +78,15 @@ def play(tape: Tape, setup: Setup) -> Played:
     Raises:
         ValueError: a strategy is configured wrongly; the message says which and how.
     """
-    signals, left_out = signals_of(tape, setup)
-    desk = Desk(tape, setup, Played(signals, left_out=left_out))
+    signals, faults, left_out = signals_of(tape, setup)
+    desk = Desk(tape, setup, Played(signals, faults=faults, left_out=left_out))
     end = tape.last_known()
     if not setup.orders_on_last_bar:
         signals = [signal for signal in signals if signal.decided_at < end]
     for decided_at, together in groupby(signals, key=lambda signal: signal.decided_at):
         desk.play_until(decided_at)
         desk.decide(list(together), decided_at)
-    desk.play_until(end)
+    desk.play_until(tape.ends())
     return desk.finish()
 
 

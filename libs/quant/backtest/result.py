@@ -41,6 +41,7 @@ class Played:
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)  # by (strategy, symbol)
     lines: list[Entry] = field(default_factory=list)  # of the ledger, as booked
     balances: list[Balance] = field(default_factory=list)
+    faults: Sequence[str] = ()  # strategies that failed on a bar and were stopped there
     left_out: Sequence[str] = ()  # configured strategies with nothing to run on, in words
 
     def ledger(self, without: Collection[UUID] = ()) -> dict[tuple[str, str, str], Decimal]:

@@ -62,6 +62,10 @@ class Tape:
         ]
         return max(ends, default=self.since)
 
+    def ends(self) -> int:
+        """When the last of anything is known: ticks may go on after the last bar."""
+        return max((times[-1] + late for times, late in self._all_times if times), default=self.since)
+
     def mark(self, symbol: str, now: int) -> float | None:
         """Close of the newest finest bar known by `now`, in the units that hold then; None before the first."""
         columns = self.columns(symbol)

@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil
+from math import ceil, isnan
 from types import FrameType
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from libs.quant.folds.contract import BarView, PanelView, Strategy
+from libs.quant.folds.fold import wrong_target
 from libs.quant.folds.sealed import is_ours, leak
 
 Bars = Sequence[BarView] | Sequence[PanelView]
@@ -27,7 +28,7 @@ Target = float | list[float]
 Subject = Strategy | Callable[[Any], Strategy]
 """A strategy, or what makes one of the bars of a run; it is called anew for each run with that run's bars."""
 
-Kind = Literal["raises", "look-ahead", "restart", "repeat", "sealed"]
+Kind = Literal["raises", "look-ahead", "restart", "repeat", "declared", "sealed"]
 MEND: Mapping[Kind, str] = {
     "raises": "A step has to take any bar that a market can send: flat ones, jumps, tiny prices, NaN in a panel.",
     "look-ahead": "A target may rest on its own bar and on what the state kept of the bars before, nothing else: "
@@ -35,6 +36,7 @@ MEND: Mapping[Kind, str] = {
     "restart": "Everything that a later target rests on belongs in the state, in fields of its declared types: "
     "move it there from module, class or closure.",
     "repeat": "The same bars must give the same targets: no randomness, no clock, nothing kept between runs outside the state.",
+    "declared": "warmup counts the bars up to and including the first that may have a target; ranges has one entry for each parameter.",
     "sealed": "A fold knows its parameters, its state and the bar: pass numbers as parameters, make constants short tuples, "
     "keep what it remembers in the state, and leave files, frames and clocks alone.",
 }
@@ -142,6 +144,32 @@ def raises(strategy: Subject, params: Any, bars: Bars) -> Finding | None:
     return Finding("raises", seen.strategy.name, f"at bar {bar} it raises {_named(seen.error)}", _line_of(seen.error), bar)
 
 
+def declared(strategy: Subject, params: Any, bars: Bars) -> Finding | None:
+    """What it says of itself must hold: no target before its warm-up, a range for each parameter that holds the default."""
+    seen = _Trial(strategy, params, _own(bars)).run()
+    found = seen.strategy
+    try:
+        first = int(found.warmup(params))
+    except Exception as error:
+        return Finding("declared", found.name, f"its warmup gives no number of bars: {_named(error)}", None)
+    spoke = next((n for n, target in enumerate(seen.targets, 1) if not _silent(target)), first)
+    if spoke < first:
+        what = f"it has a target at bar {spoke}, and says that it warms up until bar {first}"
+        return Finding("declared", found.name, what, None, spoke - 1)
+    default = found.params()
+    for name in found.params._fields:
+        low, high = found.ranges.get(name, (None, None))
+        if low is None or high is None:
+            return Finding("declared", found.name, f"its ranges do not name the parameter {name}", None)
+        if not low <= getattr(default, name) <= high:
+            return Finding("declared", found.name, f"its default {name}={getattr(default, name)} is not from {low} to {high}", None)
+    return None
+
+
+def _silent(target: Target) -> bool:
+    return all(map(isnan, target)) if isinstance(target, list) else isnan(target)
+
+
 def sealed(strategy: Strategy) -> Finding | None:
     """Nothing but arguments may reach it; see the module of this name."""
     found = leak(strategy)
@@ -157,6 +185,7 @@ def check(strategy: Subject, params: Any, bars: Bars, points: int = 8) -> list[F
     if found[-1] is None and bars:
         spread = sorted({ceil(len(bars) * part / (points + 1)) - 1 for part in range(1, points + 1)})
         found += [look_ahead(strategy, params, bars, spread), restart(strategy, params, bars, spread)]
+    found.append(declared(strategy, params, bars))
     found.append(sealed(strategy if isinstance(strategy, Strategy) else strategy(_own(bars))))
     return [finding for finding in found if finding is not None]
 
@@ -239,7 +268,11 @@ def _fold(strategy: Strategy, params: Any, bars: Bars, state: Any, first: int = 
     """State and target after each bar."""
     for bar in islice(bars, first, stop):
         state, target = strategy.step(state, bar, params)
-        yield state, list(target) if strategy.panel else target
+        targets = list(target) if strategy.panel else [target]
+        for one in targets:
+            if wrong := wrong_target(one):
+                raise ValueError(wrong)
+        yield state, targets if strategy.panel else target
 
 
 def _own(bars: Bars) -> Any:

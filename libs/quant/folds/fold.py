@@ -37,6 +37,16 @@ _ABSENT: Final = BarView(nan, nan, nan, nan, nan)
 class StrategyFault(ValueError):
     """A strategy raised, or answered what is no target. The message names it, its file, the symbol and the bar."""
 
+    signals: Sequence[Signal] = ()
+    """Of `Fold.run`: what it had said before."""
+
+
+def wrong_target(target: object) -> str | None:
+    """What is wrong with a target, or None: it is a number from -1 to 1, or NaN."""
+    if isinstance(target, float | int) and (target != target or -1 <= target <= 1):
+        return None
+    return f"expected a target from -1 to 1 or NaN, got {target!r}"
+
 
 class Playing(NamedTuple):
     """What a fold has to know of the session it speaks in."""
@@ -138,9 +148,6 @@ class Fold:
             return []
         self.bar_time = start
         views = {symbol: self._view(symbol, bars[symbol]) for symbol in mine}
-        for symbol in self._volatility:
-            if symbol in views:
-                self._volatility[symbol] = observe(self._volatility[symbol], views[symbol].close)
         signals = []
         for symbol, target in self._targets(views):
             if symbol in views and self._news(symbol, target) and live and start > self._spoken_to:
@@ -158,9 +165,12 @@ class Fold:
 
     def _targets(self, views: Mapping[str, BarView]) -> Sequence[tuple[str, float]]:
         try:
+            for symbol in self._volatility.keys() & views.keys():
+                self._volatility[symbol] = observe(self._volatility[symbol], views[symbol].close)
             found = self._asked(views)
-            if any(not (isnan(target) or -1.0 <= target <= 1.0) for _, target in found):
-                raise ValueError(f"expected targets from -1 to 1, got {dict(found)}")
+            for symbol, target in found:
+                if wrong := wrong_target(target):
+                    raise ValueError(f"{wrong} for {symbol}")
         except Exception as error:
             raise self._fault(error, self.symbol, self.bar_time, None) from error
         return found
@@ -175,11 +185,11 @@ class Fold:
 
     def _fault(self, error: Exception, symbol: str, start: int, row: int | None) -> StrategyFault:
         where = f"the bar of {symbol} that starts at {iso(start)}" + ("" if row is None else f" (row {row + 1})")
-        at = "".join(traceback.format_tb(error.__traceback__)[-1:]).strip().replace("\n", " ")
-        return StrategyFault(
-            f"strategy {self.strategy_id} (libs/quant/strategies/{self.strategy.name}.py) failed on {where}:"
-            f" {type(error).__name__}: {error}; {at}"
-        )
+        file = f"libs/quant/strategies/{self.strategy.name}.py"
+        own = self.strategy.step.__code__.co_filename
+        lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
+        at = f"; line {lines[-1].lineno}: `{lines[-1].line}`" if lines else ""
+        return StrategyFault(f"strategy {self.strategy_id} ({file}) failed on {where}: {type(error).__name__}: {error}{at}")
 
     def _news(self, symbol: str, target: float) -> bool:
         return not isnan(target) and target != self._last[symbol]
@@ -233,15 +243,20 @@ class Fold:
             for n, view in enumerate(self._views(columns)):
                 state, target = step(state, view, params)
                 if target != last and target == target:
-                    if not -1.0 <= target <= 1.0:
-                        raise ValueError(f"expected a target from -1 to 1, got {target!r}")
+                    if wrong := wrong_target(target):
+                        raise ValueError(wrong)
                     found.append((n, target))
                     last = target
         except Exception as error:
-            raise self._fault(error, self.symbol, columns.start[n], n) from error
+            fault = self._fault(error, self.symbol, columns.start[n], n)
+            fault.signals = self._said(columns, found)
+            raise fault from error
         self._state = state
         if columns.start:
             self.bar_time = columns.start[-1]
+        return self._said(columns, found)
+
+    def _said(self, columns: Columns, found: Sequence[tuple[int, float]]) -> list[Signal]:
         signals = (self._signal(self.symbol, columns.start[n], columns.close[n], target, 0) for n, target in found)
         return [signal for signal in signals if signal is not None]
 
@@ -261,7 +276,11 @@ class Fold:
         signals: list[Signal] = []
         for start, together in _together(mine):
             closed = {symbol: bar_of(symbol, self.timeframe, mine[symbol], n) for symbol, n in together}
-            signals += self.step(closed, start, live=True, triggered_ns=0)
+            try:
+                signals += self.step(closed, start, live=True, triggered_ns=0)
+            except StrategyFault as fault:
+                fault.signals = signals
+                raise
         return signals
 
 

@@ -64,11 +64,14 @@ def parameters(strategy: Strategy, given: Mapping[str, float | int]) -> Any:
     for name in given:
         if name not in known:
             raise ValueError(f"{strategy.name} has no parameter {name!r}; it has: {', '.join(known)}")
-    try:
-        types = strategy.params.__annotations__
-        values = {name: msgspec.convert(value, types[name]) for name, value in given.items()}
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{strategy.name}: {error}, got {dict(given)}") from error
+    values = {}
+    for name, value in given.items():
+        wanted = strategy.params.__annotations__[name]
+        try:
+            values[name] = msgspec.convert(value, wanted)
+        except msgspec.ValidationError:
+            kind = "a whole number" if wanted is int else "a number"
+            raise ValueError(f"{strategy.name}: expected {kind} as {name}, got {value!r}") from None
     params = strategy.params(**values)
     if wrong := strategy.check(params):
         raise ValueError(f"{strategy.name}: {wrong}")

@@ -32,6 +32,7 @@ class StrategyStanding(msgspec.Struct, frozen=True, kw_only=True):
     allocation: float
     params: dict[str, Any]
     enabled: bool
+    failed: str  # why strategy_engine has stopped it; "" while it runs
     signals: int
     refused: int
     orders: int
@@ -45,7 +46,7 @@ _STANDING: Final[LiteralString] = (
     "with newest as (select session_id from sessions order by played_at desc limit 1),"
     " mine as (select account_id from accounts join newest using (session_id))"
     " select json_build_object('strategy_id', s.strategy_id, 'class_name', s.class_name, 'symbols', s.symbols, 'timeframe', s.timeframe,"
-    " 'account', s.account, 'allocation', s.allocation, 'params', s.params, 'enabled', s.enabled,"
+    " 'account', s.account, 'allocation', s.allocation, 'params', s.params, 'enabled', s.enabled, 'failed', s.failed,"
     " 'signals', (select count(*) from signals g join newest using (session_id) where g.strategy_id = s.strategy_id),"
     " 'refused', (select count(*) from risk_assessments r join newest using (session_id) where r.strategy_id = s.strategy_id"
     " and r.verdict = 'REFUSED'),"
