@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(INSTALLED): constraints.txt pyproject.toml
+$(INSTALLED): constraints.txt requirements-nodeps.txt pyproject.toml
 	@bash scripts/venv.sh
 
 run: $(INSTALLED)  ## start the whole fleet on a replayed market (ARGS="--seconds 40 --json", "--replay crypto", "--fresh")

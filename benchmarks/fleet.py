@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from benchmarks.scratch import free_offset, scratch
 from fleet import running
-from fleet.running import PORTS
 from fleet.servers import Servers
 from fleet.wiping import wipe
+from libs.domain.fleet import PORTS
 
 ROOT: Final = Path(__file__).parents[1]
 CONFIG: Final = ROOT / "benchmarks" / "config"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fleet import running
 from fleet.embedded import ports
-from fleet.running import PORTS
+from libs.domain.fleet import PORTS
 
 
 @contextmanager

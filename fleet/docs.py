@@ -18,6 +18,7 @@ _PARAMETERS: Final = {
     "symbol": "As in `instruments`, such as `AAPL` or `BTC/USD`.",
     "strategy_id": "As in config/strategies.toml.",
     "service": "Who is to obey.",
+    "kind": "`trade`, `risk`, `system` or `report`.",
 }
 
 

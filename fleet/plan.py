@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from fleet.embedded import ports
-from fleet.running import PORTS, offset
+from fleet.running import offset
 from fleet.service_process import Service
 from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located
 from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.fleet import PORTS
 from libs.quant.folds.registry import find, parameters
 from libs.venues.feed import MarketDataFeed
 from libs.venues.replay.catalog import named

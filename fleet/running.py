@@ -6,22 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from fleet.embedded.server import wait_until, write_private
 from libs.common.clocks import HostClock
 from libs.common.settings import ConfigError
-
-PORTS: Final[Mapping[str, int]] = {
-    "data_collector": 9101,
-    "strategy_engine": 9102,
-    "risk_manager": 9103,
-    "trade_executor": 9104,
-    "backtester": 9107,
-}
-"""Our services in the order of the flow, then those beside it, and where each listens."""
+from libs.domain.fleet import PORTS
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):

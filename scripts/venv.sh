@@ -48,6 +48,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=
 
 say "installing $(grep -c '^[a-z0-9].*==' constraints.txt) pinned packages"
 "${pip[@]}" install --quiet --require-hashes -r constraints.txt
+"${pip[@]}" install --quiet --no-deps --require-hashes -r requirements-nodeps.txt
 say "installing tradewinds itself"
 "${pip[@]}" install --quiet --no-deps --no-build-isolation -e .
 touch .venv/.installed

@@ -12,6 +12,7 @@ from pathlib import Path
 from fleet import run, running
 from fleet.plan import Options, Plan
 from libs.common.settings import ConfigError
+from libs.domain.fleet import PORTS
 from tests.fleets import configuration, fake
 
 
@@ -22,7 +23,7 @@ def main() -> int:
         configuration(config)
     options = Options(seconds=seconds or None, json=True)
     plan = Plan.of(options, {**os.environ, "STATE_DIR": str(folder / "state"), "CONFIG_DIR": str(config)})
-    named = zip_longest(running.PORTS, behaviours, fillvalue="steady")
+    named = zip_longest(PORTS, behaviours, fillvalue="steady")
     plan = replace(plan, services=[fake(name, behaviour, folder) for name, behaviour in named])
     try:
         with running.alone(plan.state):

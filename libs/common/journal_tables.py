@@ -1,10 +1,10 @@
 """Tables of the journal, its cursors and the leases: the only SQL that `common` owns. Imported by migrations, not by services."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, MetaData, Text, func, text
+from sqlalchemy import BigInteger, Date, DateTime, MetaData, Text, func, text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -25,6 +25,7 @@ class Base(DeclarativeBase):
         str: Text(),
         int: BigInteger(),
         datetime: DateTime(timezone=True),
+        date: Date(),
         UUID: PgUuid(as_uuid=True),
     }
 

@@ -6,6 +6,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _FAST: Final = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
+_SLOW: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+_SHARES: Final = (-0.01, -0.003, -0.001, -0.0003, -0.0001, 0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)
+
+# --- every service
+
 UP: Final = Gauge("tradewinds_service_ready", "1 when the service is ready, 0 when not", ["service"])
 BAD_MESSAGES: Final = Counter("tradewinds_bad_messages_total", "Messages dropped as malformed or oversized", ["channel"])
 BUS_FAILURES: Final = Counter("tradewinds_bus_failures_total", "Failed bus operations; the record is not affected", ["operation"])
@@ -16,6 +21,13 @@ QUARANTINED: Final = Counter("tradewinds_quarantined_total", "Messages put aside
 BACKSTOP: Final = Counter("tradewinds_backstop_found_total", "Work a cursor had passed over and the backstop found", ["consumer"])
 LEASE_EPOCH: Final = Gauge("tradewinds_lease_epoch", "Epoch of the lease held; 0 when not held", ["lease"])
 
+EVENT_LOOP_LAG: Final = Gauge(
+    "tradewinds_event_loop_lag_seconds", "Longest wait of the event loop beyond a timer, within the last five seconds", ["service"]
+)
+CLOCK_SKEW: Final = Gauge("tradewinds_clock_skew_seconds", "Host clock less the database's clock, at the last probe", ["service"])
+
+# --- market data
+
 TICKS: Final = Counter("tradewinds_ticks_total", "Quotes and trades published", ["venue"])
 BARS: Final = Counter("tradewinds_bars_total", "Bars stored and published", ["timeframe"])
 LATE_TICKS: Final = Counter("tradewinds_late_ticks_total", "Ticks that came after their bar was closed", ["venue"])
@@ -25,6 +37,10 @@ ROWS_DROPPED: Final = Counter("tradewinds_market_rows_dropped_total", "Market ro
 MARKET_GAPS: Final = Counter("tradewinds_market_gaps_total", "Gaps in market sequence numbers seen by a reader", ["service"])
 MARKET_TIME: Final = Gauge("tradewinds_market_time_seconds", "Market time, seconds since the epoch")
 
+MARKET_SILENCE: Final = Gauge("tradewinds_market_clock_silent_seconds", "Host time since the market clock was heard", ["service"])
+
+# --- the order path
+
 SIGNALS: Final = Counter("tradewinds_signals_total", "Targets emitted", ["strategy"])
 STRATEGY_FAULTS: Final = Counter("tradewinds_strategy_faults_total", "Strategies stopped because they failed on a bar", ["strategy"])
 ASSESSMENTS: Final = Counter("tradewinds_assessments_total", "Verdicts on signals", ["verdict", "code"])
@@ -32,9 +48,61 @@ TICK_TO_ORDER: Final = Histogram(
     "tradewinds_tick_to_order_seconds", "Receipt of what closed the bar to the commit of the approved order", buckets=_FAST
 )
 SUBMITS: Final = Counter("tradewinds_order_submits_total", "Requests put on the wire, by their outcome", ["outcome"])
+SIGNAL_TO_WIRE: Final = Histogram(
+    "tradewinds_signal_to_wire_seconds", "Approval of an order to its request being put on the wire", buckets=_FAST
+)
+ORDER_ANSWER: Final = Histogram("tradewinds_order_answer_seconds", "A request to the venue to its answer", ["outcome"], buckets=_FAST)
 TRADES: Final = Counter("tradewinds_trades_total", "Fills booked", ["liquidity"])
 ANOMALIES: Final = Counter("tradewinds_order_anomalies_total", "Evidence that contradicted what was believed", ["event"])
 UNKNOWN_ORDERS: Final = Gauge("tradewinds_unknown_orders", "Orders whose outcome is not known")
 RECONCILE_DIFFERENCES: Final = Gauge("tradewinds_reconcile_differences", "Differences between record and venue at the last look")
+
+# --- risk
+
+DAILY_LOSS: Final = Gauge("tradewinds_risk_daily_loss_ratio", "Loss since the trading day began, of the equity it began with", ["account"])
+DRAWDOWN: Final = Gauge("tradewinds_risk_drawdown_ratio", "Fall of the equity from its peak, of the peak", ["account"])
+LOSS_LIMIT: Final = Gauge("tradewinds_risk_loss_limit_ratio", "Where an account is halted", ["account", "limit"])
+HALTED: Final = Gauge("tradewinds_risk_halted", "1 while an account may only close, until a person re-arms it", ["account", "limit"])
+
+# --- portfolio; money is in the account's base currency
+
+EQUITY: Final = Gauge("tradewinds_portfolio_equity", "Cash plus positions at their marks", ["account", "currency"])
+CASH: Final = Gauge("tradewinds_portfolio_cash", "Cash", ["account", "currency"])
+DAY_PNL: Final = Gauge("tradewinds_portfolio_day_pnl", "Gain since the trading day began", ["account", "strategy"])
+TOTAL_PNL: Final = Gauge("tradewinds_portfolio_total_pnl", "Gain since the account was opened", ["account", "strategy"])
+GROSS_EXPOSURE: Final = Gauge("tradewinds_portfolio_gross_exposure_ratio", "Longs plus shorts, of equity", ["account"])
+NET_EXPOSURE: Final = Gauge("tradewinds_portfolio_net_exposure_ratio", "Longs less shorts, of equity", ["account"])
+POSITION_SHARE: Final = Gauge("tradewinds_portfolio_position_ratio", "A symbol's market value, of equity", ["account", "symbol"])
+TURNOVER: Final = Gauge("tradewinds_portfolio_turnover_ratio", "Traded value of the day, of equity", ["account"])
+MARK_AGE: Final = Gauge("tradewinds_portfolio_mark_age_seconds", "Market time since the oldest mark of a held symbol", ["account"])
+SLIPPAGE: Final = Histogram(
+    "tradewinds_slippage_ratio", "Fill price against the signal's reference price; above 0 is worse", ["strategy"], buckets=_SHARES
+)
+
+# --- scheduler
+
+JOB_RUNS: Final = Counter("tradewinds_job_runs_total", "Runs of jobs, by how they ended", ["job", "state"])
+JOB_SECONDS: Final = Histogram("tradewinds_job_seconds", "How long a job ran", ["job"], buckets=_SLOW)
+JOB_SUCCESS: Final = Gauge("tradewinds_job_last_success_timestamp_seconds", "Host time at which the job last ended well", ["job"])
+
+# --- monitor: what it sees of the others
+
+SERVICE_UP: Final = Gauge("tradewinds_fleet_service_up", "1 while the monitor finds the service ready, 0 while not", ["service"])
+HEARTBEAT_AGE: Final = Gauge("tradewinds_heartbeat_age_seconds", "Host time since the last heartbeat", ["service"])
+JOURNAL_LAG: Final = Gauge("tradewinds_journal_lag_messages", "Messages that a consumer has not read", ["consumer", "stream"])
+JOURNAL_LAG_AGE: Final = Gauge("tradewinds_journal_lag_seconds", "Age of the oldest message not read", ["consumer", "stream"])
+LEASE_HELD: Final = Gauge("tradewinds_lease_held", "1 while somebody holds a lease that the running session needs", ["lease"])
+UNKNOWN_AGE: Final = Gauge("tradewinds_unknown_order_age_seconds", "Age of the oldest order whose outcome is not known; 0 without one")
+OPEN_ORDERS: Final = Gauge("tradewinds_open_orders", "Orders that may still fill", ["status"])
+QUARANTINE: Final = Gauge("tradewinds_quarantine_rows", "Messages and fills put aside and waiting for a person", ["kind"])
+KILL_SWITCH: Final = Gauge("tradewinds_kill_switch", "1 while a kill switch is on", ["scope"])
+DISK_FREE: Final = Gauge("tradewinds_host_disk_free_ratio", "Free share of the disk that holds the state folder")
+MEMORY_FREE: Final = Gauge("tradewinds_host_memory_available_ratio", "Share of the memory that is available")
+ALERTS: Final = Gauge("tradewinds_alerts_firing", "Alerts that the monitor holds", ["severity"])
+NOTIFICATIONS: Final = Counter("tradewinds_notifications_total", "Deliveries, by how they ended", ["channel", "outcome"])
+NOTIFICATIONS_WAITING: Final = Gauge("tradewinds_notifications_waiting", "Deliveries that wait", ["channel"])
+NOTIFICATION_DELAY: Final = Histogram(
+    "tradewinds_notification_delay_seconds", "Making of a notification to its delivery", ["channel"], buckets=_SLOW
+)
 
 BACKTESTS: Final = Counter("tradewinds_backtests_total", "Backtests that were asked of the service and have ended", ["outcome"])

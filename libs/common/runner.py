@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 DRAIN_S: Final = 8.0
 PROBE_S: Final = 1.0
 AGAIN_S: Final = 0.5
-HOST: Final = "127.0.0.1"
 
 
 class Context:
@@ -129,7 +128,7 @@ async def _serve(
 
     app = application(name, context.readiness, info)
     app.add_routes(routes(context))
-    async with _listening(app, port):
+    async with _listening(app, settings.bind_host, port):
         log.info("%s listens on port %d", name, port)
         try:
             async with asyncio.TaskGroup() as group:
@@ -180,11 +179,11 @@ async def _through_outages(context: Context, work: Callable[[Context], Awaitable
 
 
 @contextlib.asynccontextmanager
-async def _listening(app: web.Application, port: int) -> AsyncIterator[None]:
+async def _listening(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, HOST, port).start()
+        await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
         if error.errno == errno.EADDRINUSE:

@@ -25,10 +25,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     execution_mode: Literal["paper_trading"] = "paper_trading"
     port_offset: Annotated[int, msgspec.Meta(ge=0, le=55_000)] = 0
+    bind_host: str = "127.0.0.1"  # where a service listens; without authentication, so never a network that others reach
+    peer_host: str = "127.0.0.1"  # where the others listen; `{name}` is the service's name with - for _
     state_dir: str = ".state"
     market_data_dir: str = ""
     config_dir: str = "config"
     release: str = "0.1.0"
+
+    def peer(self, name: str, port: int) -> str:
+        """The base URL of another service."""
+        return f"http://{self.peer_host.replace('{name}', name.replace('_', '-'))}:{port + self.port_offset}"
 
     def recordings(self) -> Path | None:
         """The folder of recorded markets; None when MARKET_DATA_DIR is not set."""

@@ -41,6 +41,21 @@ class PositionUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     market_time: int
 
 
+class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What an account is worth at its marks; money in its base currency. A view for people: nothing is sized by it."""
+
+    account_id: str
+    currency: str
+    equity: Decimal
+    cash: Decimal
+    day_pnl: Decimal  # since the trading day began: realised, unrealised and fees, less what was paid in
+    total_pnl: Decimal  # since the account was opened
+    drawdown: float  # fall from the highest equity, as a share of it
+    gross_exposure: float  # longs plus shorts, as a share of equity
+    net_exposure: float
+    market_time: int
+
+
 class RiskAlert(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A refusal, or something a person should know."""
 
@@ -53,6 +68,19 @@ class RiskAlert(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     limit: str
     seen: str
     market_time: int
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Something a person should hear of; its row says the same, and is what is delivered."""
+
+    notification_id: UUID
+    kind: Literal["trade", "risk", "system", "report"]
+    severity: Literal["info", "warning", "critical"]
+    state: Literal["note", "firing", "resolved"]  # a note stands for itself; the others begin and end what `key` names
+    key: str
+    title: str
+    body: str  # Markdown
+    link: str
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -62,9 +62,9 @@ TRADES_EXECUTED: Final = Channel(
 )
 PORTFOLIO_UPDATES: Final = Channel(
     "portfolio.updates",
-    (messages.PositionUpdate,),
-    frozenset({"trade_executor"}),
-    "Books after fills.",
+    (messages.PositionUpdate, messages.PortfolioSnapshot),
+    frozenset({"trade_executor", "portfolio"}),
+    "Books after fills, and what accounts are worth at their marks.",
     stream="portfolio.updates",
 )
 RISK_ALERTS: Final = Channel(
@@ -78,6 +78,13 @@ CONTROL: Final = Channel(
     stream="commands",
     parameter="service",
 )
+NOTIFICATIONS: Final = Channel(
+    "notifications.{kind}",
+    (messages.Notification,),
+    frozenset({"monitor", "risk_manager", "scheduler"}),
+    "What a person should hear of. A bell: the rows of `notifications` are delivered.",
+    parameter="kind",
+)
 
 CHANNELS: Final = (
     MARKET_DATA,
@@ -89,4 +96,5 @@ CHANNELS: Final = (
     PORTFOLIO_UPDATES,
     RISK_ALERTS,
     CONTROL,
+    NOTIFICATIONS,
 )

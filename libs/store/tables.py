@@ -3,7 +3,7 @@
 Market prices are float64, exactly as recorded; money and quantities are NUMERIC. Times in tables are UTC.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -454,3 +454,161 @@ class BacktestTradeRow(Base):
     commission: Mapped[Decimal] = mapped_column(MONEY)
     executed_at: Mapped[datetime]
     pnl: Mapped[Decimal] = mapped_column(MONEY)
+
+
+class RiskStateRow(Base):
+    """risk_manager: what an account's loss limits are measured from. Equity is float64, as risk counts it."""
+
+    __tablename__ = "risk_states"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    evaluated_at: Mapped[int]  # market ns
+    equity: Mapped[float] = mapped_column(Float(53))  # then
+    day: Mapped[int]  # market ns at which the trading day began
+    day_equity: Mapped[float] = mapped_column(Float(53))  # at its beginning, or when a person re-armed
+    peak_equity: Mapped[float] = mapped_column(Float(53))  # the highest since the account was opened, or re-armed
+
+
+class RiskHaltRow(Base):
+    """risk_manager inserts, the operator re-arms: while active the account may only close."""
+
+    __tablename__ = "risk_halts"
+    __table_args__ = (Index("ix_risk_halts_active", "account_id", "limit_name", unique=True, postgresql_where=text("active")),)
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    limit_name: Mapped[str] = mapped_column(primary_key=True)  # max_daily_loss, max_drawdown
+    halted_at: Mapped[datetime] = mapped_column(primary_key=True)  # market time
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    equity: Mapped[float] = mapped_column(Float(53))
+    reference: Mapped[float] = mapped_column(Float(53))  # the equity that the loss is measured from
+    limit_value: Mapped[float] = mapped_column(Float(53))  # share of the reference
+    seen: Mapped[float] = mapped_column(Float(53))
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    rearmed_at: Mapped[datetime | None]
+    rearmed_by: Mapped[str] = mapped_column(server_default=text("''"))
+    reason: Mapped[str] = mapped_column(server_default=text("''"))  # of re-arming
+
+
+class PortfolioMarkRow(Base):
+    """portfolio: the price that a held symbol was last marked at."""
+
+    __tablename__ = "portfolio_marks"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    price: Mapped[float] = mapped_column(Float(53))  # in the instrument's currency
+    rate: Mapped[float] = mapped_column(Float(53))  # units of the base currency for one of the instrument's
+    marked_at: Mapped[datetime]  # market time of the price
+
+
+class PortfolioEquityRow(Base):
+    """portfolio: worth of an account (strategy_id "") once each minute of market time, and what a strategy has added to it."""
+
+    __tablename__ = "portfolio_equity"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    strategy_id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)  # market time, whole minutes
+    equity: Mapped[Decimal] = mapped_column(MONEY)  # of a strategy: its gain since the account was opened
+    drawdown: Mapped[float] = mapped_column(Float(53))
+    gross_exposure: Mapped[float] = mapped_column(Float(53))
+
+
+class PortfolioSnapshotRow(Base):
+    """portfolio: one row a trading day, of an account (strategy_id "") and of each of its strategies; rewritten until the day ends."""
+
+    __tablename__ = "portfolio_snapshots"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    strategy_id: Mapped[str] = mapped_column(primary_key=True)
+    snapshot_date: Mapped[date] = mapped_column(primary_key=True)  # the trading day, in the account's time zone
+    total_value: Mapped[Decimal] = mapped_column(MONEY)
+    cash_balance: Mapped[Decimal] = mapped_column(MONEY)
+    invested_value: Mapped[Decimal] = mapped_column(MONEY)
+    day_pnl: Mapped[Decimal] = mapped_column(MONEY)
+    total_pnl: Mapped[Decimal] = mapped_column(MONEY)
+    performance_metrics: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    market_time: Mapped[datetime]
+    taken_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class JobRow(Base):
+    """scheduler: a job as it is configured, and when it is due."""
+
+    __tablename__ = "jobs"
+
+    job_id: Mapped[str] = mapped_column(primary_key=True)
+    about: Mapped[str]
+    clock: Mapped[str]  # market, host
+    schedule: Mapped[str]  # for a person
+    enabled: Mapped[bool]
+    next_at: Mapped[datetime | None]  # on its clock
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class JobRunRow(Base):
+    """scheduler; queued also by the operator: one run of a job."""
+
+    __tablename__ = "job_runs"
+    __table_args__ = (Index("ix_job_runs_job_id_created_at", "job_id", "created_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)  # of its job, session and time: a moment is never run twice
+    job_id: Mapped[str]
+    session_id: Mapped[str]
+    scheduled_for: Mapped[datetime]  # on the job's clock
+    asked_by: Mapped[str]  # schedule, or who asked
+    state: Mapped[str]  # queued, running, done, failed, skipped
+    detail: Mapped[str] = mapped_column(server_default=text("''"))  # what came of it, or why not
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class NotificationRow(Base):
+    """Any service, through libs/store/notifications.py: something a person should hear of."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (Index("ix_notifications_created_at", "created_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]  # trade, risk, system, report
+    severity: Mapped[str]  # info, warning, critical
+    state: Mapped[str]  # note, firing, resolved
+    key: Mapped[str]  # what fires and is resolved; "" of a note
+    title: Mapped[str]
+    body: Mapped[str]  # Markdown
+    link: Mapped[str]
+    producer: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    planned_at: Mapped[datetime | None]  # when monitor decided on its deliveries
+
+
+class NotificationDeliveryRow(Base):
+    """monitor: one notification on one channel."""
+
+    __tablename__ = "notification_deliveries"
+    __table_args__ = (Index("ix_notification_deliveries_waiting", "next_at", postgresql_where=text("state = 'waiting'")),)
+
+    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)  # gotify, email, slack, discord
+    state: Mapped[str]  # waiting, sent, dropped
+    priority: Mapped[int]  # Gotify's, 0 to 10
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_at: Mapped[datetime]
+    detail: Mapped[str] = mapped_column(server_default=text("''"))  # last error, or why it was dropped
+    done_at: Mapped[datetime | None]
+
+
+class AlertRow(Base):
+    """monitor: what is wrong, by the way it was noticed; kept over restarts."""
+
+    __tablename__ = "alerts"
+
+    key: Mapped[str] = mapped_column(primary_key=True)  # such as service_down:risk_manager
+    source: Mapped[str] = mapped_column(primary_key=True)  # direct, prometheus
+    severity: Mapped[str]
+    title: Mapped[str]
+    body: Mapped[str]
+    link: Mapped[str]
+    since: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]

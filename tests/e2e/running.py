@@ -15,7 +15,7 @@ import psycopg
 
 from fleet.embedded.ports import free_port
 from fleet.embedded.server import wait_until
-from fleet.running import PORTS
+from libs.domain.fleet import PORTS
 from tests.records import a_record
 
 STOPS_WITHIN_S = 60

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from fleet.running import PORTS
+from libs.domain.fleet import PORTS
 from tests.e2e.running import a_fleet
 
 ENOUGH = 8  # trades

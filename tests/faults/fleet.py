@@ -19,8 +19,9 @@ from fleet.embedded import ports
 from fleet.embedded.postgres import EmbeddedPostgres
 from fleet.embedded.processes import children, command_line, is_running
 from fleet.embedded.server import wait_until
+from libs.domain.fleet import PORTS
 
-SERVICES: Final = tuple(running.PORTS)
+SERVICES: Final = tuple(PORTS)
 MARKS: Final = {"postgres": "/postgres -D ", "valkey": "/valkey-server "}
 LIMIT_S: Final = 60.0
 ROOT: Final = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ class Ended(NamedTuple):
 def free_offset() -> int:
     """A PORT_OFFSET at which every port of a fleet is free."""
     wanted = random.sample(range(11_000, 20_000, 10), 100)
-    return next(offset for offset in wanted if all(ports.is_free(port + offset) for port in running.PORTS.values()))
+    return next(offset for offset in wanted if all(ports.is_free(port + offset) for port in PORTS.values()))
 
 
 class Fleet:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from fleet.embedded.server import wait_until
-from fleet.running import PORTS
+from libs.domain.fleet import PORTS
 from tests.faults.fleet import ROOT, SERVICES, a_fleet, free_offset, record_of
 from tests.faults.oracle import left_by, violations
 

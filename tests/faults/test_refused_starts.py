@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fleet.cli import app
-from fleet.running import PORTS
+from libs.domain.fleet import PORTS
 from tests.faults.fleet import ROOT, free_offset
 
 NOBODY = "127.0.0.1:1"

@@ -29,9 +29,9 @@ from fleet.embedded.processes import is_running
 from fleet.embedded.server import wait_until
 from fleet.plan import FleetSettings
 from fleet.record import NoRecord
-from fleet.running import PORTS
 from libs.common.database import Database
 from libs.common.settings import Settings
+from libs.domain.fleet import PORTS
 from libs.store import backtests, market, sessions
 from services.backtester.app import end_of
 from services.backtester.job import Failed, Job

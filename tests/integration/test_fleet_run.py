@@ -15,7 +15,7 @@ from fleet.embedded.ports import free_port
 from fleet.embedded.postgres import EmbeddedPostgres
 from fleet.embedded.processes import children, is_running
 from fleet.embedded.server import wait_until
-from fleet.running import PORTS
+from libs.domain.fleet import PORTS
 from tests.fleets import configuration
 from tests.records import a_record
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fleet.running import PORTS
+from libs.domain.fleet import PORTS
 
 LOADED = "import sys, services.{0}.__main__; print(*{{name.partition('.')[0] for name in sys.modules}})"
 

@@ -1,0 +1,26 @@
+"""The services of the fleet: where each listens, what it does, and what stays undone while it is away."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class Member(NamedTuple):
+    """One service, for whoever looks for it or misses it."""
+
+    port: int
+    about: str
+    stops: str  # what does not happen while it is down
+
+
+SERVICES: Final[Mapping[str, Member]] = {
+    "data_collector": Member(9101, "market data in", "the market stands still; after 3 s nothing is ordered"),
+    "strategy_engine": Member(9102, "closed bars to targets", "no new signals; positions and open orders stay"),
+    "risk_manager": Member(9103, "targets to approved orders", "signals wait, and expire; no order is approved"),
+    "trade_executor": Member(
+        9104, "orders to the venue, fills to the books", "approved orders wait, and expire unsent; fills are not booked"
+    ),
+    "backtester": Member(9107, "backtests", "backtests wait; trading does not need it"),
+}
+"""In the order of the flow, then those beside it."""
+
+PORTS: Final[Mapping[str, int]] = {name: member.port for name, member in SERVICES.items()}
