@@ -85,7 +85,7 @@ def measure() -> dict[str, Figure]:
 
 
 def _run() -> Run:
-    with fleet("--speed", "1", market=MARKET) as running:
+    with fleet("--market", "synthetic", "--speed", "1", market=MARKET) as running:
         heard = uvloop.run(_listen(running.redis_url))
         said = running.ask("risk_manager", "info")["tick_to_order_ms"]
         running.stop()

@@ -36,16 +36,21 @@ def main() -> None:
 def run_command(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long (host time, once all are ready).")] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout; events go to stderr.")] = False,
+    market: Annotated[
+        str | None, typer.Option(metavar="NAME", help="closes (real daily closes, simulated between; the default) or synthetic.")
+    ] = None,
     replay: Annotated[str | None, typer.Option(metavar="NAME", help="Play one of docs/recorded-markets.md: equities, crypto, ...")] = None,
     speed: Annotated[float, typer.Option(min=0, max=1e6, help="Market seconds per second; 0: the market's own.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the synthetic market.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn in the market.")] = 1,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Go on only when every service has done its part.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget all earlier runs first, and all stored backtests.")] = False,
 ) -> None:
     """Start everything and play a market until Ctrl-C."""
     from fleet import run  # loads alembic, which costs every other command half a second
 
-    options = Options(seconds=seconds, json=json, replay=replay, speed=speed, seed=seed, lockstep=lockstep, fresh=fresh)
+    if market not in (None, "closes", "synthetic"):
+        raise typer.BadParameter(f"expected closes or synthetic, got {market!r}", param_hint="--market")
+    options = Options(market=market, seconds=seconds, json=json, replay=replay, speed=speed, seed=seed, lockstep=lockstep, fresh=fresh)
     raise typer.Exit(run.run(options, os.environ))
 
 

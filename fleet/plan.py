@@ -13,6 +13,8 @@ from libs.common.settings import ConfigError, Settings, from_environment, from_t
 from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
 from libs.domain.fleet import PORTS
 from libs.quant.folds.registry import find, parameters
+from libs.venues.closes.feed import ClosesFeed
+from libs.venues.closes.table import ClosesNotFound, installed
 from libs.venues.feed import MarketDataFeed
 from libs.venues.replay.catalog import named
 from libs.venues.replay.dataset import DataNotFound
@@ -35,6 +37,7 @@ class Options:
 
     seconds: float | None = None  # host time after all are ready; None: until stopped
     json: bool = False
+    market: str | None = None  # closes or synthetic; None: closes where they are installed, else synthetic
     replay: str | None = None
     speed: float = 0.0  # market seconds per host second; 0: the feed's own
     seed: int = 1
@@ -67,7 +70,7 @@ class Plan:
         asked = {
             "STATE_DIR": str(state),
             "CONFIG_DIR": str(Path(settings.config_dir).resolve()),
-            "FEED": f"replay:{options.replay}" if options.replay else "synthetic",
+            "FEED": feed.name,
             "SPEED": f"{options.speed:g}",
             "SEED": str(options.seed),
             "LOCKSTEP": str(int(options.lockstep)),
@@ -121,6 +124,9 @@ def market(feed: MarketDataFeed, options: Options) -> str:
     pace = "in lockstep" if options.lockstep else f"{options.speed or feed.speed:g}x"
     if options.replay:
         return f"recorded market {options.replay}, {pace}; real prices of the past: {symbols}"
+    if isinstance(feed, ClosesFeed):
+        drawn = f"the way between them and BTC/USD simulated, seed {feed.seed}"
+        return f"real daily closes of {feed.years}, {drawn}, {pace}: {symbols}"
     return f"synthetic market, seed {feed.seed}, {pace}; invented prices: {symbols}"
 
 
@@ -130,12 +136,19 @@ def _few(symbols: Sequence[str]) -> str:
 
 
 def _feed(options: Options, settings: FleetSettings) -> MarketDataFeed:
-    if options.replay is None:
+    if options.replay is not None and options.market is not None:
+        raise ConfigError("--market and --replay name two markets: give one of them")
+    if options.replay is not None:
+        try:
+            return ReplayFeed(named(options.replay), settings.recordings())
+        except (ValueError, DataNotFound) as error:
+            raise ConfigError(f"--replay {options.replay}: {error}") from error
+    if options.market == "synthetic" or (options.market is None and installed() is None):
         return SyntheticFeed(options.seed)
     try:
-        return ReplayFeed(named(options.replay), settings.recordings())
-    except (ValueError, DataNotFound) as error:
-        raise ConfigError(f"--replay {options.replay}: {error}") from error
+        return ClosesFeed(options.seed)
+    except ClosesNotFound as error:
+        raise ConfigError(f"--market closes: {error}") from error
 
 
 def _services(port_offset: int) -> list[Service]:

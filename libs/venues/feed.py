@@ -24,7 +24,7 @@ class MarketDataFeed(Protocol):
     feed gives each when it happens.
     """
 
-    name: str  # of the session: "synthetic", "replay:equities"
+    name: str  # of the session: "closes", "synthetic", "replay:equities"
     seed: int
     instruments: Sequence[Instrument]
     timeframes: tuple[str, ...]  # of the bars it leads to, finest first

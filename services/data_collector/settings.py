@@ -10,7 +10,7 @@ from libs.common.settings import Settings
 class CollectorSettings(Settings, frozen=True, kw_only=True):
     """Which market is played, and how."""
 
-    feed: Annotated[str, msgspec.Meta(pattern=r"^(synthetic|replay:[a-z0-9_]+)$")] = "synthetic"
+    feed: Annotated[str, msgspec.Meta(pattern=r"^(closes|synthetic|replay:[a-z0-9_]+)$")] = "synthetic"
     speed: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0  # market seconds per host second; 0: the feed's own
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1
     lockstep: bool = False

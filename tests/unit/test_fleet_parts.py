@@ -108,9 +108,30 @@ def test_a_replay_that_cannot_be_played_says_what_to_do(tmp_path: Path, name: st
         Plan.of(Options(replay=name), environment(tmp_path / "state", config))
 
 
+@pytest.mark.parametrize(
+    ("options", "played"),
+    [
+        (Options(), "closes"),
+        (Options(market="synthetic"), "synthetic"),
+        (Options(market="closes", seed=4), "closes"),
+    ],
+)
+def test_the_default_market_has_real_closes(tmp_path: Path, options: Options, played: str) -> None:
+    plan = Plan.of(options, environment(tmp_path / "state", configuration(tmp_path / "config")))
+    assert plan.environment["FEED"] == played
+    assert ("simulated" in plan.market) == (played == "closes")
+
+
+def test_two_markets_at_once_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name two markets"):
+        Plan.of(Options(market="closes", replay="crypto"), environment(tmp_path / "state", configuration(tmp_path / "config")))
+
+
 def test_services_are_told_what_to_play(tmp_path: Path) -> None:
     config = configuration(tmp_path / "config")
-    plan = Plan.of(Options(speed=20, seed=5, lockstep=True), environment(tmp_path / "state", config, PORT_OFFSET="1000"))
+    plan = Plan.of(
+        Options(market="synthetic", speed=20, seed=5, lockstep=True), environment(tmp_path / "state", config, PORT_OFFSET="1000")
+    )
     assert {k: plan.environment[k] for k in ("FEED", "SPEED", "SEED", "LOCKSTEP")} == {
         "FEED": "synthetic",
         "SPEED": "20",

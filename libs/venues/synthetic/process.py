@@ -28,7 +28,6 @@ class Symbol(NamedTuple):
     """What is invented of a symbol besides its `Instrument`. Whole ticks and lots; a draw takes one of 1..most."""
 
     name: str
-    base: float  # the price it reverts to
     volatility: float  # 1.0 makes one-minute moves of about 8 basis points
     ticks_per_unit: int  # of the currency
     lots_per_unit: int  # of the share or coin
@@ -48,16 +47,16 @@ class Line(NamedTuple):
 
 def generator(seed: int, symbol: str, minute: int) -> Random:
     """The one source of everything drawn within a minute of a symbol."""
-    return Random(_hashed(f"{seed}|{symbol}|{minute}"))
+    return Random(hashed(f"{seed}|{symbol}|{minute}"))
 
 
-def level(seed: int, symbol: Symbol, minute: int) -> float:
-    """The price at the start of a minute (counted from the epoch), in the currency."""
-    bend = _LEVEL * (2 * _unit(f"{seed}|{symbol.name}|level|{minute}") - 1)
+def level(seed: int, symbol: Symbol, base: float, minute: int) -> float:
+    """The price at the start of a minute (counted from the epoch), in the currency; it reverts to `base`."""
+    bend = _LEVEL * (2 * unit(f"{seed}|{symbol.name}|level|{minute}") - 1)
     for period, amplitude in _WAVES:
-        phase = _unit(f"{seed}|{symbol.name}|wave|{period}")
+        phase = unit(f"{seed}|{symbol.name}|wave|{period}")
         bend += amplitude * sin(2 * pi * (minute / period + phase))
-    return symbol.base * exp(symbol.volatility * bend)
+    return base * exp(symbol.volatility * bend)
 
 
 def lines(draw: Random, symbol: Symbol, opening: float, closing: float) -> list[Line]:
@@ -77,10 +76,11 @@ def lines(draw: Random, symbol: Symbol, opening: float, closing: float) -> list[
     return pieces
 
 
-def _hashed(text: str) -> int:
+def hashed(text: str) -> int:
+    """64 bits that depend on the text alone."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _unit(text: str) -> float:
+def unit(text: str) -> float:
     """A draw from 0 up to 1 that depends on the text alone."""
-    return _hashed(text) / 2**64
+    return hashed(text) / 2**64

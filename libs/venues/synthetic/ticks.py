@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from libs.domain.market import Quote, TradeTick
-from libs.venues.synthetic.process import MINUTE_MS, Symbol, generator, level, lines
+from libs.venues.synthetic.process import MINUTE_MS, Symbol, generator, lines
 from libs.venues.timeline import QUOTES, TRADES, Placed
 
 MILLISECOND: Final = 1_000_000
 MINUTE: Final = MINUTE_MS * MILLISECOND
 
 
-def ticks(seed: int, venue: str, symbol: Symbol, trades: int, number: int, start: int) -> Iterator[Placed]:
-    """The ticks of the minute that begins at `start`, the `number`th of the session (from 0).
+def ticks(seed: int, venue: str, symbol: Symbol, trades: int, number: int, start: int, levels: tuple[float, float]) -> Iterator[Placed]:
+    """The ticks of the minute that begins at `start`, the `number`th of the session (from 0), at prices around a way between `levels`.
 
     There are always `trades` trades and twice as many quotes: thus the sequence numbers of a minute are known without the
     minutes before. The minute has a slot for each tick, each tick a drawn millisecond of its slot, and of three slots in
@@ -21,9 +21,8 @@ def ticks(seed: int, venue: str, symbol: Symbol, trades: int, number: int, start
     """
     name, per_unit, lots_per_unit = symbol.name, symbol.ticks_per_unit, symbol.lots_per_unit
     spread, quoted, step, traded = symbol.most_spread, symbol.most_quoted, symbol.quoted_step, symbol.most_traded
-    minute = start // MINUTE
-    draw = generator(seed, name, minute)
-    upcoming = lines(draw, symbol, level(seed, symbol, minute), level(seed, symbol, minute + 1))
+    draw = generator(seed, name, start // MINUTE)
+    upcoming = lines(draw, symbol, *levels)
     begin, base, slope = upcoming.pop(0)
     random = draw.random
     slots = 3 * trades
