@@ -31,7 +31,7 @@ _LOOK_BACK: Final = 21  # days
 _TRADES: Final = 60  # of a symbol and minute; twice as many quotes
 
 
-_STOCKS: Final = tuple(map(stock, ("AAPL", "JPM", "KO", "MSFT", "XOM")))
+_STOCKS: Final = tuple(stock(name, most_spread=1) for name in ("AAPL", "JPM", "KO", "MSFT", "XOM"))  # a cent, as they have
 
 
 class ClosesFeed:

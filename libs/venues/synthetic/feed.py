@@ -23,9 +23,9 @@ BITCOIN: Final = Symbol("BTC/USD", 2.0, 100, 100_000, most_spread=200, most_quot
 BITCOIN_BASE: Final = 95_000.0
 
 
-def stock(name: str, volatility: float = 1.0) -> Symbol:
+def stock(name: str, volatility: float = 1.0, most_spread: int = 3) -> Symbol:
     """A share that is traded in cents and by the piece."""
-    return Symbol(name, volatility, 100, 1, most_spread=3, most_quoted=10, quoted_step=100, most_traded=300)
+    return Symbol(name, volatility, 100, 1, most_spread=most_spread, most_quoted=10, quoted_step=100, most_traded=300)
 
 
 _BASES: Final[Mapping[Symbol, float]] = {
