@@ -30,6 +30,7 @@ bench: $(INSTALLED)  ## measure, print a table, write benchmarks/results/latest.
 
 docs: $(INSTALLED)  ## regenerate the generated pages of docs/
 	@$(PY) -m fleet.docs $(ARGS)
+	@$(PY) -m fleet.dashboards
 
 # One lock for every Python from 3.11 on (--universal keeps the markers): redis needs async-timeout below 3.11.3, which Debian 12 has.
 # Pins stay as they are unless pyproject.toml asks otherwise; ARGS=--upgrade moves them. `pip install uv` provides uv.

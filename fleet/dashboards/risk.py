@@ -1,0 +1,122 @@
+"""How near are the limits, and what do they refuse?"""
+
+from typing import Final
+
+from fleet.dashboards.panels import Dashboard, Query, Row, bars, figure, lines
+
+_OF: Final = '{account=~"$account"}'
+
+RISK: Final = Dashboard(
+    "tw-risk",
+    "Risk",
+    "Losses against their limits, exposure, refusals by control, and what has been stopped.",
+    [
+        Row(
+            "Now",
+            [
+                figure(
+                    "Loss today",
+                    "Of the equity that the trading day began with, as risk_manager counts it.",
+                    Query(f"tradewinds_risk_daily_loss_ratio{_OF}", "{{account}}"),
+                    unit="percentunit",
+                    width=6,
+                    thresholds=[(-1, "green"), (0, "orange")],
+                ),
+                figure(
+                    "Drawdown",
+                    "Fall from the highest equity, of that.",
+                    Query(f"tradewinds_risk_drawdown_ratio{_OF}", "{{account}}"),
+                    unit="percentunit",
+                    width=6,
+                ),
+                figure(
+                    "Halted",
+                    "A loss limit was reached: the account may only close until a person re-arms it.",
+                    Query("sum(tradewinds_risk_halted) or vector(0)"),
+                    unit="none",
+                    width=6,
+                    thresholds=[(0, "green"), (1, "red")],
+                ),
+                figure(
+                    "Kill switches on",
+                    "Nothing new is ordered in their scope.",
+                    Query("sum(tradewinds_kill_switch) or vector(0)"),
+                    unit="none",
+                    width=6,
+                    thresholds=[(0, "green"), (1, "red")],
+                ),
+            ],
+        ),
+        Row(
+            "Losses against their limits",
+            [
+                lines(
+                    "Loss today",
+                    "Above its limit the account is halted. Below 0 is a gain.",
+                    Query(f"tradewinds_risk_daily_loss_ratio{_OF}", "{{account}}"),
+                    Query('tradewinds_risk_loss_limit_ratio{account=~"$account", limit="max_daily_loss"}', "limit of {{account}}"),
+                    unit="percentunit",
+                    width=12,
+                ),
+                lines(
+                    "Drawdown",
+                    "Above its limit the account is halted.",
+                    Query(f"tradewinds_risk_drawdown_ratio{_OF}", "{{account}}"),
+                    Query('tradewinds_risk_loss_limit_ratio{account=~"$account", limit="max_drawdown"}', "limit of {{account}}"),
+                    unit="percentunit",
+                    width=12,
+                ),
+            ],
+        ),
+        Row(
+            "Exposure",
+            [
+                lines(
+                    "Gross exposure",
+                    "Longs plus shorts, of equity.",
+                    Query(f"tradewinds_portfolio_gross_exposure_ratio{_OF}", "{{account}}"),
+                    unit="percentunit",
+                ),
+                lines(
+                    "Net exposure",
+                    "Longs less shorts, of equity.",
+                    Query(f"tradewinds_portfolio_net_exposure_ratio{_OF}", "{{account}}"),
+                    unit="percentunit",
+                ),
+                bars(
+                    "Positions",
+                    "Market value of each symbol, of equity.",
+                    Query(f"tradewinds_portfolio_position_ratio{_OF}", "{{account}} {{symbol}}"),
+                    unit="percentunit",
+                ),
+            ],
+        ),
+        Row(
+            "Refusals",
+            [
+                lines(
+                    "Refusals, by control",
+                    "Codes are explained in docs/risk-controls.md. RC-B02 is an everyday answer where the limit is tight.",
+                    Query(
+                        'sum by (code) (rate(tradewinds_assessments_total{verdict="REFUSED"}[$__rate_interval])) or vector(0)',
+                        "{{code}}",
+                    ),
+                    unit="ops",
+                    width=12,
+                ),
+                lines(
+                    "Share of signals refused",
+                    "Within five minutes.",
+                    Query(
+                        '(sum(rate(tradewinds_assessments_total{verdict="REFUSED"}[5m])) or vector(0))'
+                        " / (sum(rate(tradewinds_assessments_total[5m])) > 0) or vector(0)",
+                        "refused",
+                    ),
+                    unit="percentunit",
+                    width=12,
+                ),
+            ],
+        ),
+    ],
+    by_account=True,
+)
