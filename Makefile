@@ -15,6 +15,9 @@ run: $(INSTALLED)  ## start the whole fleet on a replayed market (ARGS="--second
 test: $(INSTALLED)  ## run the tests on a real Postgres and Valkey (ARGS="-k journal")
 	@$(PY) -m pytest $(ARGS)
 
+verify: $(INSTALLED)  ## checks that play a whole fleet for minutes, beside a real Prometheus, Alertmanager and nginx where they are
+	@$(PY) -m pytest tests/verify $(ARGS)
+
 lint: $(INSTALLED)  ## ruff, mypy --strict, import contracts
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -43,4 +46,4 @@ clean:  ## remove .venv and all caches (the data in .state stays)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run test lint fmt bench docs lock clean
+.PHONY: help run test verify lint fmt bench docs lock clean
