@@ -76,6 +76,8 @@ def from_configuration(folder: Path, environment: str, name: str | None) -> dict
         "cash": str(account.deposit),
         "currency": "" if account.base_currency == "market" else account.base_currency,
         "allow_short": account.allow_short,
+        "day_starts_at": account.day_starts_at,
+        "day_tz": account.day_tz,
         **{name: str(value) for name, value in msgspec.structs.asdict(system.paper).items()},
     }
 

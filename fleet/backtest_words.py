@@ -19,6 +19,7 @@ def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) ->
         f"equity      {money(r['final_equity'])} {currency}, {r['total_return']:+.2%}",
         f"drawdown    {r['max_drawdown']:.2%}; Sharpe ratio {r['sharpe']:.2f} a year",
         f"orders      {r['orders']:,}, fills {r['trades']:,}, signals refused {r['refused']:,}, fees {money(r['fees'])} {currency}",
+        *(_halt(halt, currency) for halt in r.get("halts", [])),
         *(f"note        {note}" for note in r["notes"]),
         f"took        {r['seconds']:.2f} s ({r['engine']}), fingerprint {short(r['fingerprint'])}",
     ]
@@ -26,6 +27,13 @@ def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) ->
         id_ = short(id_)
         lines.append(f"stored      {id_}: `fleet backtest results {id_}` lists its trades, `fleet backtest diff {id_} ID` compares")
     return "\n".join(lines)
+
+
+def _halt(halt: Mapping[str, Any], currency: str) -> str:
+    return (
+        f"HALTED      {halt['at']}: {halt['limit']}, {halt['seen']:.2%} of {money(halt['reference'])} {currency} lost,"
+        f" limit {halt['max']:.2%}; from there on it only closed"
+    )
 
 
 def _strategies(spec: Mapping[str, Any]) -> str:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fleet import backtesting, checking, explain, operating, parity, reading, status
-from fleet.operating import OK, REFUSED, Answer, Hands, Json, ask
+from fleet import backtesting, checking, explain, losses, operating, parity, reading, status
+from fleet.operating import OK, REFUSED, USAGE, Answer, Hands, Json, ask
 from fleet.plan import Options
 from libs.store import control
 
@@ -144,37 +144,49 @@ def kill(
     json: Json = False,
 ) -> None:
     """Order nothing new from now on; cancels and fills of open orders go on."""
-    raise typer.Exit(_set_kill(scope, True, reason, json))
+    found, key = _scope(scope)
+
+    async def work(hands: Hands) -> Answer:
+        await hands.control.set_kill(found, key, True, reason, hands.by)
+        text = f"killed {scope}: nothing new is ordered; rearm with `fleet risk rearm --scope {scope}`"
+        return Answer(text, {"ok": True, "scope": scope, "active": True})
+
+    raise typer.Exit(ask(work, json=json))
 
 
 @risk.command()
-def rearm(scope: ScopeText = "fleet", reason: Annotated[str, typer.Option(help="For the record.")] = "", json: Json = False) -> None:
-    """Allow orders again."""
-    raise typer.Exit(_set_kill(scope, False, reason, json))
-
-
-def _set_kill(text: str, active: bool, reason: str, json: bool) -> int:
-    try:
-        scope, key = operating.scope_of(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--scope") from error
+def rearm(
+    scope: ScopeText = "fleet",
+    reason: Annotated[str, typer.Option(help="For the record; required where an account is halted.")] = "",
+    json: Json = False,
+) -> None:
+    """Allow orders again: after a kill, or where an account passed a loss limit."""
+    found, key = _scope(scope)
 
     async def work(hands: Hands) -> Answer:
-        await hands.control.set_kill(scope, key, active, reason, hands.by)
-        done = f"killed {text}: nothing new is ordered; rearm with `fleet risk rearm --scope {text}`" if active else f"rearmed {text}"
-        return Answer(done, {"ok": True, "scope": text, "active": active})
+        try:
+            done = await hands.control.rearm(found, key, reason, hands.by)
+        except ValueError as error:
+            return operating.failed(str(error), USAGE)
+        halts = [halt._asdict() for halt in done.halts]
+        return Answer(losses.rearmed_text(scope, done), {"ok": True, "scope": scope, "active": False, "halts": halts})
 
-    return ask(work, json=json)
+    raise typer.Exit(ask(work, json=json))
+
+
+def _scope(text: str) -> tuple[control.Scope, str]:
+    try:
+        return operating.scope_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--scope") from error
 
 
 @risk.command("status")
 def risk_status(json: Json = False) -> None:
-    """Which kill switches are on."""
+    """What is stopped, and how far each account is from its loss limits."""
 
     async def work(hands: Hands) -> Answer:
-        found = await control.killed(hands.database)
-        text = "\n".join(map(status.killed_text, found)) or "armed: no kill switch is on"
-        return Answer(text, {"killed": [k._asdict() for k in found]})
+        return await losses.risk_status(hands.database)
 
     raise typer.Exit(ask(work, json=json))
 

@@ -85,7 +85,7 @@ def line(noted: Noted) -> Line | None:
 
 
 def _alert(alert: RiskAlert) -> str:
-    about = " ".join(filter(None, (alert.strategy_id, alert.symbol)))
+    about = " ".join(filter(None, (alert.strategy_id, alert.symbol))) or alert.account_id
     numbers = f" (limit {alert.limit}, seen {alert.seen})" if alert.limit or alert.seen else ""
     word = "ALERT   " if alert.severity == "critical" else "refused " if alert.strategy_id else "warning "
     return f"{word}  {alert.code} {about}: {alert.message}{numbers}"

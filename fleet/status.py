@@ -9,9 +9,10 @@ import msgspec
 from fleet.events import clock, day
 from fleet.running import Running
 from libs.common.database import Database
-from libs.store import activity, control
+from libs.store import activity, control, halts
 from libs.store.activity import Standing
 from libs.store.control import Killed
+from libs.store.halts import HaltStanding
 
 ANSWER_WITHIN_S = 2.0
 
@@ -36,6 +37,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     session: Standing | None
     paused: str  # " since ... by ..."; "" when it is not
     killed: Sequence[Killed]
+    halts: Sequence[HaltStanding]
 
     def text(self) -> str:
         """For a person: what is, since when, and what to do."""
@@ -51,7 +53,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
             )
             lines += [f"worth      equity {s.equity[c]:,.2f} {c}, cash {s.cash[c]:,.2f}" for c in s.equity]
         lines.append(f"trading    paused{self.paused}: no new signals; go on with `fleet resume`" if self.paused else "trading    on")
-        return "\n".join([*lines, *map(killed_text, self.killed)])
+        return "\n".join([*lines, *map(killed_text, self.killed), *map(halt_text, self.halts)])
 
 
 def killed_text(killed: Killed) -> str:
@@ -60,6 +62,15 @@ def killed_text(killed: Killed) -> str:
     return (
         f"kill       {scope} is stopped since {killed.at:%Y-%m-%d %H:%M:%S} UTC by {killed.by}: {killed.reason};"
         f" rearm with `fleet risk rearm --scope {scope}`"
+    )
+
+
+def halt_text(halt: HaltStanding) -> str:
+    """An account that may only close."""
+    return (
+        f"halted     {halt.account_id} only closes since {day(halt.since)} {clock(halt.since)} market time: {halt.limit},"
+        f" {halt.seen:.2%} of {halt.reference:,.2f} lost, limit {halt.most:.2%}; find out why, then"
+        f' `fleet risk rearm --scope account:{halt.account_id} --reason "..."`'
     )
 
 
@@ -81,6 +92,7 @@ async def status(running: Running, database: Database) -> Status:
         session=standing,
         paused=await _paused(database) if standing is not None and standing.paused else "",
         killed=await control.killed(database),
+        halts=await halts.in_force(database),
     )
 
 

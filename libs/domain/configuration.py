@@ -1,13 +1,29 @@
 """What the operator writes in `config/*.toml`, as types. Unknown keys are refused: a typo must not pass for a setting."""
 
+from datetime import time
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0.0, le=1e15)]  # infinite is no setting
+
+
+def check_day(day_starts_at: str, day_tz: str) -> None:
+    """ValueError: one is not what its field wants; the message says which."""
+    try:
+        begins = time.fromisoformat(day_starts_at)
+    except ValueError:
+        begins = None
+    if begins is None or begins.tzinfo is not None or begins.microsecond:
+        raise ValueError(f'Expected a time of day such as "17:00" in field `day_starts_at`, got {day_starts_at!r}')
+    try:
+        ZoneInfo(day_tz)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f'Expected a time zone such as "America/New_York" in field `day_tz`, got {day_tz!r}') from None
 
 
 class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,13 +35,14 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     venue: Literal["paper"] = "paper"
     kind: Literal["cash", "margin"] = "cash"
     allow_short: bool = False
-    day_starts_at: str = "00:00"
-    day_tz: str = "UTC"
+    day_starts_at: str = "00:00"  # local time of day
+    day_tz: str = "UTC"  # as the IANA database names it
 
     def __post_init__(self) -> None:
-        """ValueError: the deposit is no amount of money."""
+        """ValueError: the deposit is no amount of money, or nobody can say when a trading day begins."""
         if not (self.deposit.is_finite() and self.deposit > 0):
             raise ValueError(f"Expected a number above 0 in field `deposit`, got {self.deposit}")
+        check_day(self.day_starts_at, self.day_tz)
 
 
 class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,8 +108,14 @@ class StrategiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     strategy: list[StrategyConfig]
 
 
-LimitName = Literal["max_order_notional", "price_collar", "max_position_notional", "max_gross_exposure", "max_orders_per_minute"]
+LossLimitName = Literal["max_daily_loss", "max_drawdown"]
+"""Limits whose crossing halts an account until a person re-arms it."""
+
+LimitName = (
+    Literal["max_order_notional", "price_collar", "max_position_notional", "max_gross_exposure", "max_orders_per_minute"] | LossLimitName
+)
 LimitUnit = Literal["currency", "fraction", "equity", "count"]
+LOSS_LIMITS: Final[tuple[LossLimitName, ...]] = get_args(LossLimitName)
 
 
 class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +126,19 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: LimitName
     value: NotNegative
     unit: LimitUnit  # currency: the account's; equity: multiples of the account's equity
+
+    def __post_init__(self) -> None:
+        """ValueError: a loss limit that could not hold as it is written; the message says what it has to be."""
+        if self.name not in LOSS_LIMITS:
+            return
+        if self.scope not in ("account", "fleet"):
+            raise ValueError(f"Expected scope account or fleet of {self.name} in field `scope`, got {self.scope!r}")
+        if self.scope == "fleet" and self.key != "*":
+            raise ValueError(f'Expected no key, or "*", with scope fleet in field `key`, got {self.key!r}')
+        if self.unit != "fraction":
+            raise ValueError(f"Expected unit fraction of {self.name}, a share of the account's equity, in field `unit`, got {self.unit!r}")
+        if not 0 < self.value <= 1:
+            raise ValueError(f"Expected a share above 0 and at most 1 in field `value`, got {self.value:g}")
 
 
 class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

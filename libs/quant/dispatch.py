@@ -1,13 +1,14 @@
 """Which approved orders may leave now: one in flight per book, at most so many requests at once, in stream order."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
+from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from libs.domain.orders import AT_VENUE, Order, Status
 
 SLOTS: Final = 8  # requests of one account on the wire at once
 
-Fate = Literal["send", "hold", "expire", "deny"]
+Fate = Literal["send", "hold", "expire", "deny", "halt"]
 
 
 class Standing(NamedTuple):
@@ -17,7 +18,14 @@ class Standing(NamedTuple):
     status: Status
 
 
-def fates(orders: Iterable[Standing], killed: Set[tuple[str, str]], now: int, slots: int = SLOTS) -> list[tuple[Order, Fate]]:
+def fates(
+    orders: Iterable[Standing],
+    killed: Set[tuple[str, str]],
+    now: int,
+    slots: int = SLOTS,
+    *,
+    halted: Mapping[tuple[str, str], Decimal] | None = None,
+) -> list[tuple[Order, Fate]]:
     """What to do with each order that is APPROVED, given all open orders of an account in stream order.
 
     An order whose book has another one at the venue (UNKNOWN among them) is held back, whatever becomes of it.
@@ -25,6 +33,7 @@ def fates(orders: Iterable[Standing], killed: Set[tuple[str, str]], now: int, sl
     Args:
         killed: (scope, key) of the active kill switches.
         now: market ns.
+        halted: what each book (strategy, symbol) of an account holds that may only close; None of one that may trade.
     """
     standings = list(orders)
     busy = {_book(s.order) for s in standings if s.status in AT_VENUE}
@@ -39,6 +48,8 @@ def fates(orders: Iterable[Standing], killed: Set[tuple[str, str]], now: int, sl
             found.append((order, "expire"))
         elif _book(order) in busy or free <= 0:
             found.append((order, "hold"))
+        elif halted is not None and not _shrinks(order, halted.get(_book(order), Decimal(0))):
+            found.append((order, "halt"))
         else:
             found.append((order, "send"))
             busy.add(_book(order))
@@ -48,6 +59,11 @@ def fates(orders: Iterable[Standing], killed: Set[tuple[str, str]], now: int, sl
 
 def _book(order: Order) -> tuple[str, str]:
     return order.strategy_id, order.symbol
+
+
+def _shrinks(order: Order, held: Decimal) -> bool:
+    """Whether an order that has its book to itself can only bring it nearer to zero."""
+    return order.quantity <= (held if order.side == "sell" else -held)
 
 
 def _scopes(order: Order) -> set[tuple[str, str]]:

@@ -9,8 +9,10 @@ from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
 from libs.common.ids import uuid7
 from libs.common.journal import Hop, Journal, Outgoing
-from libs.domain.messages import Command
+from libs.domain.messages import Command, Notification
 from libs.domain.streams import CONTROL
+from libs.store import halts, notifications
+from libs.store.halts import HaltStanding
 
 Scope = Literal["fleet", "account", "strategy", "symbol"]
 
@@ -47,6 +49,13 @@ class StrategyStatus(NamedTuple):
     failed: str  # why strategy_engine has stopped it; "" while it runs
 
 
+class Rearmed(NamedTuple):
+    """What a person has allowed again."""
+
+    killed: bool  # a kill switch was on
+    halts: Sequence[HaltStanding]  # that were in force
+
+
 class Control:
     """The operator's hand on the fleet. Services obey the rows within a second, with the bell or without.
 
@@ -63,18 +72,48 @@ class Control:
         """While active nothing new is ordered in the scope; `key` names the account, strategy or symbol, "" for the fleet.
 
         Raises:
-            LookupError: there is no such account, strategy or symbol, or what is to be rearmed is not killed.
+            LookupError: there is no such account, strategy or symbol; and as `rearm`, which is what lifting it is.
         """
-        if active:
-            await self._must_know(scope, key)
-        else:
-            await self._must_be_killed(scope, key)
-        write = Write(
-            "insert into kill_switch (scope, key, active, reason, set_by) values (%s, %s, %s, %s, %s) on conflict (scope, key) do update"
-            " set active = excluded.active, reason = excluded.reason, set_by = excluded.set_by, set_at = clock_timestamp()",
-            (scope, key, active, reason, by),
+        if not active:
+            await self.rearm(scope, key, reason, by)
+            return
+        await self._must_know(scope, key)
+        await self._order("kill", named(scope, key), reason, by, [_switch(scope, key, True, reason, by)])
+
+    async def rearm(self, scope: Scope, key: str, reason: str, by: str) -> Rearmed:
+        """Lifts the scope's kill switch, and the halts of an account: its losses are counted anew from then on.
+
+        Raises:
+            LookupError: nothing is stopped there; the text names what is.
+            ValueError: an account is halted, and no reason is given for trading on.
+        """
+        killed = bool(await self._database.fetch("select from kill_switch where active and (scope, key) = (%s, %s)", (scope, key)))
+        found = await halts.in_force(self._database, key) if scope == "account" else []
+        if not killed and not found:
+            raise LookupError(
+                f"nothing is stopped in {named(scope, key)}; what is stopped: {', '.join(await self._stopped()) or 'nothing'}"
+            )
+        if found and not reason.strip():
+            raise ValueError(
+                f"{named(scope, key)} is halted by {', '.join(halt.limit for halt in found)}: say with --reason why it may go on"
+            )
+        writes = [_switch(scope, key, False, reason, by)] if killed else []
+        if found:
+            said = [self._resolved(halt, reason, by) for halt in found]
+            writes += [halts.rearm(found, by, reason), notifications.store(said, "fleet")]
+        await self._order("rearm", named(scope, key), reason, by, writes)
+        return Rearmed(killed, found)
+
+    def _resolved(self, halt: HaltStanding, reason: str, by: str) -> Notification:
+        return notifications.notification(
+            self._clock,
+            "risk",
+            "critical",
+            f"Account {halt.account_id} re-armed after {halt.limit}",
+            f"By {by}: {reason}. Its losses count anew from now on.",
+            state="resolved",
+            key=halts.fault(halt.account_id, halt.limit),
         )
-        await self._order("kill" if active else "rearm", named(scope, key), reason, by, write)
 
     async def enable_strategy(self, strategy_id: str, enabled: bool, by: str) -> None:
         """A disabled strategy emits nothing; what it holds stays.
@@ -84,7 +123,7 @@ class Control:
         """
         await self._must_know("strategy", strategy_id)
         write = Write("update strategies set enabled = %s, updated_at = now() where strategy_id = %s", (enabled, strategy_id))
-        await self._order("reload", named("strategy", strategy_id), "enabled" if enabled else "disabled", by, write)
+        await self._order("reload", named("strategy", strategy_id), "enabled" if enabled else "disabled", by, [write])
 
     async def set_paused(self, paused: bool, by: str) -> None:
         """While the session is paused the market goes on, and no strategy emits a signal.
@@ -95,10 +134,10 @@ class Control:
         if not await self._database.fetch("select from sessions where state = 'running'"):
             raise LookupError("no session is running: there is nothing to pause or resume")
         write = Write("update sessions set paused = %s where state = 'running'", (paused,))
-        await self._order("pause" if paused else "resume", "fleet", "", by, write)
+        await self._order("pause" if paused else "resume", "fleet", "", by, [write])
 
     async def _order(
-        self, command: Literal["pause", "resume", "reload", "kill", "rearm"], scope: str, reason: str, by: str, write: Write
+        self, command: Literal["pause", "resume", "reload", "kill", "rearm"], scope: str, reason: str, by: str, writes: Sequence[Write]
     ) -> None:
         number = uuid7(self._clock)
         note = Write(
@@ -107,7 +146,7 @@ class Control:
         said = Command(command=command, scope=scope, reason=reason, by=by)
         body = self._sealer.seal("commands", said, ts_event_ns=self._clock.now_ns(), trace=str(number))
         out = [Outgoing("commands", CONTROL.of(service), number, body) for service in _OBEYING[command]]
-        await self._journal.commit(Hop(writes=[write, note], out=out))
+        await self._journal.commit(Hop(writes=[*writes, note], out=out))
 
     async def _must_know(self, scope: str, key: str) -> None:
         if scope == "fleet":
@@ -126,11 +165,19 @@ class Control:
                 rows = await self._database.fetch("select distinct symbol from instruments order by symbol")
         return [row[0] for row in rows]
 
-    async def _must_be_killed(self, scope: str, key: str) -> None:
-        killed = await self._database.fetch("select scope, key from kill_switch where active order by scope, key")
-        if (scope, key) not in killed:
-            on = ", ".join(named(*row) for row in killed) or "none"
-            raise LookupError(f"the kill switch of {named(scope, key)} is not on; those that are: {on}")
+    async def _stopped(self) -> list[str]:
+        """Everything that a person can re-arm."""
+        rows = await self._database.fetch("select scope, key from kill_switch where active order by scope, key")
+        found = await halts.in_force(self._database)
+        return [*(named(*row) for row in rows), *(f"{named('account', halt.account_id)} ({halt.limit})" for halt in found)]
+
+
+def _switch(scope: str, key: str, active: bool, reason: str, by: str) -> Write:
+    return Write(
+        "insert into kill_switch (scope, key, active, reason, set_by) values (%s, %s, %s, %s, %s) on conflict (scope, key) do update"
+        " set active = excluded.active, reason = excluded.reason, set_by = excluded.set_by, set_at = clock_timestamp()",
+        (scope, key, active, reason, by),
+    )
 
 
 def named(scope: str, key: str) -> str:

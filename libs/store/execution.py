@@ -62,6 +62,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     booked: list[str]  # which of the asked execution keys are in the books
     adjusted: list[UUID]  # which of the asked transactions are in the ledger
     killed: list[tuple[str, str]]  # (scope, key)
+    halted: bool  # the account may only close
 
 
 _ORDER: LiteralString = (
@@ -80,7 +81,8 @@ _READ: LiteralString = (
     " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine where venue = %(venue)s"
     " and account_id = %(account)s and exec_key = any(%(keys)s::text[])) known),"
     "'adjusted', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any(%(transactions)s::uuid[])),"
-    "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active))::text"
+    "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
+    "'halted', exists (select from risk_halts where account_id = %(account)s and active))::text"
 )
 _OPEN_ORDERS: LiteralString = (
     "select coalesce(json_agg(" + _ORDER + " order by o.created_at, o.id), '[]')::text from orders o"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -25,7 +26,10 @@ class ClockKeeper:
 
     LOOK_EVERY_S: Final = 0.5
 
-    def __init__(self, database: Database, bus: Bus, host: HostClock, session: Session) -> None:
+    def __init__(
+        self, database: Database, bus: Bus, host: HostClock, session: Session, on_clock: Callable[[Clock], None] = lambda clock: None
+    ) -> None:
+        """`on_clock` is called with every clock message that is heard: a bell, so some may be missing."""
         self.market = MarketClock(host)
         # The record was read just now: without its word a restart would refuse, as stale, whatever is queued already.
         self.market.hear(session.market_time, 0.0 if session.lockstep else session.speed)
@@ -33,6 +37,7 @@ class ClockKeeper:
         self._database = database
         self._bus = bus
         self._session = session
+        self._on_clock = on_clock
 
     async def listen(self) -> None:
         """Hears until cancelled."""
@@ -45,6 +50,7 @@ class ClockKeeper:
                 self.market.hear(clock.market_time, clock.speed)
                 if clock.state == "finished":
                     self.over.set()
+                self._on_clock(clock)
 
     async def watch(self) -> None:
         """Looks at the record while nothing is heard, until the session is over."""

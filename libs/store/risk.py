@@ -10,6 +10,8 @@ import msgspec
 from libs.common.database import Database, Rejected, Write
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.orders import OPEN, Order, Side, Status
+from libs.store import halts
+from libs.store.halts import LossRow
 
 _OPEN: Final = sorted(OPEN)
 
@@ -75,6 +77,10 @@ class Snapshot(msgspec.Struct, kw_only=True):
     marks: list[tuple[str, float, int]]  # (symbol, close, start of its bar)
     killed: list[tuple[str, str]]
     ordered: list[tuple[str, int]]  # (strategy, orders decided within the last minute of market time)
+    losses: LossRow
+    step: int  # of a lockstep session: the one under way
+    decided: int  # the last step of which strategies have spoken
+    evaluated: int  # the last step in which this account's loss limits were looked at
 
 
 _SIGNAL_JSON: LiteralString = (
@@ -114,7 +120,13 @@ _READ: LiteralString = (
     "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
     "'ordered', (select coalesce(json_agg(json_build_array(strategy_id, n)), '[]') from (select strategy_id, count(*) as n from orders"
     " where account_id = %(account)s and decided_at > at_ns((select now from clock) - 60000000000)"
-    " and decided_at <= at_ns((select now from clock)) group by 1) o))::text"
+    " and decided_at <= at_ns((select now from clock)) group by 1) o),"
+    "'losses', " + halts.LOSSES + ","
+    "'step', (select step from sessions where session_id = %(session)s),"
+    "'decided', coalesce((select step from clock_acks where session_id = %(session)s and phase = 'decide'"
+    " and consumer = 'strategy_engine'), 0),"
+    "'evaluated', coalesce((select step from clock_acks where session_id = %(session)s and phase = 'decide'"
+    " and consumer = 'risk:' || %(account)s), 0))::text"
 )
 
 _decode: Final = msgspec.json.Decoder(Snapshot).decode

@@ -51,6 +51,8 @@ class Account:
     base_currency: str
     allow_short: bool
     deposit: Decimal
+    day_starts_at: str = "00:00"  # of its trading day, local time
+    day_tz: str = "UTC"
 
 
 _SESSION: Final = (
@@ -171,7 +173,8 @@ def _unused(name: str, taken: set[str]) -> str:
 async def accounts(database: Database, session_id: str) -> list[Account]:
     """The session's accounts."""
     rows = await database.fetch(
-        "select account_id, name, venue, base_currency, allow_short, deposit from accounts where session_id = %s order by account_id",
+        "select account_id, name, venue, base_currency, allow_short, deposit, day_starts_at, day_tz from accounts where session_id = %s"
+        " order by account_id",
         (session_id,),
     )
     return [Account(*row) for row in rows]

@@ -457,7 +457,7 @@ class BacktestTradeRow(Base):
 
 
 class RiskStateRow(Base):
-    """risk_manager: what an account's loss limits are measured from. Equity is float64, as risk counts it."""
+    """risk_manager: what an account's loss limits are measured from, and where they are. Equity is float64, as risk counts it."""
 
     __tablename__ = "risk_states"
 
@@ -467,10 +467,12 @@ class RiskStateRow(Base):
     day: Mapped[int]  # market ns at which the trading day began
     day_equity: Mapped[float] = mapped_column(Float(53))  # at its beginning, or when a person re-armed
     peak_equity: Mapped[float] = mapped_column(Float(53))  # the highest since the account was opened, or re-armed
+    max_daily_loss: Mapped[float | None] = mapped_column(Float(53))  # the limits in force, shares of the equities above
+    max_drawdown: Mapped[float | None] = mapped_column(Float(53))
 
 
 class RiskHaltRow(Base):
-    """risk_manager inserts, the operator re-arms: while active the account may only close."""
+    """risk_manager inserts and rebases, the operator re-arms: while active the account may only close."""
 
     __tablename__ = "risk_halts"
     __table_args__ = (Index("ix_risk_halts_active", "account_id", "limit_name", unique=True, postgresql_where=text("active")),)
@@ -487,6 +489,7 @@ class RiskHaltRow(Base):
     rearmed_at: Mapped[datetime | None]
     rearmed_by: Mapped[str] = mapped_column(server_default=text("''"))
     reason: Mapped[str] = mapped_column(server_default=text("''"))  # of re-arming
+    rebased: Mapped[bool] = mapped_column(server_default=text("false"))  # re-armed, and losses are counted anew since
 
 
 class PortfolioMarkRow(Base):

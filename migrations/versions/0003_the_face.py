@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "0003"
 down_revision: str | None = "0002"
 VIEWS = Path(__file__).parents[1] / "sql" / "0003_views.sql"
+FUNCTIONS = Path(__file__).parents[1] / "sql" / "0003_functions.sql"
 
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
@@ -143,6 +144,7 @@ def upgrade() -> None:
         sa.Column("rearmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("rearmed_by", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("reason", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("rebased", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_risk_halts_account_id")),
         sa.PrimaryKeyConstraint("account_id", "limit_name", "halted_at", name=op.f("pk_risk_halts")),
     )
@@ -155,10 +157,13 @@ def upgrade() -> None:
         sa.Column("day", sa.BigInteger(), nullable=False),
         sa.Column("day_equity", sa.Float(precision=53), nullable=False),
         sa.Column("peak_equity", sa.Float(precision=53), nullable=False),
+        sa.Column("max_daily_loss", sa.Float(precision=53), nullable=True),
+        sa.Column("max_drawdown", sa.Float(precision=53), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_risk_states_account_id")),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_risk_states")),
     )
     op.execute(VIEWS.read_text())
+    op.get_bind().connection.cursor().execute(FUNCTIONS.read_text())  # as it is: not every % is a parameter
 
 
 def downgrade() -> None:

@@ -185,6 +185,8 @@ def setup_of(session: Session, account: Account, operating: Operating) -> Setup:
         session_id=session.session_id,
         venue=account.venue,
         fleet_tag=operating.fleet_tag,
+        day_starts_at=account.day_starts_at,
+        day_tz=account.day_tz,
         orders_on_last_bar=True,
         faults_are_fatal=False,
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from libs.common.clocks import HostClock
 from libs.domain.configuration import LimitConfig, StrategyConfig
+from libs.domain.times import iso
 from libs.quant.backtest.play import play
 from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
 from libs.quant.backtest.result import Played
@@ -53,6 +54,10 @@ class Answer:
             "seconds": round(self.seconds, 6),
             "fingerprint": self.fingerprints.all,
             "notes": list(self.notes),
+            "halts": [
+                {"at": iso(h.at), "limit": h.limit, "max": h.most, "seen": h.seen, "equity": h.equity, "reference": h.reference}
+                for h in self.played.halts
+            ],
         }
 
 
@@ -106,6 +111,8 @@ def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
         terms=terms,
         limits=Limits(spec.limits if spec.limits is not None else limits) if spec.risk else None,
         allow_short=spec.allow_short,
+        day_starts_at=spec.day_starts_at,
+        day_tz=spec.day_tz,
         latency_ns=int(spec.latency_ms * 1_000_000),
         entry=spec.entry,
         exits=spec.exits,

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from libs.domain.configuration import LimitConfig, MemberConfig, StrategyConfig
+from libs.domain.configuration import LimitConfig, MemberConfig, StrategyConfig, check_day
 from libs.domain.names import TIMEFRAMES
 from libs.quant.backtest.setup import Entry, Exits
 
@@ -46,6 +46,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     risk: bool = True
     limits: list[LimitConfig] | None = None  # None: config/risk.toml
     allow_short: bool = False
+    day_starts_at: str = "00:00"  # of the trading day, that the daily loss is counted from; local time
+    day_tz: str = "UTC"
     fee_bps: Decimal = Decimal(0)
     fee_per_unit: Decimal = Decimal(0)
     fee_min: Decimal = Decimal(0)
@@ -77,6 +79,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             share: Decimal | None = getattr(self, name)
             if share is not None and not (share.is_finite() and 0 < share <= 1):
                 raise ValueError(f"expected {name} above 0 and at most 1, got {share}")
+        check_day(self.day_starts_at, self.day_tz)
         for part in (self.entry, self.exits):
             for name, bps in msgspec.structs.asdict(part).items():
                 if name != "kind" and not 0 <= bps < 10_000:

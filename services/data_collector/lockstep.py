@@ -1,7 +1,8 @@
 """Lockstep: the next market time comes only when every consumer has dealt with the last one (semantics 6).
 
-A step has two phases. `venue`: the step's events fill, expire and are booked. `decide`: strategies step on its bars.
-What either sets in motion comes to rest before the next begins. A new order meets later steps only.
+A step has two phases. `venue`: the step's events fill, expire and are booked. `decide`: strategies step on its bars, and
+risk looks at each account's loss limits before it judges their signals. What either sets in motion comes to rest before
+the next begins. A new order meets later steps only.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.002
 AGAIN_S: Final = 1.0
-DECIDES: Final = "strategy_engine"
+STRATEGIES: Final = "strategy_engine"
 
 
 class Lockstep:
@@ -34,12 +35,15 @@ class Lockstep:
         self._host = host
         self._session = collector.session
         self._step = collector.session.step
-        self._venues: frozenset[str] = frozenset()
+        self._wanted: dict[Phase, frozenset[str]] = {}
 
     async def run(self, stopping: asyncio.Event) -> bool:
         """Plays until asked to stop; True when the data have ended."""
         accounts = await sessions.accounts(self._database, self._session.session_id)
-        self._venues = frozenset(f"executor:{account.account_id}" for account in accounts)
+        self._wanted = {
+            "venue": frozenset(f"executor:{account.account_id}" for account in accounts),
+            "decide": frozenset({STRATEGIES, *(f"risk:{account.account_id}" for account in accounts)}),
+        }
         async for step in self._feed.steps(self._collector.rewound()):
             if step.time < self._session.horizon:
                 self._collector.rebuild(step)
@@ -103,8 +107,7 @@ class Lockstep:
 
     async def _missing(self, phase: Phase) -> list[str]:
         acknowledged = await lockstep.acknowledged(self._database, self._session.session_id, phase)
-        wanted = self._venues if phase == "venue" else frozenset({DECIDES})
-        missing = sorted(name for name in wanted if acknowledged.get(name, 0) < self._step)
+        missing = sorted(name for name in self._wanted[phase] if acknowledged.get(name, 0) < self._step)
         if not missing and not await lockstep.at_rest(self._database, self._session.session_id):
             return ["orders under way"]
         return missing

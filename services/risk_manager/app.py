@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from libs.common import metrics
 from libs.common.consumer import Bell, Consumer
 from libs.common.database import Database, LeaseLost, Unreachable
 from libs.common.journal import PostgresJournal
@@ -15,14 +16,17 @@ from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
 from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
 from libs.domain.instruments import Instrument
+from libs.domain.market import Clock
 from libs.domain.names import TIMEFRAMES
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS
 from libs.quant.adjustments import Adjustments
+from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.limits import Limits
 from libs.store import actions, sessions
 from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 
 log = logging.getLogger(__name__)
@@ -57,12 +61,22 @@ async def work(context: Context, settings: Settings) -> None:
 
 
 async def _session(context: Context, rules: Rules, session: Session, database: Database, latency: Latency) -> None:
-    keeper = ClockKeeper(context.database("clock"), context.bus, context.clock, session)
     accounts = await sessions.accounts(database, session.session_id)
     instruments = await sessions.instruments(database, session.venue)
     bells = {account.account_id: Bell() for account in accounts}
     stages: dict[str, RiskStage] = {}
     over = asyncio.Event()  # asked to stop, or the session has ended
+
+    def heard(clock: Clock) -> None:
+        """Bars have closed, or a lockstep step is past its venue phase: the accounts are worth something else."""
+        if clock.phase == "decide":
+            for stage in stages.values():
+                stage.losses.decides(clock.step)
+        if clock.phase != "venue" and (clock.closed or clock.step):
+            ring()
+
+    keeper = ClockKeeper(context.database("clock"), context.bus, context.clock, session, heard)
+    metrics.MARKET_SILENCE.labels(service=context.name).set_function(keeper.market.silent_for)
 
     def ring(*_: object) -> None:
         for bell in bells.values():
@@ -97,6 +111,8 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
         await asyncio.wait(workers)
         for task in background:
             task.cancel()
+    for gauge in (metrics.DAILY_LOSS, metrics.DRAWDOWN, metrics.LOSS_LIMIT, metrics.HALTED):
+        gauge.clear()  # the session's accounts are nobody's business any more
 
 
 async def _account(
@@ -136,6 +152,15 @@ async def _account(
             adjustments=adjustments,
             fleet_tag=rules.fleet_tag,
             latency=latency,
+            losses=LossKeeper(
+                account,
+                session,
+                loss_limits(rules.limits, account.name),
+                lease.name,
+                context.clock,
+                context.sealer,
+                context.bus.publish,
+            ),
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
         keeping = asyncio.create_task(lease.keep(lambda reason: log.error("lease lost: %s", reason)))

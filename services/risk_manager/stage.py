@@ -25,6 +25,7 @@ from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
+from services.risk_manager.losses import LossKeeper
 from services.risk_manager.view import view_of
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class RiskStage:
         adjustments: Adjustments,
         fleet_tag: str,
         latency: Latency,
+        losses: LossKeeper,
     ) -> None:
         self._store = store
         self._market = market
@@ -74,14 +76,16 @@ class RiskStage:
         self.waits = True  # whether a signal waits for orders of its book to end
         self._looked_back = float("-inf")
         self._latency = latency
+        self.losses = losses
 
     async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
-        """Reads, judges, and says what to write. None when nothing is queued and nothing waits to be decided again."""
+        """Looks at the loss limits, judges what is queued and what can be decided again, and says what to write; None for nothing."""
         signals, updates = cursors[SIGNALS_STREAM], cursors[UPDATES_STREAM]
         now = self._market.now()
         snapshot = await self._store.read(signals.no, limit, now)
         self.waits = bool(snapshot.waiting)
-        if not snapshot.queued and not snapshot.waiting and snapshot.updates == updates.no:
+        idle = not snapshot.queued and not snapshot.waiting and snapshot.updates == updates.no
+        if idle and not self.losses.due(snapshot):
             return await self._passed_over(signals.no, now)
         hop = self.decide(snapshot)
         consumer = self._lease.name
@@ -89,7 +93,12 @@ class RiskStage:
             hop.moves.append(Move(consumer, SIGNALS_STREAM, signals.no, snapshot.queued[-1].no, signals.epoch))
         if snapshot.updates > updates.no:
             hop.moves.append(Move(consumer, UPDATES_STREAM, updates.no, snapshot.updates, updates.epoch))
-        return hop if hop.moves or hop.writes else None
+        self.losses.add_to(hop, snapshot.now)
+        if hop.writes and not hop.moves:
+            hop.writes.insert(0, self._guard())
+        if hop.writes or hop.moves:
+            return hop
+        return await self._passed_over(signals.no, now) if idle else None
 
     async def _passed_over(self, no: int, now: int) -> Hop | None:
         """The backstop: a wrong cursor loses nothing. Fenced by the lease, since no cursor moves."""
@@ -101,9 +110,14 @@ class RiskStage:
             return None
         metrics.BACKSTOP.labels(consumer=self._lease.name).inc()
         log.error("%d signals were passed over without an answer; assessing message %d now", len(missed), missed[0])
-        hop = self.decide(await self._store.read(missed[0] - 1, 1, now))
-        hop.writes.insert(0, Write("select lease_guard(%s, %s)", (self._lease.name, self._lease.epoch)))
+        snapshot = await self._store.read(missed[0] - 1, 1, now)
+        hop = self.decide(snapshot)
+        self.losses.add_to(hop, snapshot.now)
+        hop.writes.insert(0, self._guard())
         return hop
+
+    def _guard(self) -> Write:
+        return Write("select lease_guard(%s, %s)", (self._lease.name, self._lease.epoch))
 
     def decide(self, snapshot: Snapshot) -> Hop:
         """What one snapshot leads to.
@@ -126,6 +140,7 @@ class RiskStage:
             strategies=self._strategies,
             adjustments=self._adjustments,
         )
+        self.losses.look(snapshot, view)
         self._verdicts = assess_all(waiting, fresh, view, self._limits)
         self.waits = any(verdict.kind == "WAITING" for verdict in self._verdicts) or bool(waiting)
         return self._effects(self._verdicts, snapshot.now)
@@ -200,6 +215,7 @@ class RiskStage:
                 self._latency.observe(seconds)
                 metrics.TICK_TO_ORDER.observe(seconds)
         self._verdicts = []
+        await self.losses.committed()
 
     def put_aside(self, entry: Entry, error: str) -> Hop:
         """The signal of a message that cannot be handled is refused; one that does not exist leaves nothing."""

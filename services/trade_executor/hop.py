@@ -129,10 +129,6 @@ class Change:
     def as_hop(self, sealer: Sealer, account_id: str, epoch: int) -> Hop:
         """The statements and messages; without any when nothing changed."""
         hop = Hop(writes=list(self.writes))
-        if self.sends:
-            ids = [order.order_id for order in self.sends]
-            hop.writes.append(execution.submitting(ids, epoch, self.market_time))
-            hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in self.sends], epoch))
         sending = {order.order_id for order in self.sends}
         changed = [h for h in self.orders.values() if h.order.order_id not in sending]
         if changed:
@@ -145,6 +141,10 @@ class Change:
             hop.writes.append(execution.store_trades(self.trades))
         if self.positions:
             hop.writes.append(execution.store_positions(account_id, self.positions, self.market_time))
+        if self.sends:  # after the books: what may only close is judged by what they hold now
+            ids = [order.order_id for order in self.sends]
+            hop.writes.append(execution.submitting(ids, epoch, self.market_time))
+            hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in self.sends], epoch))
         if self.entries:
             hop.writes.append(execution.store_entries(account_id, self.entries, {t.trade_id: t.trade_id for t in self.trades}))
             hop.writes += execution.store_cash(account_id, self.entries)

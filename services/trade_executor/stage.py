@@ -330,7 +330,8 @@ class ExecutionStage:
         mine = {"account": (self._account.account_id, self._account.name)}
         killed = {(scope, self._account.account_id if key in mine.get(scope, ()) else key) for scope, key in snapshot.killed}
         may_send = self._lease.held() and not (self._market.stale() and not self._session.lockstep)
-        for order, fate in fates(standings, killed, change.market_time, slots=8 if may_send else 0):
+        books = {book: position.quantity for book, position in (self._positions | change.positions).items()} if snapshot.halted else None
+        for order, fate in fates(standings, killed, change.market_time, slots=8 if may_send else 0, halted=books):
             held = current[order.order_id]
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
@@ -339,6 +340,8 @@ class ExecutionStage:
                 change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), "never sent: too late")
             elif fate == "deny":
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-C01: kill switch")
+            elif fate == "halt":
+                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-B05: the account may only close")
 
     def unresolved(self) -> list[Held]:
         """Orders whose truth only the venue knows."""

@@ -83,7 +83,7 @@ async def test_a_kill_of_something_unknown_is_refused_and_names_what_there_is(op
 
 async def test_a_rearm_of_what_is_not_killed_is_refused(operator: Control) -> None:
     await operator.set_kill("strategy", "fast", True, "x", "ann")
-    with pytest.raises(LookupError, match="kill switch of fleet is not on; those that are: strategy:fast"):
+    with pytest.raises(LookupError, match="nothing is stopped in fleet; what is stopped: strategy:fast"):
         await operator.set_kill("fleet", "", False, "", "ann")
 
 

@@ -22,9 +22,11 @@ from libs.domain.configuration import LimitConfig, StrategyConfig
 from libs.domain.identity import client_order_id, order_id
 from libs.domain.messages import Signal
 from libs.quant.adjustments import Adjustments
+from libs.quant.risk.halts import loss_limits
 from libs.store import strategies
 from libs.store.risk import RiskStore
-from libs.store.sessions import Account
+from libs.store.sessions import Account, Session
+from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 from tests.factories import NOON, SECOND, HandClock, a_limit, a_signal, the_limits
 from tests.paper import ALFA, COIN
@@ -40,7 +42,13 @@ class Desk:
     """One risk_manager on the account `paper`, in this process."""
 
     def __init__(
-        self, database: Database, account: Account, limits: Sequence[LimitConfig], holder: str, actions: Sequence[CorporateAction]
+        self,
+        database: Database,
+        account: Account,
+        limits: Sequence[LimitConfig],
+        holder: str,
+        actions: Sequence[CorporateAction],
+        session: Session = SESSION,
     ) -> None:
         self.database = database
         self.host = HandClock()
@@ -49,22 +57,30 @@ class Desk:
         self.lease = Lease(database, f"risk:{account.account_id}", holder, self.host)
         self.journal = PostgresJournal(database, MemoryBus(), self.host)
         self.sealer = Sealer("test", self.host)
-        stage = RiskStage(
-            RiskStore(database, account.account_id, SESSION.session_id, SESSION.venue, "1s", SECOND + GRACE),
+        self.bells: list[str] = []
+        self.losses = LossKeeper(
+            account, session, loss_limits(the_limits(*limits), account.name), self.lease.name, self.host, self.sealer, self._publish
+        )
+        self.stage = RiskStage(
+            RiskStore(database, account.account_id, session.session_id, session.venue, "1s", SECOND + GRACE),
             self.market,
             self.host,
             self.sealer,
             self.lease,
             account=account,
-            session=SESSION,
+            session=session,
             instruments={"ALFA": ALFA, "BTC/USD": COIN},
             strategies=[FAST, msgspec.structs.replace(FAST, id="slow")],
             limits=the_limits(*limits),
             adjustments=Adjustments(actions, SESSION.start_time),
             fleet_tag="TEST",
             latency=Latency(),
+            losses=self.losses,
         )
-        self.consumer = Consumer(self.journal, self.lease.name, stage, Bell(), lambda: self.lease.epoch)
+        self.consumer = Consumer(self.journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)
+
+    async def _publish(self, bells: Sequence[tuple[str, bytes]]) -> None:
+        self.bells += [channel for channel, _ in bells]
 
     async def judge(self, *signals: Signal) -> None:
         """The signals are said, and everything that can be decided is."""

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.domain.losses import Halt
 from libs.domain.orders import OPEN, Status
 from libs.quant.risk import controls
 from libs.quant.risk.assess import assess_all
@@ -15,6 +16,7 @@ from libs.quant.risk.view import Refusal, View
 from tests.factories import NOON, SECOND, a_leg, a_limit, a_signal, a_view, an_open_order, the_limits
 from tests.paper import ALFA
 
+HALT = Halt("max_daily_loss", NOON, equity=96_000.0, reference=100_000.0, most=0.03, seen=0.04)
 BOOK = ("fast", "ALFA")
 OTHER_BOOK = ("slow", "ALFA")
 
@@ -118,6 +120,34 @@ def test_price_collar(reference: float, expected: str | None) -> None:
 def test_without_a_price_or_a_collar_there_is_nothing_to_judge_by() -> None:
     assert code(controls.price_collar(a_signal(), a_view(marks={}), the_limits())) == "RC-A07"
     assert code(controls.price_collar(a_signal(), a_view(), Limits([]))) == "RC-A07"
+
+
+@pytest.mark.parametrize(
+    ("held", "lots", "expected"),
+    [
+        pytest.param(0, 5, "RC-B05", id="an entry"),
+        pytest.param(10, 1, "RC-B05", id="more of the same"),
+        pytest.param(10, -1, None, id="less of it"),
+        pytest.param(10, -10, None, id="all of it sold"),
+        pytest.param(10, -11, "RC-B05", id="sold through zero"),
+        pytest.param(-10, 10, None, id="a short bought back"),
+        pytest.param(-10, 11, "RC-B05", id="bought through zero"),
+    ],
+)
+def test_close_only(held: int, lots: int, expected: str | None) -> None:
+    books = {BOOK: held, OTHER_BOOK: 50}
+    assert code(controls.close_only(a_leg(lots), a_view(positions=books, halts=(HALT,)), the_limits())) == expected
+    assert controls.close_only(a_leg(lots), a_view(positions=books), the_limits()) is None
+
+
+def test_a_halt_says_what_was_lost_and_how_it_ends() -> None:
+    refusal = controls.close_only(a_leg(1), a_view(halts=(HALT,)), the_limits())
+    assert refusal == Refusal(
+        "RC-B05",
+        "paper is halted by max_daily_loss and may only close: fleet risk rearm --scope account:paper --reason ...",
+        "3.00%",
+        "4.00%",
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from libs.quant.backtest.protection import protecting
 from libs.quant.backtest.result import Balance, Played, Refused
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
+from libs.quant.backtest.watch import LossWatch
 from libs.quant.dispatch import SLOTS
 from libs.quant.exchange.adjust import shared
 from libs.quant.exchange.book import Adjusted, Book, Ended, Filled, Opened, Record
@@ -32,6 +33,7 @@ from libs.quant.fills import FillEvent
 from libs.quant.folds.assembly import assembled
 from libs.quant.folds.fold import Playing, StrategyFault
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
+from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import OpenOrder, View
 
@@ -126,6 +128,8 @@ class Desk:
         self._terms = {config.id: terms_of(config) for config in setup.strategies}
         self._book_lines(deposit_entries(UUID(int=0), setup.base_currency, setup.deposit))
         self._action_times = deque(sorted(action.effective for action in actions))
+        losses = loss_limits(setup.limits, setup.account_name) if setup.limits is not None else None
+        self._watch = LossWatch(tape, setup, losses) if losses is not None and losses.any else None
         played.balances.append(Balance(tape.since, float(setup.deposit), {}))
 
     # --- the market
@@ -133,7 +137,14 @@ class Desk:
     def play_until(self, until: int) -> None:
         """Shows the market up to and including `until` to the open orders, step by step."""
         while (time := self._next_time()) is not None and time <= until:
+            self._look_until(time - 1)
             self._step(time)
+        self._look_until(until)
+
+    def _look_until(self, until: int) -> None:
+        """The loss limits, at every bar of what is held: they are looked at after the fills of a time and before its signals."""
+        if self._watch is not None and self._lots:
+            self._watch.until(until, self._cash, self._lots)
 
     def _next_time(self) -> int | None:
         """The next moment at which something can happen to what is open."""
@@ -162,6 +173,8 @@ class Desk:
             self._action_times.popleft()
         self._believe(self._venue.hear(events, time), time)
         self._decide_waiting(time)
+        if self._watch is not None:
+            self._watch.at(time, self._cash, self._lots)
 
     # --- the venue's word
 
@@ -274,6 +287,7 @@ class Desk:
             cash=self._cash,
             marks={symbol: mark for symbol, mark in marks if mark is not None},
             killed=setup.killed,
+            halts=self._watch.halts if self._watch is not None else (),
             positions=self._lots,
             open_orders=[order for placed in self._placed.values() if (order := self._as_open(placed)) is not None],
             ordered=self._ordered_within_a_minute(now),
@@ -383,4 +397,6 @@ class Desk:
 
     def finish(self) -> Played:
         """All that was played."""
+        if self._watch is not None:
+            self._played.halts = self._watch.halts
         return self._played

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from libs.domain.books import Position
 from libs.domain.ledger import Entry
+from libs.domain.losses import Halt
 from libs.domain.messages import Signal
 from libs.domain.orders import Order, Status
 from libs.domain.trades import Trade
@@ -41,6 +42,7 @@ class Played:
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)  # by (strategy, symbol)
     lines: list[Entry] = field(default_factory=list)  # of the ledger, as booked
     balances: list[Balance] = field(default_factory=list)
+    halts: Sequence[Halt] = ()  # loss limits that were passed over: from the first on only what shrinks a book was ordered
     faults: Sequence[str] = ()  # strategies that failed on a bar and were stopped there
     left_out: Sequence[str] = ()  # configured strategies with nothing to run on, in words
 

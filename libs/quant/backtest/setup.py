@@ -54,3 +54,5 @@ class Setup:
     orders_on_last_bar: bool = False  # a live session cannot know that a bar is its last; a report of a finished one should
     faults_are_fatal: bool = True  # False: a strategy that fails is stopped there, as a fleet stops it, and the rest goes on
     killed: frozenset[tuple[str, str]] = frozenset()
+    day_starts_at: str = "00:00"  # of the trading day, that the daily loss is counted from
+    day_tz: str = "UTC"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Final
 
+from libs.domain.losses import Halt
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import SECOND
@@ -100,6 +101,20 @@ def price_collar(signal: Signal, view: View, limits: Limits) -> Refusal | None:
     return Refusal("RC-A07", f"reference price {signal.reference_price:g} is away from the market at {mark:g}", f"{collar:g}", f"{off:.4f}")
 
 
+def close_only(leg: Leg, view: View, limits: Limits) -> Refusal | None:
+    """B05: an account that has lost too much takes no new risk until a person re-arms it. A leg that only shrinks its book passes."""
+    view.note("RC-B05", "loss limits passed", "none, or the order only closes", ", ".join(halt.limit for halt in view.halts) or "none")
+    if not view.halts or shrinks(leg, view, leg.signal.strategy_id):
+        return None
+    halt = view.halts[0]
+    return Refusal("RC-B05", halted(view.account_id, halt), f"{halt.most:.2%}", f"{halt.seen:.2%}")
+
+
+def halted(account_id: str, halt: Halt) -> str:
+    """What a halt means and how it ends, for a person."""
+    return f"{account_id} is halted by {halt.limit} and may only close: fleet risk rearm --scope account:{account_id} --reason ..."
+
+
 def venue_steps(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """A03: whole positive lots and ticks, and no less than the venue's smallest notional unless it closes the book."""
     if leg.lots <= 0 or leg.price <= 0:
@@ -181,7 +196,7 @@ SIGNAL_CONTROLS: Final[Sequence[SignalControl]] = (
     fresh_price,
     price_collar,
 )
-LEG_CONTROLS: Final[Sequence[LegControl]] = (venue_steps, order_notional, position, gross_exposure, order_rate, crossing)
+LEG_CONTROLS: Final[Sequence[LegControl]] = (close_only, venue_steps, order_notional, position, gross_exposure, order_rate, crossing)
 
 
 def subject(signal: Signal, view: View) -> dict[str, str]:

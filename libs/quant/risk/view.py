@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.domain.instruments import Instrument
+from libs.domain.losses import Halt
 from libs.domain.messages import Signal
 from libs.domain.orders import Side, Status
 
@@ -61,6 +62,7 @@ class View:
     cash: Mapping[str, Decimal]
     marks: Mapping[str, float]  # close of the newest bar known, by symbol
     killed: frozenset[tuple[str, str]]  # (scope, key)
+    halts: tuple[Halt, ...] = ()  # loss limits that were passed over: while there are any the account may only close
     positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)
     ordered: dict[str, int] = field(default_factory=dict)  # by strategy: orders decided within the last minute of market time
@@ -143,11 +145,7 @@ class View:
         return self._equity
 
     def _worth(self) -> float:
-        total = 0.0
-        for currency, amount in self.cash.items():
-            if currency != self.base_currency and amount:
-                raise LookupError(f"{amount} {currency} in cash and no rate to {self.base_currency}")
-            total += float(amount)
+        total = money(self.cash, self.base_currency)
         for (_, symbol), lots in sorted(self.positions.items()):
             if lots:
                 total += self.value(symbol, lots)
@@ -165,8 +163,23 @@ class View:
                 raise LookupError(f"a position in {symbol} and no price of it")
             if instrument.currency != self.base_currency:
                 raise LookupError(f"{symbol} is priced in {instrument.currency} and there is no rate to {self.base_currency}")
-            known = self._lot_values[symbol] = float(instrument.lot * instrument.multiplier) * mark
+            known = self._lot_values[symbol] = units(instrument) * mark
         return known
+
+
+def money(cash: Mapping[str, Decimal], base_currency: str) -> float:
+    """Cash in the base currency; LookupError when there is some in another: there are no rates yet."""
+    total = 0.0
+    for currency, amount in cash.items():
+        if currency != base_currency and amount:
+            raise LookupError(f"{amount} {currency} in cash and no rate to {base_currency}")
+        total += float(amount)
+    return total
+
+
+def units(instrument: Instrument) -> float:
+    """What a price is multiplied by for the worth of one lot."""
+    return float(instrument.lot * instrument.multiplier)
 
 
 def _count(ranges: dict[tuple[str | None, str], tuple[int, int]], order: OpenOrder) -> None:
