@@ -287,7 +287,7 @@ class Desk:
             cash=self._cash,
             marks={symbol: mark for symbol, mark in marks if mark is not None},
             killed=setup.killed,
-            halts=self._watch.halts if self._watch is not None else (),
+            halts=self._watch.state.halts if self._watch is not None else (),
             positions=self._lots,
             open_orders=[order for placed in self._placed.values() if (order := self._as_open(placed)) is not None],
             ordered=self._ordered_within_a_minute(now),
@@ -398,5 +398,5 @@ class Desk:
     def finish(self) -> Played:
         """All that was played."""
         if self._watch is not None:
-            self._played.halts = self._watch.halts
+            self._played.halts = self._watch.state.halts
         return self._played

@@ -12,7 +12,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from libs.domain.columns import Columns
-from libs.domain.losses import Halt, LossLimits
+from libs.domain.losses import LossLimits
 from libs.domain.names import TIMEFRAMES
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
@@ -34,7 +34,7 @@ class _Book(NamedTuple):
 
 
 class LossWatch:
-    """What is looked at is told by whoever holds the books; what is found stands in `halts`."""
+    """What is looked at is told by whoever holds the books; what is found stands in `state`."""
 
     def __init__(self, tape: Tape, setup: Setup, limits: LossLimits) -> None:
         self._tape = tape
@@ -42,13 +42,8 @@ class LossWatch:
         self._day_starts_at, self._day_tz = setup.day_starts_at, setup.day_tz
         self._limits = limits
         self._day = trading_day_of(tape.since, setup.day_starts_at, setup.day_tz)
-        self._state, _ = evaluate(None, tape.since, float(setup.deposit), limits, self._day.start)
+        self.state, _ = evaluate(None, tape.since, float(setup.deposit), limits, self._day.start)
         self._seen_to = tape.since
-
-    @property
-    def halts(self) -> tuple[Halt, ...]:
-        """In force: nobody re-arms in a backtest."""
-        return self._state.halts
 
     def at(self, now: int, cash: Cash, lots: Lots) -> None:
         """Looks once, at what is held now."""
@@ -73,7 +68,7 @@ class LossWatch:
 
     def _nothing_left(self) -> bool:
         """Whether every limit there is has been passed over."""
-        return len(self._state.halts) == sum(most is not None for most in self._limits)
+        return len(self.state.halts) == sum(most is not None for most in self._limits)
 
     def _day_of(self, now: int) -> int:
         """When the trading day of `now` ends."""
@@ -83,7 +78,7 @@ class LossWatch:
 
     def _look(self, now: int, equity: float) -> None:
         self._day_of(now)
-        self._state, _ = evaluate(self._state, now, equity, self._limits, self._day.start)
+        self.state, _ = evaluate(self.state, now, equity, self._limits, self._day.start)
 
     # --- within one trading day
 
@@ -96,8 +91,10 @@ class LossWatch:
             known = money(cash, self._base_currency)
             marks = {symbol: self._mark(symbol, begin) for _, symbol in lots}
         except LookupError:
+            for now, _, _ in self._bars(rows):
+                self.at(now, cash, lots)
             return
-        self._state = as_of_day(self._state, self._day.start)
+        self.state = as_of_day(self.state, self._day.start)
         books = self._books(lots)
         if not self._quiet(known, books, marks, rows):
             self._walk(known, books, marks, rows)
@@ -130,10 +127,10 @@ class LossWatch:
                 ends[symbol] = closes[-1]
                 worths += [held * (unit * min(closes)), held * (unit * max(closes))]
             low, high, amounts = low + min(worths), high + max(worths), amounts + max(map(abs, worths))
-        peak = max(self._state.peak_equity, high)
-        if (peak > self._state.peak_equity and len(books) > 1) or low - _ROUNDING * amounts <= self._alarm(peak):
+        peak = max(self.state.peak_equity, high)
+        if (peak > self.state.peak_equity and len(books) > 1) or low - _ROUNDING * amounts <= self._alarm(peak):
             return False
-        self._state = self._state._replace(peak_equity=peak)
+        self.state = self.state._replace(peak_equity=peak)
         equity = known
         for symbol, held, unit in books:
             equity += held * (unit * ends[symbol])
@@ -147,7 +144,7 @@ class LossWatch:
             of_symbol[book.symbol].append(n)
         worths = [held * (unit * marks[symbol]) for symbol, held, unit in books]
         bars = self._bars(rows)
-        state = self._state
+        state = self.state
         peak, alarm, equity = state.peak_equity, self._alarm(state.peak_equity), state.equity
         for n, (now, symbol, close) in enumerate(bars, 1):
             for at in of_symbol[symbol]:
@@ -160,10 +157,12 @@ class LossWatch:
             if equity > peak:
                 peak, alarm = equity, self._alarm(equity)
             if equity <= alarm:
-                self._state = self._state._replace(peak_equity=peak)
+                self.state = self.state._replace(peak_equity=peak)
                 self._look(now, equity)
+                if self._nothing_left():
+                    return
                 alarm = self._alarm(peak)
-        self._state = self._state._replace(peak_equity=peak)
+        self.state = self.state._replace(peak_equity=peak)
         self._look(bars[-1][0], equity)
 
     def _bars(self, rows: Mapping[str, slice]) -> list[tuple[int, str, float]]:
@@ -179,9 +178,9 @@ class LossWatch:
 
     def _alarm(self, peak: float) -> float:
         """An equity at or below which a limit may be passed over, and above which it is not."""
-        halted = {halt.limit for halt in self._state.halts}
+        halted = {halt.limit for halt in self.state.halts}
         measured = (
-            ("max_daily_loss", self._state.day_equity, self._limits.max_daily_loss),
+            ("max_daily_loss", self.state.day_equity, self._limits.max_daily_loss),
             ("max_drawdown", peak, self._limits.max_drawdown),
         )
         alarms = (
