@@ -7,7 +7,7 @@ from libs.common.clocks import SystemClock
 from libs.common.database import Database, Write
 from libs.common.journal import PostgresJournal
 from libs.common.wire import Row
-from libs.store import control
+from libs.store import control, halts
 from libs.store.control import Control
 from tests.records import a_record
 
@@ -24,7 +24,7 @@ async def database(record: str) -> AsyncIterator[Database]:
     database = Database(record, "test")
     await database.write(
         [
-            Write("truncate sessions, strategies, kill_switch, commands, journal cascade", ()),
+            Write("truncate sessions, strategies, kill_switch, commands, notifications, journal cascade", ()),
             Write(
                 "insert into sessions (session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time,"
                 " horizon, step, state) values ('s', 'synthetic', 1, 'free', 10, 'SYNTH-1', '{1s}', 0, 0, '{}', 0, 0, 0, 'running')",
@@ -110,3 +110,67 @@ async def test_without_a_session_there_is_nothing_to_pause(operator: Control, da
     await database.write([Write("update sessions set state = 'finished'", ())])
     with pytest.raises(LookupError, match="no session is running"):
         await operator.set_paused(True, "ann")
+
+
+# --- halts
+
+
+async def a_halt(database: Database, account_id: str = "main-2", limit: str = "max_drawdown") -> None:
+    """In force on the account `main` of the session that runs; an earlier session had an account of that name too."""
+    await database.fetch(
+        "insert into sessions (session_id, feed, seed, mode, speed, venue, timeframes, grace_ns, start_time, fills, market_time, horizon,"
+        " step, state, played_at) values ('old', 'synthetic', 1, 'free', 10, 'SYNTH-1', '{1s}', 0, 0, '{}', 0, 0, 0, 'finished',"
+        " 'epoch') on conflict do nothing"
+    )
+    for session, account in (("old", "main"), ("s", "main-2")):
+        await database.fetch(
+            "insert into accounts (account_id, session_id, name, venue, base_currency, kind, allow_short, deposit, day_starts_at, day_tz)"
+            " values (%s, %s, 'main', 'paper', 'USD', 'cash', false, 1, '00:00', 'UTC') on conflict do nothing",
+            (account, session),
+        )
+    await database.fetch(
+        "insert into risk_halts (account_id, limit_name, halted_at, equity, reference, limit_value, seen)"
+        " values (%s, %s, at_ns(7000), 80, 100, 0.1, 0.2)",
+        (account_id, limit),
+    )
+
+
+@pytest.mark.parametrize("called", ["main", "main-2"], ids=["by its name", "by its id"])
+async def test_a_halted_account_is_re_armed_with_a_reason_and_everybody_hears(
+    operator: Control, database: Database, bells: list[str], called: str
+) -> None:
+    await a_halt(database)
+    done = await operator.rearm("account", called, "a bad print", "ann")
+    assert (done.killed, [(halt.account_id, halt.limit, halt.seen) for halt in done.halts]) == (False, [("main-2", "max_drawdown", 0.2)])
+    assert await halts.in_force(database) == []
+    assert await database.fetch("select active, rebased, rearmed_by, reason from risk_halts") == [(False, False, "ann", "a bad print")]
+    assert await commands(database) == [("rearm", f"account:{called}", "a bad print", "ann")]
+    assert await database.fetch("select state, key from notifications") == [("resolved", "loss_limit:main-2:max_drawdown")]
+    assert bells == ["control.risk_manager", "control.trade_executor"]
+
+
+async def test_a_halt_is_not_lifted_without_a_reason(operator: Control, database: Database) -> None:
+    await a_halt(database)
+    with pytest.raises(ValueError, match="account:main is halted by max_drawdown: say with --reason why it may go on"):
+        await operator.rearm("account", "main", "  ", "ann")
+    assert len(await halts.in_force(database)) == 1
+
+
+async def test_re_arming_an_account_lifts_its_kill_switch_as_well(operator: Control, database: Database) -> None:
+    await a_halt(database)
+    await operator.set_kill("account", "main", True, "x", "ann")
+    assert (await operator.rearm("account", "main", "found", "ann")).killed
+    assert (await control.killed(database), await halts.in_force(database)) == ([], [])
+
+
+async def test_re_arming_the_fleet_lifts_no_halt_and_says_what_is_stopped(operator: Control, database: Database) -> None:
+    await a_halt(database)
+    with pytest.raises(LookupError, match=r"nothing is stopped in fleet; what is stopped: account:main-2 \(max_drawdown\)"):
+        await operator.rearm("fleet", "", "x", "ann")
+
+
+async def test_the_account_of_an_earlier_session_is_nobodys_business(operator: Control, database: Database) -> None:
+    await a_halt(database, "main")
+    assert await halts.in_force(database) == []
+    with pytest.raises(LookupError, match="what is stopped: nothing"):
+        await operator.rearm("account", "main", "x", "ann")

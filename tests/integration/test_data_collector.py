@@ -434,10 +434,16 @@ async def test_no_phase_of_a_step_is_over_before_all_that_it_set_in_motion_is_at
 ) -> None:
     played = await sessions.current(database)
     assert played is not None
-    session, heard, looked = replace(played, mode="lockstep"), Heard(), list[str]()
+    session, heard, looked, missed = replace(played, mode="lockstep"), Heard(), list[str](), list[str]()
 
-    async def acknowledged(*_: object) -> dict[str, int]:
-        return {"executor:paper": 1, "strategy_engine": 1}
+    late = ["risk:paper", "strategy_engine", "executor:paper"]  # one after another, each after a look that misses it
+
+    async def acknowledged(_: object, __: str, phase: str) -> dict[str, int]:
+        deciding = {"strategy_engine", "risk:paper"} if phase == "decide" else {"executor:paper"}
+        if late and late[-1] in deciding:
+            missed.append(late.pop())
+            deciding -= {missed[-1]}
+        return dict.fromkeys(deciding, 1)
 
     async def at_rest(*_: object) -> bool:
         looked.append(heard.clocks[-1].phase)
@@ -451,6 +457,7 @@ async def test_no_phase_of_a_step_is_over_before_all_that_it_set_in_motion_is_at
     collector = Collector(feed, session, database, ticks, publisher, time)
     assert await Lockstep(feed, collector, database, time).run(asyncio.Event())
     assert looked == ["venue", "venue", "decide", "decide"]
+    assert missed == ["executor:paper", "strategy_engine", "risk:paper"]
 
 
 async def test_a_subscriber_on_the_real_bus_hears_the_ticks(database: Database, record: str, redis_url: str, time: PassingTime) -> None:

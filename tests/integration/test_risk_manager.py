@@ -2,6 +2,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,8 @@ from libs.domain.identity import client_order_id, order_id
 from libs.domain.messages import Signal
 from libs.quant.adjustments import Adjustments
 from libs.quant.risk.halts import loss_limits
-from libs.store import strategies
+from libs.store import halts, lockstep, strategies
+from libs.store.control import Control
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
 from services.risk_manager.losses import LossKeeper
@@ -31,7 +33,7 @@ from services.risk_manager.stage import RiskStage
 from tests.factories import NOON, SECOND, HandClock, a_limit, a_signal, the_limits
 from tests.paper import ALFA, COIN
 from tests.records import a_record
-from tests.scenes import GRACE, SESSION, a_bar, begin, clear, record
+from tests.scenes import GRACE, LOCKSTEP, SESSION, a_bar, begin, clear, record
 from tests.scripted_broker import a_split
 
 NOW = NOON + GRACE
@@ -132,9 +134,14 @@ async def account(database: Database) -> Account:
 
 
 async def desk_of(
-    database: Database, account: Account, *limits: LimitConfig, holder: str = "one", actions: Sequence[CorporateAction] = ()
+    database: Database,
+    account: Account,
+    *limits: LimitConfig,
+    holder: str = "one",
+    actions: Sequence[CorporateAction] = (),
+    session: Session = SESSION,
 ) -> Desk:
-    desk = Desk(database, account, limits, holder, actions)
+    desk = Desk(database, account, limits, holder, actions, session)
     assert await desk.lease.acquire(RiskStage.streams, asyncio.Event())
     return desk
 
@@ -375,3 +382,163 @@ async def test_of_two_instances_on_one_account_one_acts(database: Database, acco
     assert len(await verdicts(database)) == 2
     await successor.consumer.drain()
     assert len(await verdicts(database)) == 3
+
+
+# --- loss limits
+
+DAILY = a_limit("max_daily_loss", 0.03, unit="fraction")
+
+
+async def losing(database: Database, account: Account, *limits: LimitConfig, lots: int = 500, **changed: Any) -> Desk:
+    """An account of 100,000, half of it in ALFA, that was looked at once; a close of 90 makes it lose 5 %."""
+    await database.fetch("update cash_balances set balance = %s", (100_000 - 100 * lots,))
+    await database.fetch("insert into positions values ('paper', 'fast', 'ALFA', %s, 100, 0, now())", (lots,))
+    desk = await desk_of(database, account, *(limits or (DAILY,)), **changed)
+    await desk.consumer.drain()
+    return desk
+
+
+async def closes(database: Database, desk: Desk, n: int, close: float) -> None:
+    """The n-th bar from NOON closes, and risk looks."""
+    known = await record(database, [a_bar(NOON + n * SECOND, close)])
+    desk.market.hear(known, 1.0)
+    await desk.consumer.drain()
+
+
+async def states(database: Database) -> list[tuple[float, ...]]:
+    return [tuple(row) for row in await database.fetch("select equity, day_equity, peak_equity from risk_states")]
+
+
+async def in_force(database: Database) -> list[tuple[str, float, float]]:
+    return [(halt.limit, halt.equity, halt.seen) for halt in await halts.in_force(database)]
+
+
+async def test_an_account_that_loses_more_than_its_limit_is_halted_and_everybody_is_told(database: Database, account: Account) -> None:
+    desk = await losing(database, account)
+    await closes(database, desk, 0, 94.0)
+    assert await in_force(database) == []
+    await closes(database, desk, 1, 90.0)
+    assert await in_force(database) == [("max_daily_loss", 95_000.0, 0.05)]
+    (alert,) = await said(database, "risk.alerts")
+    assert [alert[name] for name in ("code", "severity", "account_id", "limit", "seen")] == [
+        "RC-B05",
+        "critical",
+        "paper",
+        "3.00%",
+        "5.00%",
+    ]
+    (told,) = await database.fetch("select kind, severity, state, key, link, producer from notifications")
+    assert told == ("risk", "critical", "firing", "loss_limit:paper:max_daily_loss", "runbooks/loss-limit", "risk_manager")
+    assert desk.bells == ["notifications.risk"]
+    await closes(database, desk, 2, 80.0)
+    assert len(await in_force(database)) == len(await said(database, "risk.alerts")) == 1
+
+
+async def test_a_halted_account_closes_and_does_nothing_else(database: Database, account: Account) -> None:
+    desk = await losing(database, account)
+    await closes(database, desk, 0, 90.0)
+    now = {"decided_at": NOW + SECOND, "reference_price": 90.0}
+    await desk.judge(nth(1, 1.0, strategy_id="slow", **now), nth(2, 0.1, **now))
+    assert await verdicts(database) == [("REFUSED", "RC-B05"), ("APPROVED", "")]
+    assert [(side, status) for side, _, status in await orders(database)] == [("sell", "APPROVED")]
+
+
+async def test_signals_read_with_the_bar_that_halts_are_judged_after_it(database: Database, account: Account) -> None:
+    desk = await losing(database, account)
+    desk.market.hear(await record(database, [a_bar(NOON, 90.0)]), 1.0)
+    await desk.judge(nth(1, 1.0, strategy_id="slow", decided_at=NOW + SECOND, reference_price=90.0))
+    assert await verdicts(database) == [("REFUSED", "RC-B05")]
+
+
+async def test_a_halt_outlives_its_holder_and_is_not_told_again(database: Database, account: Account) -> None:
+    await closes(database, await losing(database, account), 0, 90.0)
+    await database.fetch("update leases set released = true")
+    desk = await desk_of(database, account, DAILY, holder="two")
+    await closes(database, desk, 1, 89.0)
+    await desk.judge(nth(1, 1.0, strategy_id="slow", decided_at=NOW + 2 * SECOND, reference_price=89.0))
+    assert await verdicts(database) == [("REFUSED", "RC-B05")]
+    assert len(await in_force(database)) == 1
+    assert await states(database) == [(94_500.0, 100_000.0, 100_000.0)]
+
+
+async def test_a_re_armed_account_trades_on_and_its_losses_count_from_there(database: Database, account: Account) -> None:
+    desk = await losing(database, account, DAILY, a_limit("max_drawdown", 0.045, unit="fraction"))
+    await closes(database, desk, 0, 90.0)
+    assert [limit for limit, *_ in await in_force(database)] == ["max_daily_loss", "max_drawdown"]
+    await Control(database, desk.journal, desk.host).rearm("account", "paper", "hedged elsewhere", "ann")
+    await closes(database, desk, 1, 89.0)
+    assert await states(database) == [(94_500.0, 94_500.0, 94_500.0)]
+    await desk.judge(nth(2, 1.0, strategy_id="slow", decided_at=NOW + 2 * SECOND, reference_price=89.0))
+    assert await verdicts(database) == [("APPROVED", "")]
+    assert await database.fetch("select distinct active, rebased, rearmed_by, reason from risk_halts") == [
+        (False, True, "ann", "hedged elsewhere")
+    ]
+    await closes(database, desk, 3, 80.0)
+    assert [limit for limit, *_ in await in_force(database)] == ["max_daily_loss", "max_drawdown"]
+
+
+async def test_without_a_price_nothing_halts_and_nothing_is_forgotten(
+    database: Database, account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = await losing(database, account)
+    await database.fetch("insert into positions values ('paper', 'fast', 'BTC/USD', 1, 1, 0, now())")
+    with caplog.at_level(logging.ERROR):
+        await closes(database, desk, 0, 90.0)
+        await closes(database, desk, 1, 80.0)
+    assert caplog.text.count("cannot be valued") == 1
+    assert (await in_force(database), await states(database)) == ([], [(100_000.0, 100_000.0, 100_000.0)])
+    await database.fetch("delete from positions where symbol = 'BTC/USD'")
+    await closes(database, desk, 2, 80.0)
+    assert await in_force(database) == [("max_daily_loss", 90_000.0, 0.1)]
+
+
+async def test_what_is_only_worth_something_else_is_written_down_each_second(database: Database, account: Account) -> None:
+    desk = await losing(database, account)
+    await closes(database, desk, 0, 101.0)
+    assert await states(database) == [(100_000.0, 100_000.0, 100_000.0)]
+    desk.host.move(1.0)
+    await closes(database, desk, 1, 102.0)
+    assert await states(database) == [(101_000.0, 100_000.0, 101_000.0)]
+    await closes(database, desk, 2, 97.0)  # 4,000 below a peak that only this process knew
+    assert await database.fetch("select evaluated_at from risk_states") == [(NOW + 2 * SECOND,)]
+
+
+async def test_the_day_begins_when_the_accounts_clock_says_so(database: Database, account: Account) -> None:
+    desk = await losing(database, replace(account, day_starts_at="12:00:02", day_tz="UTC"))
+    await closes(database, desk, 0, 97.0)
+    await closes(database, desk, 1, 94.0)
+    await closes(database, desk, 2, 92.5)
+    assert await states(database) == [(97_000.0, 98_500.0, 100_000.0)]
+
+
+async def test_in_lockstep_an_account_is_looked_at_once_a_step_after_its_fills(database: Database) -> None:
+    await clear(database)
+    account = await begin(database, LOCKSTEP)
+    await database.fetch("insert into cash_balances values ('paper', 'USD', 100000)")
+    desk = await losing(database, account, session=LOCKSTEP)
+    await record(database, [a_bar(NOON, 90.0)], LOCKSTEP, step=1)
+    await desk.consumer.drain()
+    acked = partial(lockstep.acknowledged, database, LOCKSTEP.session_id, "decide")
+    assert (await acked(), await in_force(database)) == ({}, [])  # the venue phase may still fill something
+    desk.losses.decides(1)
+    await desk.consumer.drain()
+    assert await acked() == {"risk:paper": 1}
+    assert await states(database) == [(95_000.0, 95_000.0, 95_000.0)]
+    await database.fetch("update positions set quantity = 0")
+    await desk.consumer.drain()
+    assert await states(database) == [(95_000.0, 95_000.0, 95_000.0)]
+
+
+async def test_in_lockstep_what_strategies_have_said_is_judged_after_a_look_even_when_no_bell_was_heard(database: Database) -> None:
+    await clear(database)
+    account = await begin(database, LOCKSTEP)
+    await database.fetch("insert into cash_balances values ('paper', 'USD', 100000)")
+    desk = await losing(database, account, session=LOCKSTEP)
+    for step, close, strategy_id in ((1, 100.0, "slow"), (2, 90.0, "fast")):
+        await record(database, [a_bar(NOON + (step - 1) * SECOND, close)], LOCKSTEP, step=step)
+        await database.write([lockstep.acknowledge(LOCKSTEP.session_id, "strategy_engine", "decide", step)])
+        await desk.judge(
+            nth(step, 1.0, strategy_id=strategy_id, session_id="lockstep", decided_at=NOW + step * SECOND, reference_price=close)
+        )
+    assert await verdicts(database) == [("APPROVED", ""), ("REFUSED", "RC-B05")]
+    assert await lockstep.acknowledged(database, LOCKSTEP.session_id, "decide") == {"strategy_engine": 2, "risk:paper": 2}

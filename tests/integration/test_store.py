@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 import pytest
 from alembic import command
@@ -298,6 +299,43 @@ async def test_a_kill_switch_set_meanwhile_stops_what_is_in_its_scope(
     else:
         await database.write([execution.submitting([order.order_id], 7, NOON)])
     assert await status(database) == ([("APPROVED", 1, 0)] if stopped else [("SUBMITTING", 7, 1)])
+
+
+HALT = (
+    "insert into risk_halts (account_id, limit_name, halted_at, equity, reference, limit_value, seen)"
+    " values ('paper', 'max_drawdown', now(), 1, 2, 0.1, 0.5)"
+)
+BOOKS = "insert into positions values ('paper', 'fast', 'ALFA', %s, 100, 0, now()), ('paper', 'slow', 'ALFA', 99, 1, 0, now())"
+
+
+@pytest.mark.parametrize(
+    ("side", "held", "open_", "stopped"),
+    [
+        pytest.param("buy", 0, None, True, id="an entry"),
+        pytest.param("buy", 20, None, True, id="more of the same"),
+        pytest.param("sell", 10, None, False, id="all of it sold"),
+        pytest.param("sell", 9, None, True, id="sold through zero"),
+        pytest.param("sell", 20, "sell", False, id="beside another exit that leaves enough"),
+        pytest.param("sell", 19, "sell", True, id="beside another exit that leaves too little"),
+        pytest.param("buy", -10, None, False, id="a short bought back"),
+        pytest.param("buy", -10, "sell", False, id="a short bought back, whatever may be sold"),
+    ],
+)
+async def test_a_halt_set_meanwhile_stops_what_does_not_only_shrink_its_book(
+    database: Database, order: Order, side: str, held: int, open_: str | None, stopped: bool
+) -> None:
+    await database.write([Write("update orders set side = %s", (side,)), Write(BOOKS, (held,)), Write(HALT, ())])
+    if open_:
+        other = msgspec.structs.replace(order, order_id=UUID(int=2), client_order_id="other", leg=1, quantity=Decimal(15))
+        await database.write([risk.store_orders([other], 1)])
+        await database.write([Write("update orders set status = 'UNKNOWN', filled_quantity = 5, side = %s where leg = 1", (open_,))])
+    if stopped:
+        with pytest.raises(Conflict, match="may only close") as error:
+            await database.write([execution.submitting([order.order_id], 7, NOON)])
+        assert error.value.sqlstate == "TW004"
+        await database.write([Write("update risk_halts set active = false", ())])
+    await database.write([execution.submitting([order.order_id], 7, NOON)])
+    assert (await database.fetch("select status from orders where id = %s", (order.order_id,))) == [("SUBMITTING",)]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -296,21 +296,59 @@ async def test_the_kill_switch_denies(database: Database, desk: Desk, venue: Scr
     assert venue.submitted == []
 
 
+class Meddled(Database):
+    """Somebody else writes just before an intent to send is committed."""
+
+    def __init__(self, url: str, other: Database, meanwhile: LiteralString) -> None:
+        super().__init__(url, "meddled")
+        self._other = other
+        self._meanwhile = meanwhile
+        self.tries = 0  # to commit an intent to send
+
+    async def write(self, statements: Iterable[Write]) -> list[list[tuple[Any, ...]]]:
+        statements = list(statements)
+        if any("orders_submitting" in statement.sql for statement in statements):
+            self.tries += 1
+            await self._other.fetch(self._meanwhile)
+        return await super().write(statements)
+
+
 async def test_a_kill_between_decision_and_commit_still_denies(
     url: str, database: Database, account: Account, venue: ScriptedBroker
 ) -> None:
-    class Meddled(Database):
-        async def write(self, statements: Iterable[Write]) -> list[list[tuple[Any, ...]]]:
-            statements = list(statements)
-            if any("orders_submitting" in statement.sql for statement in statements):
-                await database.fetch("insert into kill_switch values ('fleet', '', true, 'test', 'test') on conflict do nothing")
-            return await super().write(statements)
-
-    meddled = Meddled(url, "meddled")
+    meddled = Meddled(url, database, "insert into kill_switch values ('fleet', '', true, 'test', 'test') on conflict do nothing")
     desk = await Desk(meddled, account, venue).begin()
     await desk.trade(an_approval())
     assert await statuses(database) == ["DENIED"]
     assert venue.submitted == []
+    await meddled.close()
+
+
+HALT = (
+    "insert into risk_halts (account_id, limit_name, halted_at, equity, reference, limit_value, seen)"
+    " values ('paper', 'max_daily_loss', now(), 1, 2, 0.1, 0.5) on conflict do nothing"
+)
+
+
+async def test_of_a_halted_account_entries_are_denied_and_exits_go(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    await database.fetch("insert into positions values ('paper', 'fast', 'BTC/USD', 10, 100, 0, now())")
+    await desk.stage.load()
+    await database.fetch(HALT)
+    await desk.trade(an_approval(), an_approval(2, symbol="BTC/USD", side="sell"))
+    rows = await database.fetch("select symbol, status from orders order by symbol")
+    assert rows == [("ALFA", "DENIED"), ("BTC/USD", "ACKED")]
+    assert await database.fetch("select detail from order_events where event = 'deny'") == [("RC-B05: the account may only close",)]
+    assert len(venue.submitted) == 1
+
+
+async def test_a_halt_between_decision_and_commit_still_denies(
+    url: str, database: Database, account: Account, venue: ScriptedBroker
+) -> None:
+    meddled = Meddled(url, database, HALT)
+    desk = await Desk(meddled, account, venue).begin()
+    await desk.trade(an_approval())
+    assert await statuses(database) == ["DENIED"]
+    assert (venue.submitted, meddled.tries) == ([], 1)
     await meddled.close()
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.domain.orders import AT_VENUE, OPEN, Order, Status
+from libs.domain.orders import AT_VENUE, OPEN, Order, Side, Status
 from libs.quant.dispatch import Fate, Standing, fates
-from tests.paper import an_order
+from tests.paper import D, an_order
 
 NOW = 500
 
@@ -18,6 +18,29 @@ def standing(n: int, status: Status = Status.APPROVED, symbol: str | None = None
 
 def decided(orders: Sequence[Standing], killed: frozenset[tuple[str, str]] = frozenset(), now: int = NOW, slots: int = 8) -> list[Fate]:
     return [fate for _, fate in fates(orders, killed, now, slots)]
+
+
+@pytest.mark.parametrize(
+    ("side", "held", "fate"),
+    [
+        pytest.param("buy", 0, "halt", id="an entry"),
+        pytest.param("sell", 10, "send", id="all of it sold"),
+        pytest.param("sell", 9, "halt", id="sold through zero"),
+        pytest.param("buy", -10, "send", id="a short bought back"),
+        pytest.param("buy", 10, "halt", id="more of the same"),
+    ],
+)
+def test_of_a_halted_account_only_what_shrinks_its_book_goes(side: Side, held: int, fate: Fate) -> None:
+    order = an_order(1, side=side)
+    books = {(order.strategy_id, order.symbol): D(held)}
+    assert fates([Standing(order, Status.APPROVED)], frozenset(), NOW, halted=books) == [(order, fate)]
+    assert fates([Standing(order, Status.APPROVED)], frozenset(), NOW) == [(order, "send")]
+
+
+def test_of_a_halted_account_an_order_behind_another_of_its_book_is_judged_when_that_is_gone() -> None:
+    before, order = standing(1, Status.UNKNOWN, symbol="A"), standing(2, symbol="A")
+    assert fates([before, order], frozenset(), NOW, halted={}) == [(order.order, "hold")]
+    assert fates([order], frozenset(), NOW, halted={}) == [(order.order, "halt")]
 
 
 def test_orders_of_different_books_go_side_by_side_in_stream_order() -> None:

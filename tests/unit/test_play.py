@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from libs.domain.actions import CorporateAction
 from libs.domain.books import signed
 from libs.domain.columns import Columns, QuoteColumns
+from libs.domain.configuration import LimitName
 from libs.domain.ledger import imbalance
 from libs.domain.orders import Order
 from libs.quant.backtest.play import play
@@ -498,3 +499,48 @@ def test_a_cash_account_is_never_short_of_cash_or_shares(bars: dict[str, Columns
 def test_played_again_everything_is_the_same(bars: dict[str, Columns], changed: dict[str, Any]) -> None:
     setup = a_setup(*STRATEGIES, **changed)
     assert play(a_tape(bars), setup) == play(a_tape(bars), setup)
+
+
+# --- loss limits
+
+
+def losing(most: float, name: LimitName = "max_daily_loss") -> Setup:
+    """The yardstick under a loss limit; its first trade is 6 below its cost when minute 4 closes, and 7 when it is sold."""
+    return a_setup(limits=the_limits(a_limit(name, most, unit="fraction")))
+
+
+@pytest.mark.parametrize("name", ["max_daily_loss", "max_drawdown"])
+def test_a_halt_refuses_entries_from_its_bar_on_and_lets_the_exit_pass(name: LimitName) -> None:
+    fall = {"max_daily_loss": 6 / 100_000, "max_drawdown": 10 / 100_004}[name]  # the close of 101 before was a peak
+    played = play(TAPE, losing(fall * 0.999, name))
+    assert [(halt.limit, minute(halt.at), halt.equity) for halt in played.halts] == [(name, 5, 99_994.0)]
+    assert [(side, at) for at, side, _, _ in traded(played)] == [("buy", 2), ("sell", 5)]
+    assert [(minute(r.signal.bar_time), r.refusal.code) for r in played.refused] == [(7, "RC-B05"), (10, "RC-B05")]
+    assert held(played) == {}
+
+
+def test_a_loss_that_a_limit_allows_changes_nothing() -> None:
+    free, limited = play(TAPE, a_setup(limits=the_limits())), play(TAPE, losing(0.5))
+    assert (limited.trades, limited.refused, limited.halts) == (free.trades, free.refused, ())
+
+
+def test_signals_of_the_very_bar_that_halts_are_judged_after_it() -> None:
+    halting = {"ALFA": columns([100.0, 101.0, 101.0, 90.0, 90.0]), "BRVO": columns([100.0, 100.0, 100.0, 101.0, 101.0])}
+    played = play(a_tape(halting), losing(0.0005))
+    assert [minute(halt.at) for halt in played.halts] == [4]
+    assert [(r.signal.symbol, minute(r.signal.bar_time)) for r in played.refused] == [("BRVO", 3)]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 1_000), st.floats(1e-5, 1e-3))
+def test_no_order_after_a_halt_makes_a_position_grow(seed: int, most: float) -> None:
+    tape = a_tape(walks(seed, 60, "ALFA", "BRVO"))
+    played = play(tape, replace(losing(most), allow_short=True, strategies=(a_strategy("momentum", **SHORTING),)))
+    for halt in played.halts[:1]:
+        books: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        late = {o.order_id for o in played.orders if o.decided_at >= halt.at + o.leg}  # the rest of a flip is decided before the look
+        for trade in played.trades:
+            before = books[trade.strategy_id, trade.symbol]
+            after = before + signed(trade.side, trade.quantity)
+            books[trade.strategy_id, trade.symbol] = after
+            assert trade.order_id not in late or (abs(after) < abs(before) and after * before >= 0)
