@@ -78,6 +78,7 @@ MARK_AGE: Final = Gauge("tradewinds_portfolio_mark_age_seconds", "Market time si
 SLIPPAGE: Final = Histogram(
     "tradewinds_slippage_ratio", "Fill price against the signal's reference price; above 0 is worse", ["strategy"], buckets=_SHARES
 )
+PORTFOLIO_FAULTS: Final = Counter("tradewinds_portfolio_faults_total", "Valuations that failed; the next look tries again", ["account"])
 
 # --- scheduler
 

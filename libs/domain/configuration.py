@@ -69,12 +69,28 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 raise ValueError(f"Expected a number above 0 and at most 1 in field `{name}`, got {share}")
 
 
+class PegConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[peg]]`: what a unit of a currency counts as when accounts are valued, whatever the market says."""
+
+    currency: str
+    to: str
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        """ValueError: it says nothing."""
+        if not 0 < self.rate < 1e15:
+            raise ValueError(f"Expected a number above 0 in field `rate`, got {self.rate}")
+        if self.currency == self.to:
+            raise ValueError(f"Expected another currency than {self.currency} in field `to`")
+
+
 class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config/system.toml"""
 
     fleet_tag: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{4}$")] = "TWND"
     account: list[AccountConfig]
     paper: PaperConfig = PaperConfig()
+    peg: list[PegConfig] = []
 
 
 class MemberConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"class_name": "class"}):

@@ -74,6 +74,11 @@ def scale(state: Volatility, target: float, timeframe: str, calendar: Calendar) 
     return min(1.0, target / year) if year > 0.0 else 1.0
 
 
+def sessions_per_year(calendar: Calendar) -> int:
+    """Trading days of a year, as measures of daily returns count them."""
+    return _SESSIONS[calendar][0]
+
+
 def bars_per_year(timeframe: str, calendar: Calendar) -> float:
     """Bars of a year of trading, were none missing."""
     length = TIMEFRAMES[timeframe]

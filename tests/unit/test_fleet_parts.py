@@ -12,6 +12,7 @@ from fleet.running import NothingRuns
 from fleet.watching import summed
 from libs.common.clocks import SystemClock
 from libs.common.settings import ConfigError
+from libs.domain.fleet import PORTS
 from libs.store.activity import Counts
 from tests.fleets import configuration, environment
 from tests.paper import DEPOSIT, an_order, open_paper
@@ -138,7 +139,7 @@ def test_services_are_told_what_to_play(tmp_path: Path) -> None:
         "SEED": "5",
         "LOCKSTEP": "1",
     }
-    assert [service.port for service in plan.services] == [10101, 10102, 10103, 10104, 10107]
+    assert [service.port for service in plan.services] == [port + 1000 for port in PORTS.values()]
 
 
 def test_a_state_folder_has_one_fleet_and_names_it(tmp_path: Path) -> None:
