@@ -3,12 +3,20 @@
 import logging
 from collections.abc import Mapping, Sequence
 
+from libs.common.clocks import HostClock
+from libs.common.database import Database
+from libs.common.envelope import Sealer
 from libs.common.journal import Journal
+from libs.domain.actions import happening
+from libs.domain.booking import action_transaction
 from libs.domain.instruments import Instrument
+from libs.domain.names import TIMEFRAMES
 from libs.quant.portfolio.figures import DayEnd, figures
 from libs.quant.portfolio.fx import NoRate, Peg, rates
 from libs.quant.portfolio.valuation import Worth, valued
-from libs.store.portfolio import MarkRow, Terms
+from libs.store import actions, portfolio, sessions
+from libs.store.portfolio import MarkRow, PortfolioStore, Terms
+from libs.store.sessions import Session
 from services.portfolio.follow import Follower, View
 from services.portfolio.gauges import Gauges, count_slippage
 from services.portfolio.pages import Pages, Valuation
@@ -56,7 +64,7 @@ class AccountBook:
         try:
             found = self._value(view)
         except NoRate as error:
-            self._unvalued(str(error))
+            self.rests(str(error))
             return
         hop = self._pages.due(found, leaving=leaving)
         if hop.writes or hop.out:
@@ -65,6 +73,13 @@ class AccountBook:
         self._gauges.show(found)
         self._last = found
         self.state = f"{found.account.part.worth:.2f} {self.account.base_currency}"
+
+    def rests(self, why: str, error: Exception | None = None) -> None:
+        """It cannot be valued now: its figures are taken off, and that is said once for each reason."""
+        if self.state != why:
+            log.warning("%s cannot be valued: %s; its figures rest until then", self.account.account_id, why, exc_info=error)
+        self.state = why
+        self._gauges.clear()
 
     def close(self) -> None:
         """Its figures are nobody's any more."""
@@ -94,8 +109,21 @@ class AccountBook:
         for symbol in sorted(worth.unmarked - before):
             log.warning("%s holds %s, of which no price is known yet: it counts at cost", self.account.account_id, symbol)
 
-    def _unvalued(self, why: str) -> None:
-        if self.state != why:
-            log.warning("%s cannot be valued: %s; its figures rest until then", self.account.account_id, why)
-        self.state = why
-        self._gauges.clear()
+
+async def opened(
+    database: Database, journal: Journal, sealer: Sealer, host: HostClock, session: Session, pegs: Sequence[Peg]
+) -> list[AccountBook]:
+    """The accounts of a session, ready to be valued.
+
+    Raises:
+        Unreachable: the record cannot be read.
+    """
+    instruments = await sessions.instruments(database, session.venue)
+    upcoming = happening(await actions.of_venue(database, session.venue), session.start_time, session.fills["on"])
+    found = []
+    for terms in await portfolio.terms(database, session.session_id):
+        booked_as = [action_transaction(terms.account_id, action) for action in upcoming]
+        store = PortfolioStore(database, terms, session, TIMEFRAMES[session.timeframes[0]], booked_as)
+        pages = Pages(terms, sealer, host, lockstep=session.lockstep)
+        found.append(AccountBook(terms, Follower(store, terms, instruments, upcoming), pages, journal, instruments, pegs))
+    return found

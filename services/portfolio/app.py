@@ -2,35 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from libs.common import metrics
-from libs.common.clocks import HostClock
 from libs.common.consumer import Bell
 from libs.common.database import Database, Unreachable
 from libs.common.journal import PostgresJournal
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
-from libs.domain.actions import happening
-from libs.domain.booking import action_transaction
 from libs.domain.configuration import SystemConfig
-from libs.domain.market import Clock
-from libs.domain.names import TIMEFRAMES
 from libs.quant.portfolio.fx import Peg
-from libs.store import actions, portfolio, sessions
+from libs.store import sessions
 from libs.store.market_clock import ClockKeeper
-from libs.store.portfolio import PortfolioStore
 from libs.store.sessions import Session
-from services.portfolio.account import AccountBook
-from services.portfolio.follow import Follower
-from services.portfolio.pages import Pages
+from services.portfolio.account import AccountBook, opened
+from services.portfolio.pace import Pace
 
 log = logging.getLogger(__name__)
-
-MARK_EVERY_S: Final = 0.25
-SILENCE_S: Final = 0.5
 
 
 async def work(context: Context, settings: Settings) -> None:
@@ -50,9 +39,10 @@ async def work(context: Context, settings: Settings) -> None:
 
 
 async def _session(context: Context, session: Session, database: Database, pegs: Sequence[Peg]) -> None:
-    accounts = await _accounts(context, session, database, pegs)
+    journal = PostgresJournal(database, context.bus, context.clock)
+    accounts = await opened(database, journal, context.sealer, context.clock, session, pegs)
     context.info["accounts"] = lambda: {account.account.account_id: account.state for account in accounts}
-    pace = Pace(session, context.clock)
+    pace = Pace(context.clock, Bell(), lockstep=session.lockstep)
     keeper = ClockKeeper(context.database("clock"), context.bus, context.clock, session, pace.hear)
 
     async def until_over() -> None:
@@ -67,8 +57,8 @@ async def _session(context: Context, session: Session, database: Database, pegs:
             marked = -1
             while await pace.next(keeper.market.now, marked):
                 marked = keeper.market.now()
-                await _mark(context, accounts)
-            await _mark(context, accounts, leaving=True)
+                await _mark(accounts)
+            await _mark(accounts, leaving=True)
             for task in background:
                 task.cancel()
     finally:
@@ -76,71 +66,13 @@ async def _session(context: Context, session: Session, database: Database, pegs:
             account.close()
 
 
-async def _accounts(context: Context, session: Session, database: Database, pegs: Sequence[Peg]) -> list[AccountBook]:
-    instruments = await sessions.instruments(database, session.venue)
-    known = await actions.of_venue(database, session.venue)
-    upcoming = happening(known, session.start_time, session.fills["on"])
-    journal = PostgresJournal(database, context.bus, context.clock)
-    found = []
-    for terms in await portfolio.terms(database, session.session_id):
-        booked_as = [action_transaction(terms.account_id, action) for action in upcoming]
-        store = PortfolioStore(database, terms, session, TIMEFRAMES[session.timeframes[0]], booked_as)
-        pages = Pages(terms, context.sealer, context.clock, lockstep=session.lockstep)
-        found.append(AccountBook(terms, Follower(store, terms, instruments, upcoming), pages, journal, instruments, pegs))
-    return found
-
-
-async def _mark(context: Context, accounts: Sequence[AccountBook], *, leaving: bool = False) -> None:
+async def _mark(accounts: Sequence[AccountBook], *, leaving: bool = False) -> None:
     """Values every account. One that cannot be is tried again with the next look, and holds up no other."""
     for account in accounts:
-        name = account.account.account_id
         try:
             await account.mark(leaving=leaving)
         except Unreachable as error:
-            log.warning("%s is not valued while the database is away: %s", name, error)
+            account.rests(f"the database is away: {error}")
         except Exception as error:
-            metrics.PORTFOLIO_FAULTS.labels(account=name).inc()
-            log.exception("%s could not be valued: %s", name, error)
-
-
-class Pace:
-    """When to value: as the market moves, at most each quarter of a second; in lockstep once for each step that is heard."""
-
-    def __init__(self, session: Session, host: HostClock) -> None:
-        self._lockstep = session.lockstep
-        self._host = host
-        self._bell = Bell()
-        self._step = 0
-        self._over = asyncio.Event()
-        self._last = float("-inf")
-
-    def hear(self, clock: Clock) -> None:
-        """A clock message. Of a lockstep step the second phase counts, when its fills are booked."""
-        if not self._lockstep:
-            self._bell.ring()
-        elif clock.phase == "decide" and clock.step > self._step:
-            self._step = clock.step
-            self._bell.ring()
-
-    def end(self) -> None:
-        """It is over."""
-        self._over.set()
-        self._bell.ring()
-
-    async def next(self, now: Callable[[], int], marked: int) -> bool:
-        """Waits until the market has moved on from `marked`, by bell, or with a look each half second; False when it is over."""
-        while not self._over.is_set():
-            await self._bell.wait(SILENCE_S)
-            if not self._lockstep:
-                await self._rest(self._last + MARK_EVERY_S - self._host.monotonic())
-            if now() != marked and not self._over.is_set():
-                self._last = self._host.monotonic()
-                return True
-        return False
-
-    async def _rest(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                await self._over.wait()
-        except TimeoutError:
-            pass
+            metrics.PORTFOLIO_FAULTS.labels(account=account.account.account_id).inc()
+            account.rests(f"{type(error).__name__}: {error}", error)

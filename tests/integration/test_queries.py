@@ -7,7 +7,7 @@ refused; `slow` buys 10 at 100.00 and keeps them. The newest close is 102. Every
 import asyncio
 import csv
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,25 +20,18 @@ from typer.testing import CliRunner
 
 from fleet.cli import app
 from libs.common.database import Database, Write
-from libs.domain.booking import book
-from libs.domain.books import Position
 from libs.domain.configuration import StrategyConfig
 from libs.domain.identity import client_order_id, order_id
-from libs.domain.messages import Signal, VerdictKind
-from libs.domain.orders import Order, OrderEvent, Side, Status
-from libs.domain.trades import Fill
-from libs.quant.strategies.sma_cross import State
-from libs.store import execution, market, risk, strategies
-from libs.store.execution import ExecutionStore, OrderChange
+from libs.store import market, strategies
+from libs.store.execution import ExecutionStore
 from libs.store.queries import accounts, orders, performance, stories
 from libs.store.queries import strategies as standings
 from libs.store.queries.orders import Place
-from libs.store.risk import Assessment
 from tests.factories import NOON, SECOND, a_signal
 from tests.fleets import configuration
-from tests.paper import ALFA
 from tests.records import a_record
 from tests.scenes import GRACE, a_bar, begin
+from tests.trading import Scene
 
 D = Decimal
 DAY = 24 * 3600 * SECOND
@@ -55,112 +48,6 @@ EXIT = a_signal(
 )
 REFUSED = a_signal(1.0, bar_time=NOON + DAY + 9 * SECOND, decided_at=NOON + DAY + 10 * SECOND, valid_until=NOON + DAY + 15 * SECOND)
 KEPT = a_signal(1.0, strategy_id="slow")
-
-
-class Scene:
-    """Writes what the services would have written."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._held: dict[str, Position] = {}
-
-    async def wants(self, signal: Signal, verdict: VerdictKind, checks: Sequence[Any], code: str = "", reason: str = "") -> None:
-        state = msgspec.msgpack.encode(
-            (tuple(State([99_000_000, 100_000_000, 101_000_000], [7, 201, 300], [signal.target])), [signal.target], [])
-        )
-        numbers = ("50000.00", "61234.50") if code else ("", "")
-        assessment = Assessment(
-            signal.signal_id,
-            "session",
-            "paper",
-            signal.strategy_id,
-            "ALFA",
-            verdict,
-            code,
-            reason,
-            *numbers,
-            json.dumps(checks),
-        )
-        await self._database.write([strategies.store_signals([(signal, state)])])
-        await self._database.write([risk.store_assessments([assessment])])
-
-    async def trades(self, signal: Signal, side: Side, quantity: int, fills: Sequence[tuple[int, str]]) -> None:
-        order = an_order_of(signal, side, quantity)
-        steps = [("submit", Status.SUBMITTING), ("accepted", Status.ACKED), ("fill", Status.FILLED)]
-        await self._database.write([risk.store_orders([order], 1)])
-        await self._database.write([execution.store_attempts([(order.order_id, 1, order.client_order_id)], 1)])
-        await self._database.write(
-            [
-                execution.store_events([an_event(order, n, event, status) for n, (event, status) in enumerate(steps, 1)]),
-                execution.store_orders([OrderChange(order.order_id, Status.FILLED, order.quantity, D(fills[0][1]), len(steps))]),
-            ]
-        )
-        for n, (filled, price) in enumerate(fills, 1):
-            await self._book(order, n, D(filled), D(price))
-
-    async def _book(self, order: Order, n: int, quantity: Decimal, price: Decimal) -> None:
-        fill = Fill(
-            exec_key=f"{order.order_id}:{n}",
-            client_order_id=order.client_order_id,
-            symbol="ALFA",
-            side=order.side,
-            quantity=quantity,
-            price=price,
-            fee=D(1),
-            fee_currency="USD",
-            liquidity="taker",
-            executed_at=order.decided_at + n * SECOND,
-            cumulative=quantity,
-        )
-        booked = book(fill, order, self._held.get(order.strategy_id, Position()), ALFA)
-        self._held[order.strategy_id] = booked.position
-        await self._database.write(
-            [
-                execution.store_trades([booked.trade]),
-                execution.store_positions("paper", {(order.strategy_id, "ALFA"): booked.position}, fill.executed_at),
-                execution.store_entries("paper", booked.entries, {booked.trade.trade_id: booked.trade.trade_id}),
-                *execution.store_cash("paper", booked.entries),
-            ]
-        )
-
-
-def an_order_of(signal: Signal, side: Side, quantity: int) -> Order:
-    id_ = order_id(signal.signal_id, 0)
-    return Order(
-        order_id=id_,
-        client_order_id=client_order_id("TEST", id_, 1),
-        account_id="paper",
-        venue="paper",
-        session_id="session",
-        strategy_id=signal.strategy_id,
-        symbol="ALFA",
-        signal_id=signal.signal_id,
-        leg=0,
-        side=side,
-        order_type="limit",
-        quantity=D(quantity),
-        price=D("102.00"),
-        time_in_force="GTD",
-        decided_at=signal.decided_at,
-        valid_until=signal.valid_until,
-        expires_at=signal.valid_until,
-    )
-
-
-def an_event(order: Order, n: int, event: str, status: Status) -> OrderEvent:
-    return OrderEvent(
-        order_id=order.order_id,
-        account_id="paper",
-        strategy_id=order.strategy_id,
-        symbol="ALFA",
-        n=n,
-        event=event,
-        status=status,
-        filled_quantity=order.quantity if status is Status.FILLED else D(0),
-        anomaly=False,
-        detail="",
-        market_time=order.decided_at,
-    )
 
 
 async def populate(url: str) -> None:
