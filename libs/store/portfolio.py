@@ -15,7 +15,7 @@ from libs.common.database import Database, Rejected, Write
 from libs.domain.orders import Side
 from libs.store.sessions import Session
 
-_NONE_AFTER: Final = 2**62
+_FRESH: LiteralString = "200"  # fills at one look; as text in the query, whose plan counts on it
 
 
 class Terms(NamedTuple):
@@ -56,31 +56,37 @@ class Snapshot(msgspec.Struct, kw_only=True):
     """An account as of one moment; times are market ns."""
 
     now: int
-    trade_no: int  # last number of trades.executed
+    trade_no: int  # number of trades.executed up to which fresh fills are in it
     positions: list[tuple[str, str, Decimal, Decimal]]  # (strategy, symbol, quantity, average cost)
     balances: list[tuple[str, Decimal]]
     lines: list[tuple[str, str, bool, Decimal]]  # (strategy, currency, deposit, amount): of `fresh`, or of the whole ledger
     fresh: list[TradeRow]  # booked since the number asked for
-    day: list[TradeRow]  # executed since the time asked for, when all was asked for
+    day: list[TradeRow]  # executed since the time asked for, when all was asked for; without what was wanted
     booked: list[UUID]  # which of the corporate actions asked for are in the ledger
     ticks: list[TickRow]  # of held symbols and of the pairs that convert
     bars: list[TickRow]  # the same, `at` being the end of the bar
 
 
-_LINE: LiteralString = "json_build_array(l.strategy_id, l.commodity, l.kind = 'deposit', sum(l.amount)::text)"
+_SUM: LiteralString = "json_build_array(l.strategy_id, l.commodity, l.kind = 'deposit', sum(l.amount)::text) as line"  # of lines l
+_BY: LiteralString = " group by l.strategy_id, l.commodity, l.kind = 'deposit'"
 _TRADE: LiteralString = (
     "json_build_array(t.strategy_id, t.symbol, t.side, t.quantity::text, t.executed_price::text, t.commission::text, t.fee_currency,"
-    " t.pnl::text, ns_of(t.executed_at), s.reference_price)"
+    " t.pnl::text, ns_of(t.executed_at), "
 )
-_TOLD: LiteralString = " left join orders o on o.id = t.order_id left join signals s on s.signal_id = o.signal_id"
+_WANTED: LiteralString = "(select s.reference_price from orders o join signals s using (signal_id) where o.id = t.order_id)"
 
-# `now` is asked for as a value, not joined, so that Postgres looks into one partition of bars and ticks instead of all.
-# A tick is looked for only after the newest known bar: without that bound, a symbol at rest would have all its ticks read.
-_READ: LiteralString = (
-    "with clock as (select market_time as now from sessions where session_id = %(session)s),"
+# Read four times a second, so it must be planned once: with its values known Postgres would plan it anew each time, at ten times
+# the cost of running it. So what bounds a range comes from `asked` and `clock`, as values and not joined (then only the partitions
+# in question are looked into), and what belongs to a fresh fill is looked up by its key (`offset 0` keeps it so).
+# A tick is looked for only after the newest known bar: a symbol at rest would have all its ticks read.
+_WITH: LiteralString = (
+    "with asked as materialized (select %(after)s::int8 as after, %(start)s::int8 as start, %(actions)s::uuid[] as actions),"
+    " clock as (select market_time as now from sessions where session_id = %(session)s),"
     " held as (select * from positions where account_id = %(account)s and quantity <> 0),"
-    " new as (select j.key from journal j where j.stream = 'trades.executed' and j.no > %(after)s),"
-    " fresh as (select t.* from new n join trades t on t.id = n.key where t.account_id = %(account)s),"
+    " new as (select j.no, j.key from journal j where j.stream = 'trades.executed' and j.no > (select after from asked)"
+    " order by j.no limit " + _FRESH + "),"
+    " fresh as (select t.* from new n cross join lateral (select * from trades t where t.id = n.key and t.account_id = %(account)s"
+    " offset 0) t),"
     " currencies as (select commodity as currency from cash_balances where account_id = %(account)s union select i.currency from held h"
     " join instruments i on i.venue = %(venue)s and i.symbol = h.symbol),"
     " wanted as (select symbol from held union select c.symbol from corporate_actions c join held h on h.symbol = c.new_symbol"
@@ -88,28 +94,34 @@ _READ: LiteralString = (
     " and i.symbol in (c.currency || '/' || %(base)s, %(base)s || '/' || c.currency)),"
     " bars as (select w.symbol, b.* from wanted w left join lateral (select bid_close, ask_close, close_price,"
     " ns_of(timestamp) + %(length)s as closed from market_ohlcv b where b.venue = %(venue)s and b.symbol = w.symbol"
-    " and b.timeframe = %(timeframe)s and b.timestamp >= at_ns(%(start)s)"
+    " and b.timeframe = %(timeframe)s and b.timestamp >= at_ns((select start from asked))"
     " and b.timestamp <= at_ns((select now from clock) - %(length)s - %(grace)s) order by b.timestamp desc limit 1) b on true),"
     " ticks as (select b.symbol, q.* from bars b cross join lateral (select bid, ask, price, ns_of(timestamp) as at from market_quotes q"
-    " where q.venue = %(venue)s and q.symbol = b.symbol and q.timestamp >= at_ns(coalesce(b.closed, %(start)s))"
+    " where q.venue = %(venue)s and q.symbol = b.symbol and q.timestamp >= at_ns(coalesce(b.closed, (select start from asked)))"
     " and q.timestamp <= at_ns((select now from clock)) order by q.timestamp desc limit 1) q)"
     " select json_build_object("
     "'now', (select now from clock),"
-    "'trade_no', (select last_no from journal_counters where stream = 'trades.executed'),"
+    "'trade_no', coalesce((select max(no) from new having count(*) = " + _FRESH + "),"
+    " (select last_no from journal_counters where stream = 'trades.executed')),"
     "'positions', (select coalesce(json_agg(json_build_array(strategy_id, symbol, quantity::text, avg_cost::text)), '[]') from held),"
     "'balances', (select coalesce(json_agg(json_build_array(commodity, balance::text)), '[]') from cash_balances"
     " where account_id = %(account)s),"
-    "'lines', (select coalesce(json_agg(line), '[]') from (select " + _LINE + " as line from cash_ledger l"
-    " where %(whole)s and l.account_id = %(account)s and l.ledger_account = 'cash' group by l.strategy_id, l.commodity, l.kind = 'deposit'"
-    " union all select " + _LINE + " from fresh f join cash_ledger l on l.txn_id = f.id"
-    " where not %(whole)s and l.ledger_account = 'cash' group by l.strategy_id, l.commodity, l.kind = 'deposit') found),"
-    "'fresh', (select coalesce(json_agg(" + _TRADE + "), '[]') from fresh t" + _TOLD + "),"
-    "'day', (select coalesce(json_agg(" + _TRADE + "), '[]') from trades t" + _TOLD + " where %(whole)s and t.account_id = %(account)s"
-    " and t.executed_at >= at_ns(%(since)s)),"
-    "'booked', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any(%(actions)s::uuid[])),"
+    "'fresh', (select coalesce(json_agg(" + _TRADE + _WANTED + ")), '[]') from fresh t),"
+    "'booked', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any((select actions from asked)::uuid[])),"
     "'ticks', (select coalesce(json_agg(json_build_array(symbol, bid, ask, price, at)), '[]') from ticks),"
     "'bars', (select coalesce(json_agg(json_build_array(symbol, bid_close, ask_close, close_price, closed)), '[]') from bars"
-    " where closed is not null))::text"
+    " where closed is not null),"
+)
+_READ: LiteralString = (
+    _WITH + "'lines', (select coalesce(json_agg(line), '[]') from (select " + _SUM + " from fresh f cross join lateral"
+    " (select * from cash_ledger l where l.txn_id = f.id and l.ledger_account = 'cash' offset 0) l" + _BY + ") found),"
+    "'day', '[]'::json)::text"
+)
+_READ_ALL: LiteralString = (
+    _WITH + "'lines', (select coalesce(json_agg(line), '[]') from (select " + _SUM + " from cash_ledger l"
+    " where l.account_id = %(account)s and l.ledger_account = 'cash'" + _BY + ") found),"
+    "'day', (select coalesce(json_agg(" + _TRADE + "null)), '[]') from trades t where t.account_id = %(account)s"
+    " and t.executed_at >= at_ns(%(since)s)))::text"
 )
 
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
@@ -149,17 +161,16 @@ class PortfolioStore:
     async def read(self, after: int | None) -> Snapshot:
         """What has changed since message `after` of trades.executed, and where the market stands: one statement, one snapshot.
 
-        Without `after`, nothing counts as fresh.
+        Without `after`, nothing counts as fresh. Of very many fresh fills the first come, and `trade_no` is the last one's.
         """
-        return await self._read(after, whole=False, since=0)
+        return await self._read(_READ, {"after": after})
 
     async def read_all(self, after: int | None, since: int) -> Snapshot:
         """The same with the sums of the whole ledger and the trades executed since `since` (market ns)."""
-        return await self._read(after, whole=True, since=since)
+        return await self._read(_READ_ALL, {"after": after, "since": since})
 
-    async def _read(self, after: int | None, *, whole: bool, since: int) -> Snapshot:
-        asked = {"after": _NONE_AFTER if after is None else after, "whole": whole, "since": since}
-        rows = await self._database.fetch(_READ, {**self._params, **asked})
+    async def _read(self, query: LiteralString, asked: Mapping[str, int | None]) -> Snapshot:
+        rows = await self._database.fetch(query, {**self._params, **asked})
         try:
             return _decode(rows[0][0])
         except msgspec.ValidationError as error:
