@@ -19,7 +19,7 @@ from libs.store.queries import orders as trading
 from libs.store.queries import strategies as standings
 from libs.store.queries.accounts import AccountStanding
 from libs.store.queries.orders import OrderLine, Place, TradeLine
-from libs.store.queries.performance import Day, Summary
+from libs.store.queries.performance import Day, Summary, Worth
 from libs.store.queries.strategies import StrategyStanding
 
 orders = typer.Typer(no_args_is_help=True, help="What was ordered, and what became of it.")
@@ -137,7 +137,7 @@ def account_text(a: AccountStanding) -> str:
 
 @earned.command("daily")
 def performance_daily(account: AccountName = None, limit: Limit = 366, json: Json = False) -> None:
-    """Profit, fees and turnover by trading day and strategy, newest day first."""
+    """Profit, fees and turnover by trading day and strategy, newest day first. P&L counts what is held at its marks."""
 
     async def work(hands: Hands) -> Answer:
         found = await performance.daily(hands.database, account, limit=limit)
@@ -148,7 +148,7 @@ def performance_daily(account: AccountName = None, limit: Limit = 366, json: Jso
 
 def daily_text(days: Sequence[Day]) -> str:
     """A line for each day and strategy."""
-    head = ("DAY", "ACCOUNT", "STRATEGY", "IN", "TRADES", "REALISED", "FEES", "NET", "TURNOVER")
+    head = ("DAY", "ACCOUNT", "STRATEGY", "IN", "TRADES", "REALISED", "FEES", "NET", "P&L", "TURNOVER")
     rows = [
         (
             f"{d.day}",
@@ -159,6 +159,7 @@ def daily_text(days: Sequence[Day]) -> str:
             change(d.realized_pnl),
             money(d.fees),
             change(d.net_pnl),
+            NONE if d.day_pnl is None else change(d.day_pnl),
             money(d.turnover),
         )
         for d in days
@@ -168,18 +169,33 @@ def daily_text(days: Sequence[Day]) -> str:
 
 @earned.command("summary")
 def performance_summary(account: AccountName = None, json: Json = False) -> None:
-    """What each strategy has made of its trades, in all."""
+    """What each strategy has made of its trades, in all, and how each account performs."""
 
     async def work(hands: Hands) -> Answer:
         found = await performance.summary(hands.database, account)
-        return Answer(summary_text(found), {"strategies": found})
+        worth = await performance.worth(hands.database, account)
+        return Answer("\n\n".join([summary_text(found), *map(worth_text, worth)]), {"strategies": found, "accounts": worth})
 
     raise typer.Exit(ask(work, json=json))
 
 
 def summary_text(strategies: Sequence[Summary]) -> str:
     """A line for each strategy of each account."""
-    head = ("ACCOUNT", "STRATEGY", "IN", "TRADES", "HIT RATE", "GROSS", "FEES", "NET", "AVG WIN", "AVG LOSS", "PROFIT FACTOR", "TURNOVER")
+    head = (
+        "ACCOUNT",
+        "STRATEGY",
+        "IN",
+        "TRADES",
+        "HIT RATE",
+        "GROSS",
+        "FEES",
+        "NET",
+        "P&L",
+        "AVG WIN",
+        "AVG LOSS",
+        "PROFIT FACTOR",
+        "TURNOVER",
+    )
     rows = [
         (
             s.account_id,
@@ -190,6 +206,7 @@ def summary_text(strategies: Sequence[Summary]) -> str:
             change(s.gross_pnl),
             money(s.fees),
             change(s.net_pnl),
+            NONE if s.total_pnl is None else change(s.total_pnl),
             money(s.average_win),
             money(s.average_loss),
             ratio(s.profit_factor),
@@ -198,6 +215,21 @@ def summary_text(strategies: Sequence[Summary]) -> str:
         for s in strategies
     ]
     return table(head, rows, left=3) if rows else NO_TRADES
+
+
+def worth_text(w: Worth) -> str:
+    """How an account performs."""
+    days = f"{w.observations} days" if w.observations != 1 else "1 day"
+    return "\n".join(
+        [
+            f"{w.account_id:<11} worth {money(w.total_value)} {w.currency} at {moment(w.market_time)} UTC: cash {money(w.cash_balance)},"
+            f" positions {money(w.invested_value)}",
+            f"P&L         day {change(w.day_pnl)} (of {w.day}), in all {change(w.total_pnl)}; {share(w.drawdown)} below its highest",
+            f"exposure    gross {share(w.gross)}, net {share(w.net)} of equity; traded today {ratio(w.turnover)} times the equity",
+            f"{days:<11} Sharpe {ratio(w.sharpe)}, Sortino {ratio(w.sortino)}, Calmar {ratio(w.calmar)}, max drawdown"
+            f" {share(w.max_drawdown)}; a year: volatility {share(w.volatility)}, growth {share(w.cagr)}",
+        ]
+    )
 
 
 @earned.command("export")

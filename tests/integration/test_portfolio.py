@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
+from fleet.reading import worth_text
 from libs.common.bus import MemoryBus
 from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
@@ -29,6 +30,7 @@ from libs.quant.portfolio.fx import Peg
 from libs.store import actions, execution, portfolio, sessions
 from libs.store.execution import ExecutionStore
 from libs.store.portfolio import DayRow, MarkRow
+from libs.store.queries import performance
 from services.portfolio import app
 from services.portfolio.account import AccountBook, opened
 from tests.factories import INSTRUMENTS, NOON, SECOND, HandClock, a_signal
@@ -389,6 +391,36 @@ async def test_what_is_held_no_more_is_taken_off(database: Database) -> None:
     office.book.close()
     assert metric("tradewinds_portfolio_day_pnl", strategy="fast") is None
     assert metric("tradewinds_portfolio_gross_exposure_ratio") is None
+
+
+# --- what people are shown
+
+
+async def test_performance_counts_what_is_held_and_days_without_a_trade(database: Database) -> None:
+    office = await office_of(database)
+    await office.mark()
+    await quote(database, NOON + DAY, 99.0, 99.0)
+    await office.mark(at=NOON + DAY)
+    days = await performance.daily(database)
+    assert [(f"{d.day}", d.strategy_id, d.trades, d.net_pnl, d.day_pnl) for d in days] == [
+        ("2025-01-07", "fast", 0, D(0), D(-200)),
+        ("2025-01-06", "fast", 1, D(-1), D(99)),
+    ]
+    (fast,) = await performance.summary(database)
+    assert (fast.trades, fast.net_pnl, fast.total_pnl) == (1, D(-1), D(-101))
+
+
+async def test_an_account_tells_how_it_performs(database: Database) -> None:
+    office = await office_of(database)
+    assert await performance.worth(database) == []
+    await office.mark()
+    await quote(database, NOON + DAY, 99.0, 99.0)
+    await office.mark(at=NOON + DAY)
+    (worth,) = await performance.worth(database)
+    said = worth_text(worth)
+    assert "worth 99,899.00 USD at 2025-01-07 12:00:00 UTC: cash 89,999.00, positions 9,900.00" in said
+    assert "day -200.00 (of 2025-01-07), in all -101.00; 0.2% below its highest" in said
+    assert "1 day       Sharpe -, Sortino -, Calmar -, max drawdown 0.0%; a year: volatility -, growth 43.5%" in said
 
 
 # --- the service

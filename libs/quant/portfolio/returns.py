@@ -15,6 +15,7 @@ _MOST: Final = 1e100
 class Statistics(NamedTuple):
     """All of them; each None until it is defined."""
 
+    observations: int = 0  # returns that they are made of
     sharpe: float | None = None
     sortino: float | None = None
     calmar: float | None = None
@@ -26,6 +27,7 @@ class Statistics(NamedTuple):
 def statistics(returns: Sequence[float], days: int) -> Statistics:
     """Every measure of the same returns."""
     return Statistics(
+        observations=len(returns),
         sharpe=sharpe(returns, days),
         sortino=sortino(returns, days),
         calmar=calmar(returns, days),
