@@ -9,6 +9,7 @@ from uuid import UUID, SafeUUID
 SIGNALS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a01")
 ORDERS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a02")
 TRANSACTIONS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a03")
+JOB_RUNS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a06")
 _SIGNALS, _ORDERS, _TRANSACTIONS = SIGNALS.bytes, ORDERS.bytes, TRANSACTIONS.bytes
 _BASE36: Final = string.digits + string.ascii_uppercase
 _BASE32: Final = string.ascii_uppercase + "234567"
@@ -31,6 +32,11 @@ def order_id(signal: UUID, leg: int) -> UUID:
 def transaction_id(account_id: str, kind: str, key: str) -> UUID:
     """The one ledger transaction of a trade, deposit or repair."""
     return _named(_TRANSACTIONS, f"{account_id}|{kind}|{key}")
+
+
+def job_run_id(job_id: str, session_id: str, scheduled_for: int) -> UUID:
+    """The one run of a job at a time of its clock (ns); `session_id` is "" where that is the host's."""
+    return _named(JOB_RUNS.bytes, f"{job_id}|{session_id}|{scheduled_for}")
 
 
 def client_order_id(fleet: str, order: UUID, attempt: int) -> str:

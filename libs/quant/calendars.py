@@ -34,6 +34,8 @@ MINUTE: Final = 60 * SECOND
 DAY: Final = 24 * 3600 * SECOND
 
 _EPOCH: Final = date(1970, 1, 1)
+_LONGEST_PAUSE: Final = 12 * DAY
+"""Longer than any market has been closed since 1990 (six days in 2001), with the session before it."""
 
 
 class Session(NamedTuple):
@@ -108,6 +110,16 @@ def sessions(calendar: Calendar, start: int, end: int) -> Iterator[Session]:
         session = _closing_after(calendar, start)
         yield session
         start = session.close
+
+
+def last_close(calendar: Calendar, ns: int) -> int:
+    """End of the last session that had ended at `ns`; UTC nanoseconds."""
+    return max(session.close for session in sessions(calendar, ns - _LONGEST_PAUSE, ns) if session.close <= ns)
+
+
+def is_trading_day(calendar: Calendar, on: date) -> bool:
+    """Whether a session belongs to the day."""
+    return _closes(calendar, on) is not None
 
 
 def known_to(calendar: Calendar) -> date:
