@@ -1,8 +1,6 @@
 """`fleet parity DAY`: a day that the fleet traded, beside the same day through the backtester."""
 
-from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,15 +11,12 @@ from fleet import record
 from fleet.operating import OK, REFUSED, USAGE, Answer, Json, failed
 from fleet.plan import FleetSettings
 from libs.common.database import Database
-from libs.common.settings import from_toml
-from libs.domain.configuration import RiskConfig, StrategiesConfig, SystemConfig
-from libs.domain.names import TIMEFRAMES
 from libs.domain.stories import Cause, Difference
 from libs.domain.times import iso
-from libs.quant.fills import terms_of
 from libs.store import sessions
 from libs.venues.replay.dataset import DataNotFound
-from services.backtester.parity import Compared, NothingTraded, Operating, compare
+from services.backtester.parity import Compared, NothingTraded, compare, configured, counted
+from services.backtester.parity_days import day_of
 
 CAUSES: Final[dict[Cause, str]] = {
     "data": "the two did not decide on the same bars, parameters or earlier bars",
@@ -61,7 +56,7 @@ async def parity(database: Database, settings: FleetSettings, text: str, session
         return failed("--from-files reads recorded markets from the folder MARKET_DATA_DIR, which is not set", USAGE)
     try:
         day = day_of(text)
-        found = await compare(database, day, operating(settings), session_id, files)
+        found = await compare(database, day, configured(Path(settings.config_dir), settings.environment), session_id, files)
     except (DataNotFound, NothingTraded, ValueError) as error:
         return failed(str(error), USAGE)
     until = await _goes_on_from(database, found, day[1])
@@ -78,40 +73,9 @@ async def _goes_on_from(database: Database, found: Sequence[Compared], ends: int
     return iso(playing.market_time)
 
 
-def day_of(text: str) -> tuple[int, int]:
-    """Begin and end of a UTC day, ns.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        begins = int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1_000_000_000
-    except ValueError:
-        raise ValueError(f"expected a day such as 2013-10-07, got {text!r}") from None
-    return begins, begins + TIMEFRAMES["1d"]
-
-
-def operating(settings: FleetSettings) -> Operating:
-    """What the operator has configured.
-
-    Raises:
-        ConfigError: a file cannot be used.
-    """
-    folder, environment = Path(settings.config_dir), settings.environment
-    system = from_toml(SystemConfig, folder, "system", environment)
-    return Operating(
-        accounts=system.account,
-        strategies=from_toml(StrategiesConfig, folder, "strategies", environment).strategy,
-        limits=from_toml(RiskConfig, folder, "risk", environment).limit,
-        terms=terms_of(msgspec.structs.asdict(system.paper)),
-        fleet_tag=system.fleet_tag,
-    )
-
-
 def _with_causes(compared: Compared) -> dict[str, object]:
     told = [difference._asdict() for difference in compared.differences]
-    causes = Counter(difference.cause for difference in compared.differences)
-    return {**msgspec.structs.asdict(compared), "equal": compared.equal, "causes": dict(causes), "differences": told}
+    return {**msgspec.structs.asdict(compared), "equal": compared.equal, "causes": counted(compared), "differences": told}
 
 
 def parity_text(day: str, found: Sequence[Compared], played_until: str | None) -> str:

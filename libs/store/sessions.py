@@ -73,6 +73,23 @@ async def current(database: Database) -> Session | None:
     return _session(rows[0]) if rows else None
 
 
+async def named(database: Database, session_id: str) -> Session | None:
+    """One session, whatever its state."""
+    rows = await database.fetch(_SESSION + " where session_id = %s", (session_id,))
+    return _session(rows[0]) if rows else None
+
+
+async def of_account(database: Database, account_id: str) -> str | None:
+    """The one session that the account belongs to; None when there is no such account."""
+    rows = await database.fetch("select session_id from accounts where account_id = %s", (account_id,))
+    return str(rows[0][0]) if rows else None
+
+
+async def is_finished(database: Database, session_id: str) -> bool:
+    """Whether its data have ended."""
+    return bool(await database.fetch("select from sessions where session_id = %s and state = 'finished'", (session_id,)))
+
+
 async def played(database: Database) -> list[Session]:
     """Every session, the one played last first."""
     return [_session(row) for row in await database.fetch(_SESSION + " order by played_at desc")]

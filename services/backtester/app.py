@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import signal
 import sys
-from asyncio.subprocess import PIPE
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -19,6 +17,7 @@ from libs.common.settings import Settings, from_toml
 from libs.domain.configuration import LimitConfig, RiskConfig
 from libs.store import backtests
 from libs.store.backtests import Taken
+from services.backtester import process
 from services.backtester.job import Done, End, Failed, Job
 
 T = TypeVar("T")
@@ -84,20 +83,5 @@ async def _keep(database: Database, id_: UUID, end: End) -> None:
 
 async def end_of(job: Job, command: Sequence[str] = WORKER) -> End:
     """Runs a job in a process of its own, which does not outlive this call."""
-    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
-    try:
-        said, complaint = await process.communicate(msgspec.json.encode(job))
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    code = process.returncode
-    if code:
-        return Failed(error=_crashed(code, complaint.decode(errors="replace").strip()))
-    return _DECODE(said)
-
-
-def _crashed(code: int, complaint: str) -> str:
-    if code < 0:
-        return f"its process was killed by {signal.Signals(-code).name}; there may have been too little memory for so much data"
-    return f"its process crashed (exit code {code}), which is a defect: {complaint[-2000:]}"
+    said = await process.asked(job, command)
+    return said if isinstance(said, Failed) else _DECODE(said)

@@ -1,5 +1,6 @@
 """A day that the fleet traded, played again through the backtester: what differs, and why."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Final
 import msgspec
 
 from libs.common.database import Database
-from libs.domain.configuration import AccountConfig, LimitConfig, StrategyConfig
+from libs.common.settings import from_toml
+from libs.domain.configuration import AccountConfig, LimitConfig, RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
 from libs.domain.names import TIMEFRAMES
 from libs.domain.stories import Difference
 from libs.domain.times import iso
@@ -17,7 +19,7 @@ from libs.quant.backtest.play import play
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.story import story_of
 from libs.quant.backtest.tape import Tape
-from libs.quant.fills import FillTerms
+from libs.quant.fills import FillTerms, terms_of
 from libs.quant.risk.limits import Limits
 from libs.store import actions, lockstep, market, sessions, stories
 from libs.store.sessions import Account, Session
@@ -64,14 +66,41 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
         return not self.differences
 
 
+def configured(folder: Path, environment: str) -> Operating:
+    """What the operator has configured.
+
+    Raises:
+        ConfigError: a file cannot be used.
+    """
+    system = from_toml(SystemConfig, folder, "system", environment)
+    return Operating(
+        accounts=system.account,
+        strategies=from_toml(StrategiesConfig, folder, "strategies", environment).strategy,
+        limits=from_toml(RiskConfig, folder, "risk", environment).limit,
+        terms=terms_of(msgspec.structs.asdict(system.paper)),
+        fleet_tag=system.fleet_tag,
+    )
+
+
+def counted(compared: Compared) -> dict[str, int]:
+    """How many differences there are of each cause."""
+    return dict(Counter(difference.cause for difference in compared.differences))
+
+
 async def compare(
-    database: Database, day: tuple[int, int], operating: Operating, session_id: str | None, market_data_dir: Path | None
+    database: Database,
+    day: tuple[int, int],
+    operating: Operating,
+    session_id: str | None,
+    market_data_dir: Path | None,
+    account_id: str | None = None,
 ) -> list[Compared]:
     """Every account of the session that played `day` [begin, end), beside a backtest of the session as far as it has come.
 
     Args:
         session_id: None for the newest session that covers the day.
         market_data_dir: recorded markets to take the bars from; None takes the bars that the session stored.
+        account_id: this account only.
 
     Raises:
         NothingTraded: no session covers the day, or not this one.
@@ -84,6 +113,7 @@ async def compare(
     return [
         await _compared(database, day, session, account, tape, source, operating, within=within)
         for account in await sessions.accounts(database, session.session_id)
+        if account_id in (None, account.account_id)
     ]
 
 

@@ -34,22 +34,22 @@ def routes(context: Context, bell: asyncio.Event) -> Sequence[web.RouteDef]:
         except Rejected as error:
             raise web.HTTPBadRequest(text=f"it cannot be stored: {error}") from error
         bell.set()
-        return _json({"id": id_}, status=202, headers={"Location": f"/backtests/{id_}"})
+        return as_json({"id": id_}, status=202, headers={"Location": f"/backtests/{id_}"})
 
     async def several(request: web.Request) -> web.Response:
-        return _json({"backtests": await backtests.listed(database, limit_of(request.query.get("limit", "20")))})
+        return as_json({"backtests": await backtests.listed(database, limit_of(request.query.get("limit", "20")))})
 
     async def one(request: web.Request) -> web.Response:
         found = await _found(database, request.match_info["id"])
         answer = msgspec.to_builtins(found)
         if request.query.get("trades") == "1":
             answer["trades"] = await backtests.trades(database, found.id)
-        return _json(answer)
+        return as_json(answer)
 
     return [
-        web.post("/backtests", _answering(ask)),
-        web.get("/backtests", _answering(several)),
-        web.get("/backtests/{id}", _answering(one)),
+        web.post("/backtests", answering(ask)),
+        web.get("/backtests", answering(several)),
+        web.get("/backtests/{id}", answering(one)),
     ]
 
 
@@ -101,7 +101,9 @@ async def _found(database: Database, text: str) -> backtests.Backtest:
         raise web.HTTPNotFound(text=f"there is no backtest {text!r}") from None
 
 
-def _answering(handler: Handler) -> Handler:
+def answering(handler: Handler) -> Handler:
+    """The handler, with a problem instead of a crash while the record is away."""
+
     async def answer(request: web.Request) -> web.Response:
         try:
             return await handler(request)
@@ -111,5 +113,6 @@ def _answering(handler: Handler) -> Handler:
     return answer
 
 
-def _json(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def as_json(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A body as JSON."""
     return web.Response(body=msgspec.json.encode(body), status=status, headers=headers, content_type="application/json")
