@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+CommandName = Literal["pause", "resume", "reload", "kill", "rearm", "reconcile", "run_job"]
 VerdictKind = Literal["APPROVED", "NO_CHANGE", "REFUSED", "WAITING", "SUPERSEDED", "EXPIRED"]
 
 
@@ -86,7 +87,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An operator's word to services. The rows it changed are the truth; this is the bell."""
 
-    command: Literal["pause", "resume", "reload", "kill", "rearm"]
-    scope: str  # fleet, account, strategy or symbol, with its key: "strategy:sma_fast"
+    command: CommandName
+    scope: str  # fleet, account, strategy, symbol or job, with its key: "strategy:sma_fast"
     reason: str
     by: str

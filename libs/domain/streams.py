@@ -73,8 +73,8 @@ RISK_ALERTS: Final = Channel(
 CONTROL: Final = Channel(
     "control.{service}",
     (messages.Command,),
-    frozenset({"fleet"}),
-    "What the operator asks of a service.",
+    frozenset({"fleet", "scheduler"}),
+    "What the operator, or a job, asks of a service.",
     stream="commands",
     parameter="service",
 )

@@ -1,28 +1,32 @@
 """What the operator orders: the row that says so and its `commands` message, in one transaction; then the bell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
+from uuid import UUID
 
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
 from libs.common.ids import uuid7
 from libs.common.journal import Hop, Journal, Outgoing
-from libs.domain.messages import Command, Notification
+from libs.domain.messages import Command, CommandName, Notification
 from libs.domain.streams import CONTROL
-from libs.store import halts, notifications
+from libs.store import halts, jobs, notifications
 from libs.store.halts import HaltStanding
 
 Scope = Literal["fleet", "account", "strategy", "symbol"]
 
-_KNOWN: Final[dict[str, Literal["account", "strategy", "symbol"]]] = {"account": "account", "strategy": "strategy", "symbol": "symbol"}
-_OBEYING: Final = {
+_Known = Literal["account", "strategy", "symbol", "job"]
+_KNOWN: Final[Mapping[str, _Known]] = {"account": "account", "strategy": "strategy", "symbol": "symbol", "job": "job"}
+_OBEYING: Final[Mapping[CommandName, Sequence[str]]] = {
     "kill": ("risk_manager", "trade_executor"),
     "rearm": ("risk_manager", "trade_executor"),
     "reload": ("strategy_engine",),
     "pause": ("strategy_engine",),
     "resume": ("strategy_engine",),
+    "reconcile": ("trade_executor",),
+    "run_job": ("scheduler",),
 }
 
 
@@ -62,11 +66,11 @@ class Control:
     Every method raises `Unreachable` when the database is away: the order may then have been taken, look before repeating.
     """
 
-    def __init__(self, database: Database, journal: Journal, clock: HostClock) -> None:
+    def __init__(self, database: Database, journal: Journal, clock: HostClock, producer: str = "fleet") -> None:
         self._database = database
         self._journal = journal
         self._clock = clock
-        self._sealer = Sealer("fleet", clock)
+        self._sealer = Sealer(producer, clock)
 
     async def set_kill(self, scope: Scope, key: str, active: bool, reason: str, by: str) -> None:
         """While active nothing new is ordered in the scope; `key` names the account, strategy or symbol, "" for the fleet.
@@ -78,7 +82,7 @@ class Control:
             await self.rearm(scope, key, reason, by)
             return
         await self._must_know(scope, key)
-        await self._order("kill", named(scope, key), reason, by, [_switch(scope, key, True, reason, by)])
+        await self._order("kill", named(scope, key), reason, by, _switch(scope, key, True, reason, by))
 
     async def rearm(self, scope: Scope, key: str, reason: str, by: str) -> Rearmed:
         """Lifts the scope's kill switch, and the halts of an account: its losses are counted anew from then on.
@@ -101,7 +105,7 @@ class Control:
         if found:
             said = [self._resolved(halt, reason, by) for halt in found]
             writes += [halts.rearm(found, by, reason), notifications.store(said, "fleet")]
-        await self._order("rearm", named(scope, key), reason, by, writes)
+        await self._order("rearm", named(scope, key), reason, by, *writes)
         return Rearmed(killed, found)
 
     def _resolved(self, halt: HaltStanding, reason: str, by: str) -> Notification:
@@ -123,7 +127,7 @@ class Control:
         """
         await self._must_know("strategy", strategy_id)
         write = Write("update strategies set enabled = %s, updated_at = now() where strategy_id = %s", (enabled, strategy_id))
-        await self._order("reload", named("strategy", strategy_id), "enabled" if enabled else "disabled", by, [write])
+        await self._order("reload", named("strategy", strategy_id), "enabled" if enabled else "disabled", by, write)
 
     async def set_paused(self, paused: bool, by: str) -> None:
         """While the session is paused the market goes on, and no strategy emits a signal.
@@ -134,11 +138,24 @@ class Control:
         if not await self._database.fetch("select from sessions where state = 'running'"):
             raise LookupError("no session is running: there is nothing to pause or resume")
         write = Write("update sessions set paused = %s where state = 'running'", (paused,))
-        await self._order("pause" if paused else "resume", "fleet", "", by, [write])
+        await self._order("pause" if paused else "resume", "fleet", "", by, write)
 
-    async def _order(
-        self, command: Literal["pause", "resume", "reload", "kill", "rearm"], scope: str, reason: str, by: str, writes: Sequence[Write]
-    ) -> None:
+    async def reconcile(self, reason: str, by: str) -> None:
+        """trade_executor compares every account with its venue at once, not when it is due."""
+        await self._order("reconcile", "fleet", reason, by)
+
+    async def run_job(self, job_id: str, by: str) -> UUID:
+        """Queues a run of a job; its id.
+
+        Raises:
+            LookupError: there is no such job; the text names those there are.
+        """
+        await self._must_know("job", job_id)
+        id_ = uuid7(self._clock)
+        await self._order("run_job", named("job", job_id), "", by, jobs.queued(id_, job_id, by))
+        return id_
+
+    async def _order(self, command: CommandName, scope: str, reason: str, by: str, *writes: Write) -> None:
         number = uuid7(self._clock)
         note = Write(
             'insert into commands (id, command, scope, reason, "by") values (%s, %s, %s, %s, %s)', (number, command, scope, reason, by)
@@ -155,12 +172,14 @@ class Control:
         if key not in known:
             raise LookupError(f"no {scope} is called {key!r}; there are: {', '.join(known) or 'none'}")
 
-    async def _names(self, scope: Literal["account", "strategy", "symbol"]) -> Sequence[str]:
+    async def _names(self, scope: _Known) -> Sequence[str]:
         match scope:
             case "account":
                 rows = await self._database.fetch("select account_id from accounts union select name from accounts order by 1")
             case "strategy":
                 rows = await self._database.fetch("select strategy_id from strategies order by strategy_id")
+            case "job":
+                rows = await self._database.fetch("select job_id from jobs order by job_id")
             case "symbol":
                 rows = await self._database.fetch("select distinct symbol from instruments order by symbol")
         return [row[0] for row in rows]
@@ -195,6 +214,12 @@ async def last_pause(database: Database) -> tuple[datetime, str] | None:
     """When trading was last paused, and by whom."""
     rows = await database.fetch("select at, \"by\" from commands where command = 'pause' order by at desc limit 1")
     return (rows[0][0], rows[0][1]) if rows else None
+
+
+async def asked_to_reconcile(database: Database) -> datetime | None:
+    """When it was last asked for; None: never."""
+    rows = await database.fetch("select max(at) from commands where command = 'reconcile'")
+    return rows[0][0] if rows else None
 
 
 async def strategies(database: Database) -> list[StrategyStatus]:

@@ -21,7 +21,7 @@ from libs.domain.market import Quote, TradeTick
 from libs.domain.orders import Status
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
 from libs.quant.fills import terms_of
-from libs.store import actions, sessions
+from libs.store import actions, control, sessions
 from libs.store.execution import ExecutionStore
 from libs.store.market_reader import MarketReader
 from libs.store.sessions import Account, Session
@@ -78,6 +78,7 @@ class AccountDesk:
         self._upcoming = upcoming
         name = account.account_id
         self._database = context.database(f"executor:{name}")
+        self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
         self._journal = PostgresJournal(self._database, context.bus, context.clock)
         self._store = ExecutionStore(self._database, account)
         self._lease = Lease(context.database("lease"), f"executor:{name}", context.holder, context.clock)
@@ -244,14 +245,16 @@ class AccountDesk:
         self._show([*missed, *await reconcile.looked_up(broker, held, sender.in_flight)])
 
     async def _reconcile(self, broker: PaperBroker, sender: Sender) -> None:
-        """Unknown orders each second, everything each half minute."""
+        """Unknown orders each second, everything each half minute, and whenever somebody asks for it."""
         next_full = 0.0
+        obeyed = None
         while True:
             try:
                 unknown = [h for h in self._stage.unresolved() if self._in_doubt(h, sender)]
                 now = self._context.clock.monotonic()
-                if now >= next_full:
-                    next_full = now + RECONCILE_EVERY_S
+                asked = await control.asked_to_reconcile(self._looking)
+                if now >= next_full or asked != obeyed:
+                    obeyed, next_full = asked, now + RECONCILE_EVERY_S
                     await self._look(broker, sender, self._stage.unresolved())
                     self._cancel_again(sender)
                     await self._compare(broker)
