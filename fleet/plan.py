@@ -20,6 +20,7 @@ from libs.venues.replay.catalog import named
 from libs.venues.replay.dataset import DataNotFound
 from libs.venues.replay.feed import ReplayFeed
 from libs.venues.synthetic.feed import SyntheticFeed
+from services.scheduler import configuration as scheduled
 
 MOST_SHOWN: Final = 15  # symbols, in a line for a person
 
@@ -87,6 +88,7 @@ def check_configuration(folder: Path, environment: str) -> None:
     system = from_toml(SystemConfig, folder, "system", environment)
     strategies = from_toml(StrategiesConfig, folder, "strategies", environment).strategy
     from_toml(RiskConfig, folder, "risk", environment)
+    scheduled.read(folder, environment)
     for n, strategy in enumerate(strategies):
         if wrong := _wrong_with(strategy, [account.name for account in system.account]):
             key, complaint = wrong

@@ -14,6 +14,7 @@ CONFIGURATION = {
         "params = { fast = 3, slow = 8 }\n"
     ),
     "risk": '[[limit]]\nscope = "order"\nname = "max_order_notional"\nvalue = 1000\nunit = "currency"\n',
+    "jobs": "job = []\n",
 }
 
 

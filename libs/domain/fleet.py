@@ -20,6 +20,7 @@ SERVICES: Final[Mapping[str, Member]] = {
         9104, "orders to the venue, fills to the books", "approved orders wait, and expire unsent; fills are not booked"
     ),
     "portfolio": Member(9105, "marks, P&L, performance", "no marks, P&L or performance figures; trading goes on"),
+    "scheduler": Member(9106, "calendars and jobs", "no end-of-day report, upkeep or nightly parity; trading goes on"),
     "backtester": Member(9107, "backtests", "backtests wait; trading does not need it"),
 }
 """In the order of the flow, then those beside it."""

@@ -553,7 +553,10 @@ class JobRunRow(Base):
     """scheduler; queued also by the operator: one run of a job."""
 
     __tablename__ = "job_runs"
-    __table_args__ = (Index("ix_job_runs_job_id_created_at", "job_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_job_runs_job_id_created_at", "job_id", "created_at"),
+        Index("ix_job_runs_open", "created_at", postgresql_where=text("state in ('queued', 'running')")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)  # of its job, session and time: a moment is never run twice
     job_id: Mapped[str]

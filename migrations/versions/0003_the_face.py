@@ -11,6 +11,7 @@ revision: str = "0003"
 down_revision: str | None = "0002"
 VIEWS = Path(__file__).parents[1] / "sql" / "0003_views.sql"
 FUNCTIONS = Path(__file__).parents[1] / "sql" / "0003_functions.sql"
+RETENTION = Path(__file__).parents[1] / "sql" / "0003_retention.sql"
 
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
@@ -44,6 +45,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_runs")),
     )
     op.create_index("ix_job_runs_job_id_created_at", "job_runs", ["job_id", "created_at"], unique=False)
+    op.create_index(
+        "ix_job_runs_open", "job_runs", ["created_at"], unique=False, postgresql_where=sa.text("state in ('queued', 'running')")
+    )
     op.create_table(
         "jobs",
         sa.Column("job_id", sa.Text(), nullable=False),
@@ -164,6 +168,7 @@ def upgrade() -> None:
     )
     op.execute(VIEWS.read_text())
     op.get_bind().connection.cursor().execute(FUNCTIONS.read_text())  # as it is: not every % is a parameter
+    op.execute(RETENTION.read_text())
 
 
 def downgrade() -> None:
