@@ -30,6 +30,7 @@ from libs.domain.streams import ORDERS_UPDATES
 from libs.quant.fills import FillOn, FillTerms
 from libs.store import lockstep, risk, sessions
 from libs.store.audit import Held, ledger_faults
+from libs.store.control import Control
 from libs.store.execution import ExecutionStore
 from libs.store.risk import Assessment
 from libs.store.sessions import Account, Session
@@ -45,6 +46,7 @@ from tests.paper import ALFA, COIN, a_quote, an_order
 from tests.records import a_record
 from tests.scenes import GRACE, SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
+from tests.waiting import until
 
 NOW = NOON + GRACE
 INSTRUMENTS = {"ALFA": ALFA, "BTC/USD": COIN}
@@ -798,6 +800,20 @@ async def test_a_desk_sends_fills_and_books_on_the_market_it_hears(
     assert held.positions == {"ALFA": 10}
     assert await ledger_faults(database, {"paper": Held(held.cash, held.positions)}) == []
     assert await database.fetch("select released from leases where name = 'executor:paper'") == [(True,)]
+
+
+async def test_a_desk_compares_with_the_venue_as_soon_as_it_is_asked_to(
+    url: str, redis_url: str, tmp_path: Path, account: Account, database: Database
+) -> None:
+    """It looks each half minute; nobody waits that long here, and no bell is rung."""
+    await database.write([sessions.advanced(SESSION.session_id, NOW, NOW, 0)])
+    operator = Control(database, PostgresJournal(database, MemoryBus(), SystemClock()), SystemClock())
+    async with serving(url, redis_url, tmp_path, account, database) as service:
+        await service.risk.approve(an_approval())
+        await service.comes_to("ACKED")
+        await database.write([Write("update cash_ledger set amount = amount + 1 where ledger_account = 'cash'", ())])
+        await operator.reconcile("test", "ann")
+        await until(lambda: REGISTRY.get_sample_value("tradewinds_reconcile_differences") == 1)
 
 
 async def test_a_desk_fills_at_the_terms_its_session_began_with_and_adjusts_what_it_holds(
