@@ -17,6 +17,8 @@ from services.backtester.parity_days import day_of
 from services.backtester.routes import answering, as_json
 
 LIMIT_S: Final = 1800.0
+LOOK_S: Final = 0.5
+"""Between two looks whether somebody still waits for the answer."""
 MOST: Final = 100
 """Differences in an answer: `fleet parity` lists them all."""
 WORKER: Final = (sys.executable, "-m", "services.backtester.parity_worker")
@@ -37,7 +39,7 @@ def routes(context: Context) -> Sequence[web.RouteDef]:
     async def ask(request: web.Request) -> web.Response:
         job = await _job(await request.read(), context, database)
         async with one_at_a_time:
-            end = await _played(job, context.stopping)
+            end = await _played(job, request, context.stopping)
         if isinstance(end, Failed):
             raise web.HTTPUnprocessableEntity(text=end.error)
         return as_json(end)
@@ -67,19 +69,21 @@ async def _job(body: bytes, context: Context, database: Database) -> ParityJob:
     )
 
 
-async def _played(job: ParityJob, stopping: asyncio.Event) -> ParityEnd:
+async def _played(job: ParityJob, request: web.Request, stopping: asyncio.Event) -> ParityEnd:
     """Raises HTTPServiceUnavailable or HTTPGatewayTimeout when it is given up before its end."""
     asking = asyncio.ensure_future(process.asked(job, WORKER))
-    leaving = asyncio.ensure_future(stopping.wait())
     try:
-        await asyncio.wait({asking, leaving}, timeout=LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
-        if asking.done():
-            said = asking.result()
-            return said if isinstance(said, Failed) else msgspec.msgpack.decode(said, type=ParityEnd)
-        if leaving.done():
-            raise web.HTTPServiceUnavailable(text="the service leaves; ask its successor")
-        raise web.HTTPGatewayTimeout(text=f"it was not played within {LIMIT_S:g} s")
+        async with asyncio.timeout(LIMIT_S):
+            while not asking.done():
+                if stopping.is_set():
+                    raise web.HTTPServiceUnavailable(text="the service leaves; ask its successor")
+                if request.transport is None or request.transport.is_closing():
+                    raise web.HTTPServiceUnavailable(text="nobody waits for the answer any more")
+                await asyncio.wait({asking}, timeout=LOOK_S)
+        said = asking.result()
+        return said if isinstance(said, Failed) else msgspec.msgpack.decode(said, type=ParityEnd)
+    except TimeoutError:
+        raise web.HTTPGatewayTimeout(text=f"it was not played within {LIMIT_S:g} s") from None
     finally:
-        leaving.cancel()
         asking.cancel()
         await asyncio.wait({asking})

@@ -44,6 +44,7 @@ async def run(planned: Sequence[Planned], database: Database, clock: HostClock, 
     Raises:
         LeaseLost: somebody else may act, not we.
     """
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of each timer it sets
     bell = Bell()
     timers = AsyncIOScheduler(timezone=UTC)
     # No timer can be too late: what has become due is read from the rule and the history.
