@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from shutil import get_terminal_size
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -23,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Calendars and jobs: what is due, w
 LOOK_S: Final = 0.2
 PATIENCE_S: Final = 10.0
 """How long a run may wait while nobody holds the scheduler's lease: a restart takes less."""
-WIDEST: Final = 60  # characters of a detail in a list
+BESIDE: Final = 60  # columns that the history needs for all but what came of a run
 
 
 @app.command("list")
@@ -137,7 +138,9 @@ def _took(run: Past) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= WIDEST or not sys.stdout.isatty() else f"{text[: WIDEST - 3]}..."
+    """On a screen as much as fits on the line; whole where it goes into a file or another program."""
+    room = max(40, get_terminal_size().columns - BESIDE) if sys.stdout.isatty() else len(text)
+    return text if len(text) <= room else f"{text[: room - 3]}..."
 
 
 def _host(at: datetime) -> str:

@@ -63,6 +63,10 @@ class MarketClock:
             self._latest = max(self._latest, self._base + int(elapsed * self._speed * SECOND))
         return self._latest
 
+    def heard(self) -> int:
+        """The newest time that was told, ns: the market has come so far for certain, `now` is where it should be."""
+        return self._base
+
     def silent_for(self) -> float:
         """Host seconds since a clock was last heard."""
         return self._host.monotonic() - self._heard_at

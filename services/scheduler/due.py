@@ -63,6 +63,10 @@ class Watch:
         """Writes down when each job is due next. Raises Unreachable."""
         await self._database.write([jobs.next_due({line.config.id: line.next for line in self._lines})])
 
+    async def rest(self) -> None:
+        """Nothing is due on this clock any more. Raises Unreachable."""
+        await self._database.write([jobs.next_due(dict.fromkeys((line.config.id for line in self._lines), None))])
+
     async def look(self, now: int) -> None:
         """Decides on everything that was due until `now`, ns of the clock.
 

@@ -60,12 +60,13 @@ class MarketTime:
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(keeper.listen()), group.create_task(keeper.watch())]
             while not keeper.over.is_set():
-                await self._look(watch, keeper.market.now())
+                await self._look(watch, keeper.market.heard())  # a day is not reported before it has ended
                 await asyncio.sleep(LOOK_S)
             for task in background:
                 task.cancel()
         if await sessions.is_finished(self._database, session.session_id):
-            await watch.look(keeper.market.now() + AFTER_THE_END)
+            await watch.look(keeper.market.heard() + AFTER_THE_END)
+        await watch.rest()
 
     async def _look(self, watch: Watch, now: int) -> None:
         try:

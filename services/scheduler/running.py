@@ -186,7 +186,7 @@ class Runs:
             "system",
             "warning",
             f"Job {run.job_id} failed",
-            f"{why[:1].upper()}{why[1:]}.",
+            f"{why[:1].upper()}{why[1:].rstrip('.')}.",
             state="firing",
             key=key,
             link=RUNBOOK,

@@ -123,6 +123,7 @@ async def test_a_recording_that_has_ended_still_gets_what_is_due_soon_after(flee
         await fleet.plays_to(NOON + 30 * MINUTE)
         await sessions.finish(fleet.database, SESSION.session_id)
         await fleet.history(("market", "done"), ("market", "done"))
+        await fleet.comes_to("select bool_and(next_at is null) from jobs")
 
 
 @pytest.mark.parametrize("bus", ["heard", "deaf"])

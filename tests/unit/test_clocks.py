@@ -29,6 +29,15 @@ def test_market_time_runs_ahead_of_the_newest_message_by_two_host_seconds_at_mos
     assert market.now() == START + 20 * SECOND
 
 
+def test_what_was_heard_does_not_run_ahead() -> None:
+    host, market = a_clock(speed=600.0)
+    host.move(1.0)
+    assert (market.heard(), market.now()) == (START, START + 600 * SECOND)
+    market.hear(START + SECOND, 600.0)
+    market.hear(START, 600.0)
+    assert market.heard() == START + SECOND
+
+
 def test_a_message_behind_our_own_reckoning_does_not_turn_time_back() -> None:
     host, market = a_clock(speed=10.0)
     host.move(2.0)
