@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+from fleet.monitoring import catalog
 from libs.common.envelope import HEALTH_CHANNEL, Envelope, Heartbeat
 from libs.domain.orders import EVIDENCE, INTENTS, TERMINAL, Status
 from libs.domain.streams import CHANNELS, MARKET_DATA, Channel
@@ -24,7 +25,7 @@ _PARAMETERS: Final = {
 
 def pages() -> Mapping[str, str]:
     """Every generated page, by its name in docs/."""
-    return {"asyncapi.yaml": asyncapi(), "order-states.md": order_states()}
+    return {"asyncapi.yaml": asyncapi(), "metrics.md": catalog.page(), "order-states.md": order_states()}
 
 
 def asyncapi() -> str:

@@ -26,6 +26,10 @@ class Readiness:
         """Record how a dependency is."""
         self._checks[name] = Check(ok, latency_ms, detail)
 
+    def ok(self, name: str) -> bool:
+        """How a dependency was when last seen."""
+        return self._checks[name].ok
+
     @property
     def ready(self) -> bool:
         return all(check.ok for check in self._checks.values())

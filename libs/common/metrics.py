@@ -1,15 +1,18 @@
-"""Every metric of the fleet: name, kind, labels and meaning. Base units; never an id as a label."""
+"""Every metric of the fleet: name, kind, labels and meaning. Base units; never an id as a label.
+
+The headings say who sets what follows them; `make docs` makes docs/metrics.md of this file.
+"""
 
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+# Upper ends of histogram buckets: seconds on the order path, seconds of slower things, shares of a price.
 _FAST: Final = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-
 _SLOW: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 _SHARES: Final = (-0.01, -0.003, -0.001, -0.0003, -0.0001, 0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)
 
-# --- every service
+# --- Every service: set by each of them
 
 UP: Final = Gauge("tradewinds_service_ready", "1 when the service is ready, 0 when not", ["service"])
 BAD_MESSAGES: Final = Counter("tradewinds_bad_messages_total", "Messages dropped as malformed or oversized", ["channel"])
@@ -24,9 +27,10 @@ LEASE_EPOCH: Final = Gauge("tradewinds_lease_epoch", "Epoch of the lease held; 0
 EVENT_LOOP_LAG: Final = Gauge(
     "tradewinds_event_loop_lag_seconds", "Longest wait of the event loop beyond a timer, within the last five seconds", ["service"]
 )
+SERVER_REACHED: Final = Gauge("tradewinds_server_reached", "1 while the service reaches the server, 0 while not", ["service", "server"])
 CLOCK_SKEW: Final = Gauge("tradewinds_clock_skew_seconds", "Host clock less the database's clock, at the last probe", ["service"])
 
-# --- market data
+# --- Market data: set by data_collector; gaps and silence by each service that follows the market
 
 TICKS: Final = Counter("tradewinds_ticks_total", "Quotes and trades published", ["venue"])
 BARS: Final = Counter("tradewinds_bars_total", "Bars stored and published", ["timeframe"])
@@ -35,11 +39,12 @@ REFUSED_ROWS: Final = Counter("tradewinds_market_rows_refused_total", "Market ro
 ROWS_STORED: Final = Counter("tradewinds_market_rows_stored_total", "Market rows copied into the record", ["table"])
 ROWS_DROPPED: Final = Counter("tradewinds_market_rows_dropped_total", "Market rows dropped while the database was away too long", ["table"])
 MARKET_GAPS: Final = Counter("tradewinds_market_gaps_total", "Gaps in market sequence numbers seen by a reader", ["service"])
+SESSION_PLAYING: Final = Gauge("tradewinds_session_playing", "1 while a market is played, 0 when its data have ended")
 MARKET_TIME: Final = Gauge("tradewinds_market_time_seconds", "Market time, seconds since the epoch")
 
 MARKET_SILENCE: Final = Gauge("tradewinds_market_clock_silent_seconds", "Host time since the market clock was heard", ["service"])
 
-# --- the order path
+# --- The order path: set by strategy_engine (signals, faults), risk_manager (assessments, tick to order), trade_executor (the rest)
 
 SIGNALS: Final = Counter("tradewinds_signals_total", "Targets emitted", ["strategy"])
 STRATEGY_FAULTS: Final = Counter("tradewinds_strategy_faults_total", "Strategies stopped because they failed on a bar", ["strategy"])
@@ -54,17 +59,20 @@ SIGNAL_TO_WIRE: Final = Histogram(
 ORDER_ANSWER: Final = Histogram("tradewinds_order_answer_seconds", "A request to the venue to its answer", ["outcome"], buckets=_FAST)
 TRADES: Final = Counter("tradewinds_trades_total", "Fills booked", ["liquidity"])
 ANOMALIES: Final = Counter("tradewinds_order_anomalies_total", "Evidence that contradicted what was believed", ["event"])
-UNKNOWN_ORDERS: Final = Gauge("tradewinds_unknown_orders", "Orders whose outcome is not known")
-RECONCILE_DIFFERENCES: Final = Gauge("tradewinds_reconcile_differences", "Differences between record and venue at the last look")
+UNKNOWN_ORDERS: Final = Gauge("tradewinds_unknown_orders", "Orders whose outcome is not known", ["account"])
+RECONCILE_DIFFERENCES: Final = Gauge(
+    "tradewinds_reconcile_differences", "Differences between record and venue at the last look", ["account"]
+)
 
-# --- risk
+# --- Risk: set by risk_manager
 
 DAILY_LOSS: Final = Gauge("tradewinds_risk_daily_loss_ratio", "Loss since the trading day began, of the equity it began with", ["account"])
 DRAWDOWN: Final = Gauge("tradewinds_risk_drawdown_ratio", "Fall of the equity from its peak, of the peak", ["account"])
 LOSS_LIMIT: Final = Gauge("tradewinds_risk_loss_limit_ratio", "Where an account is halted", ["account", "limit"])
+POSITION_LIMIT: Final = Gauge("tradewinds_risk_position_limit_ratio", "Most that a symbol may be of the equity", ["account"])
 HALTED: Final = Gauge("tradewinds_risk_halted", "1 while an account may only close, until a person re-arms it", ["account", "limit"])
 
-# --- portfolio; money is in the account's base currency
+# --- Portfolio: set by portfolio
 
 EQUITY: Final = Gauge("tradewinds_portfolio_equity", "Cash plus positions at their marks", ["account", "currency"])
 CASH: Final = Gauge("tradewinds_portfolio_cash", "Cash", ["account", "currency"])
@@ -80,13 +88,13 @@ SLIPPAGE: Final = Histogram(
 )
 PORTFOLIO_FAULTS: Final = Counter("tradewinds_portfolio_faults_total", "Valuations that failed; the next look tries again", ["account"])
 
-# --- scheduler
+# --- Jobs: set by scheduler
 
 JOB_RUNS: Final = Counter("tradewinds_job_runs_total", "Runs of jobs, by how they ended", ["job", "state"])
 JOB_SECONDS: Final = Histogram("tradewinds_job_seconds", "How long a job ran", ["job"], buckets=_SLOW)
 JOB_SUCCESS: Final = Gauge("tradewinds_job_last_success_timestamp_seconds", "Host time at which the job last ended well", ["job"])
 
-# --- monitor: what it sees of the others
+# --- The fleet as monitor sees it: set by monitor
 
 SERVICE_UP: Final = Gauge("tradewinds_fleet_service_up", "1 while the monitor finds the service ready, 0 while not", ["service"])
 HEARTBEAT_AGE: Final = Gauge("tradewinds_heartbeat_age_seconds", "Host time since the last heartbeat", ["service"])
@@ -105,5 +113,7 @@ NOTIFICATIONS_WAITING: Final = Gauge("tradewinds_notifications_waiting", "Delive
 NOTIFICATION_DELAY: Final = Histogram(
     "tradewinds_notification_delay_seconds", "Making of a notification to its delivery", ["channel"], buckets=_SLOW
 )
+
+# --- Backtests: set by backtester
 
 BACKTESTS: Final = Counter("tradewinds_backtests_total", "Backtests that were asked of the service and have ended", ["outcome"])

@@ -14,7 +14,7 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
-from libs.common import logs, metrics
+from libs.common import logs, vitals
 from libs.common.bus import RedisBus
 from libs.common.clocks import SystemClock
 from libs.common.database import Database, Unreachable
@@ -26,7 +26,6 @@ from libs.common.settings import ConfigError, Settings
 log = logging.getLogger(__name__)
 
 DRAIN_S: Final = 8.0
-PROBE_S: Final = 1.0
 AGAIN_S: Final = 0.5
 
 
@@ -133,7 +132,8 @@ async def _serve(
         try:
             async with asyncio.TaskGroup() as group:
                 background = [
-                    group.create_task(_probe(context)),
+                    group.create_task(vitals.probe(name, context.database("probe"), context.bus, context.readiness, context.clock)),
+                    group.create_task(vitals.lateness(name, context.clock)),
                     group.create_task(_heartbeats(context, started)),
                 ]
                 worker = group.create_task(_work(context, work))
@@ -193,21 +193,6 @@ async def _listening(app: web.Application, host: str, port: int) -> AsyncIterato
         yield
     finally:
         await runner.cleanup()
-
-
-async def _probe(context: Context) -> None:
-    """Looks at the dependencies each second, apart from the work, so that /ready never waits."""
-    database = context.database("probe")
-    while True:
-        started = context.clock.monotonic()
-        try:
-            await database.fetch("select 1")
-            context.readiness.set("postgres", True, "", round((context.clock.monotonic() - started) * 1000, 2))
-        except Unreachable as error:
-            context.readiness.set("postgres", False, str(error))
-        context.readiness.set("redis", context.bus.reachable, "" if context.bus.reachable else "unreachable")
-        metrics.UP.labels(service=context.name).set(context.readiness.ready)
-        await asyncio.sleep(PROBE_S)
 
 
 async def _heartbeats(context: Context, started: float) -> None:

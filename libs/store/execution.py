@@ -40,6 +40,7 @@ class OrderRow(NamedTuple):
     filled: Decimal
     avg_fill_price: Decimal | None
     events: int
+    approved_ns: int  # the database's clock, when the order was approved
 
     def order(self) -> Order:
         """The order as it was approved."""
@@ -68,7 +69,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
 _ORDER: LiteralString = (
     "json_build_array(o.id, o.client_order_id, o.account_id, o.venue, o.session_id, o.strategy_id, o.symbol, o.signal_id, o.leg, o.side,"
     " o.order_type, o.quantity::text, o.price::text, o.time_in_force, ns_of(o.decided_at), ns_of(o.valid_until), ns_of(o.expires_at),"
-    " o.status, o.filled_quantity::text, o.avg_fill_price::text, o.events)"
+    " o.status, o.filled_quantity::text, o.avg_fill_price::text, o.events, ns_of(o.created_at))"
 )
 _READ: LiteralString = (
     "with queue as (select no, key, body from journal where stream = 'orders.approved' and no > %(cursor)s order by no limit %(limit)s)"
@@ -99,6 +100,7 @@ class ExecutionStore:
     def __init__(self, database: Database, account: Account) -> None:
         self._database = database
         self._account = account
+        self.account_id = account.account_id
 
     async def read(self, cursor: int, limit: int, ids: Sequence[UUID], keys: Sequence[str], transactions: Sequence[UUID]) -> Snapshot:
         """Queued approvals, the orders of `ids`, and which of the execution keys and transactions are booked: one snapshot."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from libs.common import metrics
 from libs.common.clocks import SECOND
 from libs.common.database import CopyWriter, Database
 from libs.common.ids import uuid7
@@ -46,6 +47,7 @@ async def work(context: Context, settings: CollectorSettings) -> None:
     collector = Collector(feed, session, database, ticks, publisher, context.clock)
     context.info["market_time_ns"] = lambda: collector.market_time
     context.readiness.set("service", True, f"playing {session.feed}")
+    metrics.SESSION_PLAYING.set(1)
     async with asyncio.TaskGroup() as group:
         writing = group.create_task(ticks.run())
         playing = Lockstep(feed, collector, database, context.clock).run if session.lockstep else collector.run
@@ -57,6 +59,7 @@ async def work(context: Context, settings: CollectorSettings) -> None:
         return
     log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id)
     await sessions.finish(database, session.session_id)
+    metrics.SESSION_PLAYING.set(0)
     context.readiness.set("service", True, f"{session.feed} has been played to its end")
     await context.stopping.wait()
 

@@ -135,6 +135,9 @@ async def _account(
     store = RiskStore(database, account.account_id, session.session_id, session.venue, finest, late_ns)
     adjustments = Adjustments(await actions.of_venue(database, session.venue), session.start_time)
     journal = PostgresJournal(database, context.bus, context.clock)
+    most = rules.limits.multiple("max_position_notional", account=account.name)
+    if most is not None:
+        metrics.POSITION_LIMIT.labels(account=account.account_id).set(most)
     while not over.is_set():
         if not await _funded(store, over) or not await lease.acquire(RiskStage.streams, over):
             return

@@ -35,12 +35,13 @@ class Held:
     cost: Decimal  # sum of price x quantity of its fills
     events: int
     at_venue: Decimal  # the largest cumulative quantity the venue has told us of
+    approved_ns: int  # the database's clock
 
     @classmethod
     def of(cls, row: OrderRow) -> "Held":
         """As its row has it."""
         cost = row.filled * (row.avg_fill_price or Decimal(0))
-        return cls(row.order(), row.status, row.filled, cost, row.events, row.filled)
+        return cls(row.order(), row.status, row.filled, cost, row.events, row.filled, row.approved_ns)
 
     @property
     def book(self) -> tuple[str, str]:
@@ -61,7 +62,7 @@ class Change:
     events: list[OrderEvent] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
-    sends: list[Order] = field(default_factory=list)
+    sends: list[Held] = field(default_factory=list)
     cancels: list[Order] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
 
@@ -129,7 +130,7 @@ class Change:
     def as_hop(self, sealer: Sealer, account_id: str, epoch: int) -> Hop:
         """The statements and messages; without any when nothing changed."""
         hop = Hop(writes=list(self.writes))
-        sending = {order.order_id for order in self.sends}
+        sending = {held.order.order_id for held in self.sends}
         changed = [h for h in self.orders.values() if h.order.order_id not in sending]
         if changed:
             hop.writes.append(
@@ -142,9 +143,9 @@ class Change:
         if self.positions:
             hop.writes.append(execution.store_positions(account_id, self.positions, self.market_time))
         if self.sends:  # after the books: what may only close is judged by what they hold now
-            ids = [order.order_id for order in self.sends]
-            hop.writes.append(execution.submitting(ids, epoch, self.market_time))
-            hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in self.sends], epoch))
+            orders = [held.order for held in self.sends]
+            hop.writes.append(execution.submitting([o.order_id for o in orders], epoch, self.market_time))
+            hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in orders], epoch))
         if self.entries:
             hop.writes.append(execution.store_entries(account_id, self.entries, {t.trade_id: t.trade_id for t in self.trades}))
             hop.writes += execution.store_cash(account_id, self.entries)

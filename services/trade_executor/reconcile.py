@@ -83,7 +83,7 @@ async def differences(broker: Broker, store: ExecutionStore) -> list[str]:
     theirs = await broker.holdings()
     found = [f"cash {c}: ledger {a}, venue {b}" for c, a, b in _unequal(cash, theirs.cash)]
     found += [f"position {s}: ledger {a}, venue {b}" for s, a, b in _unequal(positions, theirs.positions)]
-    metrics.RECONCILE_DIFFERENCES.set(len(found))
+    metrics.RECONCILE_DIFFERENCES.labels(account=store.account_id).set(len(found))
     return found
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 
 from libs.common import metrics
-from libs.common.clocks import HostClock
+from libs.common.clocks import SECOND, HostClock
 from libs.common.leases import Lease
 from libs.domain.orders import Evidence, Order
 from libs.venues.broker import Broker, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from services.trade_executor.hop import Held
 from services.trade_executor.stage import News, Shown
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,11 @@ class Sender:
         self._tasks: set[asyncio.Task[None]] = set()
         self.in_flight: set[str] = set()  # client order ids whose answer we still wait for
 
-    def start(self, sends: Sequence[Order], cancels: Sequence[Order]) -> None:
+    def start(self, sends: Sequence[Held], cancels: Sequence[Order]) -> None:
         """Sends what a committed hop intends."""
         deadline = min(self._clock.monotonic() + Lease.SEND_DEADLINE_S, self._lease.valid_until)
-        for order in sends:
-            self._run(order.client_order_id, self._submit(order, deadline))
+        for held in sends:
+            self._run(held.order.client_order_id, self._submit(held.order, deadline, held.approved_ns))
         for order in cancels:
             self._run(order.client_order_id, self._cancel(order))
 
@@ -47,7 +48,8 @@ class Sender:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _submit(self, order: Order, deadline: float) -> None:
+    async def _submit(self, order: Order, deadline: float, approved_ns: int) -> None:
+        waited_s, began = (self._clock.now_ns() - approved_ns) / SECOND, self._clock.monotonic()
         try:
             await self._broker.submit(order, deadline)
             answer = Shown(order.client_order_id, Evidence.ACCEPTED, Decimal(0), "")
@@ -61,7 +63,11 @@ class Sender:
             log.exception("submitting order %s", order.order_id)
             answer = Shown(order.client_order_id, Evidence.UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}")
         self._answered(answer)
-        metrics.SUBMITS.labels(outcome=str(answer.evidence)).inc()
+        outcome = str(answer.evidence)
+        metrics.SUBMITS.labels(outcome=outcome).inc()
+        metrics.ORDER_ANSWER.labels(outcome=outcome).observe(self._clock.monotonic() - began)
+        if answer.evidence is not Evidence.NOT_SENT:
+            metrics.SIGNAL_TO_WIRE.observe(max(0.0, waited_s))  # two clocks: the database's may be a little ahead
 
     async def _cancel(self, order: Order) -> None:
         try:

@@ -90,7 +90,7 @@ class ExecutionStage:
         account: Account,
         session: Session,
         instruments: Mapping[str, Instrument],
-        start: Callable[[Sequence[Order], Sequence[Order]], None],
+        start: Callable[[Sequence[Held], Sequence[Order]], None],
     ) -> None:
         self._store = store
         self._market = market
@@ -187,7 +187,8 @@ class ExecutionStage:
                 )
         for trade in change.trades:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
-        metrics.UNKNOWN_ORDERS.set(sum(1 for h in self._open.values() if h.status is Status.UNKNOWN))
+        unknown = sum(1 for h in self._open.values() if h.status is Status.UNKNOWN)
+        metrics.UNKNOWN_ORDERS.labels(account=self._account.account_id).set(unknown)
         if change.sends or change.cancels:
             self._start(change.sends, change.cancels)
 
@@ -335,7 +336,7 @@ class ExecutionStage:
             held = current[order.order_id]
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
-                change.sends.append(order)
+                change.sends.append(held)
             elif fate == "expire":
                 change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), "never sent: too late")
             elif fate == "deny":

@@ -245,6 +245,38 @@ async def test_every_outcome_has_its_status_and_its_event(
     assert [msgspec.json.decode(body)["payload"]["event"] for (body,) in bodies] == ["submit", event]
 
 
+async def test_the_wait_for_the_wire_and_for_the_answer_are_measured(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    def counted(name: str, **labels: str) -> tuple[float, float]:
+        return tuple(REGISTRY.get_sample_value(f"tradewinds_{name}_{part}", labels) or 0.0 for part in ("count", "sum"))  # type: ignore[return-value]
+
+    def takes_its_time(order: Order) -> None:
+        desk.host.move(0.25)
+
+    wired, answered = counted("signal_to_wire_seconds"), counted("order_answer_seconds", outcome="accepted")
+    await desk.risk.approve(an_approval())
+    approved = (await database.fetch("select ns_of(created_at) from orders"))[0][0]
+    desk.host.seconds = (approved - NOON) / SECOND + 2.0  # it is looked at two seconds later
+    desk.lease.valid_until = desk.host.monotonic() + 4.0
+    desk.market.hear(NOW, 1.0)
+    venue.answers.append(takes_its_time)
+    await desk.turn()
+    after_wire, after_answer = counted("signal_to_wire_seconds"), counted("order_answer_seconds", outcome="accepted")
+    assert (after_wire[0] - wired[0], after_answer[0] - answered[0]) == (1, 1)
+    assert after_wire[1] - wired[1] == pytest.approx(2.0, abs=1e-3)
+    assert after_answer[1] - answered[1] == pytest.approx(0.25)
+
+
+async def test_a_request_that_never_left_was_not_on_the_wire(desk: Desk, venue: ScriptedBroker) -> None:
+    before = REGISTRY.get_sample_value("tradewinds_signal_to_wire_seconds_count")
+
+    def not_sent(order: Order) -> None:
+        raise NotSent("deadline has passed")
+
+    venue.answers.append(not_sent)
+    await desk.trade(an_approval())
+    assert REGISTRY.get_sample_value("tradewinds_signal_to_wire_seconds_count") == before
+
+
 async def test_an_unknown_order_holds_its_book_back_until_a_look_up_finds_it_and_is_never_sent_again(
     database: Database, desk: Desk, venue: ScriptedBroker
 ) -> None:
@@ -696,11 +728,11 @@ async def test_a_difference_to_the_venue_is_named_and_counted_and_nothing_is_rep
         "cash USD: ledger 100000.000000000000, venue 99000",
         "position ALFA: ledger 0, venue 3",
     ]
-    assert REGISTRY.get_sample_value("tradewinds_reconcile_differences") == 2
+    assert REGISTRY.get_sample_value("tradewinds_reconcile_differences", {"account": "paper"}) == 2
     assert await database.fetch("select count(*) from cash_ledger") == [(2,)]
     venue.cash["USD"], venue.positions["ALFA"] = D(100_000), D(0)
     assert await reconcile.differences(venue, desk.store) == []
-    assert REGISTRY.get_sample_value("tradewinds_reconcile_differences") == 0
+    assert REGISTRY.get_sample_value("tradewinds_reconcile_differences", {"account": "paper"}) == 0
 
 
 # --- with the real paper venue

@@ -28,6 +28,10 @@ class Limits:
             return plain
         return multiple * equity if plain is None else min(plain, multiple * equity)
 
+    def multiple(self, name: LimitName, **subject: str) -> float | None:
+        """The smallest limit of that name that is a multiple of equity; None when there is none."""
+        return self._smallest(name, subject)[1]
+
     def _smallest(self, name: LimitName, subject: Mapping[str, str]) -> tuple[float | None, float | None]:
         """The smallest plain value, and the smallest multiple of equity."""
         apply = [i for i in self._configured if i.name == name and i.scope in subject and i.key in ("*", subject[i.scope])]
