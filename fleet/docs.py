@@ -1,4 +1,4 @@
-"""The pages of docs/ that are made from the code: `make docs`. A test fails when a committed page is stale."""
+"""The pages of docs/ and the files of prometheus/ that are made from the code: `make docs`. A test fails when one is stale."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from fleet.monitoring import catalog
+from fleet.monitoring import catalog, files
 from libs.common.envelope import HEALTH_CHANNEL, Envelope, Heartbeat
 from libs.domain.orders import EVIDENCE, INTENTS, TERMINAL, Status
 from libs.domain.streams import CHANNELS, MARKET_DATA, Channel
@@ -123,10 +123,11 @@ def _table(rows: list[tuple[Status, str, Status]], head: tuple[str, str, str]) -
 
 
 def main() -> None:
-    """Writes every page."""
-    for name, text in pages().items():
-        (DOCS / name).write_text(text)
-        print(f"wrote docs/{name}")
+    """Writes every page and file."""
+    for path, text in [*((DOCS / name, text) for name, text in pages().items()), *files.committed().items()]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(f"wrote {path.relative_to(DOCS.parent)}")
 
 
 if __name__ == "__main__":

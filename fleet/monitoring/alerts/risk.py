@@ -1,0 +1,56 @@
+"""What may cost money: warnings on the way to a limit, and what has been stopped at one."""
+
+from typing import Final
+
+from fleet.monitoring import recording
+from fleet.monitoring.alerts.alert import SHARE, Alert, Group, label
+
+ACCOUNT: Final = label("account")
+LOSSES: Final = (
+    ("DailyLoss", "max_daily_loss", recording.DAILY_LOSS, "loss of the day"),
+    ("Drawdown", "max_drawdown", recording.DRAWDOWN, "fall from its peak"),
+)
+
+
+def risk() -> Group:
+    """Losses and positions."""
+    return Group("risk", [*(alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss))), POSITION_SIZE])
+
+
+def _halted(name: str, limit: str, _: str, words: str) -> Alert:
+    return Alert(
+        name=name,
+        runbook="loss-limit",
+        severity="critical",
+        fault=f"loss_limit:{ACCOUNT}:{limit}",
+        expr=f'max by (account) (tradewinds_risk_halted{{limit="{limit}"}}) == 1',
+        summary=f"{ACCOUNT} is halted: its {words} has passed {limit}",
+        description="The account may only close positions until a person re-arms it. Nothing is sold for you.",
+    )
+
+
+def _near(name: str, limit: str, of_limit: str, words: str) -> Alert:
+    return Alert(
+        name=name,
+        runbook="loss-limit",
+        severity="warning",
+        fault=f"loss_limit:{ACCOUNT}:{limit}",
+        expr=f"{of_limit} > 0.7",
+        hold="15s",
+        summary=f"{ACCOUNT} nears {limit}: {SHARE} of it is used up",
+        description=f"For 15s or longer the {words} has used up more than 70% of {limit}, now {SHARE}. At 100% the account may only close.",
+    )
+
+
+POSITION_SIZE: Final = Alert(
+    name="PositionSize",
+    runbook="position-size",
+    severity="warning",
+    fault=f"position_size:{ACCOUNT}:{label('symbol')}",
+    expr="max by (account, symbol) (abs(tradewinds_portfolio_position_ratio))"
+    " > on (account) group_left () 1.1 * max by (account) (tradewinds_risk_position_limit_ratio)",
+    hold="1m",
+    summary=f"{label('symbol')} has become {SHARE} of the equity of {ACCOUNT}",
+    description="For 1m or longer that has been a tenth or more above max_position_notional. The limit refuses orders that would add to"
+    " it; it sells nothing.",
+)

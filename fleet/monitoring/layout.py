@@ -1,0 +1,54 @@
+"""Where Prometheus and Alertmanager find the fleet and each other: by container names, or on one machine."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from libs.domain.fleet import PORTS
+
+MONITOR_PORT: Final = 8008
+PROMETHEUS_PORT: Final = 9090
+ALERTMANAGER_PORT: Final = 9093
+
+
+class Email(NamedTuple):
+    """A second way to the operator, which does not need the monitor."""
+
+    to: str
+    sender: str
+    server: str  # host:port, with STARTTLS
+    username: str
+    password_file: str  # "" when the server asks for none
+
+
+class Layout(NamedTuple):
+    """Addresses are host:port."""
+
+    services: Mapping[str, str]
+    prometheus: str
+    alertmanager: str
+    monitor: str
+    token_file: str  # what the monitor's webhook asks for; "" when it asks for nothing
+    email: Email | None = None
+
+
+def in_containers() -> Layout:
+    """As deploy/compose names them."""
+    return Layout(
+        {name: f"{name.replace('_', '-')}:{port}" for name, port in PORTS.items()},
+        f"localhost:{PROMETHEUS_PORT}",
+        f"alertmanager:{ALERTMANAGER_PORT}",
+        f"monitor:{MONITOR_PORT}",
+        "/run/secrets/prometheus_token",
+    )
+
+
+def on_this_machine(ports: Mapping[str, int], port_offset: int, token_file: str, email: Email | None = None) -> Layout:
+    """All on loopback; `ports` are those of the fleet, moved already."""
+    return Layout(
+        {name: f"127.0.0.1:{port}" for name, port in ports.items()},
+        f"127.0.0.1:{PROMETHEUS_PORT + port_offset}",
+        f"127.0.0.1:{ALERTMANAGER_PORT + port_offset}",
+        f"127.0.0.1:{MONITOR_PORT + port_offset}",
+        token_file,
+        email,
+    )
