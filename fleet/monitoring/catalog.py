@@ -22,7 +22,7 @@ UNITS: Final[Mapping[str, str]] = {
 """By the end of a name, the first that fits. What has none of these is a count, or yes (1) and no (0)."""
 
 _HEADING: Final = re.compile(r"# --- (?P<title>.+?): set by (?P<setter>.+)")
-_METRIC: Final = re.compile(r"(?P<constant>[A-Z_]+): Final = (?:Counter|Gauge|Histogram)\(")
+_METRIC: Final = re.compile(r"(?P<constant>[A-Z_]+): Final = (?:Counter|Gauge|Measured|Histogram)\(")
 
 
 class Metric(NamedTuple):
@@ -89,9 +89,10 @@ def page() -> str:
         "",
         "Made by `make docs` from [libs/common/metrics.py](../libs/common/metrics.py); do not edit.",
         "",
-        "Each service shows on `/metrics` what it sets itself, and nothing of the others. A counter begins at 0 with its process; a",
-        "histogram `x` is stored as `x_bucket`, `x_count` and `x_sum` (no sum where its values may be negative). Prometheus adds `job`,",
-        "which is the service that was asked, and `instance`; a label of our own with such a name is stored as `exported_job`.",
+        "Each service shows on `/metrics` what it sets itself; counters and histograms without labels are shown by all, as 0. A counter",
+        "begins at 0 with its process; a histogram `x` is stored as `x_bucket`, `x_count` and `x_sum` (no sum where its values may be",
+        "negative). Prometheus adds `job`, which is the service that was asked, and `instance`; a label of our own that is called `job`",
+        "is stored as `exported_job`.",
     ]
     for section in sections():
         lines += ["", f"## {section.title}", "", f"Set by {section.setter}.", ""]

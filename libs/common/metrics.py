@@ -3,9 +3,24 @@
 The headings say who sets what follows them; `make docs` makes docs/metrics.md of this file.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Metric
+
+
+class Measured(Gauge):
+    """A gauge without labels, shown by a process that has set it: by all others 0 would be a statement, such as a full disk."""
+
+    _set = False
+
+    def set(self, value: float) -> None:
+        self._set = True
+        super().set(value)
+
+    def collect(self) -> Iterable[Metric]:
+        return super().collect() if self._set else ()
+
 
 # Upper ends of histogram buckets: seconds on the order path, seconds of slower things, shares of a price.
 _FAST: Final = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -39,8 +54,8 @@ REFUSED_ROWS: Final = Counter("tradewinds_market_rows_refused_total", "Market ro
 ROWS_STORED: Final = Counter("tradewinds_market_rows_stored_total", "Market rows copied into the record", ["table"])
 ROWS_DROPPED: Final = Counter("tradewinds_market_rows_dropped_total", "Market rows dropped while the database was away too long", ["table"])
 MARKET_GAPS: Final = Counter("tradewinds_market_gaps_total", "Gaps in market sequence numbers seen by a reader", ["service"])
-SESSION_PLAYING: Final = Gauge("tradewinds_session_playing", "1 while a market is played, 0 when its data have ended")
-MARKET_TIME: Final = Gauge("tradewinds_market_time_seconds", "Market time, seconds since the epoch")
+SESSION_PLAYING: Final = Measured("tradewinds_session_playing", "1 while a market is played, 0 when its data have ended")
+MARKET_TIME: Final = Measured("tradewinds_market_time_seconds", "Market time, seconds since the epoch")
 
 MARKET_SILENCE: Final = Gauge("tradewinds_market_clock_silent_seconds", "Host time since the market clock was heard", ["service"])
 
@@ -101,12 +116,12 @@ HEARTBEAT_AGE: Final = Gauge("tradewinds_heartbeat_age_seconds", "Host time sinc
 JOURNAL_LAG: Final = Gauge("tradewinds_journal_lag_messages", "Messages that a consumer has not read", ["consumer", "stream"])
 JOURNAL_LAG_AGE: Final = Gauge("tradewinds_journal_lag_seconds", "Age of the oldest message not read", ["consumer", "stream"])
 LEASE_HELD: Final = Gauge("tradewinds_lease_held", "1 while somebody holds a lease that the running session needs", ["lease"])
-UNKNOWN_AGE: Final = Gauge("tradewinds_unknown_order_age_seconds", "Age of the oldest order whose outcome is not known; 0 without one")
+UNKNOWN_AGE: Final = Measured("tradewinds_unknown_order_age_seconds", "Age of the oldest order whose outcome is not known; 0 without one")
 OPEN_ORDERS: Final = Gauge("tradewinds_open_orders", "Orders that may still fill", ["status"])
 QUARANTINE: Final = Gauge("tradewinds_quarantine_rows", "Messages and fills put aside and waiting for a person", ["kind"])
 KILL_SWITCH: Final = Gauge("tradewinds_kill_switch", "1 while a kill switch is on", ["scope"])
-DISK_FREE: Final = Gauge("tradewinds_host_disk_free_ratio", "Free share of the disk that holds the state folder")
-MEMORY_FREE: Final = Gauge("tradewinds_host_memory_available_ratio", "Share of the memory that is available")
+DISK_FREE: Final = Measured("tradewinds_host_disk_free_ratio", "Free share of the disk that holds the state folder")
+MEMORY_FREE: Final = Measured("tradewinds_host_memory_available_ratio", "Share of the memory that is available")
 ALERTS: Final = Gauge("tradewinds_alerts_firing", "Alerts that the monitor holds", ["severity"])
 NOTIFICATIONS: Final = Counter("tradewinds_notifications_total", "Deliveries, by how they ended", ["channel", "outcome"])
 NOTIFICATIONS_WAITING: Final = Gauge("tradewinds_notifications_waiting", "Deliveries that wait", ["channel"])

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from fleet.monitoring import catalog
 from fleet.monitoring.catalog import Metric
@@ -20,6 +20,8 @@ from libs.common import metrics
 for metric in vars(metrics).values():
     if isinstance(metric, Counter | Gauge | Histogram) and metric._labelnames:
         metric.labels(*metric._labelnames)
+    if isinstance(metric, metrics.Measured):
+        metric.set(0)
 print(generate_latest().decode(), end="")
 """
 
@@ -56,3 +58,17 @@ def test_promtool_finds_nothing_to_complain_of() -> None:
     assert all(f"# TYPE {name} " in shown for name in IDS)
     said = subprocess.run(["promtool", "check", "metrics"], input=shown, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stdout + said.stderr) == (0, "")
+
+
+def test_a_measure_without_labels_is_shown_by_the_process_that_takes_it_only() -> None:
+    """Else every service would say that no disk is free."""
+    registry = CollectorRegistry()
+    measure = metrics.Measured("tradewinds_test_free_ratio", "Free share", registry=registry)
+    assert registry.get_sample_value("tradewinds_test_free_ratio") is None
+    measure.set(0.0)
+    assert registry.get_sample_value("tradewinds_test_free_ratio") == 0.0
+
+
+def test_no_gauge_without_labels_says_nought_before_it_is_set() -> None:
+    gauges = [value for value in vars(metrics).values() if isinstance(value, Gauge)]
+    assert [g.describe() for g in gauges if not g._labelnames and not isinstance(g, metrics.Measured)] == []
