@@ -1,6 +1,7 @@
 """`fleet`: the operator's commands. Exit codes: 0 done, 1 refused or unhealthy, 2 usage or configuration, 3 no fleet is running."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,13 +48,26 @@ def run_command(
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn in the market.")] = 1,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Go on only when every service has done its part.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget all earlier runs first, and all stored backtests.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Plain lines, also on a terminal that could show the live screen.")] = False,
+    screenshot: Annotated[Path | None, typer.Option(metavar="FILE", hidden=True, help="Leave a picture of the screen, as SVG.")] = None,
 ) -> None:
     """Start everything and play a market until Ctrl-C."""
     from fleet import run  # loads alembic, which costs every other command half a second
 
     if market not in (None, "closes", "synthetic"):
         raise typer.BadParameter(f"expected closes or synthetic, got {market!r}", param_hint="--market")
-    options = Options(market=market, seconds=seconds, json=json, replay=replay, speed=speed, seed=seed, lockstep=lockstep, fresh=fresh)
+    options = Options(
+        seconds=seconds,
+        json=json,
+        market=market,
+        replay=replay,
+        speed=speed,
+        seed=seed,
+        lockstep=lockstep,
+        fresh=fresh,
+        plain=plain,
+        screenshot=screenshot,
+    )
     raise typer.Exit(run.run(options, os.environ))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, TextIO, assert_never
+from typing import Final, NamedTuple, Protocol, TextIO, assert_never
 
 import msgspec
 
@@ -30,6 +30,19 @@ class Line(NamedTuple):
 
     rank: int
     text: str
+    refused: str = ""  # the code, when it tells of a refusal
+
+
+class Voice(Protocol):
+    """Whoever tells a person what happens."""
+
+    def say(self, text: str) -> None:
+        """One line, at once. Never raises."""
+        ...
+
+    def event(self, text: str) -> None:
+        """A line about the fleet itself, which has no market time. Never raises."""
+        ...
 
 
 class Speaker:
@@ -69,7 +82,7 @@ def line(noted: Noted) -> Line | None:
             text = f"signal    {message.strategy_id} wants {wanted} {message.symbol} at {message.reference_price:,.10g}"
             return Line(rank, f"{clock(message.decided_at)}  {text}")
         case RiskAlert():
-            return Line(rank, f"{clock(message.market_time)}  {_alert(message)}")
+            return Line(rank, f"{clock(message.market_time)}  {_alert(message)}", message.code if message.strategy_id else "")
         case Order():
             price = f"limit {message.price.normalize():,f}" if message.price is not None else "at market"
             text = f"order     {message.side} {message.quantity.normalize():f} {message.symbol} {price} ({message.strategy_id})"
@@ -108,7 +121,7 @@ def _update(event: OrderEvent) -> str:
 def chosen(lines: list[Line], most: int) -> list[str]:
     """At most so many lines, the ones that matter most, in their order; a last one says how many were left out."""
     if len(lines) <= most:
-        return [text for _, text in lines]
+        return [told.text for told in lines]
     kept = sorted(sorted(range(len(lines)), key=lambda n: lines[n].rank)[:most])
     return [*(lines[n].text for n in kept), f"{BLANK}  ... and {len(lines) - most} more"]
 

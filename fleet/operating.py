@@ -80,14 +80,14 @@ def _answer(work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
 async def _with_hands(found: Running, work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
     clock, database, bus = SystemClock(), Database(found.database_url, "fleet:cli"), RedisBus(found.redis_url or "redis://127.0.0.1:6379")
     try:
-        return await work(Hands(found, database, Control(database, PostgresJournal(database, bus, clock), clock), _who()))
+        return await work(Hands(found, database, Control(database, PostgresJournal(database, bus, clock), clock), who()))
     finally:
         await database.close()
         await bus.close()
 
 
-def _who() -> str:
-    """Who asks, for the record."""
+def who() -> str:
+    """Who asks, for the record: the user of this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in many containers

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from fleet.embedded import ports
 from fleet.running import offset
@@ -44,6 +44,19 @@ class Options:
     seed: int = 1
     lockstep: bool = False
     fresh: bool = False
+    plain: bool = False  # lines even where there could be a screen
+    screenshot: Path | None = None  # of the screen, as SVG
+
+
+class Played(NamedTuple):
+    """The market of a run, for a person."""
+
+    what: str
+    prices: str  # whether they are real
+    symbols: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.prices}: {_few(self.symbols)}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ class Plan:
     options: Options
     settings: FleetSettings
     state: Path
-    market: str  # for a person
+    market: Played
     services: Sequence[Service]
     environment: Mapping[str, str]  # of every service, but for the servers' URLs
 
@@ -120,16 +133,17 @@ def check_ports(services: Sequence[Service]) -> None:
             )
 
 
-def market(feed: MarketDataFeed, options: Options) -> str:
+def market(feed: MarketDataFeed, options: Options) -> Played:
     """Which market is played, and whether its prices are real."""
-    symbols = _few([instrument.symbol for instrument in feed.instruments])
+    symbols = [instrument.symbol for instrument in feed.instruments]
     pace = "in lockstep" if options.lockstep else f"{options.speed or feed.speed:g}x"
     if options.replay:
-        return f"recorded market {options.replay}, {pace}; real prices of the past: {symbols}"
+        return Played(f"recorded market {options.replay}, {pace}", "real prices of the past", symbols)
     if isinstance(feed, ClosesFeed):
-        drawn = f"the way between them and BTC/USD simulated, seed {feed.seed}"
-        return f"real daily closes of {feed.years}, {drawn}, {pace}: {symbols}"
-    return f"synthetic market, seed {feed.seed}, {pace}; invented prices: {symbols}"
+        return Played(
+            f"daily closes of {feed.years}, seed {feed.seed}, {pace}", "real closes, simulated between; BTC/USD invented", symbols
+        )
+    return Played(f"synthetic market, seed {feed.seed}, {pace}", "invented prices", symbols)
 
 
 def _few(symbols: Sequence[str]) -> str:

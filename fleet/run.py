@@ -14,9 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fleet import migrate, running
 from fleet.events import Speaker
+from fleet.face import Parts
 from fleet.leases import Undertaker
 from fleet.plan import Options, Plan, check_ports
 from fleet.report import Report, report
+from fleet.screen import choice
 from fleet.servers import Moved, Servers
 from fleet.supervisor import Supervisor
 from fleet.watching import Samples, Watcher
@@ -84,8 +86,8 @@ class Run:
         self._plan = plan
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._speaker = Speaker(sys.stderr if plan.options.json else sys.stdout, self._reader_left)
-        self._say = self._speaker.event
+        self._face = choice.face(plan, clock, self._stopping, self._reader_left)
+        self._say = self._face.event
         self._servers = Servers(plan.state, plan.settings.database_url, plan.settings.redis_url, self._say)
         self._supervisor: Supervisor | None = None
 
@@ -97,6 +99,8 @@ class Run:
         if self._plan.options.fresh:
             wipe(self._plan.state, self._servers)
         async with AsyncExitStack() as stack:
+            stack.callback(self._face.close)
+            self._face.open()
             stack.push_async_callback(self._servers.stop)
             await self._servers.start()
             await asyncio.to_thread(prepare, self._servers.database_url)
@@ -119,12 +123,13 @@ class Run:
         supervisor = Supervisor(plan.services, environment, plan.state / "logs", self._say, undertaker.bury, self._clock, http)
         self._supervisor = supervisor
         samples = Samples(supervisor, http)
-        watcher = Watcher(database, start, samples, self._speaker, self._clock)
+        watcher = Watcher(database, start, samples, self._face, self._clock)
         self._greet()
         running.announce(
             plan.state, self._servers.database_url, self._servers.redis_url, {s.name: s.port for s in plan.services}, self._clock
         )
-        async with beside(self._servers.watch(), supervisor.run(), undertaker.run(), samples.run(), watcher.run()):
+        shown = self._face.follow(Parts(self._servers, supervisor, samples, watcher))
+        async with beside(self._servers.watch(), supervisor.run(), undertaker.run(), samples.run(), watcher.run(), shown):
             seconds = 0.0
             if await self._until_ready(supervisor):
                 self._say("all services are ready" + ("; Ctrl-C stops everything" if plan.options.seconds is None else ""))
@@ -132,7 +137,7 @@ class Run:
             return await self._conclude(database, start, supervisor, samples, watcher, seconds)
 
     def _greet(self) -> None:
-        self._say(self._plan.market)
+        self._say(str(self._plan.market))
         self._say(f"state in {self._plan.state}, logs in {self._plan.state / 'logs'}")
         self._say("services: " + ", ".join(f"{service.name} :{service.port}" for service in self._plan.services))
 
@@ -232,6 +237,7 @@ class Run:
 
     def _asked_to_stop(self) -> None:
         if self._stopping.is_set():  # asked twice: at once
+            self._face.close()
             if self._supervisor is not None:
                 self._supervisor.kill()
             self._servers.kill()

@@ -24,11 +24,23 @@ class Servers:
     def __init__(self, state: Path, database_url: str, redis_url: str, say: Callable[[str], None]) -> None:
         self.database_url = database_url
         self.redis_url = redis_url
-        self.restarts = 0
         self.postgres = None if database_url else EmbeddedPostgres(state / "postgres")
         self.valkey = None if redis_url else EmbeddedValkey(state / "valkey")
         self._say = say
         self._busy = {server: asyncio.Lock() for server in self._embedded}
+        self._restarts = dict.fromkeys(self._embedded, 0)
+
+    @property
+    def restarts(self) -> int:
+        """Of all, in this run."""
+        return sum(self._restarts.values())
+
+    @property
+    def states(self) -> dict[str, tuple[str, int]]:
+        """Of each of ours by its title: `healthy`, or what is wrong, and its restarts."""
+        return {
+            server.title: ("healthy" if server.alive() else "down, starting again", restarts) for server, restarts in self._restarts.items()
+        }
 
     @property
     def _embedded(self) -> list[EmbeddedServer]:
@@ -92,7 +104,7 @@ class Servers:
                 self._say(f"ALERT: {server.title} does not start, trying again: {error}")
                 await asyncio.sleep(RETRY_S)
                 return
-        self.restarts += 1
+        self._restarts[server] += 1
         if after != before:
             raise Moved(f"{server.title} could not have its port back, another program took it; start the fleet anew")
         self._say(f"{server.title} is back")

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from fleet import events
-from fleet.events import Speaker
+from fleet.events import Voice
 from fleet.supervisor import Supervised, Supervisor
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Unreachable
@@ -92,14 +92,15 @@ def summed(page: str, names: tuple[str, ...]) -> Mapping[str, int]:
 class Watcher:
     """Tells what the record says since the run began."""
 
-    def __init__(self, database: Database, start: Start, samples: Samples, speaker: Speaker, clock: HostClock) -> None:
+    def __init__(self, database: Database, start: Start, samples: Samples, voice: Voice, clock: HostClock) -> None:
+        self.seen = Counter[str]()  # messages told or left out of each stream, of this run
+        self.refused = Counter[str]()  # refusals by code
         self._database = database
         self._after = {stream: start.numbers[stream] for stream in events.STREAMS}
-        self._seen = Counter[str]()
         self._failed: set[str] = set()  # strategies that have been told of
         self._ended = ""  # the session whose end has been told
         self._samples = samples
-        self._speaker = speaker
+        self._voice = voice
         self._clock = clock
 
     async def run(self) -> None:
@@ -126,14 +127,16 @@ class Watcher:
         for noted in found:
             self._after[noted.stream] = noted.no
             if line := events.line(noted):
-                self._seen[noted.stream] += 1
+                self.seen[noted.stream] += 1
                 lines.append(line)
+                if line.refused:
+                    self.refused[line.refused] += 1
         for text in events.chosen(lines, LINES):
-            self._speaker.say(text)
+            self._voice.say(text)
         for strategy_id, why in (await strategies.failed(self._database)).items():
             if strategy_id not in self._failed:
                 self._failed.add(strategy_id)
-                self._speaker.event(f"ALERT: {why}; it says nothing more until strategy_engine is started again")
+                self._voice.event(f"ALERT: {why}; it says nothing more until strategy_engine is started again")
 
     async def tell_status(self, *, again: bool = True) -> None:
         """Says how the session stands; of one that has ended once, unless `again`.
@@ -145,4 +148,4 @@ class Watcher:
         if standing is not None and (again or standing.session_id != self._ended):
             self._ended = standing.session_id if standing.state == "finished" else ""
             ticks, bars = self._samples.total(TICKS), self._samples.total(BARS)
-            self._speaker.say(events.status(standing, ticks, bars, self._seen["orders.approved"], self._seen["trades.executed"]))
+            self._voice.say(events.status(standing, ticks, bars, self.seen["orders.approved"], self.seen["trades.executed"]))

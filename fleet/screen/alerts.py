@@ -1,0 +1,93 @@
+"""All that is wrong, from everybody who can tell: the run itself, the record, and monitor."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from fleet.screen.model import STARTING, STOPPED, Alert, Light
+from fleet.screen.words import lasted
+from libs.domain.fleet import SERVICES
+from libs.store.control import Killed, named
+from libs.store.queries.screen import AlertSeen, HaltSeen, Seen
+
+RUNBOOKS: Final = "docs/runbooks"
+OLD_S: Final = 3.0  # without an answer of the record
+_RANK: Final = {"critical": 0, "warning": 1}
+_SERVER_KEYS: Final = {"Postgres": "server_down:postgres", "Valkey": "server_down:redis"}  # as monitor calls them
+
+
+def firing(seen: Seen | None, services: Sequence[Light], silent_s: float) -> list[Alert]:
+    """The worst first. What monitor says too is told once, in the words of whoever noticed it first hand.
+
+    Args:
+        silent_s: host seconds since the record last answered.
+    """
+    found = [_down(light) for light in services if not light.well and light.state not in (STARTING, STOPPED)]
+    if silent_s > OLD_S:
+        found.append(
+            Alert(
+                "record_silent",
+                "critical",
+                f"the record has not answered for {lasted(silent_s)}",
+                "Figures are as old as that. Services wait for Postgres and go on when it is back.",
+                f"{RUNBOOKS}/server-down.md",
+                "",
+            )
+        )
+    if seen is not None:
+        found += map(_killed, seen.killed)
+        found += map(_halted, seen.halts)
+        found += [_failed(strategy, why) for strategy, why in seen.failed.items()]
+        known = {alert.key for alert in found}
+        found += [_said(alert) for alert in seen.alerts if not _known(alert.key, known)]
+    return sorted(found, key=lambda alert: _RANK.get(alert.severity, 2))
+
+
+def _known(key: str, known: set[str]) -> bool:
+    """Whether it is told already; of a kill switch or a failed strategy monitor may say it under a key without a name."""
+    return key in known or key in ("kill_switch", "strategy_failed") and any(other.startswith(f"{key}:") for other in known)
+
+
+def _down(light: Light) -> Alert:
+    member = SERVICES.get(light.name)
+    body = f"for {lasted(light.for_s)}" + (f"; meanwhile: {member.stops}" if member is not None else "")
+    key = _SERVER_KEYS.get(light.name, f"service_down:{light.name}")
+    page = "service-down" if member is not None else "server-down"
+    return Alert(key, "critical", f"{light.name}: {light.state}", body, f"{RUNBOOKS}/{page}.md", "")
+
+
+def _killed(killed: Killed) -> Alert:
+    scope = named(killed.scope, killed.key)
+    return Alert(
+        f"kill_switch:{scope}",
+        "warning",
+        f"kill switch of {scope} is on",
+        f"{killed.reason} (set by {killed.by}); nothing new is ordered there, cancels and fills go on",
+        f"R here, or `fleet risk rearm --scope {scope}`",
+        f"{killed.at:%H:%M:%S}",
+    )
+
+
+def _halted(halt: HaltSeen) -> Alert:
+    return Alert(
+        f"loss_limit:{halt.account_id}:{halt.limit_name}",
+        "critical",
+        f"account {halt.account_id} may only close: {halt.limit_name} reached",
+        f"limit {halt.limit_value:.2%}, seen {halt.seen:.2%}",
+        f"{RUNBOOKS}/loss-limit.md",
+        f"{halt.at:%H:%M:%S}",
+    )
+
+
+def _failed(strategy: str, why: str) -> Alert:
+    return Alert(
+        f"strategy_failed:{strategy}",
+        "warning",
+        f"strategy {strategy} was stopped",
+        why,
+        f"{RUNBOOKS}/strategy-failed.md",
+        "",
+    )
+
+
+def _said(alert: AlertSeen) -> Alert:
+    return Alert(alert.key, alert.severity, alert.title, alert.body, alert.link, f"{alert.since:%H:%M:%S}")

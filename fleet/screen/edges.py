@@ -1,0 +1,61 @@
+"""The first lines of the screen and its last."""
+
+from typing import Final
+
+from rich.text import Text
+
+from fleet.screen.columns import line
+from fleet.screen.model import Question, Snapshot
+from fleet.screen.words import LOSS, WARN, lasted, moment
+
+NAME: Final = "Tradewinds"
+
+
+def header(snapshot: Snapshot, width: int) -> list[Text]:
+    """Which market at which pace, whether its prices are real, its time, and how the session is: one line, or two where it is narrow."""
+    left = Text.assemble((f" {NAME} ", "bold reverse"), f"  {snapshot.market}  ", (f"[{snapshot.prices}]", f"bold {WARN}"))
+    session = snapshot.session
+    when = f"{moment(session.market_time)} UTC" if session is not None else "the market has not begun"
+    right = Text.assemble(when, "   ", _state(snapshot), f"   up {lasted(snapshot.uptime_s)} ")
+    space = width - left.cell_len - right.cell_len
+    if space >= 2:
+        return [line(left, " " * space, right, width=width)]
+    return [line(left, width=width), line("   ", right, width=width)]
+
+
+def _state(snapshot: Snapshot) -> tuple[str, str]:
+    if snapshot.stopping:
+        return "stopping", f"bold {WARN}"
+    if snapshot.killed:
+        return "KILL SWITCH ON", f"bold {LOSS}"
+    if snapshot.session is None:
+        return "starting", ""
+    if snapshot.session.paused:
+        return "PAUSED", f"bold {WARN}"
+    return snapshot.session.state, ""
+
+
+def footer(snapshot: Snapshot, width: int) -> Text:
+    """The keys, or the question that is open."""
+    if snapshot.hand.question is not None:
+        return _question(snapshot.hand.question, width)
+    if snapshot.stopping:
+        return line((" stopping in order; Ctrl-C again ends everything at once", "bold"), width=width)
+    if not snapshot.keys:
+        return line((" Ctrl-C stops everything", "dim"), width=width)
+    paused = snapshot.session is not None and snapshot.session.paused
+    keys = [("r", "resume") if paused else ("p", "pause"), ("k", "kill switch")]
+    keys += [("R", "re-arm")] if snapshot.killed else []
+    keys += [("a", "alerts") if snapshot.hand.view != "alerts" else ("Esc", "back")]
+    keys += [("?", "help") if snapshot.hand.view != "help" else ("Esc", "back")]
+    keys += [("q", "stop in order")]
+    return line(*(part for key, word in keys for part in ((f" {key} ", "bold"), (f"{word}  ", "dim"))), width=width)
+
+
+def _question(question: Question, width: int) -> Text:
+    ask = " Stop all new orders?" if question.kind == "kill" else f" Allow orders of {question.scope} again?"
+    ask += f" {question.complaint}:" if question.complaint else " Reason:"
+    answers = "  Enter yes  Esc no "
+    room = max(4, width - len(ask) - len(answers) - 3)
+    typed = question.typed if len(question.typed) <= room else "…" + question.typed[1 - room :]
+    return line((ask, f"bold {LOSS}" if question.kind == "kill" else "bold"), f" {typed}▏".ljust(room + 3), (answers, "dim"), width=width)

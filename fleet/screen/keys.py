@@ -1,0 +1,117 @@
+"""What a key does: first purely, from where the operator is to where he then is and what he has ordered; then through Control."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from fleet.operating import scope_of
+from fleet.screen.model import Hand, Question, Switch, View
+from libs.store.control import Control, named
+
+ESCAPE: Final = "\x1b"
+ENTER: Final = ("\r", "\n")
+ERASE: Final = ("\x7f", "\x08")
+ERASE_ALL: Final = "\x15"  # Ctrl-U
+MOST_TYPED: Final = 200
+
+
+class Pause(NamedTuple):
+    """No new signals, or signals again."""
+
+    paused: bool
+
+
+class Kill(NamedTuple):
+    """Nothing new is ordered."""
+
+    reason: str
+
+
+class Rearm(NamedTuple):
+    """Orders again in a scope."""
+
+    scope: str  # as people write it
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The whole run, in order."""
+
+
+Order = Pause | Kill | Rearm | Stop
+
+
+def press(hand: Hand, key: str, killed: Sequence[Switch]) -> tuple[Hand, Order | None]:
+    """One key; `killed` are the kill switches that are on. A key without a meaning changes nothing."""
+    if hand.question is not None:
+        return _answer(hand, hand.question, key)
+    match key:
+        case "p" | "r":
+            return hand, Pause(key == "p")
+        case "k":
+            return replace(hand, question=Question("kill", "fleet")), None
+        case "R" if killed:
+            first = next((switch for switch in killed if switch.scope == "fleet"), killed[0])
+            return replace(hand, question=Question("rearm", named(first.scope, first.key))), None
+        case "a":
+            return _turned(hand, "alerts"), None
+        case "?" | "h":
+            return _turned(hand, "help"), None
+        case "q":
+            return hand, Stop()
+        case "\x1b":
+            return replace(hand, view="fleet"), None
+        case _:
+            return hand, None
+
+
+def _turned(hand: Hand, view: View) -> Hand:
+    return replace(hand, view="fleet" if hand.view == view else view)
+
+
+def _answer(hand: Hand, question: Question, key: str) -> tuple[Hand, Order | None]:
+    typed = question.typed
+    if key == ESCAPE:
+        return replace(hand, question=None), None
+    if key in ENTER:
+        reason = typed.strip()
+        if question.kind == "rearm":
+            return replace(hand, question=None), Rearm(question.scope, reason)
+        if reason:
+            return replace(hand, question=None), Kill(reason)
+        return replace(hand, question=replace(question, typed="", complaint="A reason is needed")), None
+    if key in ERASE:
+        typed = typed[:-1]
+    elif key == ERASE_ALL:
+        typed = ""
+    elif key.isprintable() and len(typed) < MOST_TYPED:
+        typed += key
+    return replace(hand, question=replace(question, typed=typed, complaint="")), None
+
+
+def pressed(typed: str) -> list[str]:
+    """What came from the keyboard at once, as keys. An arrow or a function key, which begins with Esc too, is none."""
+    if typed.startswith(ESCAPE) and len(typed) > 1:
+        return []
+    return list(typed)
+
+
+async def obey(order: Pause | Kill | Rearm, control: Control, by: str) -> str:
+    """Does as the same command of the CLI does; what to tell the operator.
+
+    Raises:
+        LookupError: there is nothing to do it to.
+        Unreachable: the database is away; it may have been done.
+        Rejected: the database refused.
+    """
+    match order:
+        case Pause(paused):
+            await control.set_paused(paused, by)
+            return f"paused by {by}: no strategy emits a signal; r goes on" if paused else f"resumed by {by}: strategies emit signals again"
+        case Kill(reason):
+            await control.set_kill("fleet", "", True, reason, by)
+            return f"KILL SWITCH set by {by}: nothing new is ordered ({reason}); R re-arms"
+        case Rearm(scope, reason):
+            await control.set_kill(*scope_of(scope), False, reason, by)
+            return f"re-armed {scope} by {by}: orders again"
