@@ -71,7 +71,7 @@ def services(snapshot: Snapshot, width: int) -> Block:
     """Every service and server, and how it is."""
     grid = Grid(
         "Services",
-        [Column("", 17, left=True), Column("state", 7, left=True, most=60), Column("for", 6), Column("again", 5, rank=1)],
+        [Column("", 17, left=True), Column("for", 6), Column("again", 3, rank=1, most=5), Column("state", 7, left=True, most=60)],
         width,
     )
     lights = snapshot.services
@@ -83,9 +83,9 @@ def _lit(lights: Sequence[Light], most: int, grid: Grid, width: int) -> list[Tex
     rows = [
         grid.row(
             Text.assemble(("● ", GAIN) if light.well else ("○ ", _hue(light)), light.name),
-            Text(light.state, style=_hue(light)),
             lasted(light.for_s),
             f"{light.restarts}x" if light.restarts else "",
+            Text(light.state, style=_hue(light)),
         )
         for light in shown
     ]
@@ -131,10 +131,10 @@ def _path(seen: Path, width: int) -> list[Text]:
     codes = "  ".join(f"{code} {count}" for code, count in sorted(seen.refused.items(), key=lambda item: (-item[1], item[0])))
     latency = seen.latency
     measured = latency is not None and latency.p50 is not None and latency.p99 is not None
-    took = f"p50 {latency.p50:.1f} ms  p99 {latency.p99:.1f} ms" if measured and latency is not None else "not measured yet"
+    took = f"p50 {latency.p50:.1f}  p99 {latency.p99:.1f} ms" if measured and latency is not None else "not measured yet"
     return [
-        line(f" signals {seen.signals:,}  orders {seen.orders:,}  trades {seen.trades:,}  open {seen.open_orders:,}", width=width),
-        line(f" refused {sum(seen.refused.values()):,}  ", (codes, "dim"), width=width),
+        line(f" signals {seen.signals:,}  refused {sum(seen.refused.values()):,}  ", (codes, "dim"), width=width),
+        line(f" orders {seen.orders:,}  trades {seen.trades:,}  open {seen.open_orders:,}", width=width),
         line(f" tick to order  {took}", width=width),
     ]
 

@@ -26,13 +26,13 @@ def header(snapshot: Snapshot, width: int) -> list[Text]:
 def _state(snapshot: Snapshot) -> tuple[str, str]:
     if snapshot.stopping:
         return "stopping", f"bold {WARN}"
+    session = snapshot.session
+    paused = session is not None and session.paused
     if snapshot.killed:
-        return "KILL SWITCH ON", f"bold {LOSS}"
-    if snapshot.session is None:
-        return "starting", ""
-    if snapshot.session.paused:
+        return "KILL SWITCH ON" + (", PAUSED" if paused else ""), f"bold {LOSS}"
+    if paused:
         return "PAUSED", f"bold {WARN}"
-    return snapshot.session.state, ""
+    return (session.state if session is not None else "starting"), ""
 
 
 def footer(snapshot: Snapshot, width: int) -> Text:

@@ -48,7 +48,7 @@ def _state(snapshot: Snapshot, width: int) -> Block:
         rest = width - 2 * BETWEEN - third
         parts = [(blocks.services, rest // 2), (blocks.market, rest - rest // 2), (blocks.path, third)]
         return beside([([part(snapshot, wide)], wide) for part, wide in parts])
-    left = 43 + max(0, width - LEAST_WIDTH) // 4
+    left = 40 + max(0, width - LEAST_WIDTH) // 3
     right = width - left - BETWEEN
     return beside([([blocks.services(snapshot, left)], left), ([blocks.market(snapshot, right), blocks.path(snapshot, right)], right)])
 
