@@ -5,6 +5,63 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { printf 'tradewinds: %s\n' "$*"; }
 
+log=$(mktemp)
+ticker=
+trap 'hush; rm -f "$log" "$log.begun"' EXIT
+
+# What pip has done so far, from what it has written. $1: how many packages its requirements name; 0: nothing can be counted.
+progress() {
+  local total fetching wanted installed
+  if [ "$1" -eq 0 ]; then return; fi
+  total=$(($1 - $(grep -c '^Ignoring ' "$log" || true))) # the lock names packages of other systems too
+  fetching=$(grep -cE '^(Collecting|Processing|Obtaining|Requirement already satisfied:) ' "$log" || true)
+  wanted=$(sed -n 's/^Installing collected packages: //p' "$log" | awk -F ', ' '{ print NF }')
+  if [ -z "$wanted" ]; then echo "fetching $((fetching < total ? fetching : total)) of $total, "; return; fi
+  installed=$(find .venv/lib/python*/site-packages -maxdepth 1 -name '*.dist-info' -newer "$log.begun" | wc -l)
+  echo "installed $((installed)) of $wanted, "
+}
+
+# Says how far the step $1 with its $2 packages is until `hush`: one line written over on a terminal, elsewhere one every 15 seconds.
+tick() {
+  : >"$log"
+  : >"$log.begun"
+  (
+    trap - EXIT
+    began=$SECONDS
+    while sleep "$([ -t 2 ] && echo 0.3 || echo 15)"; do
+      text="tradewinds: $1: $(progress "$2")$((SECONDS - began)) s"
+      if [ -t 2 ]; then printf '\r\033[K%s' "$text" >&2; else printf '%s\n' "$text" >&2; fi
+    done
+  ) &
+  ticker=$!
+}
+
+hush() {
+  if [ -z "$ticker" ]; then return; fi
+  kill "$ticker" 2>/dev/null || true
+  wait "$ticker" 2>/dev/null || true
+  ticker=
+  if [ -t 2 ]; then printf '\r\033[K' >&2; fi
+}
+
+# Runs pip for one step; its whole output is shown when it fails, else its first warnings. $1: the step, $2: its packages, then pip's
+# arguments.
+step() {
+  local title=$1 packages=$2 code=0 began=$SECONDS
+  shift 2
+  say "$title"
+  tick "$title" "$packages"
+  "${pip[@]}" install --progress-bar off --no-color "$@" >"$log" 2>&1 || code=$?
+  hush
+  if [ "$code" -ne 0 ]; then
+    cat "$log" >&2
+    say "$title: pip failed with exit code $code; what it said is above" >&2
+    return "$code"
+  fi
+  grep -E '^(WARNING|DEPRECATION)' "$log" | awk 'NR <= 3 { print } END { if (NR > 3) print "... and " NR - 3 " more warnings of pip" }' >&2 || true
+  say "$title: done in $((SECONDS - began)) s"
+}
+
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
 find_python() {
@@ -20,9 +77,7 @@ find_python() {
 }
 
 make_venv() {
-  local python=$1 log
-  log=$(mktemp)
-  trap 'rm -f "$log"' RETURN
+  local python=$1
   rm -rf .venv
   "$python" -m venv .venv >"$log" 2>&1 && return
   rm -rf .venv
@@ -31,6 +86,7 @@ make_venv() {
   # Debian without python3-venv has no ensurepip, but perhaps a pip that can serve another interpreter.
   "$python" -m venv --without-pip .venv >>"$log" 2>&1 && "$python" -m pip --python .venv/bin/python --version >>"$log" 2>&1 && return
   rm -rf .venv
+  hush
   cat "$log" >&2
   say "$python can make no virtual environment: install its venv module (Debian, Ubuntu: apt install python3-venv) and run make again" >&2
   return 1
@@ -39,17 +95,19 @@ make_venv() {
 if ! new_enough .venv/bin/python; then
   python=$(find_python)
   say "creating .venv with $("$python" --version) ($python)"
+  tick "creating .venv" 0
   make_venv "$python"
+  hush
 fi
 
 pip=(.venv/bin/python -m pip)
 "${pip[@]}" --version >/dev/null 2>&1 || pip=("$(find_python)" -m pip --python .venv/bin/python)
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
 
-say "installing $(grep -c '^[a-z0-9].*==' constraints.txt) pinned packages"
-"${pip[@]}" install --quiet --require-hashes -r constraints.txt
-"${pip[@]}" install --quiet --no-deps --require-hashes -r requirements-nodeps.txt
-say "installing tradewinds itself"
-"${pip[@]}" install --quiet --no-deps --no-build-isolation -e .
+named() { grep -c '^[a-z0-9].*==' "$1"; }
+
+step "1 of 3, pinned packages" "$(named constraints.txt)" --require-hashes -r constraints.txt
+step "2 of 3, packages without those they name" "$(named requirements-nodeps.txt)" --no-deps --require-hashes -r requirements-nodeps.txt
+step "3 of 3, tradewinds itself" 1 --no-deps --no-build-isolation -e .
 touch .venv/.installed
 say "ready"
