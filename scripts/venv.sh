@@ -37,7 +37,7 @@ tick() {
 }
 
 hush() {
-  if [ -z "$ticker" ]; then return; fi
+  if [ -z "$ticker" ]; then return 0; fi # in a trap a bare return keeps the failure that led there
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
   ticker=
