@@ -13,7 +13,7 @@ from libs.store.queries.screen import BookSeen
 
 T = TypeVar("T")
 ALERTS_SHOWN: Final = 4
-EVENTS_AT_LEAST: Final = 6
+EVENTS_AT_LEAST: Final = 5
 
 
 class Block(NamedTuple):
@@ -118,13 +118,13 @@ def market(snapshot: Snapshot, width: int) -> Block:
         )
         for seen in snapshot.closes
     ] or [line("  no bar yet", width=width)]
-    return Block(5, 3, 1 + len(rows), lambda most: [grid.rule(), *cut(rows, most - 1, width)])
+    return Block(4, 3, 1 + len(rows), lambda most: [grid.rule(), *cut(rows, most - 1, width)])
 
 
 def path(snapshot: Snapshot, width: int) -> Block:
     """What went through the order path in this run."""
     rows = _path(snapshot.path, width)
-    return Block(4, 4, 1 + len(rows), lambda most: [rule("Order path of this run", width), *rows[: most - 1]])
+    return Block(5, 3, 1 + len(rows), lambda most: [rule("Order path of this run", width), *rows[: most - 1]])
 
 
 def _path(seen: Path, width: int) -> list[Text]:
