@@ -18,7 +18,9 @@ def uuid7(clock: HostClock) -> uuid.UUID:
 
 
 def holder_name(pid: int | None = None) -> str:
-    """Who holds a lease: boot id, pid and start time of a process, so that a reused pid is somebody else.
+    """Who holds a lease: boot id, pid, start time and pid namespace of a process, so that a reused pid is somebody else.
+
+    Every container has a process 1, and two of them can start in the same hundredth of a second.
 
     Raises:
         ProcessLookupError: no such process.
@@ -27,8 +29,9 @@ def holder_name(pid: int | None = None) -> str:
     try:
         started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = str(Path("/proc/self/ns/pid").stat().st_ino)  # a pid means something only there
     except FileNotFoundError:
         if Path("/proc/self").exists():
             raise ProcessLookupError(pid) from None
-        started = boot = "-"  # no procfs on this system: the pid alone must do
-    return f"{boot}:{pid}:{started}"
+        started = boot = namespace = "-"  # no procfs on this system: the pid alone must do
+    return f"{boot}:{pid}:{started}:{namespace}"
