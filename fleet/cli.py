@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fleet import backtesting, checking, explain, jobs, losses, operating, parity, reading, status
+from fleet import backtesting, checking, explain, jobs, losses, migrating, operating, parity, reading, status
 from fleet.monitoring import command as monitoring
 from fleet.operating import OK, REFUSED, USAGE, Answer, Hands, Json, ask
 from fleet.plan import Options
@@ -26,6 +26,7 @@ app.add_typer(monitoring.app, name="monitoring")
 strategies.command("status")(reading.strategy_status)
 strategies.command("check")(checking.command)
 app.command("parity")(parity.command)
+app.command("migrate")(migrating.command)
 
 StrategyId = Annotated[str, typer.Argument(metavar="ID", help="As in config/strategies.toml.")]
 ScopeText = Annotated[str, typer.Option("--scope", metavar="SCOPE", help="fleet, account:NAME, strategy:ID or symbol:SYMBOL.")]

@@ -20,8 +20,12 @@ def config(database_url: str) -> Config:
 
 
 def upgrade(database_url: str) -> None:
-    """Runs every migration that this database has not seen."""
-    command.upgrade(config(database_url), "head")
+    """Runs every migration that this database has not seen. Whoever does so at the same time waits, and finds it done."""
+    settings = config(database_url)
+    engine = create_engine(settings.get_main_option("sqlalchemy.url") or "", poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as alone:
+        alone.execute(text("select pg_advisory_lock(hashtext('tradewinds migrations'))"))
+        command.upgrade(settings, "head")
 
 
 def behind(database_url: str) -> bool:

@@ -63,7 +63,9 @@ def tell(answer: Answer, *, json: bool) -> int:
 def _answer(work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
     try:
         settings = from_environment(FleetSettings, environ)
-        found = running.find(Path(settings.state_dir).resolve(), settings.database_url, settings.redis_url, settings.port_offset)
+        found = running.find(
+            Path(settings.state_dir).resolve(), settings.database_url, settings.redis_url, settings.port_offset, settings.peer_host
+        )
         return asyncio.run(_with_hands(found, work))
     except ConfigError as error:
         return failed(str(error), USAGE)

@@ -67,7 +67,7 @@ def _embedded(state: Path) -> Iterator[str]:
 
 def _bring_up_to_date(database_url: str, *, ours: bool) -> None:
     """Raises NoRecord when the schema is not this release's and not `ours` to change, for a fleet is working on it."""
-    if _revision(database_url) == max(file.name.partition("_")[0] for file in _MIGRATIONS.glob("[0-9]*.py")):
+    if revision(database_url) == max(file.name.partition("_")[0] for file in _MIGRATIONS.glob("[0-9]*.py")):
         return
     if not ours:
         raise NoRecord("the fleet that is running is of another release; stop it first")
@@ -79,8 +79,12 @@ def _bring_up_to_date(database_url: str, *, ours: bool) -> None:
         raise NoRecord(str(error)) from error
 
 
-def _revision(database_url: str) -> str | None:
-    """Of the schema there; None in an empty database."""
+def revision(database_url: str) -> str | None:
+    """Of the schema there; None in an empty database.
+
+    Raises:
+        NoRecord: nobody answers.
+    """
     try:
         with psycopg.connect(database_url, connect_timeout=3) as connection:
             row = connection.execute("select to_regclass('alembic_version') is not null").fetchone()

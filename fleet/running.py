@@ -11,7 +11,7 @@ import msgspec
 
 from fleet.embedded.server import wait_until, write_private
 from libs.common.clocks import HostClock
-from libs.common.settings import ConfigError
+from libs.common.settings import ConfigError, peer_url
 from libs.domain.fleet import PORTS
 
 
@@ -23,6 +23,11 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     redis_url: str
     ports: Mapping[str, int]
+    host: str = "127.0.0.1"  # of the services, as PEER_HOST says it
+
+    def peer(self, name: str) -> str:
+        """The base URL of a service."""
+        return peer_url(self.host, name, self.ports[name])
 
 
 class NothingRuns(Exception):
@@ -81,7 +86,7 @@ def announce(state: Path, database_url: str, redis_url: str, ports: Mapping[str,
     write_private(state / "run.json", msgspec.json.encode(running).decode())
 
 
-def find(state: Path, database_url: str, redis_url: str, port_offset: int) -> Running:
+def find(state: Path, database_url: str, redis_url: str, port_offset: int, peer_host: str = "127.0.0.1") -> Running:
     """The fleet of the state folder, else the one that works on `database_url` (started by other means than `fleet run`).
 
     Raises:
@@ -93,7 +98,8 @@ def find(state: Path, database_url: str, redis_url: str, port_offset: int) -> Ru
         except FileNotFoundError:
             raise NothingRuns(f"the fleet in {state} is still starting; try again in a few seconds") from None
     if database_url:
-        return Running(pid=None, since="", database_url=database_url, redis_url=redis_url, ports=offset(PORTS, port_offset))
+        ports = offset(PORTS, port_offset)
+        return Running(pid=None, since="", database_url=database_url, redis_url=redis_url, ports=ports, host=peer_host)
     raise NothingRuns(f"no fleet is running in {state}; start one with `make run`, or set STATE_DIR to the folder of the one you mean")
 
 

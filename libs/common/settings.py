@@ -16,6 +16,11 @@ class ConfigError(Exception):
     """The operator's configuration cannot be used; the message says where and what was expected. Exit code 2."""
 
 
+def peer_url(host: str, name: str, port: int) -> str:
+    """The base URL of a service; `{name}` in `host` is its name as host names are written, with - for _."""
+    return f"http://{host.replace('{name}', name.replace('_', '-'))}:{port}"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What every service takes from its environment."""
 
@@ -34,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def peer(self, name: str, port: int) -> str:
         """The base URL of another service."""
-        return f"http://{self.peer_host.replace('{name}', name.replace('_', '-'))}:{port + self.port_offset}"
+        return peer_url(self.peer_host, name, port + self.port_offset)
 
     def recordings(self) -> Path | None:
         """The folder of recorded markets; None when MARKET_DATA_DIR is not set."""

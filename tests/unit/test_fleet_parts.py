@@ -163,3 +163,9 @@ def test_commands_find_the_fleet_while_it_runs_and_only_then(tmp_path: Path) -> 
 def test_a_fleet_started_by_other_means_is_found_by_its_database(tmp_path: Path) -> None:
     found = running.find(tmp_path, "postgresql://mine", "", 100)
     assert (found.database_url, found.ports["data_collector"]) == ("postgresql://mine", 9201)
+    assert found.peer("risk_manager") == "http://127.0.0.1:9203"
+
+
+def test_a_service_in_a_container_is_found_by_the_name_of_its_container(tmp_path: Path) -> None:
+    found = running.find(tmp_path, "postgresql://mine", "", 0, "{name}")
+    assert found.peer("risk_manager") == "http://risk-manager:9103"
