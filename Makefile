@@ -28,6 +28,18 @@ fmt: $(INSTALLED)  ## format the code and sort the imports
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
+# Only what a container has needs to be here: docker and openssl, no .venv.
+COMPOSE = docker compose $(if $(wildcard .env),--env-file .env) -f deploy/compose/compose.yaml
+
+up:  ## build the images and start the fleet in containers (ARGS=--no-build, COMPOSE_PROFILES=logs)
+	@bash scripts/secrets.sh
+	@$(if $(findstring --no-build,$(ARGS)),,$(COMPOSE) --profile tools build)
+	@$(COMPOSE) up --detach --wait --wait-timeout 300 $(ARGS)
+	@bash scripts/urls.sh
+
+down:  ## stop the containers, in order; their volumes stay (ARGS=--volumes removes them too)
+	@$(COMPOSE) --profile "*" down $(ARGS)
+
 bench: $(INSTALLED)  ## measure, print a table, write benchmarks/results/latest.json
 	@$(PY) -m benchmarks $(ARGS)
 
@@ -46,4 +58,4 @@ clean:  ## remove .venv and all caches (the data in .state stays)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run test verify lint fmt bench docs lock clean
+.PHONY: help run test verify lint fmt up down bench docs lock clean
