@@ -14,10 +14,14 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && python scripts/locked.py > common.txt \
  && python -m pip --python /opt/venv/bin/python install --quiet --no-deps --require-hashes -r common.txt
 
-# What one service needs: the common part, which pip will find installed, and its own.
+# What one service needs: the common part, which pip will find installed, and its own. The collector also gets the package whose
+# data file holds the default market's closes; it is never imported, so what it depends on is left out.
 FROM common AS needs
 ARG SERVICE
-RUN --mount=type=cache,target=/root/.cache/pip python scripts/locked.py "${SERVICE}" > needs.txt
+COPY requirements-nodeps.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python scripts/locked.py "${SERVICE}" > needs.txt \
+ && if [ "${SERVICE}" = data_collector ]; then grep '^skfolio==' requirements-nodeps.txt >> needs.txt; fi
 
 FROM python:${PYTHON} AS base
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
@@ -45,7 +49,8 @@ LABEL org.opencontainers.image.title="tradewinds ${SERVICE}" \
 FROM installed AS service
 COPY services/__init__.py services/
 COPY services/${SERVICE} services/${SERVICE}
-RUN python -m compileall -q libs services
+# Compiled now, for nothing can be written later. What lacks a package shall not become an image.
+RUN python -m compileall -q libs services && python -c "import services.${SERVICE}.__main__"
 USER 10001:10001
 # Alive, not ready: a database that is away is no reason to call a service dead.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
@@ -60,7 +65,7 @@ FROM installed AS fleet
 COPY services services
 COPY migrations migrations
 COPY fleet fleet
-RUN python -m compileall -q libs services fleet migrations
+RUN python -m compileall -q libs services fleet migrations && python -m fleet.cli --help > /dev/null
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "fleet.cli"]
 CMD ["--help"]

@@ -35,7 +35,7 @@ up:  ## build the images and start the fleet in containers (ARGS=--no-build, COM
 	@bash scripts/secrets.sh
 	@$(if $(findstring --no-build,$(ARGS)),,$(COMPOSE) --profile tools build)
 	@$(COMPOSE) up --detach --wait --wait-timeout 300 $(ARGS)
-	@bash scripts/urls.sh
+	@bash scripts/urls.sh "$$($(COMPOSE) port nginx 8443)"
 
 down:  ## stop the containers, in order; their volumes stay (ARGS=--volumes removes them too)
 	@$(COMPOSE) --profile "*" down $(ARGS)
