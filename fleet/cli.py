@@ -1,6 +1,7 @@
 """`fleet`: the operator's commands. Exit codes: 0 done, 1 refused or unhealthy, 2 usage or configuration, 3 no fleet is running."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,15 @@ from fleet import backtesting, checking, explain, jobs, losses, migrating, opera
 from fleet.monitoring import command as monitoring
 from fleet.operating import OK, REFUSED, USAGE, Answer, Hands, Json, ask
 from fleet.plan import Options
+from libs.common import secrets
 from libs.store import control
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs and operates the Tradewinds fleet, and backtests its strategies.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="Runs and operates the Tradewinds fleet, and backtests its strategies.",
+)
 strategies = typer.Typer(no_args_is_help=True, help="List strategies, look at one, check one, switch them on and off.")
 risk = typer.Typer(no_args_is_help=True, help="Stop trading at once, and allow it again.")
 app.add_typer(strategies, name="strategies")
@@ -33,7 +40,8 @@ ScopeText = Annotated[str, typer.Option("--scope", metavar="SCOPE", help="fleet,
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. Whoever prints, on the screen stands no secret."""
+    sys.stdout, sys.stderr = secrets.masked(sys.stdout), secrets.masked(sys.stderr)
     app()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from fleet.embedded.server import wait_until, write_private
+from libs.common import secrets
 from libs.common.clocks import HostClock
 from libs.common.settings import ConfigError, peer_url
 from libs.domain.fleet import PORTS
@@ -80,7 +81,8 @@ def _taken(lock: int) -> bool:
 
 
 def announce(state: Path, database_url: str, redis_url: str, ports: Mapping[str, int], clock: HostClock) -> None:
-    """Leaves word of this fleet for the operator's commands."""
+    """Leaves word of this fleet for the operator's commands. What is secret of it is masked from now on in what we say."""
+    secrets.learn_environment({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
     since = datetime.fromtimestamp(clock.now_ns() // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     running = Running(pid=os.getpid(), since=since, database_url=database_url, redis_url=redis_url, ports=ports)
     write_private(state / "run.json", msgspec.json.encode(running).decode())
@@ -94,7 +96,9 @@ def find(state: Path, database_url: str, redis_url: str, port_offset: int, peer_
     """
     if _locked(state / "run.lock"):
         try:
-            return msgspec.json.decode((state / "run.json").read_bytes(), type=Running)
+            found = msgspec.json.decode((state / "run.json").read_bytes(), type=Running)
+            secrets.learn_environment({"DATABASE_URL": found.database_url, "REDIS_URL": found.redis_url})
+            return found
         except FileNotFoundError:
             raise NothingRuns(f"the fleet in {state} is still starting; try again in a few seconds") from None
     if database_url:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Self
 from fleet import tied
 from libs.common.ids import holder_name
 
-LOG_LIMIT: Final = 20 * 1024 * 1024  # bytes; a longer log is put aside at the next start
+LOG_LIMIT: Final = 20 * 1024 * 1024  # bytes; a longer log is put aside at the next start, or by the service itself
 LEAVES_WITHIN_S: Final = 12.0  # of SIGTERM; a service gives itself 8 s to drain
 REFUSED: Final = 2  # exit code of a service that cannot work as it is configured
 
@@ -51,7 +51,7 @@ class ServiceProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=dict(environment),
+                env={**environment, "LOG_FILE": str(path)},
                 start_new_session=True,
             )
         return cls(service, process, path, begins)
@@ -79,7 +79,8 @@ class ServiceProcess:
         """What this process wrote last, without blank lines."""
         with self.log.open("rb") as log:
             size = log.seek(0, os.SEEK_END)
-            log.seek(max(self._begins, size - 16_384))
+            begins = self._begins if self._begins <= size else 0  # the service has put its full log aside
+            log.seek(max(begins, size - 16_384))
             lines = log.read().decode(errors="replace").splitlines()
         return [line for line in lines if line.strip()][-count:]
 

@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from libs.common import metrics
+from libs.common.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class RedisBus:
         except (RedisError, OSError) as error:
             metrics.BUS_FAILURES.labels(operation="publish").inc()
             if self.reachable:
-                log.warning("the bus is away; the record carries on without its bell: %s", error)
+                log.warning("the bus is away; the record carries on without its bell: %s", error, extra=about("bus_lost", "failure"))
             self.reachable = False
             self._asking = asyncio.create_task(self._until_it_answers())
             return False
@@ -88,7 +89,8 @@ class RedisBus:
                     await self._hear_all(pubsub, len(set(patterns)), hear, joined)
             except (RedisError, OSError) as error:
                 metrics.BUS_FAILURES.labels(operation="listen").inc()
-                log.info("listening again to %s in %s s: %s", ", ".join(patterns), self.RETRY_S, error)
+                told = about("bus_lost", "failure")
+                log.info("listening again to %s in %s s: %s", ", ".join(patterns), self.RETRY_S, error, extra=told)
             await asyncio.sleep(self.RETRY_S)
 
     async def _hear_all(self, pubsub: redis.client.PubSub, patterns: int, hear: Hear, joined: Callable[[], None]) -> None:
@@ -163,4 +165,5 @@ def guarded(hear: Hear, channel: str, payload: bytes) -> None:
         now = asyncio.get_running_loop().time()
         if now - _last_complaint.get(channel, -BURST_S) >= BURST_S:
             _last_complaint[channel] = now
-            log.warning("dropped a bad message on %s: %s; it began with %r", channel, error, payload[:80])
+            told = about("message_dropped", "failure", channel=channel)
+            log.warning("dropped a bad message on %s: %s; it began with %r", channel, error, payload[:80], extra=told)

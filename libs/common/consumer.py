@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from libs.common import metrics
 from libs.common.database import Conflict, LeaseLost, StaleCursor, Unreachable, Write
 from libs.common.journal import BATCH, Cursor, Entry, Hop, Journal, Move, owned
+from libs.common.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Consumer:
             log.info("%s decides again: %s", self._name, error)
             self._cursors = None
         except Unreachable as error:
-            log.warning("%s waits for the database: %s", self._name, error)
+            log.warning("%s waits for the database: %s", self._name, error, extra=about("database_lost", "failure", consumer=self._name))
             self._cursors = None
             await asyncio.sleep(0.2)
         return True
@@ -123,7 +124,8 @@ class Consumer:
 
     async def _failed(self, error: Exception) -> None:
         """One bad message must not hold up the rest: halve the batch until it stands alone, then put it aside."""
-        log.warning("%s failed on a batch of up to %d: %s", self._name, self._limit, error, exc_info=error)
+        told = about("batch_handled", "failure", consumer=self._name)
+        log.warning("%s failed on a batch of up to %d: %s", self._name, self._limit, error, exc_info=error, extra=told)
         cursors, self._cursors = self._cursors, None
         if self._limit > 1:
             self._limit //= 2
@@ -149,4 +151,5 @@ class Consumer:
         await self._journal.commit(hop)
         self._failures = 0
         metrics.QUARANTINED.labels(consumer=self._name).inc()
-        log.error("%s put message %d of %s aside after %d failures: %s", self._name, entry.no, stream, self.TRIES, error)
+        told = about("message_quarantined", "failure", consumer=self._name, stream=stream, message=entry.no)
+        log.error("%s put message %d of %s aside after %d failures: %s", self._name, entry.no, stream, self.TRIES, error, extra=told)

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from libs.common import metrics
+from libs.common.logs import about
 from libs.common.wire import Row, Wire
 
 log = logging.getLogger(__name__)
@@ -160,7 +161,8 @@ class CopyWriter:
         room = self._capacity - len(self._rows)
         if room < len(rows):
             if not self.dropped:
-                log.error("%d rows wait for the database; what comes now is dropped until there is room", len(self._rows))
+                told = about("rows_dropped", "failure", table=self._table)
+                log.error("%d rows wait for the database; what comes now is dropped until there is room", len(self._rows), extra=told)
             self.dropped += len(rows) - room
             metrics.ROWS_DROPPED.labels(table=self._table).inc(len(rows) - room)
             rows = rows[:room]
@@ -185,7 +187,7 @@ class CopyWriter:
             try:
                 await self.flush()
             except Unreachable as error:
-                log.warning("%d market rows wait for the database: %s", len(self._rows), error)
+                log.warning("%d market rows wait for the database: %s", len(self._rows), error, extra=about("database_lost", "failure"))
                 await asyncio.sleep(RETRY_S)
 
     async def flush(self) -> None:

@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from libs.common.secrets import mask
+
 
 class Check(NamedTuple):
     """One dependency, as last seen."""
@@ -57,7 +59,12 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         body = {"type": "about:blank", "title": error.reason, "status": error.status, "instance": request.path}
         if error.text and error.text != f"{error.status}: {error.reason}":
             body["detail"] = error.text
-        return web.Response(status=error.status, text=json.dumps(body), content_type=PROBLEM)
+        return web.Response(status=error.status, text=mask(json.dumps(body)), content_type=PROBLEM)
+
+
+def _masked(answer: Mapping[str, object], status: int = 200) -> web.Response:
+    """Details may quote the text of an error, and that the URL which failed."""
+    return web.json_response(text=mask(json.dumps(answer)), status=status)
 
 
 def application(name: str, readiness: Readiness, info: Info) -> web.Application:
@@ -68,13 +75,13 @@ def application(name: str, readiness: Readiness, info: Info) -> web.Application:
 
     async def ready(_: web.Request) -> web.Response:
         status = 200 if readiness.ready else 503
-        return web.json_response({"service": name, "ready": readiness.ready, "checks": readiness.shown()}, status=status)
+        return _masked({"service": name, "ready": readiness.ready, "checks": readiness.shown()}, status)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def about(_: web.Request) -> web.Response:
-        return web.json_response({"name": name, **info()})
+        return _masked({"name": name, **info()})
 
     app = web.Application(middlewares=[problems], client_max_size=64 * 1024)
     app.add_routes([web.get("/health", health), web.get("/ready", ready), web.get("/metrics", metrics), web.get("/info", about)])

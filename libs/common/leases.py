@@ -11,6 +11,7 @@ from typing import Final
 from libs.common import metrics
 from libs.common.clocks import HostClock
 from libs.common.database import Database, LeaseLost, Unreachable
+from libs.common.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -48,17 +49,19 @@ class Lease:
                     (self.name, self.holder, self.TTL_S, self.SEND_DEADLINE_S, list(streams)),
                 )
             except Unreachable as error:
-                log.warning("lease %s: waiting for the database: %s", self.name, error)
+                away = about("database_lost", "failure", lease=self.name)
+                log.warning("lease %s: waiting for the database: %s", self.name, error, extra=away)
                 await asyncio.sleep(0.5)
                 continue
             epoch, holder, wait_s = rows[0]
             if holder == self.holder:
                 self.epoch, self.valid_until = epoch, asked_at + self.TTL_S
                 metrics.LEASE_EPOCH.labels(lease=self.name).set(epoch)
-                log.info("lease %s taken, epoch %d", self.name, epoch)
+                log.info("lease %s taken, epoch %d", self.name, epoch, extra=about("lease_taken", "success", lease=self.name))
                 return True
             if holder != waited_for:
-                log.info("lease %s is held by %s; waiting up to %.1f s", self.name, holder, wait_s)
+                held = about("lease_taken", "failure", lease=self.name)
+                log.info("lease %s is held by %s; waiting up to %.1f s", self.name, holder, wait_s, extra=held)
                 waited_for = holder
             await asyncio.sleep(min(max(wait_s, 0.05), 0.5))
         return False
@@ -77,7 +80,9 @@ class Lease:
                 lost(str(error))
                 return
             except Unreachable as error:
-                log.warning("lease %s not renewed, good for %.1f s: %s", self.name, self.valid_until - asked_at, error)
+                left_s = self.valid_until - asked_at
+                told = about("lease_renewed", "unknown", lease=self.name)
+                log.warning("lease %s not renewed, good for %.1f s: %s", self.name, left_s, error, extra=told)
 
     async def release(self) -> None:
         """Gives it back, so that a successor need not wait."""

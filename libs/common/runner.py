@@ -14,7 +14,7 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
-from libs.common import logs, vitals
+from libs.common import logs, secrets, vitals
 from libs.common.bus import RedisBus
 from libs.common.clocks import SystemClock
 from libs.common.database import Database, Unreachable
@@ -76,9 +76,10 @@ def run(
     routes: Callable[[Context], Sequence[web.RouteDef]] = no_routes,
 ) -> None:
     """Runs a service until SIGTERM or SIGINT; exits 0 when drained, 2 on a configuration that cannot work, 1 on a crash."""
+    sys.stderr = secrets.masked(sys.stderr)
     try:
         read = settings()
-        logs.configure(name, read.log_level)
+        logs.configure(name, read.log_level, version=read.release, environment=read.environment, file=read.log_file)
         gc.freeze()  # what importing left behind is looked at no more: a full collection would take milliseconds
         uvloop.run(_serve(name, port + read.port_offset, read, work, routes))
     except ConfigError as refused:
@@ -90,7 +91,8 @@ def run(
             print(f"{name}: {wrong[0]}", file=sys.stderr)
             sys.exit(2)
         for error in _leaves(group):
-            log.critical("%s crashed: %s: %s", name, type(error).__name__, error, exc_info=error)
+            told = logs.about("service_crashed", "failure")
+            log.critical("%s crashed: %s: %s", name, type(error).__name__, error, exc_info=error, extra=told)
         sys.exit(1)
 
 
@@ -128,7 +130,7 @@ async def _serve(
     app = application(name, context.readiness, info)
     app.add_routes(routes(context))
     async with _listening(app, settings.bind_host, port):
-        log.info("%s listens on port %d", name, port)
+        log.info("%s listens on port %d", name, port, extra=logs.about("service_started", "success"))
         try:
             async with asyncio.TaskGroup() as group:
                 background = [
@@ -140,7 +142,7 @@ async def _serve(
                 worker.add_done_callback(lambda _: [task.cancel() for task in background])
         finally:
             await context.close()
-    log.info("%s has drained and leaves", name)
+    log.info("%s has drained and leaves", name, extra=logs.about("service_stopped", "success"))
 
 
 async def _work(context: Context, work: Callable[[Context], Awaitable[None]]) -> None:
@@ -153,7 +155,7 @@ async def _work(context: Context, work: Callable[[Context], Awaitable[None]]) ->
             context.readiness.set("service", False, "leaving")
             done, _ = await asyncio.wait({working}, timeout=DRAIN_S)
             if not done:
-                log.warning("%s did not drain in %s s", context.name, DRAIN_S)
+                log.warning("%s did not drain in %s s", context.name, DRAIN_S, extra=logs.about("service_drained", "failure"))
         elif not context.stopping.is_set() and working.exception() is None:
             raise RuntimeError(f"{context.name}'s work ended without being asked to")
     finally:
@@ -173,7 +175,7 @@ async def _through_outages(context: Context, work: Callable[[Context], Awaitable
             if context.stopping.is_set() or not all(isinstance(cause, Unreachable) for cause in causes):
                 raise
             context.readiness.set("service", False, f"waits for the database: {causes[0]}")
-            log.warning("%s begins again: %s", context.name, causes[0])
+            log.warning("%s begins again: %s", context.name, causes[0], extra=logs.about("database_lost", "failure"))
         await context.disconnect()
         await asyncio.sleep(AGAIN_S)
 

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 
+from libs.common import secrets
+
 T = TypeVar("T")
-SECRETS: Final = ("url", "key", "secret", "password", "token")
+SECRETS: Final = ("url", "key", "secret", "password", "token", "webhook")
 
 
 class ConfigError(Exception):
@@ -35,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: str = ".state"
     market_data_dir: str = ""
     config_dir: str = "config"
+    log_file: str = ""  # what stdout goes to, when it is the service's own to put aside when full; the supervisor says so
     release: str = "0.1.0"
 
     def peer(self, name: str, port: int) -> str:
@@ -48,11 +51,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def shown(self) -> dict[str, object]:
         """For /info: everything but secrets."""
         values = msgspec.to_builtins(self)
-        return {k: "***" if any(word in k for word in SECRETS) and v else v for k, v in values.items()}
+        return {k: _shown(k, v) for k, v in values.items()}
+
+
+def _shown(name: str, value: object) -> object:
+    return secrets.MASK if any(word in name for word in SECRETS) and value else value
 
 
 def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
     """A settings struct from variables of the same names in capitals; `X_FILE` names a file that holds `X`.
+
+    What is secret of them, and of all else in the environment, is masked from now on in whatever this process says.
 
     Raises:
         ConfigError: a variable is missing or has a wrong value.
@@ -69,13 +78,14 @@ def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
                 raise ConfigError(f"{name}_FILE={path}: not UTF-8 text") from None  # whose text would show the secret
         elif environment.get(name, "") != "":
             values[item.name] = environment[name]
+    secrets.learn_environment({**environment, **{name.upper(): value for name, value in values.items()}})
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         text = str(error)
         where = re.search(r"(?:at `\$\.|field `)(\w+)", text)
         variable = where.group(1).upper() if where else "the environment"
-        got = f", got {values[where.group(1)]!r}" if where and where.group(1) in values else " in the environment"
+        got = f", got {_shown(where.group(1), values[where.group(1)])!r}" if where and where.group(1) in values else " in the environment"
         choice = next((get_args(f.type) for f in msgspec.structs.fields(kind) if where and f.name == where.group(1)), ())  # type: ignore[arg-type]
         wanted = f", expected one of {', '.join(choice)}" if "enum value" in text else ""
         raise ConfigError(f"{variable}: {text.split(' - at')[0]}{got}{wanted}") from error

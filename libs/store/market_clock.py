@@ -11,6 +11,7 @@ from libs.common.bus import Bus
 from libs.common.clocks import HostClock, MarketClock
 from libs.common.database import Database, Unreachable
 from libs.common.envelope import genuine, opened
+from libs.common.logs import about
 from libs.domain.market import Clock
 from libs.domain.streams import CLOCK
 from libs.store import sessions
@@ -66,7 +67,7 @@ class ClockKeeper:
             try:
                 session = await sessions.current(self._database)
             except Unreachable as error:
-                log.warning("neither bell nor record tell the market time: %s", error)
+                log.warning("neither bell nor record tell the market time: %s", error, extra=about("database_lost", "failure"))
                 continue
             if session is None or session.session_id != self._session.session_id:
                 self.over.set()

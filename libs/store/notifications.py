@@ -8,6 +8,7 @@ from libs.common.clocks import HostClock
 from libs.common.database import Write
 from libs.common.envelope import Sealer, array, numbered
 from libs.common.ids import uuid7
+from libs.common.secrets import mask
 from libs.domain.messages import Notification
 from libs.domain.streams import NOTIFICATIONS
 
@@ -28,9 +29,16 @@ def notification(
     link: str = "",
     id_: UUID | None = None,
 ) -> Notification:
-    """One notification; `id_` where the same occasion must not be told twice."""
+    """One notification, without secrets: it leaves the house. `id_` where the same occasion must not be told twice."""
     return Notification(
-        notification_id=id_ or uuid7(clock), kind=kind, severity=severity, state=state, key=key, title=title, body=body, link=link
+        notification_id=id_ or uuid7(clock),
+        kind=kind,
+        severity=severity,
+        state=state,
+        key=key,
+        title=mask(title),
+        body=mask(body),
+        link=mask(link),
     )
 
 

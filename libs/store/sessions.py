@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from libs.common.database import Database, Unreachable, Write
+from libs.common.logs import about
 from libs.domain.configuration import AccountConfig
 from libs.domain.instruments import Instrument
 
@@ -102,7 +103,7 @@ async def awaited(database: Database, stopping: asyncio.Event) -> Session | None
             if (session := await current(database)) is not None:
                 return session
         except Unreachable as error:
-            log.warning("waiting for the database: %s", error)
+            log.warning("waiting for the database: %s", error, extra=about("database_lost", "failure"))
         try:
             async with asyncio.timeout(0.2):
                 await stopping.wait()

@@ -12,6 +12,7 @@ import msgspec
 
 from libs.common import metrics
 from libs.common.database import Database, Rejected
+from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
 from libs.domain.configuration import LimitConfig, RiskConfig
@@ -76,7 +77,7 @@ async def _keep(database: Database, id_: UUID, end: End) -> None:
             return
         except Rejected as error:  # a figure that no column can hold
             end = Failed(error=f"its result cannot be stored: {error}")
-    log.warning("backtest %s failed: %s", id_, end.error)
+    log.warning("backtest %s failed: %s", id_, end.error, extra=about("backtest_ended", "failure", backtest_id=id_))
     await database.write([backtests.failed(id_, end.error)])
     metrics.BACKTESTS.labels(outcome="failed").inc()
 

@@ -10,6 +10,7 @@ from libs.common import metrics
 from libs.common.clocks import SECOND
 from libs.common.database import CopyWriter, Database
 from libs.common.ids import uuid7
+from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import ConfigError, from_toml
 from libs.domain.configuration import AccountConfig, SystemConfig
@@ -57,7 +58,8 @@ async def work(context: Context, settings: CollectorSettings) -> None:
     if not ended:
         await collector.rest()
         return
-    log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id)
+    told = about("session_finished", "success", session_id=session.session_id)
+    log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id, extra=told)
     await sessions.finish(database, session.session_id)
     metrics.SESSION_PLAYING.set(0)
     context.readiness.set("service", True, f"{session.feed} has been played to its end")
@@ -74,7 +76,8 @@ async def _session(
     await database.write(actions.store(feed.actions))
     found = await sessions.resumable(database, feed.name, feed.seed, mode)
     if found is not None:
-        log.info("resuming session %s of %s at market time %d", found.session_id, found.feed, found.market_time)
+        told = about("session_resumed", "success", session_id=found.session_id)
+        log.info("resuming session %s of %s at market time %d", found.session_id, found.feed, found.market_time, extra=told)
         await sessions.resume(database, found.session_id, speed)
         return await _reread(database)
     session = Session(
@@ -98,7 +101,8 @@ async def _session(
         paused=False,
     )
     await sessions.open_new(database, session, [in_currency(account, feed) for account in system.account], CONSUMERS)
-    log.info("opened session %s of %s", session.session_id, session.feed)
+    told = about("session_opened", "success", session_id=session.session_id)
+    log.info("opened session %s of %s", session.session_id, session.feed, extra=told)
     return await _reread(database)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
 from libs.common.database import CopyWriter, Database, Unreachable, Write
+from libs.common.logs import about
 from libs.domain.market import BadRow, Bar, Quote, QuoteBar, TradeTick
 from libs.domain.names import TIMEFRAMES
 from libs.quant.bars import BarBuilder
@@ -222,7 +223,7 @@ class Collector:
                 await self._database.write(statements)
                 break
             except Unreachable as error:
-                log.warning("the market waits for the database: %s", error)
+                log.warning("the market waits for the database: %s", error, extra=about("database_lost", "failure"))
                 await asyncio.sleep(0.2)
         self._stored_at = self._host.monotonic()
 
@@ -237,7 +238,8 @@ class Collector:
 
     def _refuse(self, row: BadRow) -> None:
         metrics.REFUSED_ROWS.labels(venue=row.venue, reason=row.reason.split()[0].strip(":")).inc()
-        log.warning("refused a row of %s at market time %d: %s", row.symbol, row.ts, row.reason)
+        told = about("row_refused", "failure", symbol=row.symbol, session_id=self.session.session_id)
+        log.warning("refused a row of %s at market time %d: %s", row.symbol, row.ts, row.reason, extra=told)
         self._refused.append(row)
 
     async def _partitions(self) -> None:

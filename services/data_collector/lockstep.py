@@ -12,6 +12,7 @@ from typing import Final
 
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Unreachable
+from libs.common.logs import about
 from libs.domain.market import Clock, Phase, Quote, TradeTick
 from libs.store import lockstep, sessions
 from libs.store.market import BarEvent
@@ -97,12 +98,13 @@ class Lockstep:
             try:
                 missing = await self._missing(phase)
             except Unreachable as error:
-                log.warning("step %d waits for the database: %s", self._step, error)
+                log.warning("step %d waits for the database: %s", self._step, error, extra=about("database_lost", "failure"))
                 missing = ["the database"]
             if not missing:
                 return
             if rounds > 1 and now == said:
-                log.warning("step %d, phase %s, waits for %s", self._step, phase, ", ".join(missing))
+                told = about("step_done", "unknown", session_id=self._session.session_id)
+                log.warning("step %d, phase %s, waits for %s", self._step, phase, ", ".join(missing), extra=told)
             await asyncio.sleep(LOOK_S)
 
     async def _missing(self, phase: Phase) -> list[str]:

@@ -12,6 +12,7 @@ from libs.common.database import Database, LeaseLost, Unreachable
 from libs.common.journal import PostgresJournal
 from libs.common.latency import Latency
 from libs.common.leases import Lease
+from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
 from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
@@ -138,6 +139,10 @@ async def _account(
     most = rules.limits.multiple("max_position_notional", account=account.name)
     if most is not None:
         metrics.POSITION_LIMIT.labels(account=account.account_id).set(most)
+
+    def lost(reason: str) -> None:
+        log.error("lease lost: %s", reason, extra=about("lease_lost", "failure", lease=lease.name, account_id=account.account_id))
+
     while not over.is_set():
         if not await _funded(store, over) or not await lease.acquire(RiskStage.streams, over):
             return
@@ -166,22 +171,23 @@ async def _account(
             ),
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
-        keeping = asyncio.create_task(lease.keep(lambda reason: log.error("lease lost: %s", reason)))
+        keeping = asyncio.create_task(lease.keep(lost))
         try:
             await journal.ring_last({c.stream: c.address for c in (ORDERS_APPROVED, RISK_ALERTS) if c.stream})
             context.readiness.set("service", True, f"judging {account.account_id}, epoch {lease.epoch}")
             await consumer.run(over)
         except LeaseLost as error:
             context.readiness.set("service", False, f"lease lost: {error}")
-            log.error("%s stands down: %s", lease.name, error)
+            log.error("%s stands down: %s", lease.name, error, extra=about("lease_lost", "failure", lease=lease.name))
         except Unreachable as error:
-            log.warning("%s starts again: %s", lease.name, error)
+            log.warning("%s starts again: %s", lease.name, error, extra=about("database_lost", "failure", lease=lease.name))
         finally:
             keeping.cancel()
     try:
         await lease.release()
     except Unreachable as error:
-        log.warning("lease %s not released, it will run out: %s", lease.name, error)
+        told = about("lease_released", "unknown", lease=lease.name)
+        log.warning("lease %s not released, it will run out: %s", lease.name, error, extra=told)
 
 
 async def _funded(store: RiskStore, over: asyncio.Event) -> bool:
@@ -191,7 +197,7 @@ async def _funded(store: RiskStore, over: asyncio.Event) -> bool:
             if await store.funded():
                 return True
         except Unreachable as error:
-            log.warning("waiting for the database: %s", error)
+            log.warning("waiting for the database: %s", error, extra=about("database_lost", "failure"))
         try:
             async with asyncio.timeout(0.2):
                 await over.wait()

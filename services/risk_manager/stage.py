@@ -14,6 +14,7 @@ from libs.common.envelope import Sealer
 from libs.common.journal import Cursor, Entry, Hop, Move, Outgoing
 from libs.common.latency import Latency
 from libs.common.leases import Lease
+from libs.common.logs import about
 from libs.domain.configuration import StrategyConfig
 from libs.domain.instruments import Instrument
 from libs.domain.messages import RiskAlert
@@ -26,6 +27,7 @@ from libs.quant.risk.view import Leg
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
 from services.risk_manager.losses import LossKeeper
+from services.risk_manager.telling import tell
 from services.risk_manager.view import view_of
 
 log = logging.getLogger(__name__)
@@ -109,7 +111,8 @@ class RiskStage:
             self._looked_back = self._host.monotonic()
             return None
         metrics.BACKSTOP.labels(consumer=self._lease.name).inc()
-        log.error("%d signals were passed over without an answer; assessing message %d now", len(missed), missed[0])
+        told = about("signals_passed_over", "failure", consumer=self._lease.name)
+        log.error("%d signals were passed over without an answer; assessing message %d now", len(missed), missed[0], extra=told)
         snapshot = await self._store.read(missed[0] - 1, 1, now)
         hop = self.decide(snapshot)
         self.losses.add_to(hop, snapshot.now)
@@ -210,6 +213,7 @@ class RiskStage:
         """Counts, and times what was approved: from what closed the bar to here, durable."""
         for verdict in self._verdicts:
             metrics.ASSESSMENTS.labels(verdict=verdict.kind, code=verdict.refusal.code if verdict.refusal else "").inc()
+            tell(verdict, self._fleet_tag)
             if verdict.legs and verdict.signal.triggered_ns:
                 seconds = (hop.committed_ns - verdict.signal.triggered_ns) / 1e9
                 self._latency.observe(seconds)

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,6 +16,7 @@ from libs.common.clocks import HostClock
 from libs.common.database import Conflict, Database, Rejected, Unreachable
 from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing, PostgresJournal
+from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import ConfigError, Settings, from_toml
 from libs.domain.configuration import StrategiesConfig, StrategyConfig
@@ -23,6 +25,7 @@ from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
 from libs.domain.states import StoredState
 from libs.domain.streams import CONTROL, SIGNALS
+from libs.domain.times import SECOND
 from libs.quant.adjustments import Adjustments
 from libs.quant.folds.assembly import assembled
 from libs.quant.folds.fold import PANEL, Fold, Playing, StrategyFault
@@ -114,7 +117,7 @@ class Engine:
                 await self._refresh_switches()
                 await self._store_now_and_then()
             except Unreachable as error:
-                log.warning("strategies wait for the database: %s", error)
+                log.warning("strategies wait for the database: %s", error, extra=about("database_lost", "failure"))
                 await asyncio.sleep(0.2)
                 await self._recover()
             except (Conflict, Rejected) as error:
@@ -146,7 +149,8 @@ class Engine:
                     self.folds.remove(fold)
                     self._failed.setdefault(fold.strategy_id, str(error))
                     metrics.STRATEGY_FAULTS.labels(strategy=fold.strategy_id).inc()
-                    log.critical("%s; it says nothing more until strategy_engine is started again", error)
+                    told = about("strategy_failed", "failure", strategy=fold.strategy_id, symbol=fold.symbol)
+                    log.critical("%s; it says nothing more until strategy_engine is started again", error, extra=told)
                     continue
                 if said:
                     stored = fold.stored()
@@ -179,6 +183,7 @@ class Engine:
             self._failed.clear()
         for signal in signals:
             metrics.SIGNALS.labels(strategy=signal.strategy_id).inc()
+            _tell(signal)
 
     async def _recover(self) -> None:
         """After an answer that was lost, or a rival: what is committed counts, the folds start from it."""
@@ -187,7 +192,7 @@ class Engine:
                 await self._rebuild()
                 return
             except Unreachable as error:
-                log.warning("strategies wait for the database: %s", error)
+                log.warning("strategies wait for the database: %s", error, extra=about("database_lost", "failure"))
                 await asyncio.sleep(0.2)
 
     async def _rebuild(self) -> None:
@@ -218,7 +223,8 @@ class Engine:
             fold.spoken_to(newest[fold.strategy_id, fold.symbol != PANEL])
             found_state = stored.get((fold.strategy_id, fold.symbol))
             if found_state is not None and not fold.restore(found_state):
-                log.info("strategy %s on %s is not what it was and starts afresh", fold.strategy_id, fold.symbol)
+                told = about("strategy_restored", "failure", strategy=fold.strategy_id, symbol=fold.symbol)
+                log.info("strategy %s on %s is not what it was and starts afresh", fold.strategy_id, fold.symbol, extra=told)
         by_timeframe: defaultdict[str, list[Fold]] = defaultdict(list)
         for fold in self.folds:
             by_timeframe[fold.timeframe].append(fold)
@@ -246,7 +252,8 @@ class Engine:
         self._look, self._looked_at = False, now
         enabled, paused = await strategies.switches(self._database, self._session.session_id)
         if (enabled, paused) != (self._enabled, self._paused):
-            log.info("strategies enabled: %s%s", ", ".join(sorted(enabled)) or "none", "; paused" if paused else "")
+            names, told = ", ".join(sorted(enabled)) or "none", about("strategies_switched", "success")
+            log.info("strategies enabled: %s%s", names, "; paused" if paused else "", extra=told)
         self._enabled, self._paused = enabled, paused
 
     async def _store_now_and_then(self) -> None:
@@ -259,6 +266,28 @@ class Engine:
         started = [fold.stored() for fold in folds if fold.bar_time]
         if started:
             await self._database.write([strategies.store_states(self._session.session_id, started)])
+
+
+def _tell(signal: Signal) -> None:
+    """Logs a signal that is durable: with it the story of an order begins."""
+    log.info(
+        "%s wants %s %s at %s: %s bar of %s",
+        signal.strategy_id,
+        f"{signal.target:+.1%} of" if signal.target else "no",
+        signal.symbol,
+        f"{signal.reference_price:.10g}",
+        signal.timeframe,
+        datetime.fromtimestamp(signal.bar_time // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        extra=about(
+            "signal_emitted",
+            "success",
+            signal_id=signal.signal_id,
+            strategy=signal.strategy_id,
+            symbol=signal.symbol,
+            account_id=signal.account_id,
+            session_id=signal.session_id,
+        ),
+    )
 
 
 def _folded_until(session: Session) -> int:

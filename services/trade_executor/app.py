@@ -12,6 +12,7 @@ from libs.common.consumer import Bell, Consumer
 from libs.common.database import LeaseLost, Unreachable, Write
 from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
+from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
 from libs.domain.actions import CorporateAction, happening
@@ -101,12 +102,12 @@ class AccountDesk:
                 self._lost(str(_first(lost)))
             if over:
                 break
-            log.error("%s stands down", self._lease.name)
+            log.error("%s stands down", self._lease.name, extra=self._about("lease_lost"))
             self._context.readiness.set("service", False, "lease lost")
         try:
             await self._lease.release()
         except Unreachable as error:
-            log.warning("lease %s not released, it will run out: %s", self._lease.name, error)
+            log.warning("lease %s not released, it will run out: %s", self._lease.name, error, extra=self._about("lease_released"))
 
     async def _trade(self) -> bool:
         """Under the lease: until asked to stop or the session has ended (True), or the lease is lost."""
@@ -185,7 +186,7 @@ class AccountDesk:
                     actions=self._upcoming,
                 )
             except BookLocked as error:
-                log.warning("waiting for the paper book: %s", error)
+                log.warning("waiting for the paper book: %s", error, extra=self._about("book_opened"))
                 await asyncio.sleep(0.5)
         return None
 
@@ -207,7 +208,7 @@ class AccountDesk:
                         self._stage.finish_step(closing.step)
                         self._bell.ring()
             except Unreachable as error:
-                log.warning("bars wait for the database: %s", error)
+                log.warning("bars wait for the database: %s", error, extra=self._about("database_lost"))
                 await asyncio.sleep(0.2)
             broker.on_market((), reader.settled)
             self._show_reports(broker)
@@ -237,7 +238,7 @@ class AccountDesk:
                 await self._journal.ring_last({c.stream: c.address for c in channels if c.stream})
                 return
             except Unreachable as error:
-                log.warning("reconciliation waits for the database: %s", error)
+                log.warning("reconciliation waits for the database: %s", error, extra=self._about("database_lost"))
                 await asyncio.sleep(0.2)
 
     async def _look(self, broker: PaperBroker, sender: Sender, held: Sequence[Held]) -> None:
@@ -261,7 +262,7 @@ class AccountDesk:
                 elif unknown:
                     await self._look(broker, sender, unknown)
             except Unreachable as error:
-                log.warning("reconciliation waits for the database: %s", error)
+                log.warning("reconciliation waits for the database: %s", error, extra=self._about("database_lost"))
             await asyncio.sleep(LOOK_UP_EVERY_S)
 
     def _in_doubt(self, held: Held, sender: Sender) -> bool:
@@ -282,7 +283,8 @@ class AccountDesk:
             return
         await asyncio.sleep(AGREE_AFTER_S)
         if self._stage.settled and (found := await reconcile.differences(broker, self._store)):
-            log.critical("account %s: ledger and venue differ: %s", self._account.account_id, "; ".join(found))
+            differ = self._about("ledger_compared")
+            log.critical("account %s: ledger and venue differ: %s", self._account.account_id, "; ".join(found), extra=differ)
 
     # --- wiring
 
@@ -291,11 +293,16 @@ class AccountDesk:
             self._stage.show(evidence)
             self._bell.ring()
 
+    def _about(self, action: str) -> dict[str, object]:
+        """Of a log line that says what did not work."""
+        account, session = self._account.account_id, self._session.session_id
+        return about(action, "failure", lease=self._lease.name, account_id=account, session_id=session)
+
     def _ring(self, channel: str, payload: bytes) -> None:
         self._bell.ring()
 
     def _lost(self, reason: str) -> None:
-        log.error("lease lost: %s", reason)
+        log.error("lease lost: %s", reason, extra=self._about("lease_lost"))
         self._over.set()
         self._bell.ring()
 

@@ -8,10 +8,12 @@ from decimal import Decimal
 from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
 from libs.common.leases import Lease
+from libs.common.logs import about
 from libs.domain.orders import Evidence, Order
 from libs.venues.broker import Broker, NotSent, OrderReport, OutcomeUnknown, Refused, Report
 from services.trade_executor.hop import Held
 from services.trade_executor.stage import News, Shown
+from services.trade_executor.telling import ids
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Sender:
         except OutcomeUnknown as error:
             answer = Shown(order.client_order_id, Evidence.UNCLEAR, Decimal(0), str(error))
         except Exception as error:  # what we do not understand is not an answer
-            log.exception("submitting order %s", order.order_id)
+            log.exception("submitting order %s", order.order_id, extra=about("order_submit", "unknown", **ids(order)))
             answer = Shown(order.client_order_id, Evidence.UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}")
         self._answered(answer)
         outcome = str(answer.evidence)
@@ -75,7 +77,7 @@ class Sender:
         except Refused as error:
             self._answered(Shown(order.client_order_id, Evidence.CANCEL_REFUSED, Decimal(0), str(error)))
         except Exception as error:
-            log.warning("canceling order %s: %s", order.order_id, error)
+            log.warning("canceling order %s: %s", order.order_id, error, extra=about("order_cancel", "unknown", **ids(order)))
             self._answered(Shown(order.client_order_id, Evidence.CANCEL_UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}"))
         else:
             self.in_flight.discard(order.client_order_id)  # the end itself comes as a report

@@ -45,6 +45,7 @@ from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, qua
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Adjustment
 from services.trade_executor.hop import Change, Held
+from services.trade_executor.telling import ids, tell
 
 log = logging.getLogger(__name__)
 
@@ -175,16 +176,7 @@ class ExecutionStage:
         for event in change.events:
             if event.anomaly:
                 metrics.ANOMALIES.labels(event=event.event).inc()
-                log.error(
-                    "order %s: %s contradicts what was believed; now %s (%s)",
-                    event.order_id,
-                    event.event,
-                    event.status,
-                    event.detail,
-                    extra=about(
-                        order_id=event.order_id, strategy_id=event.strategy_id, signal_id=change.orders[event.order_id].order.signal_id
-                    ),
-                )
+        tell(change)
         for trade in change.trades:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
         unknown = sum(1 for h in self._open.values() if h.status is Status.UNKNOWN)
@@ -214,7 +206,8 @@ class ExecutionStage:
         missed = await self._store.passed_over(list(self._open))
         if missed:
             metrics.BACKSTOP.labels(consumer=self._lease.name).inc(missed)
-            log.error("%d approved orders were passed over; taking them up now", missed)
+            told = about("orders_passed_over", "failure", consumer=self._lease.name, account_id=self._account.account_id)
+            log.error("%d approved orders were passed over; taking them up now", missed, extra=told)
         return missed > 0
 
     async def load(self) -> None:
@@ -298,7 +291,9 @@ class ExecutionStage:
     def _book(self, fill: Fill, held: Held | None, change: Change) -> None:
         reason = self._contradiction(fill, held)
         if reason is not None or held is None:
-            log.critical("fill %s of %s was not booked: %s", fill.exec_key, fill.client_order_id, reason)
+            found = ids(held.order) if held else {"client_order_id": fill.client_order_id, "account_id": self._account.account_id}
+            told = about("fill_quarantined", "failure", exec_key=fill.exec_key, **found)
+            log.critical("fill %s of %s was not booked: %s", fill.exec_key, fill.client_order_id, reason, extra=told)
             change.writes.append(quarantine_fill(self._account.venue, self._account.account_id, fill, reason or ""))
             return
         position = change.positions.get(held.book) or self._positions.get(held.book) or Position()
@@ -312,7 +307,13 @@ class ExecutionStage:
         action = adjustment.action
         after, cash = adjustment.after.normalize(), adjustment.cash.normalize()
         log.info(
-            "%s of %s: the venue now holds %s, and paid %s %s", action.kind, action.symbol, f"{after:f}", f"{cash:f}", adjustment.currency
+            "%s of %s: the venue now holds %s, and paid %s %s",
+            action.kind,
+            action.symbol,
+            f"{after:f}",
+            f"{cash:f}",
+            adjustment.currency,
+            extra=about("corporate_action", "success", symbol=action.symbol, account_id=self._account.account_id),
         )
         change.adjust(self._account.account_id, adjustment, self._positions | change.positions, self._instruments)
 

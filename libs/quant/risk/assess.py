@@ -83,7 +83,9 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
     try:
         verdict = judge(signal, leg, view, limits)
     except Exception as error:
-        log.exception("an error while assessing signal %s; refused", signal.signal_id)
+        ids = {"signal_id": str(signal.signal_id), "strategy": signal.strategy_id, "symbol": signal.symbol}
+        told = {"labels": ids, "trace": {"id": ids["signal_id"]}}
+        log.exception("an error while assessing signal %s; refused", signal.signal_id, extra=told)
         return Verdict(signal, "REFUSED", Refusal("RC-ERR", f"{type(error).__name__}: {error}"))
     if view.checks:
         verdict = verdict._replace(checks=tuple(view.checks))
