@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fleet import backtesting, checking, explain, jobs, losses, migrating, operating, parity, reading, status
+from fleet import backtesting, checking, explain, jobs, logs, losses, migrating, operating, parity, reading, status
 from fleet.monitoring import command as monitoring
 from fleet.operating import OK, REFUSED, USAGE, Answer, Hands, Json, ask
 from fleet.plan import Options
@@ -30,6 +30,7 @@ app.add_typer(reading.earned, name="performance")
 app.add_typer(backtesting.app, name="backtest")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(monitoring.app, name="monitoring")
+app.add_typer(logs.app, name="logs")
 strategies.command("status")(reading.strategy_status)
 strategies.command("check")(checking.command)
 app.command("parity")(parity.command)

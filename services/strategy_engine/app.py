@@ -271,7 +271,7 @@ class Engine:
 def _tell(signal: Signal) -> None:
     """Logs a signal that is durable: with it the story of an order begins."""
     log.info(
-        "%s wants %s %s at %s: %s bar of %s",
+        "%s wants %s %s at %s (%s bar %s)",
         signal.strategy_id,
         f"{signal.target:+.1%} of" if signal.target else "no",
         signal.symbol,
