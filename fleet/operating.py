@@ -51,12 +51,12 @@ def ask(work: Callable[[Hands], Awaitable[Answer]], *, json: bool) -> int:
     return tell(_answer(work), json=json)
 
 
-def tell(answer: Answer, *, json: bool) -> int:
-    """Prints an answer; its exit code."""
+def tell(answer: Answer, *, json: bool, page: bool = False) -> int:
+    """Prints an answer; its exit code. A page is what was asked for, whatever it says; else bad news goes to stderr."""
     if json:
         print(msgspec.json.encode(answer.data).decode())
     else:
-        print(answer.text, file=sys.stderr if answer.code else sys.stdout)
+        print(answer.text, file=sys.stderr if answer.code and not page else sys.stdout)
     return answer.code
 
 

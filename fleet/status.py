@@ -81,7 +81,7 @@ async def status(running: Running, database: Database) -> Status:
         Unreachable: the database is away.
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
-        states = await asyncio.gather(*(_state(http, running.peer(name)) for name in running.ports))
+        states = await asyncio.gather(*(state_of(http, running.peer(name)) for name in running.ports))
     standing = await activity.standing(database)
     services = dict(zip(running.ports, states, strict=True))
     return Status(
@@ -101,7 +101,8 @@ async def _paused(database: Database) -> str:
     return f" since {last[0]:%Y-%m-%d %H:%M:%S} UTC by {last[1]}" if last else " by other means than `fleet pause`"
 
 
-async def _state(http: aiohttp.ClientSession, url: str) -> str:
+async def state_of(http: aiohttp.ClientSession, url: str) -> str:
+    """`healthy`, or what is wrong with the service at that base URL."""
     try:
         async with http.get(f"{url}/ready") as answer:
             body = msgspec.json.decode(await answer.read(), type=_Ready)

@@ -98,7 +98,7 @@ def matches(query: dict[str, Any], document: dict[str, Any]) -> bool:
             return str(document["@timestamp"]).replace("Z", "+00:00") >= str(what["@timestamp"]["gte"])
     ((name, value),) = what.items()
     found = str(_field(document, name) or "")
-    return {"term": found == value, "terms": found in value, "prefix": found.startswith(str(value))}[kind]
+    return bool({"term": found == value, "terms": found in value, "prefix": found.startswith(str(value))}[kind])
 
 
 def _field(document: dict[str, Any], name: str) -> Any:

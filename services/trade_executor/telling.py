@@ -50,7 +50,7 @@ def tell(change: Change) -> None:
         extra = about(f"order_{event.event}", _outcome(event), **ids(change.orders[event.order_id].order))
         text = _text(event, trades)
         if event.anomaly:
-            log.error("%s: %s, which contradicts what was believed of order %s", event.status, text, event.order_id, extra=extra)
+            log.error("%s: %s, which contradicts what was believed", event.status, text, extra=extra)
         else:
             log.info("%s: %s", event.status, text, extra=extra)
 
@@ -63,7 +63,7 @@ def _outcome(event: OrderEvent) -> Outcome:
 
 def _text(event: OrderEvent, trades: Iterator[Trade]) -> str:
     if event.event != "fill":
-        return f"{event.symbol} {_WORDS.get(event.event, event.event)}" + (f", {event.detail}" if event.detail else "")
+        return f"{event.symbol} {_WORDS.get(event.event, event.event)}" + (f" ({event.detail})" if event.detail else "")
     trade = next(trades)  # one for each fill event, in the same order
     what = "bought" if trade.side == "buy" else "sold"
     fee = f", fee {trade.commission.normalize():f} {trade.fee_currency}" if trade.commission else ""

@@ -1,0 +1,368 @@
+"""What can be seen of a fleet from outside, gathered once for `fleet diagnose` and `fleet checklist`. Nothing here judges.
+
+Every part is asked by itself and in bounded time: what is down is said to be down, and the rest is still told.
+"""
+
+import asyncio
+import hashlib
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from fleet import log_files, paper_books, running
+from fleet.log_lines import LogLine, at_least
+from fleet.plan import FleetSettings, check_configuration
+from fleet.running import NothingRuns, Running
+from fleet.status import ANSWER_WITHIN_S, state_of
+from libs.common.bus import RedisBus
+from libs.common.clocks import HostClock
+from libs.common.database import Database, Rejected, Unreachable
+from libs.common.ids import holder_name
+from libs.common.settings import ConfigError, from_toml
+from libs.domain.configuration import RiskConfig
+from libs.store import control
+from libs.store.audit import ledger_faults
+from libs.store.control import Killed, StrategyStatus
+from libs.store.queries import condition as conditions
+from libs.store.queries.condition import Condition
+
+RECORD_WITHIN_S: Final = 12.0
+LEDGER_LOOKS: Final = 3  # a difference that a later look does not see was a fill on its way into the books
+LEDGER_PAUSE_S: Final = 0.7
+MOVES_WITHIN_S: Final = 3.0  # the market clock is stored each second
+CLOCK_LOOKS: Final = 5  # the quickest answer tells the server's time best
+COMPLAINTS: Final = 20
+FILES: Final = ("system", "strategies", "risk", "notifications")
+CHANNELS: Final = {
+    "gotify": ("GOTIFY_URL", "GOTIFY_TOKEN"),
+    "email": ("EMAIL_SMTP_SERVER",),
+    "slack": ("SLACK_WEBHOOK_URL",),
+    "discord": ("DISCORD_WEBHOOK_URL",),
+}
+"""What must be set in the environment for a channel to carry anything."""
+
+
+class ServiceSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """One service, asked on its port."""
+
+    name: str
+    state: str  # healthy, or what is wrong
+    pid: int | None = None
+    version: str = ""
+    uptime_s: float | None = None
+
+
+class ServerSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Postgres or Redis."""
+
+    ok: bool
+    detail: str  # why not
+    latency_ms: float | None = None
+    clock_ahead_s: float | None = None  # of the host's, by how much
+
+
+class HostSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """This host."""
+
+    disk_free: float  # share of the disk that holds the state folder
+    disk_free_bytes: int
+    memory_free: float | None  # share that is available; None: this system does not say
+    load: float  # of the last minute
+    cpus: int
+    python: str
+    system: str
+
+
+class ConfigSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration files as they are now; the services hold what they read when they started."""
+
+    environment: str
+    fingerprint: str
+    error: str  # why the fleet would not start with it; "" when it would
+    changed_since_start: list[str]
+    limits: list[str]  # names of those configured
+    collar: float | None
+    channels: list[str]  # that the environment names
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it. What could not be had is None."""
+
+    at: datetime
+    state_dir: str
+    nothing_runs: str  # why no fleet was found; "" when one was
+    pid: int | None
+    since: str
+    services: list[ServiceSeen]
+    postgres: ServerSeen | None
+    redis: ServerSeen | None
+    record: Condition | None
+    record_missing: str
+    killed: list[Killed]
+    strategies: list[StrategyStatus]
+    ledger: list[str] | None  # differences, also with the venue; None: not compared
+    ledger_missing: str
+    market_moves: bool | None
+    holders: dict[str, bool]  # of leases: whether that process lives on this host
+    host: HostSeen
+    config: ConfigSeen
+    complaints: list[LogLine]  # the newest warnings and worse
+    releases: dict[str, str]
+
+    def ready(self) -> bool:
+        """Whether every service is."""
+        return bool(self.services) and all(service.state == "healthy" for service in self.services)
+
+
+class _Info(msgspec.Struct):
+    pid: int | None = None
+    version: str = ""
+    uptime_s: float | None = None
+
+
+async def gather(settings: FleetSettings, environment: Mapping[str, str], clock: HostClock) -> Facts:
+    """Looks at everything. Never raises for what is down or wrong; that is what it was asked for."""
+    state = running_folder(settings)
+    found, nothing = None, ""
+    try:
+        found = running.find(state, settings.database_url, settings.redis_url, settings.port_offset, settings.peer_host)
+    except NothingRuns as error:
+        nothing = str(error)
+    except msgspec.MsgspecError as error:
+        nothing = f"{state / 'run.json'} cannot be read: {error}"
+    at = datetime.fromtimestamp(clock.now_ns() / 1e9, UTC)
+    record = _Record()
+    services: list[ServiceSeen] = []
+    redis = None
+    if found is not None:
+        services, redis, _ = await asyncio.gather(_services(found), _redis(found.redis_url), record.look(found, state, clock))
+    return Facts(
+        at=at,
+        state_dir=str(state),
+        nothing_runs=nothing,
+        pid=found.pid if found else None,
+        since=found.since if found else "",
+        services=services,
+        postgres=record.server,
+        redis=redis,
+        record=record.condition,
+        record_missing=record.missing,
+        killed=record.killed,
+        strategies=record.strategies,
+        ledger=record.ledger,
+        ledger_missing=record.ledger_missing,
+        market_moves=record.moves,
+        holders={lease.holder: _lives(lease.holder) for lease in record.condition.leases} if record.condition else {},
+        host=_host(state),
+        config=_config(settings, environment, found),
+        complaints=complaints(state / "logs"),
+        releases=_releases(),
+    )
+
+
+def running_folder(settings: FleetSettings) -> Path:
+    """The state folder, whole."""
+    return Path(settings.state_dir).resolve()
+
+
+# --- services and servers
+
+
+async def _services(found: Running) -> list[ServiceSeen]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
+        return list(await asyncio.gather(*(_service(http, name, found.peer(name)) for name in found.ports)))
+
+
+async def _service(http: aiohttp.ClientSession, name: str, url: str) -> ServiceSeen:
+    state = await state_of(http, url)
+    if state in ("down", "does not answer"):
+        return ServiceSeen(name=name, state=state)
+    try:
+        async with http.get(f"{url}/info") as answer:
+            info = msgspec.json.decode(await answer.read(), type=_Info)
+    except (TimeoutError, aiohttp.ClientError, msgspec.MsgspecError):
+        info = _Info()
+    return ServiceSeen(name=name, state=state, pid=info.pid, version=info.version, uptime_s=info.uptime_s)
+
+
+async def _redis(url: str) -> ServerSeen | None:
+    if not url:
+        return None
+    loop = asyncio.get_running_loop()
+    try:
+        bus = RedisBus(url)
+    except ValueError as error:
+        return ServerSeen(ok=False, detail=f"REDIS_URL: {error}")
+    try:
+        started = loop.time()
+        async with asyncio.timeout(3):
+            silent = await bus.ask()
+    except TimeoutError:
+        silent = "does not answer within 3 s"
+    finally:
+        await bus.close()
+    return ServerSeen(ok=not silent, detail=silent, latency_ms=None if silent else round((loop.time() - started) * 1000, 1))
+
+
+class _Record:
+    """What Postgres says; of each part either what was found or why it was not."""
+
+    def __init__(self) -> None:
+        self.server: ServerSeen | None = None
+        self.condition: Condition | None = None
+        self.missing = "no fleet was found"
+        self.killed: list[Killed] = []
+        self.strategies: list[StrategyStatus] = []
+        self.ledger: list[str] | None = None
+        self.ledger_missing = "the record was not read"
+        self.moves: bool | None = None
+
+    async def look(self, found: Running, state: Path, clock: HostClock) -> None:
+        database = Database(found.database_url, "fleet:cli")
+        try:
+            async with asyncio.timeout(RECORD_WITHIN_S):
+                await self._read(database, clock)
+            if self.condition is not None:
+                await self._compare(database, state if found.pid is not None else None)
+        except TimeoutError:
+            self._failed(f"does not answer within {RECORD_WITHIN_S:g} s")
+        except Unreachable as error:
+            self._failed(str(error))
+        except Rejected as error:
+            self.missing = f"its schema is not this release's: {error}"
+        finally:
+            await database.close()
+
+    def _failed(self, why: str) -> None:
+        if self.condition is None:
+            self.server, self.missing = ServerSeen(ok=False, detail=why), "Postgres does not answer"
+        else:
+            self.ledger_missing = f"the database {why}"
+
+    async def _read(self, database: Database, clock: HostClock) -> None:
+        await database.connection()
+        took, ahead = min([await _clocks(database, clock) for _ in range(CLOCK_LOOKS)])
+        self.server = ServerSeen(ok=True, detail="", latency_ms=round(took * 1000, 1), clock_ahead_s=round(ahead, 3))
+        before = await conditions.market_time(database)
+        self.condition = await conditions.condition(database)
+        self.missing = ""
+        self.killed = list(await control.killed(database))
+        self.strategies = list(await control.strategies(database))
+        session = self.condition.session
+        if session is not None and session.state == "running":
+            self.moves = await self._moved(database, before, clock)
+
+    async def _moved(self, database: Database, before: int, clock: HostClock) -> bool:
+        deadline = clock.monotonic() + MOVES_WITHIN_S
+        while await conditions.market_time(database) == before:
+            if clock.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.25)
+        return True
+
+    async def _compare(self, database: Database, state: Path | None) -> None:
+        """The ledger with itself, and with the paper venue's books where those are files of ours."""
+        accounts = self.condition.session.accounts if self.condition and self.condition.session else []
+        for n in range(LEDGER_LOOKS):
+            if n:
+                await asyncio.sleep(LEDGER_PAUSE_S)
+            held, unreadable = paper_books.held(state / "paper", accounts) if state else ({}, [])
+            self.ledger = unreadable + await ledger_faults(database, held)
+            self.ledger_missing = "" if state else "without the venue: its books are on another host"
+            if not self.ledger:
+                return
+
+
+async def _clocks(database: Database, clock: HostClock) -> tuple[float, float]:
+    """How long the server took to tell its time, and by how much ours is ahead of it: known to half of that."""
+    asked, ours = clock.monotonic(), clock.now_ns() / 1e9
+    theirs = await conditions.clock(database)
+    took = clock.monotonic() - asked
+    return took, ours + took / 2 - theirs
+
+
+def _lives(holder: str) -> bool:
+    """Whether the process that holds a lease lives here."""
+    parts = holder.split(":")
+    try:
+        return len(parts) == 3 and holder_name(int(parts[1])) == holder
+    except (ProcessLookupError, ValueError):
+        return False
+
+
+# --- this host
+
+
+def _host(state: Path) -> HostSeen:
+    folder = next(path for path in (state, *state.parents) if path.exists())
+    disk = shutil.disk_usage(folder)
+    return HostSeen(
+        disk_free=disk.free / disk.total if disk.total else 0.0,
+        disk_free_bytes=disk.free,
+        memory_free=_memory(),
+        load=os.getloadavg()[0],
+        cpus=os.cpu_count() or 1,
+        python=platform.python_version(),
+        system=platform.platform(),
+    )
+
+
+def _memory() -> float | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    said = {name: float(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
+    return said["MemAvailable"] / said["MemTotal"] if {"MemAvailable", "MemTotal"} <= said.keys() else None
+
+
+def _config(settings: FleetSettings, environment: Mapping[str, str], found: Running | None) -> ConfigSeen:
+    folder = Path(settings.config_dir)
+    paths = [folder / f"{name}.toml" for name in FILES] + [folder / "env" / f"{settings.environment}.toml"]
+    there = [path for path in paths if path.is_file()]
+    digest = hashlib.sha256()
+    for path in there:
+        digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+    limits: RiskConfig | None = None
+    try:
+        check_configuration(folder, settings.environment)
+        limits, error = from_toml(RiskConfig, folder, "risk", settings.environment), ""
+    except ConfigError as wrong:
+        error = str(wrong)
+    began = datetime.strptime(found.since, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp() if found and found.since else None
+    collars = [limit.value for limit in limits.limit if limit.name == "price_collar"] if limits else []
+    return ConfigSeen(
+        environment=settings.environment,
+        fingerprint=digest.hexdigest()[:16],
+        error=error,
+        changed_since_start=[str(path) for path in there if began is not None and path.stat().st_mtime > began + 1],
+        limits=sorted({limit.name for limit in limits.limit}) if limits else [],
+        collar=min(collars, default=None),
+        channels=[name for name, wanted in CHANNELS.items() if all(environment.get(v) or environment.get(f"{v}_FILE") for v in wanted)],
+    )
+
+
+def complaints(folder: Path, count: int = COMPLAINTS) -> list[LogLine]:
+    """The newest warnings and worse of all services."""
+    return [line for line in log_files.read(folder) if not line.raw and at_least(line.level, "warning")][-count:]
+
+
+def _releases() -> dict[str, str]:
+    names = ("tradewinds", "psycopg", "redis", "aiohttp", "msgspec", "uvloop")
+    return {name: metadata.version(name) for name in names if _installed(name)}
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
