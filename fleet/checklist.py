@@ -42,6 +42,7 @@ class Result(NamedTuple):
 
     state: State
     seen: str
+    known: bool = True  # a runbook helps with what was seen, not with what could not be
 
 
 class Item(NamedTuple):
@@ -68,9 +69,8 @@ def checked(seen: Facts, when: When) -> list[Checked]:
     for item in ITEMS:
         if when in item.when:
             result = item.look(seen)
-            found.append(
-                Checked(name=item.name, state=result.state, seen=result.seen, runbook=item.runbook if result.state == "fail" else "")
-            )
+            page = item.runbook if result.state == "fail" and result.known else ""
+            found.append(Checked(name=item.name, state=result.state, seen=result.seen, runbook=page))
     return found
 
 
@@ -84,7 +84,7 @@ def _none(found: Sequence[str], nothing: str) -> Result:
 
 
 def _unread(seen: Facts) -> Result:
-    return Result("fail", f"not known: {seen.record_missing}")
+    return Result("fail", f"not known: {seen.record_missing}", known=False)
 
 
 # --- the looks
@@ -130,7 +130,7 @@ def _consumers(seen: Facts) -> Result:
 
 def _ledger(seen: Facts) -> Result:
     if seen.ledger is None:
-        return Result("fail", f"not compared: {seen.ledger_missing}")
+        return Result("fail", f"not compared: {seen.ledger_missing}", known=False)
     if seen.ledger:
         return Result("fail", f"{len(seen.ledger)} differences; the first: {seen.ledger[0]}")
     return Result("pass", f"0 differences, {seen.ledger_missing or 'the venue holds the same'}")
@@ -295,8 +295,8 @@ def _earned(seen: Facts) -> Result:
 
 
 def _complaints(seen: Facts) -> Result:
-    bad = [line for line in seen.complaints if line.level in ("error", "critical") and seen.at - line.at < timedelta(days=1)]
-    return _judged(not bad, f"{len(bad)} errors within a day" + ("; `fleet logs --level error --since 1d`" if bad else ""))
+    bad = [c for c in seen.complaints if c.line.level in ("error", "critical") and seen.at - c.line.at < timedelta(days=1)]
+    return _judged(not bad, f"{len(bad)} kinds of error within a day" + ("; `fleet logs --level error --since 1d`" if bad else ""))
 
 
 PRE: Final = frozenset[When]({"pre-market"})

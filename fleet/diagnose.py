@@ -189,10 +189,11 @@ def _complaints(seen: Facts) -> Iterator[str]:
     if not seen.complaints:
         yield "no service has complained of anything"
         return
-    yield f"the last {len(seen.complaints)} complaints; more with `fleet logs --level warning`"
+    yield f"the last {len(seen.complaints)} kinds of complaint; all of them with `fleet logs --level warning`"
     screen = Screen()
-    for line in seen.complaints:
-        yield from screen.rows(msgspec.structs.replace(line, stack="", error=line.error))
+    for said in seen.complaints:
+        again = f" ({said.times:,} times)" if said.times > 1 else ""
+        yield from screen.rows(msgspec.structs.replace(said.line, message=said.line.message + again, stack=""))
 
 
 def pack(path: Path, answer: Answer, logs: Path) -> None:

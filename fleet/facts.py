@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import os
 import platform
+import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -48,6 +49,7 @@ CHANNELS: Final = {
     "discord": ("DISCORD_WEBHOOK_URL",),
 }
 """What must be set in the environment for a channel to carry anything."""
+_NUMBERS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[A-Z0-9]{4}[A-Z2-7]{26}\w+|-?\d[\d.,]*")  # ids and numbers
 
 
 class ServiceSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +95,13 @@ class ConfigSeen(msgspec.Struct, frozen=True, kw_only=True):
     channels: list[str]  # that the environment names
 
 
+class Complaint(msgspec.Struct, frozen=True, kw_only=True):
+    """A warning or worse in the logs, as it was last said."""
+
+    line: LogLine
+    times: int  # in the logs there are
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All of it. What could not be had is None."""
 
@@ -114,7 +123,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     holders: dict[str, bool]  # of leases: whether that process lives on this host
     host: HostSeen
     config: ConfigSeen
-    complaints: list[LogLine]  # the newest warnings and worse
+    complaints: list[Complaint]  # the newest last
     releases: dict[str, str]
 
     def ready(self) -> bool:
@@ -350,9 +359,15 @@ def _config(settings: FleetSettings, environment: Mapping[str, str], found: Runn
     )
 
 
-def complaints(folder: Path, count: int = COMPLAINTS) -> list[LogLine]:
-    """The newest warnings and worse of all services."""
-    return [line for line in log_files.read(folder) if not line.raw and at_least(line.level, "warning")][-count:]
+def complaints(folder: Path, count: int = COMPLAINTS) -> list[Complaint]:
+    """The newest warnings and worse of all services. Those that differ in numbers only are one: an outage would fill the page."""
+    found: dict[tuple[str, str], Complaint] = {}
+    for line in log_files.read(folder):
+        if not line.raw and at_least(line.level, "warning"):
+            key = line.service, _NUMBERS.sub("#", line.message)
+            before = found.pop(key, None)  # put in again at the end: the dict keeps the order of the last time
+            found[key] = Complaint(line=line, times=before.times + 1 if before else 1)
+    return list(found.values())[-count:]
 
 
 def _releases() -> dict[str, str]:
