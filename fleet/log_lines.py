@@ -214,7 +214,7 @@ def title(lines: Iterable[LogLine]) -> list[str]:
             if value not in told.setdefault(name, []):
                 told[name].append(value)
     orders = zip(told.get("order_id", []), told.get("client_order_id", []), strict=False)
-    head = [f"order       {clean(order)}; the venue knows it as {clean(client)}" for order, client in orders]
+    head = [f"order       {clean(order)}, at the venue {clean(client)}" for order, client in orders]
     of = ", ".join(f"{word} {clean(' '.join(told[name]))}" for name, word in _TITLE.items() if name in told)
     return [*head, f"signal      {clean(' '.join(told.get('signal_id', ['-'])))}", f"            {of}"]
 

@@ -86,10 +86,23 @@ def mask(text: str) -> str:
     for secret in _known:
         if secret in text:
             text = text.replace(secret, MASK)
+    return _FORMS.sub(_kept, text) if _triggered(text) else text
+
+
+def suspicious(text: str) -> bool:
+    """Whether `mask` may change something of it, in whatever way it is quoted: for texts of which there are many."""
+    for secret in _known:
+        if secret in text:
+            return True
+    return _triggered(text)
+
+
+def _triggered(text: str) -> bool:
     small = text.lower()
-    if any(trigger in small for trigger in _TRIGGERS):
-        return _FORMS.sub(_kept, text)
-    return text
+    for trigger in _TRIGGERS:
+        if trigger in small:
+            return True
+    return False
 
 
 def _kept(match: re.Match[str]) -> str:

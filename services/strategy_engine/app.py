@@ -273,7 +273,7 @@ def _tell(signal: Signal) -> None:
     log.info(
         "%s wants %s %s at %s (%s bar %s)",
         signal.strategy_id,
-        f"{signal.target:+.1%} of" if signal.target else "no",
+        f"{signal.target * 100:+.4g}% of" if signal.target else "no",
         signal.symbol,
         f"{signal.reference_price:.10g}",
         signal.timeframe,

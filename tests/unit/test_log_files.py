@@ -109,7 +109,7 @@ def test_a_line_can_neither_steer_the_terminal_nor_begin_another_line() -> None:
 def test_a_story_names_its_order_signal_and_strategy() -> None:
     ids = {"order_id": ORDER, "client_order_id": "TWND1", "signal_id": SIGNAL, "strategy": "sma", "symbol": "ALFA", "account_id": "paper"}
     assert title([LogLine.read(a_record(0, "a", **ids).encode())]) == [
-        f"order       {ORDER}; the venue knows it as TWND1",
+        f"order       {ORDER}, at the venue TWND1",
         f"signal      {SIGNAL}",
         "            strategy sma, on ALFA, account paper",
     ]
