@@ -216,7 +216,8 @@ def title(lines: Iterable[LogLine]) -> list[str]:
     orders = zip(told.get("order_id", []), told.get("client_order_id", []), strict=False)
     head = [f"order       {clean(order)}, at the venue {clean(client)}" for order, client in orders]
     of = ", ".join(f"{word} {clean(' '.join(told[name]))}" for name, word in _TITLE.items() if name in told)
-    return [*head, f"signal      {clean(' '.join(told.get('signal_id', ['-'])))}", f"            {of}"]
+    session = [f"session     {clean(' '.join(told['session_id']))}"] if "session_id" in told else []
+    return [*head, f"signal      {clean(' '.join(told.get('signal_id', ['-'])))}", f"            {of}", *session]
 
 
-_TITLE: Final = {"strategy": "strategy", "symbol": "on", "account_id": "account", "session_id": "session"}
+_TITLE: Final = {"strategy": "strategy", "symbol": "on", "account_id": "account"}

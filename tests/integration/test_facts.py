@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -98,7 +99,7 @@ async def test_what_stands_in_the_record_is_told(database: Database) -> None:
     assert [(c.channel, c.waiting, c.last_error) for c in found.channels] == [("gotify", 1, "401")]
     assert found.channels[0].oldest_s is not None
     assert found.channels[0].oldest_s > 290
-    assert [(day.day.isoformat(), day.pnl) for day in found.earned] == [("2026-03-01", 5)]
+    assert [(day.day.isoformat(), day.pnl) for day in found.earned] == [("2026-03-01", Decimal(5))]
 
 
 def settings(tmp_path: Path, database_url: str, redis_url: str) -> FleetSettings:
