@@ -217,7 +217,7 @@ def title(lines: Iterable[LogLine]) -> list[str]:
     head = [f"order       {clean(order)}, at the venue {clean(client)}" for order, client in orders]
     of = ", ".join(f"{word} {clean(' '.join(told[name]))}" for name, word in _TITLE.items() if name in told)
     session = [f"session     {clean(' '.join(told['session_id']))}"] if "session_id" in told else []
-    return [*head, f"signal      {clean(' '.join(told.get('signal_id', ['-'])))}", f"            {of}", *session]
+    return [*head, f"signal      {clean(' '.join(told.get('signal_id', ['-'])))}", *([f"            {of}"] if of else []), *session]
 
 
 _TITLE: Final = {"strategy": "strategy", "symbol": "on", "account_id": "account"}

@@ -181,7 +181,7 @@ async def _answered(show: Show) -> Answer:
             return _conclusion(count, logs, show)
     except ConfigError as error:
         return failed(str(error), USAGE)
-    except StoreError as error:
+    except (NothingRuns, StoreError) as error:
         return failed(str(error), NOTHING_RUNS)
     except LookupError as error:
         return failed(str(error.args[0]), REFUSED)
@@ -198,7 +198,7 @@ async def _source(settings: FleetSettings) -> AsyncIterator[Logs]:
         return
     folder = state_of(settings) / "logs"
     if not paths(folder):
-        raise ConfigError(
+        raise NothingRuns(
             f"there are no logs in {folder}: STATE_DIR names the folder of another fleet, ELASTICSEARCH_URL where its logs are shipped to"
         )
     yield LogFiles(folder)
