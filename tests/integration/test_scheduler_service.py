@@ -202,7 +202,7 @@ async def test_partitions_are_made_for_this_month_and_the_next(database: Databas
 async def test_books_that_do_not_agree_are_critical_until_they_do(database: Database) -> None:
     await database.write([Write("insert into cash_balances values ('paper', 'USD', 5)", ())])
     async with a_duty(database) as duty:
-        with pytest.raises(Failed, match="1 differences in the ledger: paper: the balance is 5 USD") as failed:
+        with pytest.raises(Failed, match="the ledger differs in 1 place: paper: the balance is 5 USD") as failed:
             await reconciliation.run(duty)
         [told] = failed.value.told
         assert (told.severity, told.state, told.key, told.link) == ("critical", "firing", "ledger_difference", "runbooks/ledger-difference")

@@ -19,7 +19,7 @@ async def run(duty: Duty) -> Done:
     faults = await ledger_faults(duty.database, {})
     if faults:
         told = _told(duty, "critical", "The books do not agree", listed(faults), "firing")
-        raise Failed(f"{len(faults)} differences in the ledger: {faults[0]}", [told])
+        raise Failed(f"the ledger differs in {len(faults)} {'place' if len(faults) == 1 else 'places'}: {faults[0]}", [told])
     balanced = "Every transaction sums to zero; positions and cash equal the ledger."
     was_wrong = await jobs.firing(duty.database, "scheduler", [KEY])
     resolved = [_told(duty, "info", "The books agree again", balanced, "resolved")] if was_wrong else []
