@@ -106,10 +106,12 @@ def begun(run: Run) -> Write:
 
 
 def skipped(run: Run, why: str) -> Write:
-    """It was due and is not run; gives its id back when that is news."""
+    """It was due and is not run; gives its id back when that is news. A begin whose commit was not answered is taken back by it."""
     return Write(
         "insert into job_runs (id, job_id, session_id, scheduled_for, asked_by, state, detail, finished_at)"
-        " values (%s, %s, %s, at_ns(%s), %s, 'skipped', %s, clock_timestamp()) on conflict (id) do nothing returning id",
+        " values (%s, %s, %s, at_ns(%s), %s, 'skipped', %s, clock_timestamp()) on conflict (id) do update"
+        " set state = 'skipped', detail = excluded.detail, started_at = null, finished_at = excluded.finished_at"
+        " where job_runs.state = 'running' returning id",
         (run.id, run.job_id, run.session_id, run.scheduled_for, run.asked_by, why),
     )
 

@@ -139,6 +139,14 @@ async def test_a_begin_whose_answer_was_lost_is_begun_by_asking_again(database: 
     assert await history(database) == [("upkeep", "done", "well done")]
 
 
+async def test_a_begin_whose_answer_was_lost_is_skipped_when_the_job_runs_by_then(database: Database) -> None:
+    async with holding(database) as holder:
+        await database.write([jobs.begun(a_run())])
+        await holder.runs.skip(a_run(), "still running")
+        await holder.runs.skip(a_run(), "again")
+    assert await history(database) == [("upkeep", "skipped", "still running")]
+
+
 async def test_without_the_lease_nothing_is_begun_and_nothing_ended(database: Database) -> None:
     async with holding(database) as old:
         old.work = forever
