@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.tables import NONE, called, change, moment, money, number, ratio, share, short, table
+from libs.domain.losses import percent
 from libs.store.backtests import Backtest, BacktestTrade
 
 
@@ -31,8 +32,8 @@ def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) ->
 
 def _halt(halt: Mapping[str, Any], currency: str) -> str:
     return (
-        f"HALTED      {halt['at']}: {halt['limit']}, {halt['seen']:.2%} of {money(halt['reference'])} {currency} lost,"
-        f" limit {halt['max']:.2%}; from there on it only closed"
+        f"HALTED      {halt['at']}: {halt['limit']}, {percent(halt['seen'])} of {money(halt['reference'])} {currency} lost,"
+        f" limit {percent(halt['max'])}; from there on it only closed"
     )
 
 

@@ -98,10 +98,10 @@ def line(noted: Noted) -> Line | None:
 
 
 def _alert(alert: RiskAlert) -> str:
-    about = " ".join(filter(None, (alert.strategy_id, alert.symbol))) or alert.account_id
+    about = " ".join(filter(None, (alert.code, alert.strategy_id, alert.symbol)))
     numbers = f" (limit {alert.limit}, seen {alert.seen})" if alert.limit or alert.seen else ""
     word = "ALERT   " if alert.severity == "critical" else "refused " if alert.strategy_id else "warning "
-    return f"{word}  {alert.code} {about}: {alert.message}{numbers}"
+    return f"{word}  {about}: {alert.message}{numbers}"
 
 
 def _trade(trade: Trade) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from fleet.operating import Answer
 from fleet.status import halt_text, killed_text
 from libs.common.database import Database
-from libs.domain.losses import loss
+from libs.domain.losses import loss, percent
 from libs.store import control, halts
 from libs.store.control import Rearmed
 from libs.store.halts import HaltStanding, LossStanding
@@ -36,12 +36,12 @@ def account_lines(accounts: Sequence[LossStanding]) -> Iterator[str]:
 
 def _beside(reference: float, equity: float, most: float | None, name: str, since: str) -> str:
     seen = loss(reference, equity)
-    moved = f"{abs(seen):.2%} {'gained' if seen < 0 else 'lost'} {since} ({reference:,.2f})"
+    moved = f"{percent(abs(seen))} {'gained' if seen < 0 else 'lost'} {since} ({reference:,.2f})"
     if most is None:
         return f"{moved}; no {name} is configured"
     floor = reference * (1 - most)
-    left = f"halts below {floor:,.2f}, {equity - floor:,.2f} away" if seen <= most else f"below {floor:,.2f}"
-    return f"{moved}; {name} {most:.2%}: {left}"
+    left = f"halts below {floor:,.2f}, {equity - floor:,.2f} away" if seen <= most else f"passed at {floor:,.2f}"
+    return f"{moved}; {name} {percent(most)}: {left}"
 
 
 def rearmed_text(scope: str, done: Rearmed) -> str:
@@ -53,4 +53,4 @@ def rearmed_text(scope: str, done: Rearmed) -> str:
 
 
 def _lifted(halt: HaltStanding) -> str:
-    return f"{halt.limit} of {halt.account_id} ({halt.seen:.2%} lost, limit {halt.most:.2%})"
+    return f"{halt.limit} of {halt.account_id} ({percent(halt.seen)} lost, limit {percent(halt.most)})"

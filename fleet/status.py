@@ -9,6 +9,7 @@ import msgspec
 from fleet.events import clock, day
 from fleet.running import Running
 from libs.common.database import Database
+from libs.domain.losses import percent
 from libs.store import activity, control, halts
 from libs.store.activity import Standing
 from libs.store.control import Killed
@@ -69,7 +70,7 @@ def halt_text(halt: HaltStanding) -> str:
     """An account that may only close."""
     return (
         f"halted     {halt.account_id} only closes since {day(halt.since)} {clock(halt.since)} market time: {halt.limit},"
-        f" {halt.seen:.2%} of {halt.reference:,.2f} lost, limit {halt.most:.2%}; find out why, then"
+        f" {percent(halt.seen)} of {halt.reference:,.2f} lost, limit {percent(halt.most)}; find out why, then"
         f' `fleet risk rearm --scope account:{halt.account_id} --reason "..."`'
     )
 

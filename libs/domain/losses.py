@@ -55,3 +55,8 @@ class LossState(NamedTuple):
 def loss(reference: float, equity: float) -> float:
     """Share of the reference that is gone. Of an account that had nothing left to lose it is all of it."""
     return (reference - equity) / reference if reference > 0 else 1.0
+
+
+def percent(share: float) -> str:
+    """A share for a person, fine enough to tell a loss from the limit that it has just passed: `3.012%`."""
+    return f"{100 * share:.4g}%"

@@ -15,6 +15,7 @@ from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
+from libs.quant.risk.controls import HALTED
 from libs.quant.risk.limits import Limits
 from services.backtester.code import ENGINE, code_fingerprint
 from services.backtester.data import Loaded
@@ -144,6 +145,9 @@ def _odd(played: Played) -> list[str]:
     for code in codes:
         first = next(refused for refused in played.refused if refused.refusal.code == code)
         count = sum(refused.refusal.code == code for refused in played.refused)
+        if code == HALTED:
+            notes.append(f"{count} signals refused, {code}: the account was halted, and nobody re-arms in a backtest")
+            continue
         notes.append(
             f"{count} signals refused, {code}: {first.refusal.reason} (first: limit {first.refusal.limit}, seen {first.refusal.seen})"
         )

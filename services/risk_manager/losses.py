@@ -9,10 +9,10 @@ from libs.common.clocks import HostClock
 from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing
 from libs.domain.configuration import LOSS_LIMITS, LossLimitName
-from libs.domain.losses import LOSSES, Halt, LossLimits, LossState
+from libs.domain.losses import LOSSES, Halt, LossLimits, LossState, percent
 from libs.domain.messages import Notification, RiskAlert
 from libs.domain.streams import RISK_ALERTS
-from libs.quant.risk.controls import halted
+from libs.quant.risk.controls import HALTED, halted
 from libs.quant.risk.halts import evaluate
 from libs.quant.risk.view import View
 from libs.quant.trading_day import trading_day_start
@@ -127,8 +127,8 @@ class LossKeeper:
             return
         for halt in self._look.found:
             log.critical(
-                "%s; equity %.2f after %.2f, %.2f %% lost, limit %g %%",
-                *(halted(self._account.account_id, halt), halt.equity, halt.reference, 100 * halt.seen, 100 * halt.most),
+                "%s; equity %.2f after %.2f, %s lost, limit %s",
+                *(halted(self._account.account_id, halt), halt.equity, halt.reference, percent(halt.seen), percent(halt.most)),
             )
         for name in self._look.rearmed:
             log.warning("account %s is re-armed: losses under %s count from %.2f", self._account.account_id, name, self._look.state.equity)
@@ -151,14 +151,14 @@ class LossKeeper:
 
     def _alert(self, halt: Halt, now: int) -> Outgoing:
         alert = RiskAlert(
-            code="RC-B05",
+            code=HALTED,
             severity="critical",
             account_id=self._account.account_id,
             strategy_id="",
             symbol="",
             message=halted(self._account.account_id, halt),
-            limit=f"{halt.most:.2%}",
-            seen=f"{halt.seen:.2%}",
+            limit=percent(halt.most),
+            seen=percent(halt.seen),
             market_time=now,
         )
         stream = RISK_ALERTS.stream or ""
@@ -170,9 +170,9 @@ class LossKeeper:
             self._host,
             "risk",
             "critical",
-            f"Account {account_id} halted: {LOSSES[halt.limit]} {halt.seen:.2%}, limit {halt.most:.2%}",
+            f"Account {account_id} halted: {LOSSES[halt.limit]} {percent(halt.seen)}, limit {percent(halt.most)}",
             f"Equity is {halt.equity:,.2f} {currency}, after {halt.reference:,.2f}. From here on only orders that shrink a position are"
-            f" sent; entries are refused (RC-B05) until a person re-arms the account:\n\n"
+            f" sent; entries are refused ({HALTED}) until a person re-arms the account:\n\n"
             f'    fleet risk status\n    fleet risk rearm --scope account:{account_id} --reason "..."',
             state="firing",
             key=halts.fault(account_id, halt.limit),

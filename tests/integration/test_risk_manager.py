@@ -424,8 +424,8 @@ async def test_an_account_that_loses_more_than_its_limit_is_halted_and_everybody
         "RC-B05",
         "critical",
         "paper",
-        "3.00%",
-        "5.00%",
+        "3%",
+        "5%",
     ]
     (told,) = await database.fetch("select kind, severity, state, key, link, producer from notifications")
     assert told == ("risk", "critical", "firing", "loss_limit:paper:max_daily_loss", "runbooks/loss-limit", "risk_manager")

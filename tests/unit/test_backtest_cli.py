@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,7 +27,7 @@ from services.backtester.spec import Spec
 from tests.fleets import configuration
 
 KEYS = {"strategy", "final_equity", "orders", "trades", "fees", "total_return", "max_drawdown", "sharpe", "bars", "engine", "seconds"}
-KEYS |= {"fingerprint", "refused", "notes", "id"}
+KEYS |= {"fingerprint", "refused", "notes", "halts", "id"}
 SMA = ("--strategy", "sma_cross", "--param", "fast=3", "--param", "slow=8")
 
 
@@ -246,3 +247,18 @@ def raising(state: Any, bar: BarView, params: Any) -> tuple[Any, float]:
 
 def moody(state: Any, bar: BarView, params: Any) -> tuple[Any, float]:
     return state, random.random()
+
+
+# --- halts
+
+
+def test_a_backtest_that_was_halted_says_when_and_by_what(bars: Path, tmp_path: Path) -> None:
+    collar = '[[limit]]\nscope = "order"\nname = "price_collar"\nvalue = 0.02\nunit = "fraction"\n'
+    fall = '[[limit]]\nscope = "account"\nname = "max_drawdown"\nvalue = 0.0001\nunit = "fraction"\n'
+    (tmp_path / "config" / "risk.toml").write_text(collar + fall)
+    found = run(*SMA, "--data", bars, "--json")
+    (line,) = (line for line in run(*SMA, "--data", bars).stdout.splitlines() if line.startswith("HALTED"))
+    assert re.fullmatch(r"HALTED +2025-01-06T\S+Z: max_drawdown, 0\.\d+% of [\d,.]+ USD lost, limit 0\.01%; from .*", line)
+    answer = json.loads(found.stdout.splitlines()[-1])
+    assert [(halt["limit"], halt["max"]) for halt in answer["halts"]] == [("max_drawdown", 0.0001)]
+    assert answer["notes"][-1] == f"{answer['refused']} signals refused, RC-B05: the account was halted, and nobody re-arms in a backtest"

@@ -98,6 +98,21 @@ def test_a_refusal_is_told_with_code_and_reason() -> None:
     )
 
 
+def test_a_halt_is_an_alert() -> None:
+    alert = RiskAlert(
+        code="RC-B05",
+        severity="critical",
+        account_id="main",
+        strategy_id="",
+        symbol="",
+        message="main is halted",
+        limit="3%",
+        seen="3.012%",
+        market_time=AT,
+    )
+    assert told("risk.alerts", alert) == "14:30:05  ALERT     RC-B05: main is halted (limit 3%, seen 3.012%)"
+
+
 @pytest.mark.parametrize(("pnl", "said"), [(D("-3.5"), ", P&L -3.50"), (D(0), "")])
 def test_a_trade_is_told_with_its_profit_or_loss(pnl: Decimal, said: str) -> None:
     assert told("trades.executed", a_trade(pnl)) == f"14:30:05  trade     sold 12 ALFA @ 1,382.1{said} (fast)"

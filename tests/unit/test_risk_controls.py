@@ -145,8 +145,8 @@ def test_a_halt_says_what_was_lost_and_how_it_ends() -> None:
     assert refusal == Refusal(
         "RC-B05",
         "paper is halted by max_daily_loss and may only close: fleet risk rearm --scope account:paper --reason ...",
-        "3.00%",
-        "4.00%",
+        "3%",
+        "4%",
     )
 
 

@@ -163,6 +163,37 @@ def test_a_plain_table_and_the_top_of_a_file_are_found_too(tmp_path: Path) -> No
     assert wrong.startswith("system.toml, line 1: Expected `str` matching regex")
 
 
+LIMIT = '[[limit]]\nscope = "account"\nname = "max_daily_loss"\nvalue = 0.03\nunit = "fraction"\n'
+
+
+@pytest.mark.parametrize(
+    ("was", "wrong", "said"),
+    [
+        ('"account"', '"strategy"', "line 2: Expected scope account or fleet of max_daily_loss in field `scope`, got 'strategy'"),
+        ('"account"', '"fleet"\nkey = "paper"', "line 3: Expected no key, or \"*\", with scope fleet in field `key`, got 'paper'"),
+        ('"fraction"', '"equity"', "line 5: Expected unit fraction of max_daily_loss, a share of the account's equity, in field `unit`"),
+        ("0.03", "3", "line 4: Expected a share above 0 and at most 1 in field `value`, got 3"),
+        ("0.03", "0", "line 4: Expected a share above 0 and at most 1 in field `value`, got 0"),
+    ],
+)
+def test_a_loss_limit_that_could_not_hold_is_refused_where_it_stands(tmp_path: Path, was: str, wrong: str, said: str) -> None:
+    assert complaint(tmp_path, LIMIT.replace(was, wrong), RiskConfig, "risk").startswith(f"risk.toml, {said}")
+    (tmp_path / "risk.toml").write_text(LIMIT)
+    assert len(from_toml(RiskConfig, tmp_path, "risk", "").limit) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('day_starts_at = "25:00"', "Expected a time of day such as \"17:00\" in field `day_starts_at`, got '25:00'"),
+        ('day_tz = "Mars/Olympus"', "Expected a time zone such as \"America/New_York\" in field `day_tz`, got 'Mars/Olympus'"),
+    ],
+)
+def test_a_trading_day_that_never_begins_is_refused_where_it_stands(tmp_path: Path, line: str, said: str) -> None:
+    system = f'[[account]]\nname = "main"\nbase_currency = "USD"\ndeposit = 1\n{line}\n'
+    assert complaint(tmp_path, system, SystemConfig, "system") == f"system.toml, line 5: {said} ({line})"
+
+
 def test_broken_toml_is_shown_with_file_and_line(tmp_path: Path) -> None:
     assert "line 2" in complaint(tmp_path, "[[strategy]]\nid = \n")
     assert complaint(tmp_path, "[[strategy]]\nid = \n").startswith("strategies.toml: ")

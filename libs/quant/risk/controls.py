@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Final
 
-from libs.domain.losses import Halt
+from libs.domain.losses import Halt, percent
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import SECOND
@@ -15,6 +15,7 @@ from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg, Refusal, View
 
 AHEAD: Final = SECOND  # a signal may be this far in the future, market time
+HALTED: Final = "RC-B05"
 
 SignalControl = Callable[[Signal, View, Limits], Refusal | None]
 LegControl = Callable[[Leg, View, Limits], Refusal | None]
@@ -103,11 +104,11 @@ def price_collar(signal: Signal, view: View, limits: Limits) -> Refusal | None:
 
 def close_only(leg: Leg, view: View, limits: Limits) -> Refusal | None:
     """B05: an account that has lost too much takes no new risk until a person re-arms it. A leg that only shrinks its book passes."""
-    view.note("RC-B05", "loss limits passed", "none, or the order only closes", ", ".join(halt.limit for halt in view.halts) or "none")
+    view.note(HALTED, "loss limits passed", "none, or the order only closes", ", ".join(halt.limit for halt in view.halts) or "none")
     if not view.halts or shrinks(leg, view, leg.signal.strategy_id):
         return None
     halt = view.halts[0]
-    return Refusal("RC-B05", halted(view.account_id, halt), f"{halt.most:.2%}", f"{halt.seen:.2%}")
+    return Refusal(HALTED, halted(view.account_id, halt), percent(halt.most), percent(halt.seen))
 
 
 def halted(account_id: str, halt: Halt) -> str:
