@@ -84,7 +84,7 @@ def test_a_verdict_is_one_line_with_its_ids(caplog: pytest.LogCaptureFixture, ve
 def a_life() -> Change:
     """An order that is sent, accepted, filled in two parts, and shown once more when it has ended."""
     order = msgspec.structs.replace(an_order(), signal_id=SIGNAL.signal_id, strategy_id="fast")
-    change, held = Change(0), Held(order, Status.APPROVED, D(0), D(0), 0, D(0))
+    change, held = Change(0), Held(order, Status.APPROVED, D(0), D(0), 0, D(0), 0)
     held = change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
     held = change.step(held, "accepted", after(held.status, Evidence.ACCEPTED))
     change.book(held, a_fill(order, 4, price="100.50"), Position(), ALFA, after_fill(held.status, order.quantity, D(4)))
@@ -119,7 +119,7 @@ def test_each_step_of_an_order_is_one_line_and_what_contradicts_is_an_error(capl
 )
 def test_an_outcome_is_what_became_of_the_order(caplog: pytest.LogCaptureFixture, event: str, status: Status, outcome: str) -> None:
     change, order = Change(0), an_order()
-    change.step(Held(order, Status.ACKED, D(0), D(0), 0, D(0)), event, Step(status, anomaly=False))
+    change.step(Held(order, Status.ACKED, D(0), D(0), 0, D(0), 0), event, Step(status, anomaly=False))
     steps.tell(change)
     assert told(caplog)[0][3] == outcome
 
