@@ -1,4 +1,6 @@
-"""`python -m tests.fake_fleet FOLDER SECONDS BEHAVIOUR...`: `fleet run --json` with fake services, in their order; steady by default.
+"""`python -m tests.fake_fleet FOLDER SECONDS BEHAVIOUR...`: `fleet run` with fake services, in their order; steady by default.
+
+Without a terminal it is `fleet run --json`.
 
 SECONDS 0 runs until it is stopped. Everything lies in FOLDER; the servers are those of DATABASE_URL and REDIS_URL, else embedded.
 """
@@ -21,7 +23,7 @@ def main() -> int:
     config = folder / "config"
     if not config.exists():
         configuration(config)
-    options = Options(seconds=seconds or None, json=True)
+    options = Options(seconds=seconds or None, json=not sys.stdout.isatty())
     plan = Plan.of(options, {**os.environ, "STATE_DIR": str(folder / "state"), "CONFIG_DIR": str(config)})
     named = zip_longest(PORTS, behaviours, fillvalue="steady")
     plan = replace(plan, services=[fake(name, behaviour, folder) for name, behaviour in named])

@@ -51,18 +51,27 @@ def difference(before: Sequence[str], after: Sequence[str]) -> str:
 
 
 def usable(stdout: TextIO, environment: Mapping[str, str], least: tuple[int, int]) -> bool:
-    """Whether a screen can be shown there: a terminal in the foreground, large enough, that can move its cursor."""
+    """Whether a screen can be shown there: a terminal of at least so many columns and rows, in the foreground, that can move its
+    cursor."""
     if environment.get("TERM", "dumb") in ("", "dumb") or (stdout.encoding or "").lower().replace("-", "") != "utf8":
         return False
     try:
         fd = stdout.fileno()
-        if not os.isatty(fd) or os.tcgetpgrp(fd) != os.getpgrp():
+        if not os.isatty(fd) or not _in_the_foreground(fd):
             return False
         size = os.get_terminal_size(fd)
         os.close(_own(fd))
     except (OSError, ValueError):
         return False
     return size.columns >= least[0] and size.lines >= least[1]
+
+
+def _in_the_foreground(fd: int) -> bool:
+    """Whether we may touch the terminal: a job in the background that does is stopped. One that is not ours to control stops nobody."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return True
 
 
 def _own(fd: int) -> int:

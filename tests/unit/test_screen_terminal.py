@@ -119,6 +119,15 @@ async def test_a_terminal_that_hangs_up_is_noticed_once(pair: Pair) -> None:
     assert pair.gone == 1
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "can"), [(80, 24, True), (79, 24, False), (80, 23, False)], ids=["just large enough", "narrow", "low"]
+)
+def test_a_terminal_is_used_from_a_size_on(pair: Pair, columns: int, rows: int, can: bool) -> None:
+    termios.tcsetwinsize(pair.terminal, (rows, columns))
+    with open(pair.terminal, "w", encoding="utf-8", closefd=False) as out:
+        assert usable(out, XTERM, LEAST) == can
+
+
 def test_a_file_is_no_terminal(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w", encoding="utf-8") as out:
         assert not usable(out, XTERM, LEAST)
@@ -127,5 +136,6 @@ def test_a_file_is_no_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("environment", [{}, {"TERM": ""}, {"TERM": "dumb"}])
 def test_a_terminal_that_cannot_move_its_cursor_is_not_used(pair: Pair, environment: dict[str, str]) -> None:
+    termios.tcsetwinsize(pair.terminal, (30, 100))
     with open(pair.terminal, "w", encoding="utf-8", closefd=False) as out:
         assert not usable(out, environment, LEAST)
