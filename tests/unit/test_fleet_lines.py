@@ -81,19 +81,22 @@ def test_a_signal_is_told_with_its_target(target: float, said: str) -> None:
     assert told("signals", signal) == f"14:30:05  signal    fast wants {said} ALFA at 95,382.1"
 
 
-def test_a_refusal_is_told_with_code_and_reason() -> None:
-    alert = RiskAlert(
+def a_refusal(strategy_id: str = "fast") -> RiskAlert:
+    return RiskAlert(
         code="RC-A05",
         severity="warning",
         account_id="main",
-        strategy_id="fast",
+        strategy_id=strategy_id,
         symbol="ALFA",
         message="order notional above max_order_notional",
         limit="1000.00",
         seen="1400.00",
         market_time=AT,
     )
-    assert told("risk.alerts", alert) == (
+
+
+def test_a_refusal_is_told_with_code_and_reason() -> None:
+    assert told("risk.alerts", a_refusal()) == (
         "14:30:05  refused   RC-A05 fast ALFA: order notional above max_order_notional (limit 1000.00, seen 1400.00)"
     )
 
@@ -111,6 +114,13 @@ def test_a_halt_is_an_alert() -> None:
         market_time=AT,
     )
     assert told("risk.alerts", alert) == "14:30:05  ALERT     RC-B05: main is halted (limit 3%, seen 3.012%)"
+
+
+@pytest.mark.parametrize(("strategy_id", "code"), [("fast", "RC-A05"), ("", "")], ids=["of a signal", "an account's warning"])
+def test_a_refusal_of_a_signal_is_known_by_its_code(strategy_id: str, code: str) -> None:
+    found = line(Noted("risk.alerts", 1, Sealer("test", SystemClock()).seal("risk.alerts", a_refusal(strategy_id), ts_event_ns=AT)))
+    assert found is not None
+    assert found.refused == code
 
 
 @pytest.mark.parametrize(("pnl", "said"), [(D("-3.5"), ", P&L -3.50"), (D(0), "")])
