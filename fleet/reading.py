@@ -219,16 +219,24 @@ def summary_text(strategies: Sequence[Summary]) -> str:
 
 def worth_text(w: Worth) -> str:
     """How an account performs."""
-    days = f"{w.observations} days" if w.observations != 1 else "1 day"
     return "\n".join(
         [
             f"{w.account_id:<11} worth {money(w.total_value)} {w.currency} at {moment(w.market_time)} UTC: cash {money(w.cash_balance)},"
             f" positions {money(w.invested_value)}",
             f"P&L         day {change(w.day_pnl)} (of {w.day}), in all {change(w.total_pnl)}; {share(w.drawdown)} below its highest",
             f"exposure    gross {share(w.gross)}, net {share(w.net)} of equity; traded today {ratio(w.turnover)} times the equity",
-            f"{days:<11} Sharpe {ratio(w.sharpe)}, Sortino {ratio(w.sortino)}, Calmar {ratio(w.calmar)}, max drawdown"
-            f" {share(w.max_drawdown)}; a year: volatility {share(w.volatility)}, growth {share(w.cagr)}",
+            _measures(w),
         ]
+    )
+
+
+def _measures(w: Worth) -> str:
+    if not w.observations:
+        return "measures    none yet: they are made of completed trading days"
+    days = f"{w.observations} days" if w.observations > 1 else "1 day"
+    return (
+        f"{days:<11} Sharpe {ratio(w.sharpe)}, Sortino {ratio(w.sortino)}, Calmar {ratio(w.calmar)}, max drawdown"
+        f" {share(w.max_drawdown)}; a year: volatility {share(w.volatility)}, growth {share(w.cagr)}"
     )
 
 

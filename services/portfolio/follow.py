@@ -49,7 +49,7 @@ class Follower:
         self._day: TradingDay | None = None
         self._ends: dict[tuple[int, str], DayEnd] = {}  # by start of the day and strategy: one that is told again counts once
         self.before: Mapping[str, Before] = {}  # of the day that the last view is in
-        self.peaks: dict[str, Decimal] = {}  # on record when it began to follow
+        self.peaks: dict[str, Decimal] = {}  # on record when the day, or the process, began
 
     async def look(self) -> View | None:
         """The account now; None until its deposit is booked.
@@ -61,7 +61,7 @@ class Follower:
         if not snapshot.balances:
             return None
         day = trading_day_of(snapshot.now, self._account.day_starts_at, self._account.day_tz)
-        if self._day is None:
+        if day != self._day:
             await self._take_up(day)
         books = self._books if day == self._day else None
         grown = None if books is None else continued(books, *self._moves(snapshot, snapshot.fresh, day))
@@ -79,7 +79,7 @@ class Follower:
         self.before = before_today(self._ends.values(), self._calendars)
 
     async def _take_up(self, day: TradingDay) -> None:
-        """What the record knows of earlier days, after a start."""
+        """What the record knows of earlier days. Of a day that was seen to its end `ended` knows better."""
         terms = self._account
         rows = await self._store.ends(day.date)
         self.peaks = await self._store.peaks()

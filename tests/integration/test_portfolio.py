@@ -324,6 +324,17 @@ async def test_a_restart_goes_on_from_the_record(database: Database) -> None:
     assert float(day["performance_metrics"]["max_drawdown"]) == 0.0  # of completed days
 
 
+async def test_a_day_that_could_not_be_valued_to_its_end_counts_as_far_as_the_record_knows_it(database: Database) -> None:
+    await (await office_of(database)).mark()
+    await hold_bund(database)
+    again = await office_of(database)
+    await again.mark(at=NOON + MINUTE)  # no rate
+    await quote(database, NOON + DAY, 1.0, 1.0, "EUR/USD")
+    await quote(database, NOON + DAY, 102.0, 102.0)
+    await again.mark(at=NOON + DAY)
+    assert (await again.account())["day_pnl"] == 100 + 29  # since the 99 of the day before
+
+
 async def test_the_day_is_the_accounts_own(database: Database) -> None:
     await database.write([Write("update accounts set day_starts_at = '17:00', day_tz = 'America/New_York'", ())])
     await (await office_of(database)).mark()
@@ -414,6 +425,7 @@ async def test_an_account_tells_how_it_performs(database: Database) -> None:
     office = await office_of(database)
     assert await performance.worth(database) == []
     await office.mark()
+    assert "measures    none yet" in worth_text((await performance.worth(database))[0])
     await quote(database, NOON + DAY, 99.0, 99.0)
     await office.mark(at=NOON + DAY)
     (worth,) = await performance.worth(database)
