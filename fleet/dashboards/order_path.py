@@ -7,12 +7,12 @@ from fleet.dashboards.panels import Dashboard, Query, Row, bars, figure, lines
 
 
 def _quantiles(histogram: str, by: str = "") -> Sequence[Query]:
-    """Median and 99th percentile of a histogram; of a quiet one, of what it has seen since the start."""
+    """Median and 99th percentile of a histogram; of a quiet one, of all it has seen. Values may be below 0."""
     labels, legend = (f"le, {by}", f"{{{{{by}}}}} ") if by else ("le", "")
     return [
         Query(
-            f"histogram_quantile({q}, sum by ({labels}) (rate({histogram}_bucket[5m])))"
-            f" >= 0 or histogram_quantile({q}, sum by ({labels}) ({histogram}_bucket))",
+            f"histogram_quantile({q}, sum by ({labels}) (rate({histogram}_bucket[5m]))) > -Inf"
+            f" or histogram_quantile({q}, sum by ({labels}) ({histogram}_bucket))",
             f"{legend}{name}",
         )
         for q, name in ((0.5, "p50"), (0.99, "p99"))
@@ -97,10 +97,7 @@ ORDER_PATH: Final = Dashboard(
                 lines(
                     "Slippage",
                     "Fill price against the signal's reference price; above 0 is worse for us.",
-                    Query(
-                        "sum by (strategy) (tradewinds_slippage_ratio_sum) / (sum by (strategy) (tradewinds_slippage_ratio_count) > 0)",
-                        "{{strategy}} mean",
-                    ),
+                    *_quantiles("tradewinds_slippage_ratio", "strategy"),
                     unit="percentunit",
                     width=12,
                 ),

@@ -17,7 +17,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 RUNBOOKS = sorted(path for path in (ROOT / "docs" / "runbooks").glob("*.md") if path.name != "README.md")
 INDEX = (ROOT / "docs" / "runbooks" / "README.md").read_text()
 FORM = ["What you see", "What it means", "Check", "Do", "Escalate"]
-NOT_YET = {"job-failed", "loss-limit", "monitor-down", "notifications-stuck"}
+NOT_YET = {"loss-limit", "monitor-down", "notifications-stuck"}
 """Pages that come with the service or control they are about."""
 
 _FENCED = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
