@@ -175,6 +175,8 @@ EVIDENCE: Final[dict[tuple[Status, Evidence], Status]] = {
     (_S.CANCEL_UNKNOWN, _E.EXPIRED): _S.EXPIRED,
     (_S.CANCEL_UNKNOWN, _E.CANCEL_UNCLEAR): _S.CANCEL_UNKNOWN,
     (_S.CANCEL_UNKNOWN, _E.CANCEL_REFUSED): _S.CANCEL_UNKNOWN,
+    # A cancel that met an order at its end: the refusal agrees with what is known, and a lost answer is not missed.
+    **{(end, answer): end for end in (_S.FILLED, _S.CANCELED, _S.EXPIRED) for answer in (_E.CANCEL_REFUSED, _E.CANCEL_UNCLEAR)},
 }
 """What evidence makes of a status, where the two agree. Everything else is an anomaly: see `after`."""
 

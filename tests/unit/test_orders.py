@@ -18,6 +18,8 @@ LIVES: list[tuple[Event, ...]] = [
     (Evidence.REJECTED, Decimal(4), Evidence.ACCEPTED, Evidence.NOT_SENT, Decimal(10), Evidence.EXPIRED),
 ]
 
+ENDED = (Status.FILLED, Status.CANCELED, Status.EXPIRED)
+
 
 def shown(status: Status, filled: Decimal, event: Event) -> tuple[Step, Decimal]:
     """One event taken in as the executor does: a cumulative quantity we have already booked says nothing new."""
@@ -113,6 +115,12 @@ def test_evidence_that_settles_nothing_leaves_unknown_as_it_is(evidence: Evidenc
     assert after(Status.UNKNOWN, evidence).status is Status.UNKNOWN
 
 
+@pytest.mark.parametrize("status", ENDED)
+@pytest.mark.parametrize("evidence", [Evidence.CANCEL_REFUSED, Evidence.CANCEL_UNCLEAR])
+def test_a_cancel_that_came_too_late_contradicts_nothing(status: Status, evidence: Evidence) -> None:
+    assert after(status, evidence, QUANTITY) == Step(status, anomaly=False)
+
+
 @pytest.mark.parametrize(("status", "intent"), [pair for pair in product(Status, Intent) if pair not in INTENTS])
 def test_an_intent_that_makes_no_sense_is_refused(status: Status, intent: Intent) -> None:
     with pytest.raises(IllegalIntent):
@@ -127,4 +135,4 @@ def test_an_intent_that_makes_sense_leads_on(status: Status, intent: Intent) -> 
 def test_nothing_is_intended_with_an_order_that_has_ended_and_no_status_is_forgotten() -> None:
     assert {status for status, _ in INTENTS} <= OPEN
     assert OPEN | TERMINAL == set(Status)
-    assert {status for status, _ in EVIDENCE} == OPEN - {Status.APPROVED}
+    assert {status for status, _ in EVIDENCE} == OPEN - {Status.APPROVED} | set(ENDED)
