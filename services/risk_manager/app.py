@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from libs.common import metrics
 from libs.common.consumer import Bell, Consumer
@@ -31,6 +32,8 @@ from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 
 log = logging.getLogger(__name__)
+
+LOOK_AFTER_S: Final = 0.05  # from closed bars to a look at loss limits: no signal of theirs waits for it
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,15 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
         if clock.phase == "decide":
             for stage in stages.values():
                 stage.losses.decides(clock.step)
-        if clock.phase != "venue" and (clock.closed or clock.step):
             ring()
+        elif clock.closed and not session.lockstep:
+            asyncio.get_running_loop().call_later(LOOK_AFTER_S, look, clock.market_time)
+
+    def look(closed_at: int) -> None:
+        """The signals of these bars have had their turn: whoever holds something and was not looked at with them is now."""
+        for account_id, stage in stages.items():
+            if stage.exposed and stage.losses.looked_at < closed_at:
+                bells[account_id].ring()
 
     keeper = ClockKeeper(context.database("clock"), context.bus, context.clock, session, heard)
     metrics.MARKET_SILENCE.labels(service=context.name).set_function(keeper.market.silent_for)

@@ -67,6 +67,11 @@ class LossKeeper:
         """The venue phase of a lockstep step is over: its fills are booked, and nothing moves until the next."""
         self._deciding = max(self._deciding, step)
 
+    @property
+    def looked_at(self) -> int:
+        """Market time of the last look; 0 before the first."""
+        return self._state.evaluated_at if self._state else 0
+
     def due(self, snapshot: Snapshot) -> bool:
         """Whether this hop looks. In lockstep once a step: after its fills, before its signals are judged."""
         if not self._session.lockstep:

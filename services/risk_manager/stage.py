@@ -76,6 +76,7 @@ class RiskStage:
         self._fleet_tag = fleet_tag
         self._verdicts: list[Verdict] = []
         self.waits = True  # whether a signal waits for orders of its book to end
+        self.exposed = True  # whether something is held or may be soon: what the account is worth moves with the market
         self._looked_back = float("-inf")
         self._latency = latency
         self.losses = losses
@@ -145,6 +146,7 @@ class RiskStage:
         )
         self.losses.look(snapshot, view)
         self._verdicts = assess_all(waiting, fresh, view, self._limits)
+        self.exposed = bool(snapshot.positions or view.open_orders)
         self.waits = any(verdict.kind == "WAITING" for verdict in self._verdicts) or bool(waiting)
         return self._effects(self._verdicts, snapshot.now)
 
