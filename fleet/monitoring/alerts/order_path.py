@@ -7,6 +7,7 @@ from fleet.monitoring.alerts.alert import COUNT, SECONDS, SHARE, Alert, Group, S
 
 FEW: Final = 20  # of what is rarer no shares are taken: one of two is no surge
 LASTS: Final = "20s"  # longer than a dead service takes to be known as such: the alert on the service comes first, and explains
+LATE_S: Final = 0.5  # from there on signals and prices may be refused as too old
 ORDER_PATH: Final = "risk:.*|executor:.*"
 """Consumers and leases of accounts; the others are called as their service is."""
 
@@ -28,7 +29,7 @@ def order_path() -> Group:
             REFUSAL_SURGE,
             UNKNOWN_ORDER,
             RECONCILE_DIFFERENCE,
-            _slow("tick_to_order", recording.TICK_TO_ORDER, recording.ORDERS, 0.25, "from the end of a bar to the approved order"),
+            _slow("tick_to_order", recording.TICK_TO_ORDER, recording.ORDERS, LATE_S, "from the end of a bar to the approved order"),
             _slow("order_answer", recording.ORDER_ANSWER, recording.ANSWERS, 1.0, "from a request to the venue's answer"),
             SLIPPAGE,
         ],
