@@ -72,8 +72,8 @@ def _halted(halt: HaltSeen) -> Alert:
         f"loss_limit:{halt.account_id}:{halt.limit_name}",
         "critical",
         f"account {halt.account_id} may only close: {halt.limit_name} reached",
-        f"limit {halt.limit_value:.2%}, seen {halt.seen:.2%}",
-        f"{RUNBOOKS}/loss-limit.md",
+        f"limit {halt.limit_value:.2%}, seen {halt.seen:.2%}; what is held is kept, nothing is added",
+        f"{RUNBOOKS}/loss-limit.md, then R here, or `fleet risk rearm --scope account:{halt.account_id} --reason ...`",
         f"{halt.at:%H:%M:%S}",
     )
 

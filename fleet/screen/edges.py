@@ -27,11 +27,11 @@ def _state(snapshot: Snapshot) -> tuple[str, str]:
     if snapshot.stopping:
         return "stopping", f"bold {WARN}"
     session = snapshot.session
-    paused = session is not None and session.paused
-    if snapshot.killed:
-        return "KILL SWITCH ON" + (", PAUSED" if paused else ""), f"bold {LOSS}"
-    if paused:
-        return "PAUSED", f"bold {WARN}"
+    killed = ["KILL SWITCH ON"] if any(not stopped.halted for stopped in snapshot.stopped) else []
+    halted = ["ONLY CLOSING"] if any(stopped.halted for stopped in snapshot.stopped) else []
+    paused = ["PAUSED"] if session is not None and session.paused else []
+    if words := killed + halted + paused:
+        return ", ".join(words), f"bold {LOSS if killed or halted else WARN}"
     return (session.state if session is not None else "starting"), ""
 
 
@@ -45,7 +45,7 @@ def footer(snapshot: Snapshot, width: int) -> Text:
         return line((" Ctrl-C stops everything", "dim"), width=width)
     paused = snapshot.session is not None and snapshot.session.paused
     keys = [("r", "resume") if paused else ("p", "pause"), ("k", "kill switch")]
-    keys += [("R", "re-arm")] if snapshot.killed else []
+    keys += [("R", "re-arm")] if snapshot.stopped else []
     keys += [("a", "alerts") if snapshot.hand.view != "alerts" else ("Esc", "back")]
     keys += [("?", "help") if snapshot.hand.view != "help" else ("Esc", "back")]
     keys += [("q", "stop in order")]

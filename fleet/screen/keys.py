@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from fleet.operating import scope_of
-from fleet.screen.model import Hand, Question, Switch, View
-from libs.store.control import Control, named
+from fleet.screen.model import Hand, Question, Stopped, View
+from libs.store.control import Control
 
 ESCAPE: Final = "\x1b"
 ENTER: Final = ("\r", "\n")
@@ -42,18 +42,17 @@ class Stop:
 Order = Pause | Kill | Rearm | Stop
 
 
-def press(hand: Hand, key: str, killed: Sequence[Switch]) -> tuple[Hand, Order | None]:
-    """One key; `killed` are the kill switches that are on. A key without a meaning changes nothing."""
+def press(hand: Hand, key: str, stopped: Sequence[Stopped]) -> tuple[Hand, Order | None]:
+    """One key; `stopped` is what can be re-armed, in that order. A key without a meaning changes nothing."""
     if hand.question is not None:
         return _answer(hand, hand.question, key)
     match key:
         case "p" | "r":
             return hand, Pause(key == "p")
         case "k":
-            return replace(hand, question=Question("kill", "fleet")), None
-        case "R" if killed:
-            first = next((switch for switch in killed if switch.scope == "fleet"), killed[0])
-            return replace(hand, question=Question("rearm", named(first.scope, first.key))), None
+            return replace(hand, question=Question("kill", "fleet", reasoned=True)), None
+        case "R" if stopped:
+            return replace(hand, question=Question("rearm", stopped[0].scope, reasoned=stopped[0].halted)), None
         case "a":
             return _turned(hand, "alerts"), None
         case "?" | "h":
@@ -76,11 +75,9 @@ def _answer(hand: Hand, question: Question, key: str) -> tuple[Hand, Order | Non
         return replace(hand, question=None), None
     if key in ENTER:
         reason = typed.strip()
-        if question.kind == "rearm":
-            return replace(hand, question=None), Rearm(question.scope, reason)
-        if reason:
-            return replace(hand, question=None), Kill(reason)
-        return replace(hand, question=replace(question, typed="", complaint="A reason is needed")), None
+        if question.reasoned and not reason:
+            return replace(hand, question=replace(question, typed="", complaint="A reason is needed")), None
+        return replace(hand, question=None), Kill(reason) if question.kind == "kill" else Rearm(question.scope, reason)
     if key in ERASE:
         typed = typed[:-1]
     elif key == ERASE_ALL:
@@ -102,6 +99,7 @@ async def obey(order: Pause | Kill | Rearm, control: Control, by: str) -> str:
 
     Raises:
         LookupError: there is nothing to do it to.
+        ValueError: it is not done without a reason.
         Unreachable: the database is away; it may have been done.
         Rejected: the database refused.
     """

@@ -145,7 +145,7 @@ class Live:
         assert not isinstance(order, Stop)
         try:
             return await obey(order, control, who())
-        except LookupError as error:
+        except (LookupError, ValueError) as error:
             return f"not done: {error.args[0]}"
         except Rejected as error:
             return f"ALERT: not done, the database refused: {error}"
@@ -175,7 +175,7 @@ class Live:
 
     def _typed(self, text: str) -> None:
         for key in pressed(text):
-            self._hand, order = press(self._hand, key, self._reading.killed)
+            self._hand, order = press(self._hand, key, self._reading.stopped)
             if key == REPAINT:
                 self._terminal.forget()
             elif isinstance(order, Stop):

@@ -46,12 +46,11 @@ class Account(NamedTuple):
     gross_limit: float | None  # None: no limit is configured
 
 
-class Switch(NamedTuple):
-    """A kill switch that is on."""
+class Stopped(NamedTuple):
+    """A scope in which nothing new is ordered, until a person allows it again."""
 
-    scope: str
-    key: str
-    reason: str
+    scope: str  # as people write it
+    halted: bool = False  # by a loss limit, not by a kill switch: it may go on for a reason only
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,7 @@ class Question:
 
     kind: Literal["kill", "rearm"]
     scope: str
+    reasoned: bool  # nothing is done without a reason
     typed: str = ""
     complaint: str = ""
 
@@ -101,7 +101,7 @@ class Snapshot:
     closes: Sequence[Price] = ()
     path: Path = Path()
     alerts: Sequence[Alert] = ()
-    killed: Sequence[Switch] = ()
+    stopped: Sequence[Stopped] = ()
     events: Sequence[str] = ()  # oldest first
     hand: Hand = Hand()
     keys: bool = True  # whether there is a keyboard

@@ -6,10 +6,11 @@ from typing import Final
 
 from fleet.face import Parts
 from fleet.screen.alerts import firing
-from fleet.screen.model import STARTING, Account, Hand, Light, Path, Snapshot, Switch
+from fleet.screen.model import STARTING, Account, Hand, Light, Path, Snapshot, Stopped
 from libs.common.clocks import HostClock
 from libs.common.database import Database
 from libs.quant.risk.limits import Limits
+from libs.store.control import named
 from libs.store.queries import screen
 from libs.store.queries.screen import AccountSeen, BookSeen, Price, Seen
 
@@ -75,9 +76,15 @@ class Reading:
         self._answered = self._clock.monotonic()
 
     @property
-    def killed(self) -> list[Switch]:
-        """The kill switches that are on."""
-        return [Switch(k.scope, k.key, k.reason) for k in self._seen.killed] if self._seen is not None else []
+    def stopped(self) -> list[Stopped]:
+        """Where nothing new is ordered: the fleet first, then other kill switches, then accounts that passed a loss limit."""
+        if self._seen is None:
+            return []
+        killed = sorted(self._seen.killed, key=lambda switch: switch.scope != "fleet")
+        halted = dict.fromkeys(f"account:{halt.account_id}" for halt in self._seen.halts)
+        return [Stopped(named(k.scope, k.key), named(k.scope, k.key) in halted) for k in killed] + [
+            Stopped(scope, halted=True) for scope in halted if scope not in {named(k.scope, k.key) for k in killed}
+        ]
 
     def snapshot(self, parts: Parts | None, events: Sequence[str], hand: Hand, *, keys: bool, stopping: bool) -> Snapshot:
         """All that is shown now; `parts` is None before the services are started."""
@@ -96,7 +103,7 @@ class Reading:
             closes=self._prices,
             path=_path(parts, seen.open_orders if seen is not None else 0),
             alerts=firing(seen, lights, silent) if not stopping else (),
-            killed=self.killed,
+            stopped=self.stopped,
             events=events,
             hand=hand,
             keys=keys,

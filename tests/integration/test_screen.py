@@ -21,7 +21,7 @@ import pytest
 
 from fleet.face import Lines
 from fleet.screen.live import Live
-from fleet.screen.model import Hand
+from fleet.screen.model import Hand, Stopped
 from fleet.screen.reading import Reading, Title
 from fleet.screen.terminal import ENTER, LEAVE
 from libs.common.clocks import SystemClock
@@ -133,6 +133,9 @@ async def test_all_that_is_wrong_is_seen_once_and_what_is_over_is_not(database: 
     assert [(a.key, a.title) for a in seen.alerts] == [("feed_stale", "title")]
     assert [(k.scope, k.reason, k.by) for k in seen.killed] == [("fleet", "too hot", "ann")]
     assert [(h.limit_name, h.limit_value, h.seen) for h in seen.halts] == [("max_drawdown", 0.1, 0.2)]
+    reading = a_reading()
+    await reading.look(database)
+    assert reading.stopped == [Stopped("fleet"), Stopped("account:paper", halted=True)]
 
 
 async def test_closes_come_oldest_first_of_the_symbols_that_were_asked_for(database: Database) -> None:

@@ -1,17 +1,18 @@
 import pytest
 
 from fleet.screen.keys import Kill, Order, Pause, Rearm, Stop, press, pressed
-from fleet.screen.model import Hand, Question, Switch
+from fleet.screen.model import Hand, Question, Stopped
 
-FLEET = Switch("fleet", "", "too hot")
-ALFA = Switch("symbol", "ALFA", "odd")
+FLEET = Stopped("fleet")
+ALFA = Stopped("symbol:ALFA")
+HALTED = Stopped("account:paper", halted=True)
 
 
-def typed(keys: str, *killed: Switch, hand: Hand | None = None) -> tuple[Hand, list[Order]]:
+def typed(keys: str, *stopped: Stopped, hand: Hand | None = None) -> tuple[Hand, list[Order]]:
     """Where the operator is after these keys, and what he has ordered."""
     hand, orders = hand or Hand(), []
     for key in keys:
-        hand, order = press(hand, key, killed)
+        hand, order = press(hand, key, stopped)
         orders += [order] if order is not None else []
     return hand, orders
 
@@ -23,7 +24,7 @@ def test_a_key_orders_at_once_what_can_be_taken_back(key: str, order: Order) -> 
 
 def test_the_kill_switch_asks_for_a_reason_first() -> None:
     hand, orders = typed("k")
-    assert (hand.question, orders) == (Question("kill", "fleet"), [])
+    assert (hand.question, orders) == (Question("kill", "fleet", True), [])
     assert typed("ktoo hot\r") == (Hand(), [Kill("too hot")])
 
 
@@ -53,12 +54,17 @@ def test_a_reason_ends_somewhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("killed", "scope"), [([ALFA], "symbol:ALFA"), ([ALFA, FLEET], "fleet")], ids=["the one that is on", "the fleet's before others"]
+    ("stopped", "scope"), [([ALFA], "symbol:ALFA"), ([FLEET, ALFA], "fleet")], ids=["the only one", "the first of several"]
 )
-def test_rearming_asks_first_and_needs_no_reason(killed: list[Switch], scope: str) -> None:
-    assert typed("R", *killed)[0].question == Question("rearm", scope)
-    assert typed("R\r", *killed) == (Hand(), [Rearm(scope, "")])
-    assert typed("Rcalm\x1b", *killed) == (Hand(), [])
+def test_rearming_asks_first_and_needs_no_reason(stopped: list[Stopped], scope: str) -> None:
+    assert typed("R", *stopped)[0].question == Question("rearm", scope, False)
+    assert typed("R\r", *stopped) == (Hand(), [Rearm(scope, "")])
+    assert typed("Rcalm\x1b", *stopped) == (Hand(), [])
+
+
+def test_what_a_loss_limit_stopped_goes_on_for_a_reason_only() -> None:
+    assert typed("R\r", HALTED)[1] == []
+    assert typed("Rfound the fault\r", HALTED) == (Hand(), [Rearm("account:paper", "found the fault")])
 
 
 def test_there_is_nothing_to_rearm_when_nothing_is_killed() -> None:
