@@ -21,18 +21,9 @@ def firing(seen: Seen | None, services: Sequence[Light], silent_s: float) -> lis
     Args:
         silent_s: host seconds since the record last answered.
     """
-    found = [_down(light) for light in services if not light.well and light.state not in (STARTING, STOPPED)]
-    if silent_s > OLD_S:
-        found.append(
-            Alert(
-                "record_silent",
-                "critical",
-                f"the record has not answered for {lasted(silent_s)}",
-                "Figures are as old as that. Services wait for Postgres and go on when it is back.",
-                f"{RUNBOOKS}/server-down.md",
-                "",
-            )
-        )
+    found = [_silent(silent_s)] if silent_s > OLD_S else []
+    down = [light for light in services if not light.well and light.state not in (STARTING, STOPPED)]
+    found += map(_down, sorted(down, key=lambda light: light.name in SERVICES))  # a server that is down explains the services
     if seen is not None:
         found += map(_killed, seen.killed)
         found += map(_halted, seen.halts)
@@ -45,6 +36,17 @@ def firing(seen: Seen | None, services: Sequence[Light], silent_s: float) -> lis
 def _known(key: str, known: set[str]) -> bool:
     """Whether it is told already; of a kill switch or a failed strategy monitor may say it under a key without a name."""
     return key in known or key in ("kill_switch", "strategy_failed") and any(other.startswith(f"{key}:") for other in known)
+
+
+def _silent(silent_s: float) -> Alert:
+    return Alert(
+        "record_silent",
+        "critical",
+        f"the record has not answered for {lasted(silent_s)}",
+        "figures are as old as that; services wait for Postgres, and go on when it is back",
+        f"{RUNBOOKS}/server-down.md",
+        "",
+    )
 
 
 def _down(light: Light) -> Alert:

@@ -39,7 +39,10 @@ class Stop:
     """The whole run, in order."""
 
 
-Order = Pause | Kill | Rearm | Stop
+Request = Pause | Kill | Rearm
+"""What goes through Control."""
+
+Order = Request | Stop
 
 
 def press(hand: Hand, key: str, stopped: Sequence[Stopped]) -> tuple[Hand, Order | None]:
@@ -94,7 +97,7 @@ def pressed(typed: str) -> list[str]:
     return list(typed)
 
 
-async def obey(order: Pause | Kill | Rearm, control: Control, by: str) -> str:
+async def obey(order: Request, control: Control, by: str) -> str:
     """Does as the same command of the CLI does; what to tell the operator.
 
     Raises:

@@ -8,13 +8,14 @@ import logging
 import signal
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Final
 
 from fleet.events import BLANK
 from fleet.face import Lines, Parts
 from fleet.operating import who
 from fleet.screen import layout
-from fleet.screen.keys import Order, Stop, obey, press, pressed
+from fleet.screen.keys import Request, Stop, obey, press, pressed
 from fleet.screen.model import Hand
 from fleet.screen.reading import Reading
 from fleet.screen.terminal import Canvas, Terminal
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 1.0
 DRAW_S: Final = 0.25  # at least between two frames
+TICK_S: Final = 1.0  # at most
 KEPT: Final = 200  # lines of the feed
 LEFT_BEHIND: Final = 12  # the last of them, on the terminal as it was before
 REPAINT: Final = "\x0c"  # Ctrl-L
@@ -57,7 +59,7 @@ class Live:
         self._feed: deque[str] = deque(maxlen=KEPT)
         self._hand = Hand()
         self._parts: Parts | None = None
-        self._orders: asyncio.Queue[Order] = asyncio.Queue()
+        self._requests: asyncio.Queue[Request] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._painting: asyncio.Task[None] | None = None
         self._logged = _ToFeed(self)
@@ -118,10 +120,8 @@ class Live:
         database = Database(parts.servers.database_url, "fleet:screen")
         try:
             while True:
-                try:
+                with suppress(Unreachable):  # the screen says since when
                     await self._reading.look(database)
-                except Unreachable:
-                    pass  # the screen says since when
                 self._changed.set()
                 await asyncio.sleep(LOOK_S)
         finally:
@@ -133,18 +133,17 @@ class Live:
         control = Control(database, PostgresJournal(database, bus, self._clock), self._clock)
         try:
             while True:
-                order = await self._orders.get()
-                if not isinstance(order, Stop):
-                    self.event(await self._done(order, control))
-                    await self._now(database)
+                self.event(await self._done(await self._requests.get(), control))
+                with suppress(Unreachable):  # the screen shows at once what a key has done
+                    await self._reading.look(database)
+                    self._changed.set()
         finally:
             await database.close()
             await bus.close()
 
-    async def _done(self, order: Order, control: Control) -> str:
-        assert not isinstance(order, Stop)
+    async def _done(self, request: Request, control: Control) -> str:
         try:
-            return await obey(order, control, who())
+            return await obey(request, control, who())
         except (LookupError, ValueError) as error:
             return f"not done: {error.args[0]}"
         except Rejected as error:
@@ -152,16 +151,10 @@ class Live:
         except Unreachable as error:
             return f"ALERT: the database does not answer: {error}; it may have been done, look before you try again"
 
-    async def _now(self, database: Database) -> None:
-        """The screen shows at once what a key has done."""
-        try:
-            await self._reading.look(database)
-        except Unreachable:
-            pass
-
     async def _paint(self) -> None:
         while True:
-            await self._changed.wait()
+            with suppress(TimeoutError):  # times on the screen go on also while nothing happens
+                await asyncio.wait_for(self._changed.wait(), TICK_S)
             self._changed.clear()
             self._draw()
             await asyncio.sleep(DRAW_S)
@@ -183,7 +176,7 @@ class Live:
             elif order is not None and self._parts is None:
                 self.event("not done: the fleet is still being started")
             elif order is not None:
-                self._orders.put_nowait(order)
+                self._requests.put_nowait(order)
         self._changed.set()
 
     def _resized(self) -> None:

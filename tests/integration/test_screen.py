@@ -20,15 +20,19 @@ import psycopg
 import pytest
 
 from fleet.face import Lines
+from fleet.screen.keys import Kill, Pause, Rearm, obey
 from fleet.screen.live import Live
 from fleet.screen.model import Hand, Stopped
 from fleet.screen.reading import Reading, Title
 from fleet.screen.terminal import ENTER, LEAVE
+from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
 from libs.common.database import Database, Write
+from libs.common.journal import PostgresJournal
 from libs.domain.books import Position
 from libs.quant.risk.limits import Limits
 from libs.store import execution, market
+from libs.store.control import Control
 from libs.store.queries import screen
 from libs.store.queries.screen import Price
 from tests.factories import NOON, SECOND, a_limit
@@ -156,6 +160,21 @@ async def test_an_account_is_worth_its_cash_and_its_books(database: Database) ->
     (account,) = reading.snapshot(None, [], Hand(), keys=True, stopping=False).accounts
     assert (account.equity, account.day_pnl, account.gross, account.gross_limit) == (100_020.0, 20.0, 1020.0, 50_010.0)
     assert account.drawdown == 0.0
+
+
+@pytest.mark.parametrize(
+    ("orders", "recorded"),
+    [
+        ([Pause(True)], [("pause", "fleet", "", "ann")]),
+        ([Pause(True), Pause(False)], [("pause", "fleet", "", "ann"), ("resume", "fleet", "", "ann")]),
+        ([Kill("too hot"), Rearm("fleet", "calm")], [("kill", "fleet", "too hot", "ann"), ("rearm", "fleet", "calm", "ann")]),
+    ],
+)
+async def test_what_a_key_orders_is_recorded_as_of_the_command(database: Database, orders: list[Any], recorded: list[Any]) -> None:
+    control = Control(database, PostgresJournal(database, MemoryBus(), SystemClock()), SystemClock())
+    said = [await obey(order, control, "ann") for order in orders]
+    assert await database.fetch('select command, scope, reason, "by" from commands order by at') == recorded
+    assert all("ann" in text for text in said)
 
 
 # --- the terminal

@@ -45,7 +45,7 @@ def test_what_is_wrong_is_told_once_whoever_noticed_it() -> None:
         killed=[Killed("fleet", "", "too hot", "ann", WHEN)],
     )
     found = keys(noticed, DOWN, Light("Valkey", "down, starting again", 1.0, 1))
-    assert found == ["service_down:risk_manager", "server_down:redis", "feed_stale", "kill_switch:fleet"]
+    assert found == ["server_down:redis", "service_down:risk_manager", "feed_stale", "kill_switch:fleet"]
 
 
 def test_a_kill_switch_says_who_why_and_how_to_rearm() -> None:
