@@ -202,7 +202,7 @@ def test_every_package_of_the_lock_is_found_with_its_hashes() -> None:
 
 
 def test_an_extra_that_is_not_there_is_named_with_those_that_are() -> None:
-    command = [sys.executable, ROOT / "scripts" / "locked.py", "nobody"]
+    command = [sys.executable, str(ROOT / "scripts" / "locked.py"), "nobody"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "no extra 'nobody'" in done.stderr
@@ -212,5 +212,5 @@ def test_an_extra_that_is_not_there_is_named_with_those_that_are() -> None:
 def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
     if shutil.which("docker") is None or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("no docker compose on this machine")
-    command = ["docker", "compose", "-f", FILE, "--profile", "*", "config", "--quiet"]
+    command = ["docker", "compose", "-f", str(FILE), "--profile", "*", "config", "--quiet"]
     assert subprocess.run(command, capture_output=True, text=True, check=False).stderr == ""

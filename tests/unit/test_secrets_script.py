@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="no open
 
 
 def make(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = ["bash", ROOT / "scripts" / "secrets.sh", folder]
+    command = ["bash", str(ROOT / "scripts" / "secrets.sh"), str(folder)]
     return subprocess.run(command, env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True, check=False)
 
 
@@ -52,7 +52,7 @@ def test_a_url_holds_the_password_that_is_there(tmp_path: Path) -> None:
 
 def test_the_certificate_is_for_localhost_and_the_names_asked_for(tmp_path: Path) -> None:
     make(tmp_path, TLS_NAMES="trade.example.org 10.0.0.5")
-    command = ["openssl", "x509", "-in", tmp_path / "tls.crt", "-noout", "-ext", "subjectAltName"]
+    command = ["openssl", "x509", "-in", str(tmp_path / "tls.crt"), "-noout", "-ext", "subjectAltName"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "DNS:localhost, IP Address:127.0.0.1, DNS:trade.example.org, IP Address:10.0.0.5" in shown
 
