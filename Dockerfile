@@ -65,6 +65,7 @@ FROM installed AS fleet
 COPY services services
 COPY migrations migrations
 COPY fleet fleet
+COPY deploy/elasticsearch deploy/elasticsearch
 RUN python -m compileall -q libs services fleet migrations && python -m fleet.cli --help > /dev/null
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "fleet.cli"]
