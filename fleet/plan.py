@@ -10,7 +10,7 @@ from fleet.embedded import ports
 from fleet.running import offset
 from fleet.service_process import Service
 from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located
-from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.configuration import NotificationsConfig, RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
 from libs.domain.fleet import PORTS
 from libs.quant.folds.registry import find, parameters
 from libs.venues.closes.feed import ClosesFeed
@@ -102,6 +102,7 @@ def check_configuration(folder: Path, environment: str) -> None:
     strategies = from_toml(StrategiesConfig, folder, "strategies", environment).strategy
     from_toml(RiskConfig, folder, "risk", environment)
     scheduled.read(folder, environment)
+    from_toml(NotificationsConfig, folder, "notifications", environment, optional=True)
     for n, strategy in enumerate(strategies):
         if wrong := _wrong_with(strategy, [account.name for account in system.account]):
             key, complaint = wrong

@@ -38,6 +38,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     version: str
     ready: bool
     uptime_s: float
+    leaving: bool = False  # its last word: somebody stops it in order
 
 
 class _Unnumbered(msgspec.Struct, kw_only=True):

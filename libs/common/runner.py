@@ -26,6 +26,8 @@ from libs.common.settings import ConfigError, Settings
 log = logging.getLogger(__name__)
 
 DRAIN_S: Final = 8.0
+BEAT_S: Final = 1.0
+LAST_WORD_S: Final = 1.0
 AGAIN_S: Final = 0.5
 
 
@@ -133,13 +135,16 @@ async def _serve(
         log.info("%s listens on port %d", name, port, extra=logs.about("service_started", "success"))
         try:
             async with asyncio.TaskGroup() as group:
-                background = [
+                watching = [
                     group.create_task(vitals.probe(name, context.database("probe"), context.bus, context.readiness, context.clock)),
                     group.create_task(vitals.lateness(name, context.clock)),
-                    group.create_task(_heartbeats(context, started)),
                 ]
-                worker = group.create_task(_work(context, work))
-                worker.add_done_callback(lambda _: [task.cancel() for task in background])
+                beating = group.create_task(_heartbeats(context, started))
+                await _work(context, work)
+                for task in watching:
+                    task.cancel()
+                await asyncio.wait({beating}, timeout=LAST_WORD_S)
+                beating.cancel()
         finally:
             await context.close()
     log.info("%s has drained and leaves", name, extra=logs.about("service_stopped", "success"))
@@ -198,16 +203,23 @@ async def _listening(app: web.Application, host: str, port: int) -> AsyncIterato
 
 
 async def _heartbeats(context: Context, started: float) -> None:
+    """Says each second that the service lives, and at once when it is asked to leave: a watcher then knows that it did not die."""
     n = 0
     while True:
         n += 1
+        leaving = context.stopping.is_set()
         beat = Heartbeat(
             service=context.name,
             instance=context.holder,
             version=context.settings.release,
-            ready=context.readiness.ready,
+            ready=context.readiness.ready and not leaving,
             uptime_s=context.clock.monotonic() - started,
+            leaving=leaving,
         )
         sealed = context.sealer.seal(HEALTH_CHANNEL, beat, ts_event_ns=context.clock.now_ns())
         await context.bus.publish([(HEALTH_CHANNEL, array([numbered(sealed, n)]))])
-        await asyncio.sleep(1)
+        if leaving:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BEAT_S):
+                await context.stopping.wait()

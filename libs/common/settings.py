@@ -91,15 +91,18 @@ def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
         raise ConfigError(f"{variable}: {text.split(' - at')[0]}{got}{wanted}") from error
 
 
-def from_toml(kind: type[T], folder: Path, name: str, environment: str) -> T:
+def from_toml(kind: type[T], folder: Path, name: str, environment: str, *, optional: bool = False) -> T:
     """`<folder>/<name>.toml` overlaid by its table in `<folder>/env/<environment>.toml`, as a struct.
+
+    Args:
+        optional: no such file is an empty one.
 
     Raises:
         ConfigError: naming file, line and what was expected.
     """
     path = folder / f"{name}.toml"
     overlay = folder / "env" / f"{environment}.toml"
-    base = _read(path)
+    base = {} if optional and not path.exists() else _read(path)
     overlaid = _read(overlay) if overlay.exists() else {}
     for table in overlaid:
         if not (folder / f"{table}.toml").exists():

@@ -12,6 +12,14 @@ Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0.0, le=1e15)]  # infinite is no setting
 
 
+def must_be_zone(field: str, name: str) -> None:
+    """ValueError: it is no time zone."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f'Expected a time zone such as "America/New_York" in field `{field}`, got {name!r}') from None
+
+
 def check_day(day_starts_at: str, day_tz: str) -> None:
     """ValueError: one is not what its field wants; the message says which."""
     try:
@@ -20,10 +28,7 @@ def check_day(day_starts_at: str, day_tz: str) -> None:
         begins = None
     if begins is None or begins.tzinfo is not None or begins.microsecond:
         raise ValueError(f'Expected a time of day such as "17:00" in field `day_starts_at`, got {day_starts_at!r}')
-    try:
-        ZoneInfo(day_tz)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f'Expected a time zone such as "America/New_York" in field `day_tz`, got {day_tz!r}') from None
+    must_be_zone("day_tz", day_tz)
 
 
 class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,3 +166,63 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """config/risk.toml"""
 
     limit: list[LimitConfig]
+
+
+TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+ChannelName = Literal["gotify", "email", "slack", "discord"]
+NotificationKind = Literal["trade", "risk", "system", "report"]
+
+
+def clock_time(text: str) -> time:
+    """`07:00`, as `TimeOfDay` lets it through."""
+    return time.fromisoformat(text)
+
+
+class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[channel]]` of config/notifications.toml: a way to the operator. Its credentials come from the environment."""
+
+    kind: ChannelName
+    min_severity: Literal["info", "warning", "critical"] = "info"
+    kinds: tuple[NotificationKind, ...] = ("trade", "risk", "system", "report")
+    enabled: bool = True
+
+
+class QuietHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When only what is critical is told; the rest waits for the end and comes as one message."""
+
+    begin: TimeOfDay = msgspec.field(name="from")
+    end: TimeOfDay = msgspec.field(name="to")
+    tz: str = "UTC"
+
+    def __post_init__(self) -> None:
+        """ValueError: they never end, or the time zone is none."""
+        must_be_zone("tz", self.tz)
+        if self.begin == self.end:
+            raise ValueError(f"Expected `to` to be another time than `from` in field `to`, got {self.end} for both")
+
+
+class NotificationsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """config/notifications.toml; without the file every channel that has credentials is told everything."""
+
+    channel: tuple[ChannelConfig, ...] = (
+        ChannelConfig(kind="gotify"),
+        ChannelConfig(kind="email", min_severity="warning"),
+        ChannelConfig(kind="slack"),
+        ChannelConfig(kind="discord"),
+    )
+    quiet_hours: QuietHours | None = None
+    most_per_10_minutes: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 20  # messages on one channel; beyond it they are gathered
+    daily_summary: Annotated[str, msgspec.Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$")] = "07:00"  # "" is never
+    tz: str = "UTC"  # of daily_summary
+    heartbeat_url: str = ""  # asked for each minute while the fleet is not down
+    link_base: Annotated[str, msgspec.Meta(pattern=r"^https?://")] = "http://127.0.0.1:8008"  # where a phone reaches the monitor
+
+    def __post_init__(self) -> None:
+        """ValueError: the time zone is none, or a channel is there twice."""
+        must_be_zone("tz", self.tz)
+        kinds = [channel.kind for channel in self.channel]
+        twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
+        if twice:
+            raise ValueError(f"Expected one table for each kind of channel in field `channel`, got {twice!r} twice")
+        if self.heartbeat_url and not self.heartbeat_url.startswith(("http://", "https://")):
+            raise ValueError("Expected an address that begins with http:// or https:// in field `heartbeat_url`")

@@ -574,7 +574,10 @@ class NotificationRow(Base):
     """Any service, through libs/store/notifications.py: something a person should hear of."""
 
     __tablename__ = "notifications"
-    __table_args__ = (Index("ix_notifications_created_at", "created_at"),)
+    __table_args__ = (
+        Index("ix_notifications_created_at", "created_at"),
+        Index("ix_notifications_undecided", "created_at", postgresql_where=text("planned_at is null")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str]  # trade, risk, system, report

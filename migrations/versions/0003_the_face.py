@@ -75,6 +75,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
     )
     op.create_index("ix_notifications_created_at", "notifications", ["created_at"], unique=False)
+    op.create_index(
+        "ix_notifications_undecided", "notifications", ["created_at"], unique=False, postgresql_where=sa.text("planned_at is null")
+    )
     op.create_table(
         "notification_deliveries",
         sa.Column("notification_id", sa.UUID(), nullable=False),
