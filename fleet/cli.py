@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from fleet import backtesting, checking, checklist, diagnose, explain, jobs, logs, losses, migrating, operating, parity, reading, status
+from fleet import (
+    backtesting,
+    checking,
+    checklist,
+    diagnose,
+    explain,
+    jobs,
+    logs,
+    losses,
+    migrating,
+    notify,
+    operating,
+    parity,
+    reading,
+    status,
+)
 from fleet.monitoring import command as monitoring
 from fleet.operating import OK, REFUSED, USAGE, Answer, Hands, Json, ask
 from fleet.plan import Options
@@ -32,10 +47,12 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(monitoring.app, name="monitoring")
 app.add_typer(logs.app, name="logs")
 app.add_typer(checklist.app, name="checklist")
+app.add_typer(notify.app, name="notify")
 strategies.command("status")(reading.strategy_status)
 strategies.command("check")(checking.command)
 app.command("parity")(parity.command)
 app.command("migrate")(migrating.command)
+app.command("alerts")(notify.alerts_command)
 app.command("diagnose")(diagnose.command)
 
 StrategyId = Annotated[str, typer.Argument(metavar="ID", help="As in config/strategies.toml.")]

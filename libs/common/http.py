@@ -59,7 +59,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         body = {"type": "about:blank", "title": error.reason, "status": error.status, "instance": request.path}
         if error.text and error.text != f"{error.status}: {error.reason}":
             body["detail"] = error.text
-        return web.Response(status=error.status, text=mask(json.dumps(body)), content_type=PROBLEM)
+        kept = {name: error.headers[name] for name in ("Retry-After", "WWW-Authenticate") if name in error.headers}
+        return web.Response(status=error.status, text=mask(json.dumps(body)), content_type=PROBLEM, headers=kept)
 
 
 def _masked(answer: Mapping[str, object], status: int = 200) -> web.Response:

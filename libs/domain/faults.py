@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from libs.domain.health import RANK, Findings, Kind, Severity, Symptom
+from libs.domain.health import RANK, SERVERS, Findings, Kind, Severity, Symptom
 
 CLEAR_S: Final = 2.0
 
@@ -106,6 +106,7 @@ ENDINGS: Final = {
 def ending(fault: Fault, now: datetime) -> tuple[str, str]:
     """Title and text of the word that it is over."""
     kind, _, what = fault.key.partition(":")
+    what = SERVERS.get(what, what)
     title = ENDINGS[kind].format(what) if kind in ENDINGS else f"Over: {fault.title}"
     return title, f"It lasted {lasted((now - fault.since).total_seconds())}, since {fault.since:%Y-%m-%d %H:%M:%S} UTC."
 

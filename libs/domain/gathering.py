@@ -41,9 +41,11 @@ def round_of(due: Sequence[Delivery], sent_at: Sequence[datetime], most: int, qu
     rest = sorted((delivery for delivery in due if gathered(delivery.note)), key=lambda d: (d.attempts, d.note.created_at))
     morning = [delivery for delivery in rest if quiet_until(delivery.note.created_at, quiet)]
     single = [delivery for delivery in rest if delivery not in morning]
+    if not rest:
+        return Round(urgent, None)
     recent = [at for at in sent_at if now - at < WINDOW]
     free = most - len(recent) - len(urgent) - bool(morning)
-    if free < (0 if morning and not single else 1) and rest:
+    if free < (0 if morning and not single else 1):
         return Round(urgent, (recent[0] if recent else now) + WINDOW)
     together = [_many(morning, "notifications from the quiet hours")] if morning else []
     if len(single) > free:

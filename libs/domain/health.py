@@ -31,6 +31,8 @@ ON_RECORD: Final = (
 )
 """What cannot be judged without the record."""
 
+SERVERS: Final = {"postgres": "Postgres", "redis": "Redis"}
+
 AWAY_S: Final = 3.0
 UNREADY_S: Final = 5.0
 START_S: Final = 20.0  # a service that has not been seen ready yet may take that long
@@ -82,7 +84,7 @@ def judge(seen: Seen) -> Findings:
     else:
         away = {name for name, service in seen.services.items() if not service.ready}
         hidden += [f"{kind}:{prefix}" for prefix, holder in HOLDERS.items() if holder in away for kind in ("lease_lost", "journal_lag")]
-        hidden += ON_RECORD
+        hidden += ["feed_stale"] if "data_collector" in away else []
         symptoms += _record(seen.record, seen.still_s)
     return Findings([symptom for symptom in symptoms if not symptom.key.startswith(tuple(hidden))], tuple(hidden))
 
@@ -105,16 +107,12 @@ def _waiting(seen: Seen) -> list[str]:
 
 
 def _servers(servers: Mapping[str, ServerSeen]) -> Iterator[Symptom]:
-    told: Mapping[str, tuple[Severity, str, str]] = {
-        "postgres": (
-            "critical",
-            "Postgres",
-            "nothing is decided, ordered or booked; services wait for it and go on from the record",
-        ),
-        "redis": ("warning", "Redis", "quotes between bars reach nobody and everything is slower; orders and fills go on from the record"),
+    told: Mapping[str, tuple[Severity, str]] = {
+        "postgres": ("critical", "nothing is decided, ordered or booked; services wait for it and go on from the record"),
+        "redis": ("warning", "quotes between bars reach nobody and everything is slower; orders and fills go on from the record"),
     }
     for name, server in servers.items():
-        severity, title, stops = told[name]
+        (severity, stops), title = told[name], SERVERS[name]
         if not server.up:
             body = _body(f"{title} does not answer: {server.detail}", stops)
             yield Symptom(f"server_down:{name}", severity, f"{title} does not answer", body, "server-down", AWAY_S, server.lasted_s)

@@ -94,14 +94,20 @@ class Monitor:
             telling = [group.create_task(self.recorder.run()), group.create_task(self.desk.run())]
             sending = [group.create_task(courier.run(context.stopping)) for courier in self.couriers.values()]
             context.readiness.set("service", True, f"watching {len(watch.services)} services")
-            await context.stopping.wait()
-            await _ended(looking)  # from here on what goes away goes in order
-            for courier in self.couriers.values():
-                courier.bell.ring()
-            if sending:
-                await asyncio.wait(sending, timeout=SEND_WITHIN_S)
-            await self.recorder.flush(FLUSH_WITHIN_S)
-            await _ended([*telling, *sending])
+            try:
+                await context.stopping.wait()
+                await _ended(looking)  # from here on what goes away goes in order
+                await self._leave(sending)
+            finally:
+                await _ended([*looking, *telling, *sending])
+
+    async def _leave(self, sending: Sequence[asyncio.Task[None]]) -> None:
+        """A last round for what is due; what is left is in the record, for the next start."""
+        for courier in self.couriers.values():
+            courier.bell.ring()
+        if sending:
+            await asyncio.wait(sending, timeout=SEND_WITHIN_S)
+        await self.recorder.flush(FLUSH_WITHIN_S)
 
     def received(self, found: Taken) -> None:
         """Something has come from Prometheus."""
@@ -152,10 +158,12 @@ class Monitor:
         return True
 
 
-async def _ended(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels until all have ended: `asyncio.wait_for` of Python 3.11, which psycopg uses, may swallow a cancellation."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.5)
 
 
 async def work(context: Context, settings: MonitorSettings, begun: list[Monitor]) -> None:
