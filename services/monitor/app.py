@@ -85,7 +85,7 @@ class Monitor:
                 *(group.create_task(eye.run()) for eye in watch.services.values()),
                 group.create_task(watch.record.run()),
                 group.create_task(watch.bus.run()),
-                group.create_task(context.bus.listen(patterns, self._hear, self.desk.bell.ring)),
+                group.create_task(context.bus.listen(patterns, self._hear, self._joined)),
                 group.create_task(self._judge()),
                 group.create_task(regular.tell_daily(context.database("daily"), watch, self.desk, self._config, context.clock)),
             ]
@@ -118,6 +118,11 @@ class Monitor:
 
     def _keep(self, found: Sequence[Delivery], at: datetime) -> None:
         self.recorder.keep(deliveries.kept(found, at))
+
+    def _joined(self) -> None:
+        """Listening has begun, perhaps again: what was said before may not have been heard."""
+        self.watch.bus.joined = True
+        self.desk.bell.ring()
 
     def _hear(self, channel: str, payload: bytes) -> None:
         if channel == HEALTH_CHANNEL:

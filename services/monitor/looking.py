@@ -22,17 +22,21 @@ ANSWER_WITHIN_S: Final = 2.0
 SERVERS: Final = frozenset({"postgres", "redis"})
 
 
-class _Check(msgspec.Struct):
+class Check(msgspec.Struct):
+    """One dependency of a service."""
+
     status: str = ""
     detail: str = ""
 
 
-class _Ready(msgspec.Struct):
+class Ready(msgspec.Struct):
+    """What /ready answers."""
+
     ready: bool = False
-    checks: dict[str, _Check] = {}
+    checks: dict[str, Check] = {}
 
 
-_decode_ready: Final = msgspec.json.Decoder(_Ready).decode
+_decode_ready: Final = msgspec.json.Decoder(Ready).decode
 _decode_beat: Final = msgspec.json.Decoder(Heartbeat).decode
 
 
@@ -44,6 +48,10 @@ class ServiceEye:
         self.beat_at: float | None = None
         self.uptime_s: float | None = None
         self.version = ""
+        self._instance = ""
+        self._said_goodbye = False  # that instance
+        self._restarted = False
+        self._left_at = float("-inf")  # when it last said that it leaves
         self._url = f"{url}/ready"
         self._http = http
         self._clock = clock
@@ -56,10 +64,19 @@ class ServiceEye:
         return self._now._replace(lasted_s=self._clock.monotonic() - self._since)
 
     def heard(self, beat: Heartbeat) -> None:
-        """It lives; or says its last word."""
+        """It lives; or says its last word. Another instance without one before: it has died, and was started again."""
+        if beat.instance != self._instance:
+            self._restarted = bool(self._instance) and not self._said_goodbye
+            self._instance, self._said_goodbye = beat.instance, False
         self.beat_at, self.uptime_s, self.version = self._clock.monotonic(), beat.uptime_s, beat.version
         if beat.leaving:
+            self._said_goodbye, self._left_at = True, self._clock.monotonic()
             self._now = self._now._replace(left=True)
+
+    def restarted(self) -> bool:
+        """Whether it has died and come back since this was last asked."""
+        found, self._restarted = self._restarted, False
+        return found
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -72,7 +89,8 @@ class ServiceEye:
         """Takes in an answer, or that there was none, of a look that began then."""
         before = self._now
         known = before.known or found.ready
-        left = not found.ready and (before.left or found.left)
+        back = found.ready and began > self._left_at  # an answer may be older than the word that it leaves
+        left = not back and (before.left or found.left)
         if (found.ready, found.answers) != (before.ready, before.answers):
             self._since = began
         self._now = found._replace(known=known, left=left)
@@ -92,7 +110,7 @@ class ServiceEye:
             return ServiceSeen(False, "something else answers on its port", answers=False)
 
 
-def of_readiness(answer: _Ready) -> ServiceSeen:
+def of_readiness(answer: Ready) -> ServiceSeen:
     """What an answer of /ready means."""
     wrong = {name: check.detail or "failing" for name, check in answer.checks.items() if check.status != "ok"}
     detail = "; ".join(f"{name}: {why}" for name, why in wrong.items())
@@ -168,6 +186,7 @@ class BusEye:
 
     def __init__(self, bus: RedisBus, services: Mapping[str, ServiceEye], clock: HostClock) -> None:
         self.server = ServerEye(clock)
+        self.joined = False  # heartbeats are heard
         self._bus = bus
         self._services = services
         self._clock = clock

@@ -66,6 +66,7 @@ class Watch:
         changes = self.faults.look(judge(seen), self._clock.monotonic(), now)
         self._measure(seen)
         said, writes = spoken(changes, now, self._clock)
+        said += [restart(name, self._clock) for name, eye in self.services.items() if eye.restarted()]
         if said:
             for one in said:
                 log.warning("%s: %s", one.state, one.title)
@@ -117,6 +118,12 @@ def spoken(changes: Changes, now: datetime, clock: HostClock) -> tuple[list[Noti
         said.append(_over(fault, now, clock))
         writes.append(alerts.ended(fault.key, "direct", now))
     return said, writes
+
+
+def restart(name: str, clock: HostClock) -> Notification:
+    """A service has died and come back, perhaps too fast to be called down."""
+    body = f"{name} ended without being asked to, and was started again. Its log says why; nothing needs to be done now."
+    return notification(clock, "system", "info", f"{name} was restarted", body, link="/runbooks/service-down")
 
 
 def _over(fault: Fault, now: datetime, clock: HostClock) -> Notification:

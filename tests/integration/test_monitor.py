@@ -109,6 +109,23 @@ async def test_one_that_says_that_it_leaves_is_not_called_down(
     await bus.close()
 
 
+async def test_one_that_dies_and_is_back_at_once_is_a_note(rig: Rig, gotify: Gotify, redis_url: str, database: Database) -> None:
+    bus, sealer = RedisBus(redis_url), Sealer("backtester", SystemClock())
+
+    async def beat(instance: str, *, leaving: bool = False) -> None:
+        said = Heartbeat(service="backtester", instance=instance, version="v", ready=True, uptime_s=1.0, leaving=leaving)
+        await bus.publish([(HEALTH_CHANNEL, array([numbered(sealer.seal(HEALTH_CHANNEL, said, ts_event_ns=0), 1)]))])
+
+    async with rig.monitor() as monitor:
+        eye = monitor.watch.services["backtester"]
+        await until(lambda: monitor.watch.bus.joined)
+        for instance, leaving in [("first", False), ("first", True), ("second", False), ("third", False)]:
+            await beat(instance, leaving=leaving)
+        assert await gotify.until(1) == ["backtester was restarted"]
+        assert eye.uptime_s == 1.0
+    await bus.close()
+
+
 async def test_what_the_record_shows_is_told(rig: Rig, gotify: Gotify, database: Database) -> None:
     kill = Write("insert into kill_switch (scope, key, active, reason, set_by) values ('symbol', 'ALFA', true, 'why', 'me')", ())
     async with rig.monitor() as monitor:
