@@ -12,7 +12,7 @@ from services.monitor.style import STYLE
 
 HEADLINE: Final = {"ok": "All is well", "degraded": "Something is not well", "down": "Something is badly wrong"}
 COLOUR: Final = {"ok": "ok", "degraded": "warning", "down": "critical"}
-STATE: Final = {"ready": "ok", "up": "ok", "on": "ok", "starting": "info", "off": "info", "stopped": "warning"}
+STATE: Final = {"ready": "ok", "up": "ok", "on": "ok", "starting": "info", "off": "info", "stopped": "warning", "waits": "warning"}
 REFRESH_S: Final = 5
 
 
@@ -24,9 +24,9 @@ def page(status: Status) -> str:
         *(_fault(fault, status.at) for fault in status.faults),
         _section("Services", [_service(name, status) for name in status.services]),
         _section("Servers", [_server(name, server, status.at) for name, server in status.servers.items()]),
-        _section("Who is told", [_row(name, str(c["state"]), _channel(c)) for name, c in status.channels.items()]),
-        _section("Prometheus says", [_row(f.title, f.severity, f"since {_at(f.since)}") for f in status.prometheus]),
-        _section("Over", [_row(o.title, "", _then(o)) for o in status.over[:10]]),
+        _section("Who is told", [_row(name, str(c["state"]), _channel(c, status.at)) for name, c in status.channels.items()]),
+        _section("Prometheus says", [_row(f.title, f.severity, f"since {_at(f.since, status.at)}") for f in status.prometheus]),
+        _section("Over", [_row(o.title, "", _then(o, status.at)) for o in status.over[:10]]),
         f'<p class="soft">Disk {status.host["disk_free"]:.0%} free, memory {status.host["memory_available"]:.0%} available. Times are UTC. '
         '<a href="/runbooks">Runbooks</a> · <a href="/status">JSON</a></p>',
     ]
@@ -45,7 +45,7 @@ def document(title: str, body: str, refresh_s: int | None = None) -> str:
 def _playing(status: Status) -> str:
     session = status.session
     if session is None:
-        return " · no session is known"
+        return " · no session is known" if status.servers["postgres"].state == "up" else " · the record does not answer"
     orders = sum(session.open_orders.values())
     state = "paused" if session.paused else session.state
     return escape(f" · {session.feed}, {state}, market time {_at(session.market_time)} · {orders} open order{'' if orders == 1 else 's'}")
@@ -55,7 +55,7 @@ def _fault(fault: Fault, now: datetime) -> str:
     link = f'<p><a href="{escape(fault.link)}">What to do</a></p>' if fault.link else ""
     return (
         f'<div class="card {fault.severity}"><h3>{escape(fault.title)}</h3>'
-        f'<p class="soft">{fault.severity} · since {_at(fault.since)}, {_for(fault.since, now)}</p>{markdown(fault.body)}{link}</div>'
+        f'<p class="soft">{fault.severity} · since {_at(fault.since, now)}, {_for(fault.since, now)}</p>{markdown(fault.body)}{link}</div>'
     )
 
 
@@ -64,7 +64,8 @@ def _service(name: str, status: Status) -> str:
     if service.state == "ready":
         text = f'<span class="soft">{escape(service.about)}</span>{_up(service.up_s)}'
     else:
-        text = f"{escape(service.detail)}, since {_at(service.since)}<br>{escape(service.stops)}"
+        stops = "" if service.state in ("waits", "starting") else f"<br>{escape(service.stops)}"
+        text = f"{escape(service.detail)}, since {_at(service.since, status.at)}{stops}"
     return f"<tr><th>{escape(name)}</th>{_state(service.state)}<td>{text}</td></tr>"
 
 
@@ -73,20 +74,20 @@ def _up(seconds: float | None) -> str:
 
 
 def _server(name: str, server: ServerStatus, now: datetime) -> str:
-    text = f"{server.detail}, since {_at(server.since)}" if server.detail else _for(server.since, now)
+    text = f"{server.detail}, since {_at(server.since, now)}" if server.detail else _for(server.since, now)
     return _row(name, server.state, text)
 
 
-def _then(over: OverStatus) -> str:
-    return f"{_at(over.since)}, lasted {lasted((over.until - over.since).total_seconds())}"
+def _then(over: OverStatus, now: datetime) -> str:
+    return f"{_at(over.since, now)}, lasted {lasted((over.until - over.since).total_seconds())}"
 
 
-def _channel(channel: object) -> str:
+def _channel(channel: object, now: datetime) -> str:
     values = channel if isinstance(channel, dict) else {}
     if values.get("state") == "off":
         return str(values.get("why", ""))
     last = values.get("last_sent")
-    parts = [f"last {_at(last)}" if isinstance(last, datetime) else "nothing sent yet"]
+    parts = [f"last {_at(last, now)}" if isinstance(last, datetime) else "nothing sent yet"]
     parts += [f"{values['waiting']} wait"] if values.get("waiting") else []
     parts += [str(values["last_error"])] if values.get("last_error") else []
     return "; ".join(parts)
@@ -106,8 +107,10 @@ def _state(state: str) -> str:
     return f'<td class="state {colour}">{escape(state)}</td>'
 
 
-def _at(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+def _at(moment: datetime, now: datetime | None = None) -> str:
+    """Without the date when it is today's."""
+    today = now is not None and moment.date() == now.date()
+    return f"{moment:%H:%M:%S}" if today else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _for(since: datetime, now: datetime) -> str:

@@ -23,7 +23,7 @@ KEPT: Final = 20  # of what is over
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One service."""
 
-    state: str  # ready, not ready, away, starting, stopped
+    state: str  # ready, starting, waits (for a server), not ready, away, stopped
     detail: str
     since: datetime
     about: str
@@ -159,4 +159,6 @@ def _state(seen: ServiceSeen) -> str:
         return "stopped"
     if not seen.known:
         return "starting"
+    if seen.waits_for:
+        return "waits"
     return "not ready" if seen.answers else "away"
