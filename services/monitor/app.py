@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -57,7 +58,7 @@ class Monitor:
         self._database = context.database("alerts")
         self.recorder = Recorder(context.database("recorder"))
         channels = configured(config.channel, settings, http, context.clock)
-        secrets = [value for name in SECRETS if (value := getattr(settings, name))]
+        secrets = quotable(settings)
         self.couriers: Mapping[str, Courier] = {
             name: Courier(channel, config, context.clock, self._keep, secrets) for name, channel in channels.on.items()
         }
@@ -161,6 +162,13 @@ class Monitor:
         self.board.prometheus = firing["prometheus"]
         self.board.over.extend(OverStatus(key=o.key, severity=o.severity, title=o.title, since=o.since, until=o.resolved_at) for o in over)
         return True
+
+
+def quotable(settings: MonitorSettings) -> list[str]:
+    """Secrets that another side may quote in an answer, the longest first: also the path alone of a webhook's address."""
+    whole = [value for name in SECRETS if (value := getattr(settings, name))]
+    paths = [path for value in whole if "://" in value and len(path := urlsplit(value).path) > 1]
+    return sorted([*whole, *paths, *(path.lstrip("/") for path in paths)], key=len, reverse=True)
 
 
 async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -76,10 +76,7 @@ async def post(http: aiohttp.ClientSession, url: str, body: object, headers: dic
 
 def _seconds(retry_after: str) -> float | None:
     """Of the header; a date in it is passed over, our own back-off is used then."""
-    try:
-        return max(float(retry_after), 0.0)
-    except ValueError:
-        return None
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
 
 
 def cut(text: str, most: int) -> str:
