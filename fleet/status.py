@@ -9,6 +9,7 @@ import msgspec
 from fleet.events import clock, day
 from fleet.running import Running
 from libs.common.database import Database
+from libs.common.http import ReadyAnswer
 from libs.domain.losses import percent
 from libs.store import activity, control, halts
 from libs.store.activity import Standing
@@ -16,16 +17,6 @@ from libs.store.control import Killed
 from libs.store.halts import HaltStanding
 
 ANSWER_WITHIN_S = 2.0
-
-
-class _Check(msgspec.Struct):
-    status: str = ""
-    detail: str = ""
-
-
-class _Ready(msgspec.Struct):
-    ready: bool = False
-    checks: dict[str, _Check] = {}
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +97,7 @@ async def state_of(http: aiohttp.ClientSession, url: str) -> str:
     """`healthy`, or what is wrong with the service at that base URL."""
     try:
         async with http.get(f"{url}/ready") as answer:
-            body = msgspec.json.decode(await answer.read(), type=_Ready)
+            body = msgspec.json.decode(await answer.read(), type=ReadyAnswer)
     except TimeoutError:
         return "does not answer"
     except (aiohttp.ClientError, msgspec.MsgspecError):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -41,6 +42,20 @@ class Readiness:
             name: {"status": "ok" if c.ok else "failing", "latency_ms": c.latency_ms, "detail": c.detail}
             for name, c in self._checks.items()
         }
+
+
+class CheckAnswer(msgspec.Struct):
+    """One dependency, as /ready shows it."""
+
+    status: str = ""
+    detail: str = ""
+
+
+class ReadyAnswer(msgspec.Struct):
+    """What /ready answers, for whoever asks a service."""
+
+    ready: bool = False
+    checks: dict[str, CheckAnswer] = {}
 
 
 Info = Callable[[], Mapping[str, object]]

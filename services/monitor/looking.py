@@ -13,30 +13,18 @@ from libs.common.bus import RedisBus
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Unreachable
 from libs.common.envelope import Heartbeat, opened
+from libs.common.http import ReadyAnswer
 from libs.domain.fleet import SERVICES
 from libs.domain.observed import HostSeen, RecordSeen, ServerSeen, ServiceSeen
 from libs.store import monitoring
+from services.monitor.reasons import reason
 
 LOOK_S: Final = 1.0
 ANSWER_WITHIN_S: Final = 2.0
 SERVERS: Final = frozenset({"postgres", "redis"})
 
 
-class Check(msgspec.Struct):
-    """One dependency of a service."""
-
-    status: str = ""
-    detail: str = ""
-
-
-class Ready(msgspec.Struct):
-    """What /ready answers."""
-
-    ready: bool = False
-    checks: dict[str, Check] = {}
-
-
-_decode_ready: Final = msgspec.json.Decoder(Ready).decode
+_decode_ready: Final = msgspec.json.Decoder(ReadyAnswer).decode
 _decode_beat: Final = msgspec.json.Decoder(Heartbeat).decode
 
 
@@ -103,14 +91,14 @@ class ServiceEye:
         except TimeoutError:
             return ServiceSeen(False, f"no answer within {ANSWER_WITHIN_S:g} s", answers=False)
         except aiohttp.ClientConnectorError as error:
-            return ServiceSeen(False, error.os_error.strerror or "not listening", answers=False)
+            return ServiceSeen(False, reason(error), answers=False)
         except (aiohttp.ClientError, OSError) as error:
             return ServiceSeen(False, type(error).__name__, answers=False)
         except msgspec.MsgspecError:
             return ServiceSeen(False, "something else answers on its port", answers=False)
 
 
-def of_readiness(answer: Ready) -> ServiceSeen:
+def of_readiness(answer: ReadyAnswer) -> ServiceSeen:
     """What an answer of /ready means."""
     wrong = {name: check.detail or "failing" for name, check in answer.checks.items() if check.status != "ok"}
     detail = "; ".join(f"{name}: {why}" for name, why in wrong.items())

@@ -66,7 +66,9 @@ class Watch:
         changes = self.faults.look(judge(seen), self._clock.monotonic(), now)
         self._measure(seen)
         said, writes = spoken(changes, now, self._clock)
-        said += [restart(name, self._clock) for name, eye in self.services.items() if eye.restarted()]
+        died = [name for name, eye in self.services.items() if eye.restarted()]
+        down = {fault.key for fault in [*self.faults.firing, *changes.cleared]}
+        said += [restart(name, self._clock) for name in died if f"service_down:{name}" not in down]
         if said:
             for one in said:
                 log.warning("%s: %s", one.state, one.title)

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from libs.common.envelope import Heartbeat
+from libs.common.http import ReadyAnswer
 from libs.domain.observed import RecordSeen, ServiceSeen, SessionSeen
 from services.monitor.couriers import link_of
-from services.monitor.looking import Ready, RecordEye, ServiceEye, host, memory_available, of_readiness
+from services.monitor.looking import RecordEye, ServiceEye, host, memory_available, of_readiness
 from services.monitor.runbooks import FOLDER, markdown, runbook
 from tests.factories import HandClock
 
@@ -76,7 +77,7 @@ async def test_only_an_instance_that_comes_without_a_goodbye_before_it_is_a_rest
 )
 def test_what_a_service_waits_for_is_read_from_its_checks(checks: dict[str, str], waits_for: set[str], left: bool) -> None:
     answer = {"ready": False, "checks": {name: {"status": "failing", "detail": detail} for name, detail in checks.items()}}
-    seen = of_readiness(msgspec.convert(answer, Ready))
+    seen = of_readiness(msgspec.convert(answer, ReadyAnswer))
     assert (seen.ready, set(seen.waits_for), seen.left) == (False, waits_for, left)
 
 

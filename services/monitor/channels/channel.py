@@ -4,6 +4,8 @@ from typing import NamedTuple, Protocol
 
 import aiohttp
 
+from services.monitor.reasons import reason
+
 TIMEOUT_S = 5.0
 
 
@@ -63,15 +65,15 @@ async def post(http: aiohttp.ClientSession, url: str, body: object, headers: dic
     except aiohttp.InvalidURL:
         raise Refused("its address is no URL") from None
     except aiohttp.ClientConnectorError as error:
-        raise Failed(f"cannot be reached: {error.os_error.strerror or type(error).__name__}") from None
+        raise Failed(f"cannot be reached: {reason(error)}") from None
     except (aiohttp.ClientError, OSError) as error:
         raise Failed(f"the connection failed: {type(error).__name__}") from None
     if 200 <= status < 300:
         return
-    reason = f"answered {status}: {' '.join(said.split())[:200]}".rstrip(": ")
+    answered = f"answered {status}: {' '.join(said.split())[:200]}".rstrip(": ")
     if status >= 500 or status in (408, 429):
-        raise Failed(reason, asked)
-    raise Refused(reason)
+        raise Failed(answered, asked)
+    raise Refused(answered)
 
 
 def _seconds(retry_after: str) -> float | None:
