@@ -1,7 +1,7 @@
 """Symptoms that last are faults, and faults that are gone for a while are over: what flickers is not told."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -70,8 +70,10 @@ class Faults:
     def _taken_in(self, symptom: Symptom, seconds: float, now: datetime) -> Fault | None:
         known = self._firing.get(symptom.key)
         if known is not None:
-            self._firing[symptom.key] = fault = _fault(symptom, known.since)
-            return fault if RANK[fault.severity] > RANK[known.severity] else None
+            fault = _fault(symptom, known.since)
+            worse = RANK[fault.severity] > RANK[known.severity]
+            self._firing[symptom.key] = fault if worse else replace(fault, title=known.title)  # it is called as it was told
+            return fault if worse else None
         judged_from = max((at for prefix, at in self._hidden.items() if symptom.key.startswith(prefix)), default=float("-inf"))
         began = self._began.setdefault(symptom.key, max(seconds - symptom.lasted_s, judged_from))
         if seconds - began < symptom.after_s:

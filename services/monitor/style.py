@@ -19,8 +19,8 @@ code, pre { font: .88em/1.5 ui-monospace, Menlo, Consolas, monospace }
 pre { overflow-x: auto; padding: .7rem .9rem; background: var(--card); border: 1px solid var(--line); border-radius: .4rem }
 table { width: 100%; border-collapse: collapse; font-size: .95rem }
 th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line) }
-th { font-weight: 600 }
-td.state { white-space: nowrap }
+th { font-weight: 600; width: 13rem }
+td.state { white-space: nowrap; width: 6rem }
 .soft { color: var(--soft) }
 .ok { color: var(--ok) }
 .info { color: var(--info) }
@@ -31,5 +31,5 @@ td.state { white-space: nowrap }
 .card > * { color: var(--ink) }
 .card > h3 { color: inherit }
 .card > .soft { color: var(--soft) }
-@media (max-width: 40rem) { .wide { display: none } th, td { padding-right: .5rem } }
+@media (max-width: 40rem) { .wide { display: none } th, td { padding-right: .5rem } th, td.state { width: auto } }
 """

@@ -65,6 +65,8 @@ def refusal(tmp_path: Path, *arguments: str, **environment: str) -> str:
             "fast = 9, slow = 8",
             "line 22: sma_cross: expected 1 <= fast < slow <= 10000, got fast=9, slow=8",
         ),
+        ("notifications", 'kind = "email"', 'kind = "pigeon"', "line 22: Invalid enum value 'pigeon'"),
+        ("notifications", 'tz = "UTC"', 'tz = "Berlin"', "line 6: Expected a time zone such as Europe/Berlin in field `tz`, got 'Berlin'"),
         ("strategies", 'account = "paper"', 'account = "papr"', "line 9: no account 'papr'; there are: paper"),
     ],
 )

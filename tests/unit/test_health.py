@@ -229,6 +229,13 @@ def test_what_gets_worse_is_told_again_and_what_gets_better_is_not() -> None:
     assert [fault.severity for fault in looking.faults.firing] == ["warning"]
 
 
+def test_a_fault_keeps_the_name_it_was_told_by() -> None:
+    looking = Looking()
+    looking.see(seen(risk_manager=GONE), 5)
+    looking.see(seen(risk_manager=ServiceSeen(False, "service: starting")), 5)
+    assert [fault.title for fault in looking.faults.firing] == ["risk_manager is down"]
+
+
 def test_one_that_was_stopped_in_order_is_not_told_for_a_minute() -> None:
     looking = Looking()
     left = seen(risk_manager=GONE._replace(left=True))
