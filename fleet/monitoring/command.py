@@ -28,7 +28,7 @@ PASSWORD: Final = "email_password"
 class MonitoringSettings(FleetSettings, frozen=True, kw_only=True):
     """What the two are to know of the fleet's environment."""
 
-    prometheus_token: str = ""  # shown to the monitor
+    monitor_token: str = ""  # what the monitor wants to be shown
     email_smtp_server: str = ""
     email_smtp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 587
     email_username: str = ""
@@ -86,7 +86,7 @@ def write(folder: Path, settings: MonitoringSettings, ports: Mapping[str, int], 
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    secrets = {TOKEN: settings.prometheus_token, PASSWORD: settings.email_password if by_email else ""}
+    secrets = {TOKEN: settings.monitor_token, PASSWORD: settings.email_password if by_email else ""}
     for name, secret in secrets.items():
         if secret:
             write_private(folder / name, secret)
@@ -95,7 +95,7 @@ def write(folder: Path, settings: MonitoringSettings, ports: Mapping[str, int], 
 
 def _layout(settings: MonitoringSettings, ports: Mapping[str, int], by_email: bool) -> Layout:
     email = _email(settings) if by_email else None
-    return on_this_machine(ports, settings.port_offset, TOKEN if settings.prometheus_token else "", email)
+    return on_this_machine(ports, settings.port_offset, TOKEN if settings.monitor_token else "", email)
 
 
 def _email(settings: MonitoringSettings) -> Email:

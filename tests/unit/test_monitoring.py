@@ -188,7 +188,7 @@ def test_on_one_machine_all_is_on_loopback_and_moved_by_the_offset(tmp_path: Pat
 
 
 def test_secrets_are_private_files_and_in_no_configuration(tmp_path: Path) -> None:
-    environment = {"PROMETHEUS_TOKEN": "t0ken", "EMAIL_PASSWORD": "pa55", "EMAIL_SMTP_SERVER": "smtp.example"}
+    environment = {"MONITOR_TOKEN": "t0ken", "EMAIL_PASSWORD": "pa55", "EMAIL_SMTP_SERVER": "smtp.example"}
     people = {"EMAIL_FROM": "fleet@example.org", "EMAIL_TO": "me@example.org", "EMAIL_USERNAME": "fleet"}
     command.write(tmp_path, settings(**environment, **people), PORTS, "http://x", by_email=True)
     assert ((tmp_path / "token").read_text(), (tmp_path / "email_password").read_text()) == ("t0ken", "pa55")

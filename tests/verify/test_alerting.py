@@ -85,7 +85,7 @@ async def test_a_service_that_goes_is_told_within_45_s_and_its_return_within_a_m
     if missing := [tool for tool in ("prometheus", "prometheus-alertmanager") if shutil.which(tool) is None]:
         pytest.skip(f"not installed: {', '.join(missing)} (Debian's packages are called so)")
     offset, phone = free_offset(), Phone()
-    settings = from_environment(MonitoringSettings, {"PORT_OFFSET": str(offset), "PROMETHEUS_TOKEN": TOKEN})
+    settings = from_environment(MonitoringSettings, {"PORT_OFFSET": str(offset), "MONITOR_TOKEN": TOKEN})
     command.write(tmp_path, settings, {SERVICE: PORTS[SERVICE] + offset}, LINK_BASE, by_email=False)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(listening(MONITOR_PORT + offset, web.post(WEBHOOK, phone.hook)))
