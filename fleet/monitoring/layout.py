@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from libs.domain.fleet import PORTS
 
-MONITOR_PORT: Final = 8008
 PROMETHEUS_PORT: Final = 9090
 ALERTMANAGER_PORT: Final = 9093
 
@@ -37,7 +36,7 @@ def in_containers() -> Layout:
         {name: f"{name.replace('_', '-')}:{port}" for name, port in PORTS.items()},
         f"localhost:{PROMETHEUS_PORT}",
         f"alertmanager:{ALERTMANAGER_PORT}",
-        f"monitor:{MONITOR_PORT}",
+        f"monitor:{PORTS['monitor']}",
         "/run/secrets/prometheus_token",
     )
 
@@ -48,7 +47,7 @@ def on_this_machine(ports: Mapping[str, int], port_offset: int, token_file: str,
         {name: f"127.0.0.1:{port}" for name, port in ports.items()},
         f"127.0.0.1:{PROMETHEUS_PORT + port_offset}",
         f"127.0.0.1:{ALERTMANAGER_PORT + port_offset}",
-        f"127.0.0.1:{MONITOR_PORT + port_offset}",
+        f"127.0.0.1:{PORTS['monitor'] + port_offset}",
         token_file,
         email,
     )

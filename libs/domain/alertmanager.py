@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from libs.domain.faults import Fault
-from libs.domain.health import Severity
+from libs.domain.health import RANK, Severity
 
 WATCHDOG: Final = "Watchdog"
 """The alert that always fires: while it comes, the whole way from Prometheus to here works."""
@@ -66,6 +66,8 @@ def watched(payload: Payload) -> bool:
 def received(payload: Payload, known: Mapping[str, Fault], direct: Collection[str], now: datetime) -> list[Received]:
     """What is new: an alert is taken once when it fires and once when it is resolved, however often it is sent.
 
+    Two rules may speak of one fault, a warning and something worse: the worse is told again, and ends it alone.
+
     Args:
         known: alerts of Prometheus that fire, by key.
         direct: keys of faults that the monitor has seen itself.
@@ -73,10 +75,11 @@ def received(payload: Payload, known: Mapping[str, Fault], direct: Collection[st
     firing, found = dict(known), []
     for alert in _but_watchdogs(payload):
         key = identity(alert.labels)
-        if alert.status == "firing" and key not in firing:
+        rank = RANK[_severity(alert.labels)]
+        if alert.status == "firing" and (key not in firing or rank > RANK[firing[key].severity]):
             firing[key] = fault = _fault(key, alert, AGREES if key in direct else "", now)
             found.append(Received("firing", fault))
-        elif alert.status == "resolved" and key in firing:
+        elif alert.status == "resolved" and key in firing and rank >= RANK[firing[key].severity]:
             found.append(Received("resolved", firing.pop(key)))
     return found
 

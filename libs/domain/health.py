@@ -175,8 +175,9 @@ def _record(record: RecordSeen, still_s: float) -> Iterator[Symptom]:
     for name, held in record.leases.items():
         if not held:
             what = f"Nobody holds the lease {name}"
+            severity: Severity = "critical" if ":" in name else "warning"  # of an account; the other one is the scheduler's
             stops = "its account is neither judged nor traded" if ":" in name else "no job is started"
-            yield Symptom(f"lease_lost:{name}", "critical", f"Nobody holds {name}", _body(what, stops), "lease-lost", UNHELD_S)
+            yield Symptom(f"lease_lost:{name}", severity, f"Nobody holds {name}", _body(what, stops), "lease-lost", UNHELD_S)
     yield from _lags(record)
     if record.unsettled and record.unsettled_age_s > UNSETTLED_S:
         what = f"{record.unsettled} order(s) have been SUBMITTING or UNKNOWN, the oldest for {record.unsettled_age_s:.0f} s"

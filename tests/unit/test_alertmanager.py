@@ -105,3 +105,12 @@ def test_what_no_row_can_hold_is_taken_out() -> None:
     (one,) = taken(an_alert(fault="a\x00b") | {"annotations": {"summary": "x" * 10_000 + "\x00"}})
     assert one.fault.key == "ab"
     assert len(one.fault.title) == 200
+
+
+def test_what_becomes_worse_is_told_again_and_ends_only_as_what_it_has_become() -> None:
+    warning, worse = an_alert(fault="disk", severity="warning"), an_alert(fault="disk", severity="critical")
+    (first,) = taken(warning)
+    (second,) = taken(worse, known=(first,))
+    assert (second.state, second.fault.severity) == ("firing", "critical")
+    assert taken(warning, an_alert("resolved", fault="disk", severity="warning"), known=(second,)) == []
+    assert [one.state for one in taken(an_alert("resolved", fault="disk", severity="critical"), known=(second,))] == ["resolved"]

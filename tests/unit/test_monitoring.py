@@ -12,7 +12,6 @@ from fleet.monitoring import catalog, command, files, recording, routing
 from fleet.monitoring.alerts.alert import Alert
 from fleet.monitoring.alerts.order_path import ORDER_PATH
 from fleet.monitoring.command import MonitoringSettings
-from fleet.monitoring.layout import MONITOR_PORT
 from libs.common import metrics
 from libs.common.settings import ConfigError, from_environment
 from libs.domain.fleet import PORTS, SERVICES
@@ -49,10 +48,6 @@ def test_every_service_is_scraped_under_its_container_name_and_nothing_else_of_o
     found = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
     assert {name: found[name] for name in SERVICES} == {n: [f"{n.replace('_', '-')}:{p}"] for n, p in PORTS.items()}
     assert found.keys() - SERVICES.keys() == {"prometheus", "alertmanager"}
-
-
-def test_the_monitor_is_told_on_its_port() -> None:
-    assert PORTS.get("monitor", MONITOR_PORT) == MONITOR_PORT
 
 
 def test_promtool_and_amtool_accept_all_of_it() -> None:

@@ -16,7 +16,7 @@ from fleet.embedded import ports
 from fleet.monitoring import command
 from fleet.monitoring.alerts.alert import LINK_BASE
 from fleet.monitoring.command import MonitoringSettings
-from fleet.monitoring.layout import ALERTMANAGER_PORT, MONITOR_PORT, PROMETHEUS_PORT
+from fleet.monitoring.layout import ALERTMANAGER_PORT, PROMETHEUS_PORT
 from fleet.monitoring.routing import WEBHOOK
 from libs.common.settings import from_environment
 from libs.domain.fleet import PORTS
@@ -76,7 +76,7 @@ async def metrics(_: web.Request) -> web.Response:
 
 
 def free_offset() -> int:
-    used = (PROMETHEUS_PORT, ALERTMANAGER_PORT, MONITOR_PORT, PORTS[SERVICE])
+    used = (PROMETHEUS_PORT, ALERTMANAGER_PORT, PORTS["monitor"], PORTS[SERVICE])
     return next(offset for offset in range(15_000, 50_000, 97) if all(ports.is_free(port + offset) for port in used))
 
 
@@ -88,7 +88,7 @@ async def test_a_service_that_goes_is_told_within_45_s_and_its_return_within_a_m
     settings = from_environment(MonitoringSettings, {"PORT_OFFSET": str(offset), "MONITOR_TOKEN": TOKEN})
     command.write(tmp_path, settings, {SERVICE: PORTS[SERVICE] + offset}, LINK_BASE, by_email=False)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(listening(MONITOR_PORT + offset, web.post(WEBHOOK, phone.hook)))
+        await stack.enter_async_context(listening(PORTS["monitor"] + offset, web.post(WEBHOOK, phone.hook)))
         for line in reversed(command.starting(tmp_path, offset)):
             await stack.enter_async_context(running(line))
         async with listening(PORTS[SERVICE] + offset, web.get("/metrics", metrics)):

@@ -47,7 +47,7 @@ NOTIFICATIONS_STUCK: Final = Alert(
 KILL_SWITCH_ON: Final = Alert(
     name="KillSwitchOn",
     runbook="kill-switch",
-    severity="info",
+    severity="warning",
     fault=f"kill_switch:{label('scope')}",
     expr="max by (scope) (tradewinds_kill_switch) == 1",
     summary=f"The kill switch of {label('scope')} is on",
