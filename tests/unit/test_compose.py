@@ -98,7 +98,7 @@ def test_only_what_must_get_out_gets_out() -> None:
     internal = {name for name, network in COMPOSE["networks"].items() if network.get("internal")}
     assert internal == {"data", "mon", "edge", "logs"}
     out = {name for name, container in CONTAINERS.items() if set(container["networks"]) - internal}
-    assert out == {"data-collector", "trade-executor", "monitor", "nginx"}
+    assert out == {"data-collector", "trade-executor", "monitor", "alertmanager", "nginx"}
 
 
 def test_the_record_is_out_of_reach_of_what_the_world_reaches() -> None:
