@@ -17,6 +17,7 @@ from benchmarks import (
     idle_fleet,
     journal_chain,
     market_data,
+    monitoring,
     risk_decisions,
     risk_gate,
     rows_written,
@@ -49,6 +50,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         journal_chain,
         market_data,
         tick_to_order,
+        monitoring,
         event_path,
     )
 }

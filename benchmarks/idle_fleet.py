@@ -27,9 +27,9 @@ def measure() -> dict[str, Figure]:
         _pause(running)
         time.sleep(SETTLE_S)
         pids = running.pids()
-        before, began = _cpu(pids), time.monotonic()
+        before, began = cpu_seconds(pids), time.monotonic()
         time.sleep(SECONDS)
-        after, seconds = _cpu(pids), time.monotonic() - began
+        after, seconds = cpu_seconds(pids), time.monotonic() - began
         memory = {service: _pss_mb(pid) for service, pid in pids.items()}
     cpu = {service: round((after[service] - before[service]) / seconds * 100, 2) for service in pids}
     return {
@@ -55,7 +55,7 @@ def _pause(running: Fleet) -> None:
     subprocess.run([sys.executable, "-m", "fleet.cli", "pause"], env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
-def _cpu(pids: Mapping[str, int]) -> dict[str, float]:
+def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
     """Seconds of CPU each process has used."""
     found = {}
     for service, pid in pids.items():

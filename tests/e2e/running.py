@@ -24,10 +24,11 @@ STOPS_WITHIN_S = 60
 class Fleet:
     """A fleet that plays until it is stopped. Its record outlives it by the test."""
 
-    def __init__(self, process: "subprocess.Popen[str]", url: str, offset: int) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", url: str, offset: int, environment: Mapping[str, str]) -> None:
         self.url = url
         self._process = process
-        self._offset = offset
+        self._environment = environment
+        self.offset = offset
 
     def ask(self, query: str) -> Any:
         """The one value that a query of the record gives; None without a row."""
@@ -46,8 +47,16 @@ class Fleet:
 
     def kill(self, service: str) -> None:
         """Ends a service as the kernel would."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORTS[service] + self._offset}/info", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORTS[service] + self.offset}/info", timeout=5) as answer:
             os.kill(int(json.load(answer)["pid"]), signal.SIGKILL)
+
+    def operate(self, *command: str) -> str:
+        """What an operator's command answers; it must succeed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "fleet.cli", *command], env=self._environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def stop(self, restarts: int = 0) -> None:
         """Stops it as an operator would; it must then report itself healthy."""
@@ -64,16 +73,17 @@ def a_fleet(
     """`fleet run --json` with these arguments, on a new record."""
     with a_record(database_url) as url:
         offset = free_port() - min(PORTS.values())
-        state = {"STATE_DIR": str(folder), "PORT_OFFSET": str(offset), "DATABASE_URL": url, "REDIS_URL": redis_url}
+        state: dict[str, str] = {"STATE_DIR": str(folder), "PORT_OFFSET": str(offset), "DATABASE_URL": url, "REDIS_URL": redis_url}
+        whole = {**os.environ, **state, **(environment or {})}
         with subprocess.Popen(
             [sys.executable, "-c", "from fleet.cli import main; main()", "run", "--json", *arguments],
-            env={**os.environ, **state, **(environment or {})},
+            env=whole,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
             try:
-                yield Fleet(process, url, offset)
+                yield Fleet(process, url, offset, whole)
             finally:
                 if process.poll() is None:
                     process.terminate()

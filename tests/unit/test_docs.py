@@ -88,7 +88,7 @@ def complaint(command: str) -> str:
     """Why it cannot be typed so; "" when it can."""
     found: Any = typer.main.get_command(cli.app)
     words = shlex.split(command)
-    while words and (below := getattr(found, "commands", None)):
+    while words and not words[0].startswith("-") and (below := getattr(found, "commands", None)):
         word = words.pop(0)
         if word not in below:
             return f"no command {word!r} in `fleet {command}`"
