@@ -845,7 +845,7 @@ async def test_a_desk_compares_with_the_venue_as_soon_as_it_is_asked_to(
         await service.comes_to("ACKED")
         await database.write([Write("update cash_ledger set amount = amount + 1 where ledger_account = 'cash'", ())])
         await operator.reconcile("test", "ann")
-        await until(lambda: REGISTRY.get_sample_value("tradewinds_reconcile_differences") == 1)
+        await until(lambda: REGISTRY.get_sample_value("tradewinds_reconcile_differences", {"account": account.account_id}) == 1)
 
 
 async def test_a_desk_fills_at_the_terms_its_session_began_with_and_adjusts_what_it_holds(
