@@ -260,9 +260,11 @@ def _backup(_: Facts) -> Result:
 
 
 def _notifications(seen: Facts) -> Result:
-    names = seen.config.channels
+    names = seen.channels
+    if names is None:
+        return Result("fail", "the monitor does not answer: nobody is told of anything")
     if not names:
-        return Result("skip", "no channel is configured: nobody is told of anything, see docs/configuration.md")
+        return Result("skip", "no channel is on: nobody is told of anything, see docs/monitoring.md")
     if seen.record is None:
         return _unread(seen)
     sent = {channel.channel: channel.last_sent for channel in seen.record.channels}

@@ -20,6 +20,7 @@ import msgspec
 
 from fleet import log_files, paper_books, running
 from fleet.log_lines import LogLine, at_least
+from fleet.notify import channels_of
 from fleet.plan import FleetSettings, check_configuration
 from fleet.running import NothingRuns, Running
 from fleet.status import ANSWER_WITHIN_S, state_of
@@ -42,13 +43,6 @@ MOVES_WITHIN_S: Final = 3.0  # the market clock is stored each second
 CLOCK_LOOKS: Final = 5  # the quickest answer tells the server's time best
 COMPLAINTS: Final = 20
 FILES: Final = ("system", "strategies", "risk", "notifications")
-CHANNELS: Final = {
-    "gotify": ("GOTIFY_URL", "GOTIFY_TOKEN"),
-    "email": ("EMAIL_SMTP_SERVER",),
-    "slack": ("SLACK_WEBHOOK_URL",),
-    "discord": ("DISCORD_WEBHOOK_URL",),
-}
-"""What must be set in the environment for a channel to carry anything."""
 _NUMBERS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[A-Z0-9]{4}[A-Z2-7]{26}\w+|-?\d[\d.,]*")  # ids and numbers
 
 
@@ -92,7 +86,6 @@ class ConfigSeen(msgspec.Struct, frozen=True, kw_only=True):
     changed_since_start: list[str]
     limits: list[str]  # names of those configured
     collar: float | None
-    channels: list[str]  # that the environment names
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +116,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     holders: dict[str, bool]  # of leases: whether that process lives on this host
     host: HostSeen
     config: ConfigSeen
+    channels: list[str] | None  # over which the monitor would tell a person; None: it does not answer
     complaints: list[Complaint]  # the newest last
     releases: dict[str, str]
 
@@ -172,6 +166,7 @@ async def gather(settings: FleetSettings, environment: Mapping[str, str], clock:
         holders={lease.holder: _lives(lease.holder) for lease in record.condition.leases} if record.condition else {},
         host=_host(state),
         config=_config(settings, environment, found),
+        channels=await _channels(found) if found else None,
         complaints=complaints(state / "logs"),
         releases=_releases(),
     )
@@ -200,6 +195,13 @@ async def _service(http: aiohttp.ClientSession, name: str, url: str) -> ServiceS
     except (TimeoutError, aiohttp.ClientError, msgspec.MsgspecError):
         info = _Info()
     return ServiceSeen(name=name, state=state, pid=info.pid, version=info.version, uptime_s=info.uptime_s)
+
+
+async def _channels(found: Running) -> list[str] | None:
+    try:
+        return [name for name, channel in (await channels_of(found.peer("monitor"))).items() if channel.state == "on"]
+    except LookupError:
+        return None
 
 
 async def _redis(url: str) -> ServerSeen | None:
@@ -300,10 +302,9 @@ async def _clocks(database: Database, clock: HostClock) -> tuple[float, float]:
 
 def _lives(holder: str) -> bool:
     """Whether the process that holds a lease lives here."""
-    parts = holder.split(":")
     try:
-        return len(parts) == 3 and holder_name(int(parts[1])) == holder
-    except (ProcessLookupError, ValueError):
+        return holder_name(int(holder.split(":")[1])) == holder
+    except (IndexError, ProcessLookupError, ValueError):
         return False
 
 
@@ -355,7 +356,6 @@ def _config(settings: FleetSettings, environment: Mapping[str, str], found: Runn
         changed_since_start=[str(path) for path in there if began is not None and path.stat().st_mtime > began + 1],
         limits=sorted({limit.name for limit in limits.limit}) if limits else [],
         collar=min(collars, default=None),
-        channels=[name for name, wanted in CHANNELS.items() if all(environment.get(v) or environment.get(f"{v}_FILE") for v in wanted)],
     )
 
 

@@ -29,13 +29,15 @@ HOW: Final = (
 )
 
 
-class _Channel(msgspec.Struct):
-    state: str
+class Channel(msgspec.Struct):
+    """A way to a person, as the monitor has it."""
+
+    state: str  # on, off
     why: str = ""
 
 
 class _Status(msgspec.Struct):
-    channels: Mapping[str, _Channel]
+    channels: Mapping[str, Channel]
 
 
 class Tried(NamedTuple):
@@ -56,7 +58,7 @@ def try_command(
     loud = _severity(severity)
 
     async def work(hands: Hands) -> Answer:
-        channels = await _channels(hands.running.ports["monitor"])
+        channels = await channels_of(hands.running.peer("monitor"))
         if channel and channel not in channels:
             raise LookupError(f"no channel is called {channel!r}; there are: {', '.join(channels)}")
         asked = {name: found for name, found in channels.items() if channel in ("", name)}
@@ -85,7 +87,7 @@ def told(tried: Sequence[Tried], *, any_on: bool) -> Answer:
     return Answer("\n".join(lines), {"ok": well, "channels": [one._asdict() for one in tried]}, OK if well else REFUSED)
 
 
-async def _channels(port: int) -> Mapping[str, _Channel]:
+async def channels_of(url: str) -> Mapping[str, Channel]:
     """What the monitor says of its channels.
 
     Raises:
@@ -93,12 +95,10 @@ async def _channels(port: int) -> Mapping[str, _Channel]:
     """
     try:
         timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"http://127.0.0.1:{port}/status") as answer:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{url}/status") as answer:
             return msgspec.json.decode(await answer.read(), type=_Status).channels
     except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError):
-        raise LookupError(
-            f"the monitor does not answer on port {port}: nobody is told of anything; see docs/runbooks/monitor-down.md"
-        ) from None
+        raise LookupError(f"the monitor does not answer at {url}: nobody is told of anything; see docs/runbooks/monitor-down.md") from None
 
 
 async def _try(hands: Hands, channel: str, severity: Literal["info", "warning", "critical"], on: Sequence[str]) -> list[Tried]:

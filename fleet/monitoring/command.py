@@ -12,7 +12,6 @@ import typer
 from fleet import running
 from fleet.embedded.server import write_private
 from fleet.monitoring import files
-from fleet.monitoring.alerts.alert import LINK_BASE
 from fleet.monitoring.layout import Email, Layout, on_this_machine
 from fleet.operating import OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
@@ -45,7 +44,7 @@ def group() -> None:
 @app.command("config")
 def config(
     folder: Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="Made if it is not there; its files are replaced.")],
-    link_base: Annotated[str, typer.Option(metavar="URL", help="Where your phone reaches the monitor's pages.")] = LINK_BASE,
+    link_base: Annotated[str, typer.Option(metavar="URL", help="Where your phone reaches the monitor's pages; else on this machine.")] = "",
     email: Annotated[bool, typer.Option("--email", help="What is critical also by e-mail, past the monitor; takes EMAIL_*.")] = False,
     json: Json = False,
 ) -> None:
@@ -56,7 +55,8 @@ def config(
 def _answer(folder: Path, link_base: str, by_email: bool) -> Answer:
     try:
         settings = from_environment(MonitoringSettings, os.environ)
-        written = write(folder, settings, _ports(settings), link_base, by_email)
+        ports = _ports(settings)
+        written = write(folder, settings, ports, link_base or f"http://127.0.0.1:{ports['monitor']}", by_email)
     except ConfigError as error:
         return failed(str(error), USAGE)
     except OSError as error:

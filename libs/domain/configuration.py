@@ -215,7 +215,7 @@ class NotificationsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     daily_summary: Annotated[str, msgspec.Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$")] = "07:00"  # "" is never
     tz: str = "UTC"  # of daily_summary
     heartbeat_url: str = ""  # asked for each minute while the fleet is not down
-    link_base: Annotated[str, msgspec.Meta(pattern=r"^https?://")] = "http://127.0.0.1:8008"  # where a phone reaches the monitor
+    link_base: Annotated[str, msgspec.Meta(pattern=r"^(https?://.+)?$")] = ""  # where a phone reaches the monitor; "": on this machine
 
     def __post_init__(self) -> None:
         """ValueError: the time zone is none, or a channel is there twice."""

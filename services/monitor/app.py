@@ -9,13 +9,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 
 from libs.common.database import Unreachable
 from libs.common.envelope import HEALTH_CHANNEL
 from libs.common.runner import Context
 from libs.common.settings import from_toml
 from libs.domain.configuration import NotificationsConfig
-from libs.domain.fleet import SERVICES
+from libs.domain.fleet import PORTS, SERVICES
 from libs.domain.notifying import Delivery
 from libs.domain.streams import NOTIFICATIONS
 from libs.store import alerts, deliveries
@@ -42,6 +43,7 @@ SECRETS: Final = (
     "email_username",
     "monitor_token",
 )
+LOOPBACK: Final = "127.0.0.1"
 SEND_WITHIN_S: Final = 5.5  # what is being sent when the monitor is asked to leave
 FLUSH_WITHIN_S: Final = 1.5
 ASK_WITHIN_S: Final = 5.0
@@ -53,7 +55,8 @@ class Monitor:
     def __init__(self, context: Context, settings: MonitorSettings, config: NotificationsConfig, http: aiohttp.ClientSession) -> None:
         self._context = context
         self._settings = settings
-        self._config = config
+        here = f"http://{LOOPBACK}:{PORTS['monitor'] + settings.port_offset}"
+        self._config = config = config if config.link_base else msgspec.structs.replace(config, link_base=here)
         self._http = http
         self._database = context.database("alerts")
         self.recorder = Recorder(context.database("recorder"))

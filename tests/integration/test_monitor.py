@@ -131,7 +131,8 @@ async def test_what_the_record_shows_is_told(rig: Rig, gotify: Gotify, database:
     async with rig.monitor() as monitor:
         await database.write([kill])
         assert await gotify.until(1) == ["Kill switch on: symbol:ALFA"]
-        assert gotify.messages[0]["extras"]["client::notification"]["click"]["url"] == "http://127.0.0.1:8008/runbooks/kill-switch"
+        here = rig.settings.peer("monitor", PORTS["monitor"])
+        assert gotify.messages[0]["extras"]["client::notification"]["click"]["url"] == f"{here}/runbooks/kill-switch"
         assert monitor.watch.record.record is not None
 
 

@@ -58,6 +58,7 @@ def a_lease(name: str, **changed: Any) -> LeaseStands:
 RECORD = Condition(
     server=SERVER,
     session=SESSION,
+    channels=[],
     leases=[a_lease("risk:paper"), a_lease("executor:paper")],
     behind=[],
     orders={},
@@ -67,7 +68,6 @@ RECORD = Condition(
     halts=[],
     jobs=[],
     alerts=[],
-    channels=[],
     earned=[],
 )
 STRATEGY = StrategyStatus("fast", "sma_cross", ["*"], "1s", "paper", 0.5, True, "")
@@ -78,7 +78,6 @@ CONFIG = ConfigSeen(
     changed_since_start=[],
     limits=["price_collar"],
     collar=0.02,
-    channels=[],
 )
 WELL = Facts(
     at=AT,
@@ -99,6 +98,7 @@ WELL = Facts(
     holders={},
     host=HostSeen(disk_free=0.5, disk_free_bytes=10**11, memory_free=0.5, load=0.1, cpus=2, python="3", system="Linux"),
     config=CONFIG,
+    channels=[],
     complaints=[],
     releases={},
 )
@@ -184,7 +184,7 @@ def test_what_is_wrong_is_found_with_its_runbook(changed: dict[str, Any], said: 
 
 @pytest.mark.parametrize(("changed", "said", "runbook"), WRONG)
 def test_what_is_wrong_fails_an_item_of_the_checklist(changed: dict[str, Any], said: str, runbook: str) -> None:
-    seen = msgspec.structs.replace(WELL, config=msgspec.structs.replace(CONFIG, channels=["gotify"]), **changed)
+    seen = msgspec.structs.replace(WELL, channels=["gotify"], **changed)
     assert runbook in {item.runbook for item in checked(seen, "pre-market") if item.state == "fail"}
 
 
@@ -207,7 +207,6 @@ def test_what_cannot_be_known_fails_without_a_runbook() -> None:
         pytest.param({"collar": None}, "limits are sane", "fail", "no price_collar", id="no collar"),
         pytest.param({"collar": 0.5}, "limits are sane", "fail", "0.5, expected", id="wide collar"),
         pytest.param({"changed_since_start": ["risk.toml"]}, "configuration as read", "fail", "risk.toml changed", id="changed"),
-        pytest.param({"channels": ["gotify"]}, "notifications", "fail", "nothing sent in 7 days on gotify", id="untested channel"),
     ],
 )
 def test_the_configuration_is_looked_at(changed: dict[str, Any], name: str, state: str, seen: str) -> None:
@@ -217,9 +216,23 @@ def test_the_configuration_is_looked_at(changed: dict[str, Any], name: str, stat
     assert seen in item.seen
 
 
+@pytest.mark.parametrize(
+    ("channels", "state", "said"),
+    [
+        pytest.param(["gotify"], "fail", "nothing sent in 7 days on gotify", id="untested"),
+        pytest.param([], "skip", "no channel is on", id="none"),
+        pytest.param(None, "fail", "the monitor does not answer", id="nobody to ask"),
+    ],
+)
+def test_the_ways_to_a_person_are_those_that_the_monitor_has(channels: list[str] | None, state: str, said: str) -> None:
+    (item,) = (item for item in checked(msgspec.structs.replace(WELL, channels=channels), "pre-market") if item.name == "notifications")
+    assert item.state == state
+    assert said in item.seen
+
+
 def test_a_channel_that_sent_something_lately_is_tested() -> None:
     sent = ChannelStands(channel="gotify", waiting=0, oldest_s=None, last_sent=AT - timedelta(days=1), last_error="")
-    seen = msgspec.structs.replace(WELL, config=msgspec.structs.replace(CONFIG, channels=["gotify"]), **with_record(channels=[sent]))
+    seen = msgspec.structs.replace(WELL, channels=["gotify"], **with_record(channels=[sent]))
     assert Checked(name="notifications", state="pass", seen="gotify", runbook="") in checked(seen, "pre-market")
 
 
