@@ -4,7 +4,7 @@ from typing import Final
 
 from fleet.dashboards.panels import Dashboard, Query, Row, bars, figure, lines
 
-_JOBS: Final = 'job=~"tradewinds.*"'
+_JOBS: Final = 'job!~"prometheus|alertmanager"'
 
 FLEET_HEALTH: Final = Dashboard(
     "tw-fleet-health",

@@ -24,10 +24,11 @@ STOPS_WITHIN_S = 60
 class Fleet:
     """A fleet that plays until it is stopped. Its record outlives it by the test."""
 
-    def __init__(self, process: "subprocess.Popen[str]", url: str, offset: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", url: str, offset: int, environment: Mapping[str, str], heard: Path) -> None:
         self.url = url
         self._process = process
         self._environment = environment
+        self._heard = heard
         self.offset = offset
 
     def ask(self, query: str) -> Any:
@@ -38,7 +39,9 @@ class Fleet:
 
     def play_until_traded(self, trades: int, limit_s: float) -> None:
         """Until that many trades are booked."""
-        assert wait_until(lambda: self.ask("select count(*) from trades") >= trades, limit_s), f"not {trades} trades in {limit_s} s"
+        assert wait_until(lambda: self.ask("select count(*) from trades") >= trades, limit_s), (
+            f"not {trades} trades in {limit_s} s: {self.said}"
+        )
 
     def play_to_its_end(self, limit_s: float) -> None:
         """Until the market's data have ended."""
@@ -61,9 +64,14 @@ class Fleet:
     def stop(self, restarts: int = 0) -> None:
         """Stops it as an operator would; it must then report itself healthy."""
         self._process.terminate()
-        out, said = self._process.communicate(timeout=STOPS_WITHIN_S)
-        assert self._process.returncode == 0, said
-        assert json.loads(out.splitlines()[-1])["restarts"] == restarts, said
+        out, _ = self._process.communicate(timeout=STOPS_WITHIN_S)
+        assert self._process.returncode == 0, self.said
+        assert json.loads(out.splitlines()[-1])["restarts"] == restarts, self.said
+
+    @property
+    def said(self) -> str:
+        """The last of what it told a person."""
+        return self._heard.read_text()[-4000:]
 
 
 @contextmanager
@@ -75,15 +83,19 @@ def a_fleet(
         offset = free_port() - min(PORTS.values())
         state: dict[str, str] = {"STATE_DIR": str(folder), "PORT_OFFSET": str(offset), "DATABASE_URL": url, "REDIS_URL": redis_url}
         whole = {**os.environ, **state, **(environment or {})}
-        with subprocess.Popen(
-            [sys.executable, "-c", "from fleet.cli import main; main()", "run", "--json", *arguments],
-            env=whole,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        heard = folder.with_name(f"{folder.name}.said")  # a file: nobody reads along, and a pipe that is full would hold it up
+        with (
+            heard.open("w") as saying,
+            subprocess.Popen(
+                [sys.executable, "-c", "from fleet.cli import main; main()", "run", "--json", *arguments],
+                env=whole,
+                stdout=subprocess.PIPE,
+                stderr=saying,
+                text=True,
+            ) as process,
+        ):
             try:
-                yield Fleet(process, url, offset, whole)
+                yield Fleet(process, url, offset, whole, heard)
             finally:
                 if process.poll() is None:
                     process.terminate()

@@ -107,7 +107,7 @@ async def beside(tmp_path_factory: pytest.TempPathFactory, database_url: str, re
     async with AsyncExitStack() as stack:
         gotify = await stack.enter_async_context(a_gotify())
         environment = {"GOTIFY_URL": gotify.url, "GOTIFY_TOKEN": OLD_TOKEN, "CONFIG_DIR": str(folder / "config")}
-        fleet = stack.enter_context(a_fleet(folder / "state", database_url, redis_url, ["--fresh"], environment))
+        fleet = stack.enter_context(a_fleet(folder / "state", database_url, redis_url, [], environment))
         by = fleet.offset
         settings = from_environment(MonitoringSettings, {"PORT_OFFSET": str(by)})
         command.write(folder / "monitoring", settings, offset(PORTS, by), LINK_BASE, by_email=False)
