@@ -71,8 +71,16 @@ async def running(line: str) -> AsyncIterator[None]:
         await process.wait()
 
 
-async def metrics(_: web.Request) -> web.Response:
-    return web.Response(text=f'tradewinds_service_ready{{service="{SERVICE}"}} 1\n')
+class Shown:
+    """What the service shows on /metrics."""
+
+    def __init__(self) -> None:
+        self.silent_s = 0.5
+
+    async def __call__(self, _: web.Request) -> web.Response:
+        lines = [f'tradewinds_service_ready{{service="{SERVICE}"}} 1', "tradewinds_session_playing 1"]
+        lines.append(f'tradewinds_market_clock_silent_seconds{{service="{SERVICE}"}} {self.silent_s}')
+        return web.Response(text="\n".join([*lines, ""]))
 
 
 def free_offset() -> int:
@@ -80,21 +88,29 @@ def free_offset() -> int:
     return next(offset for offset in range(15_000, 50_000, 97) if all(ports.is_free(port + offset) for port in used))
 
 
-@pytest.mark.timeout(300)
-async def test_a_service_that_goes_is_told_within_45_s_and_its_return_within_a_minute(tmp_path: Path) -> None:
+@pytest.mark.timeout(400)
+async def test_a_service_that_goes_and_a_market_that_stands_still_are_told_within_45_s_and_their_ends_within_a_minute(
+    tmp_path: Path,
+) -> None:
     if missing := [tool for tool in ("prometheus", "prometheus-alertmanager") if shutil.which(tool) is None]:
         pytest.skip(f"not installed: {', '.join(missing)} (Debian's packages are called so)")
-    offset, phone = free_offset(), Phone()
+    offset, phone, shown = free_offset(), Phone(), Shown()
+    page = web.get("/metrics", shown.__call__)
     settings = from_environment(MonitoringSettings, {"PORT_OFFSET": str(offset), "MONITOR_TOKEN": TOKEN})
     command.write(tmp_path, settings, {SERVICE: PORTS[SERVICE] + offset}, LINK_BASE, by_email=False)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(listening(PORTS["monitor"] + offset, web.post(WEBHOOK, phone.hook)))
         for line in reversed(command.starting(tmp_path, offset)):
             await stack.enter_async_context(running(line))
-        async with listening(PORTS[SERVICE] + offset, web.get("/metrics", metrics)):
+        async with listening(PORTS[SERVICE] + offset, page):
             await phone.hears("Watchdog", "firing", STARTS_WITHIN_S)
         told = await phone.hears("ServiceDown", "firing", KNOWN_WITHIN_S)
         assert told["labels"]["fault"] == f"service_down:{SERVICE}"
         assert told["annotations"]["runbook_url"] == f"{LINK_BASE}/runbooks/service-down"
-        async with listening(PORTS[SERVICE] + offset, web.get("/metrics", metrics)):
+        async with listening(PORTS[SERVICE] + offset, page):
             await phone.hears("ServiceDown", "resolved", OVER_WITHIN_S)
+            shown.silent_s = 9.0
+            told = await phone.hears("FeedStale", "firing", KNOWN_WITHIN_S)
+            assert told["annotations"]["runbook_url"] == f"{LINK_BASE}/runbooks/feed-stale"
+            shown.silent_s = 0.1
+            await phone.hears("FeedStale", "resolved", OVER_WITHIN_S)
