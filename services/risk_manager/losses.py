@@ -8,6 +8,7 @@ from libs.common import metrics
 from libs.common.clocks import HostClock
 from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing
+from libs.common.logs import about
 from libs.domain.configuration import LOSS_LIMITS, LossLimitName
 from libs.domain.losses import LOSSES, Halt, LossLimits, LossState, percent
 from libs.domain.messages import Notification, RiskAlert
@@ -93,7 +94,10 @@ class LossKeeper:
             state, found = evaluate(before, view.now, view.equity, self._limits, day, losses.rearmed)
         except (LookupError, ValueError) as error:
             if not self._unknown:
-                log.error("account %s cannot be valued, its loss limits stand as they were: %s", self._account.account_id, error)
+                told = about("account_valued", "failure", account_id=self._account.account_id)
+                log.error(
+                    "account %s cannot be valued, its loss limits stand as they were: %s", self._account.account_id, error, extra=told
+                )
             self._unknown = True
             return
         self._unknown = False
@@ -134,9 +138,14 @@ class LossKeeper:
             log.critical(
                 "%s; equity %.2f after %.2f, %s lost, limit %s",
                 *(halted(self._account.account_id, halt), halt.equity, halt.reference, percent(halt.seen), percent(halt.most)),
+                extra=about("account_halted", "failure", account_id=self._account.account_id, limit=halt.limit),
             )
         for name in self._look.rearmed:
-            log.warning("account %s is re-armed: losses under %s count from %.2f", self._account.account_id, name, self._look.state.equity)
+            log.warning(
+                "account %s is re-armed: losses under %s count from %.2f",
+                *(self._account.account_id, name, self._look.state.equity),
+                extra=about("account_rearmed", "success", account_id=self._account.account_id, limit=name),
+            )
         if self._written:
             self._stored_at = self._host.monotonic()
         self._keep()
