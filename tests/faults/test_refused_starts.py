@@ -51,7 +51,7 @@ def refusal(tmp_path: Path, *arguments: str, **environment: str) -> str:
         ("risk", "value = 25000", "value = nan", "line 6: Expected `float` >= 0.0 (value = nan)"),
         ("risk", "value = 25000", "value = inf", "line 6: Expected `float` <= 1000000000000000.0 (value = inf)"),
         ("risk", 'unit = "currency"', 'unit = "dollars"', "line 7: Invalid enum value 'dollars'"),
-        ("strategies", "allocation = 0.15", "allocation = 15", "line 21: Expected `float` <= 1.0 (allocation = 15)"),
+        ("strategies", "allocation = 0.1", "allocation = 15", "line 21: Expected `float` <= 1.0 (allocation = 15)"),
         (
             "strategies",
             'class = "sma_cross"',
@@ -61,12 +61,17 @@ def refusal(tmp_path: Path, *arguments: str, **environment: str) -> str:
         ("strategies", "slow = 20", "slwo = 20", "line 11: sma_cross has no parameter 'slwo'; it has: fast, slow"),
         (
             "strategies",
-            "fast = 3, slow = 8",
-            "fast = 9, slow = 8",
-            "line 22: sma_cross: expected 1 <= fast < slow <= 10000, got fast=9, slow=8",
+            "fast = 8, slow = 30",
+            "fast = 31, slow = 30",
+            "line 22: sma_cross: expected 1 <= fast < slow <= 10000, got fast=31, slow=30",
         ),
         ("notifications", 'kind = "email"', 'kind = "pigeon"', "line 22: Invalid enum value 'pigeon'"),
-        ("notifications", 'tz = "UTC"', 'tz = "Berlin"', "line 6: Expected a time zone such as Europe/Berlin in field `tz`, got 'Berlin'"),
+        (
+            "notifications",
+            'tz = "UTC"',
+            'tz = "Berlin"',
+            "line 6: Expected a time zone such as \"America/New_York\" in field `tz`, got 'Berlin'",
+        ),
         ("strategies", 'account = "paper"', 'account = "papr"', "line 9: no account 'papr'; there are: paper"),
     ],
 )
