@@ -8,6 +8,7 @@ import pytest
 
 from fleet.embedded.postgres import EmbeddedPostgres
 from fleet.embedded.valkey import EmbeddedValkey
+from tests.records import a_record
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +51,13 @@ def redis_url(request: pytest.FixtureRequest) -> str:
         return given
     server: EmbeddedValkey = request.getfixturevalue("valkey")
     return server.url
+
+
+@pytest.fixture(scope="module")
+def url(database_url: str) -> Iterator[str]:
+    """A new record for the tests of a module, each of which clears what it finds."""
+    with a_record(database_url) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """A database of its own for a test, with the schema of this release."""
 
+import atexit
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -9,16 +10,38 @@ import psycopg
 
 from fleet import migrate
 
+_templates: dict[str, str] = {}  # by server: a migrated database that nobody connects to
+
 
 @contextmanager
 def a_record(database_url: str) -> Iterator[str]:
-    """The URL of a new, migrated database on the same server; gone afterwards."""
-    name = f"test_{uuid4().hex[:12]}"
+    """The URL of a new, migrated database on the same server; gone afterwards.
+
+    Only the first is migrated. The others are copies of it, which take a tenth of the time.
+    """
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f"create database {name}".encode())
+        template = _templates.get(database_url) or _migrated(database_url, connection)
+        name = f"test_{uuid4().hex[:12]}"
+        connection.execute(f"create database {name} template {template}".encode())
         try:
-            url = urlunsplit(urlsplit(database_url)._replace(path=f"/{name}"))
-            migrate.upgrade(url)
-            yield url
+            yield _named(database_url, name)
         finally:
             connection.execute(f"drop database {name} with (force)".encode())
+
+
+def _migrated(database_url: str, connection: psycopg.Connection) -> str:
+    name = f"test_template_{uuid4().hex[:12]}"
+    connection.execute(f"create database {name}".encode())
+    migrate.upgrade(_named(database_url, name))
+    _templates[database_url] = name
+    atexit.register(_drop, database_url, name)
+    return name
+
+
+def _drop(database_url: str, name: str) -> None:
+    with suppress(psycopg.Error), psycopg.connect(database_url, autocommit=True) as connection:  # a server of the tests' own is gone
+        connection.execute(f"drop database {name} with (force)".encode())
+
+
+def _named(database_url: str, name: str) -> str:
+    return urlunsplit(urlsplit(database_url)._replace(path=f"/{name}"))

@@ -40,18 +40,11 @@ from services.backtester.spec import Spec
 from tests.factories import NOON, SECOND
 from tests.fleets import configuration
 from tests.paper import ALFA
-from tests.records import a_record
 from tests.scenes import a_bar, begin, clear
 from tests.waiting import until
 
 LIMIT_S = 30
 SMA = ("--strategy", "sma_cross", "--param", "fast=3", "--param", "slow=8", "--risk", "off", "--sizing", "fixed:1")
-
-
-@pytest.fixture(scope="module")
-def url(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as found:
-        yield found
 
 
 @pytest.fixture

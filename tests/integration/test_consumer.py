@@ -1,7 +1,7 @@
 """The loop around a stage: batches, bad messages, rivals, and what it does when the ground moves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 
@@ -11,7 +11,6 @@ from libs.common.clocks import SystemClock
 from libs.common.consumer import Bell, Consumer
 from libs.common.database import Database, LeaseLost, Unreachable, Write
 from libs.common.journal import BATCH, Cursor, Entry, Hop, Journal, MemoryJournal, Move, Outgoing, PostgresJournal
-from tests.records import a_record
 
 NAME = "risk:paper"
 SIGNALS = "signals"
@@ -229,15 +228,9 @@ async def test_a_stop_ends_the_loop_after_the_hop_in_progress() -> None:
     assert stage.batches == [BATCH]
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
-async def databases(record: str) -> AsyncIterator[list[Database]]:
-    made = [Database(record, f"rival-{n}") for n in range(3)]
+async def databases(url: str) -> AsyncIterator[list[Database]]:
+    made = [Database(url, f"rival-{n}") for n in range(3)]
     await made[0].write([Write("create table if not exists effects (no bigint, consumer bigint)", ()), Write("truncate effects", ())])
     yield made
     await asyncio.gather(*(database.close() for database in made))

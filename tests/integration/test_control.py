@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -9,19 +9,12 @@ from libs.common.journal import PostgresJournal
 from libs.common.wire import Row
 from libs.store import control, halts
 from libs.store.control import Control
-from tests.records import a_record
-
-
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
 
 
 @pytest.fixture
-async def database(record: str) -> AsyncIterator[Database]:
+async def database(url: str) -> AsyncIterator[Database]:
     """A record with one running session and one strategy."""
-    database = Database(record, "test")
+    database = Database(url, "test")
     await database.write(
         [
             Write("truncate sessions, strategies, kill_switch, commands, notifications, journal cascade", ()),

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from math import nan
 from pathlib import Path
@@ -32,7 +32,6 @@ from services.data_collector.publish import Publisher
 from services.data_collector.settings import CollectorSettings
 from tests.factories import NOON
 from tests.fleets import configuration
-from tests.records import a_record
 from tests.scenes import SESSION, a_bar, begin, clear
 from tests.scripted_broker import a_split
 from tests.scripted_feed import Crash, PassingTime, ScriptedFeed, a_spread, a_trade, at, trades
@@ -42,15 +41,9 @@ PLAYED = replace(SESSION, speed=10.0)
 Seen = tuple[str, int, float, float, float, float, float]
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
-async def database(record: str) -> AsyncIterator[Database]:
-    database = Database(record, "bars")
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, "bars")
     await clear(database)
     await begin(database, PLAYED)
     yield database
@@ -95,12 +88,12 @@ class Heard:
 
 
 async def play(
-    database: Database, record: str, feed: MarketDataFeed, time: PassingTime, bus: Bus | None = None, stopping: asyncio.Event | None = None
+    database: Database, url: str, feed: MarketDataFeed, time: PassingTime, bus: Bus | None = None, stopping: asyncio.Event | None = None
 ) -> bool:
     """One life of the collector on the running session; True when the data have ended."""
     session = await sessions.current(database)
     assert session is not None
-    copying = Database(record, "ticks")
+    copying = Database(url, "ticks")
     ticks = CopyWriter(copying, "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
     publisher = Publisher(bus or MemoryBus(), Sealer("data_collector", time), time, session.session_id, session.speed)
     collector = Collector(feed, session, database, ticks, publisher, time)
@@ -135,7 +128,7 @@ def built(script: Sequence[FeedStep]) -> list[Seen]:
 # --- what is believed
 
 
-async def test_bad_rows_are_put_aside_with_their_reasons_and_the_rest_flows(database: Database, record: str, time: PassingTime) -> None:
+async def test_bad_rows_are_put_aside_with_their_reasons_and_the_rest_flows(database: Database, url: str, time: PassingTime) -> None:
     script = [
         at(0.1, a_trade(0.1, 100.0)),
         at(0.2, a_trade(0.2, nan)),
@@ -146,7 +139,7 @@ async def test_bad_rows_are_put_aside_with_their_reasons_and_the_rest_flows(data
         at(0.65, BadRow(venue="TEST", symbol="ALFA", ts=NOON, reason="unreadable: expected a number, got 'x'", raw="x")),
         at(0.7, a_trade(0.7, 101.0)),
     ]
-    assert await play(database, record, ScriptedFeed(script), time)
+    assert await play(database, url, ScriptedFeed(script), time)
     rows = await database.fetch("select reason, symbol from data_quarantine order by id")
     assert [(reason.split(":")[0], symbol) for reason, symbol in rows] == [
         ("not_finite", "ALFA"),
@@ -161,49 +154,49 @@ async def test_bad_rows_are_put_aside_with_their_reasons_and_the_rest_flows(data
     assert await database.fetch("select price from market_quotes order by timestamp") == [(100.0,), (101.0,)]
 
 
-async def test_a_late_tick_is_counted_and_rewrites_no_bar(database: Database, record: str, time: PassingTime) -> None:
+async def test_a_late_tick_is_counted_and_rewrites_no_bar(database: Database, url: str, time: PassingTime) -> None:
     script = [at(0.1, a_trade(0.1, 100.0)), at(5.0, a_trade(0.9, 105.0)), at(5.1, a_trade(5.1, 104.0))]
     before = REGISTRY.get_sample_value("tradewinds_late_ticks_total", {"venue": "TEST"}) or 0.0
-    await play(database, record, ScriptedFeed(script), time)
+    await play(database, url, ScriptedFeed(script), time)
     assert REGISTRY.get_sample_value("tradewinds_late_ticks_total", {"venue": "TEST"}) == before + 1
     assert ("1s", NOON, 100.0, 100.0, 100.0, 100.0, 1.0) in await stored(database)
 
 
 async def test_a_price_after_a_split_is_believed_and_one_that_has_not_followed_is_not(
-    database: Database, record: str, time: PassingTime
+    database: Database, url: str, time: PassingTime
 ) -> None:
     feed = ScriptedFeed(trades((0.1, 700.0), (1.0, 100.0), (1.1, 690.0), (1.2, 101.0)))
     feed.actions = [a_split(NOON + SECOND)]
-    assert await play(database, record, feed, time)
+    assert await play(database, url, feed, time)
     assert await database.fetch("select reason from data_quarantine") == [("jump: expected a price within 50% of 100.0, got 690.0",)]
 
 
 # --- what is said
 
 
-async def test_a_bar_is_in_the_record_before_anybody_hears_of_it(database: Database, record: str, time: PassingTime) -> None:
+async def test_a_bar_is_in_the_record_before_anybody_hears_of_it(database: Database, url: str, time: PassingTime) -> None:
     missing: list[Bar | QuoteBar] = []
 
     class Look(Heard):
         def hear(self, channel: str, payload: bytes) -> None:
             known = len(self.bars)
             super().hear(channel, payload)
-            with psycopg.connect(record) as look:
+            with psycopg.connect(url) as look:
                 for bar in self.bars[known:]:
                     query = "select from market_ohlcv where symbol = %s and timeframe = %s and timestamp = at_ns(%s)"
                     if look.execute(query, (bar.symbol, bar.timeframe, bar.start)).fetchone() is None:
                         missing.append(bar)
 
     heard = Look()
-    await play(database, record, ScriptedFeed(trades((0.1, 100.0), (0.6, 101.0), (1.5, 102.0))), time, heard)
+    await play(database, url, ScriptedFeed(trades((0.1, 100.0), (0.6, 101.0), (1.5, 102.0))), time, heard)
     assert [(b.timeframe, b.start) for b in heard.bars] == [("1s", NOON), ("1s", NOON + SECOND), ("1m", NOON)]
     assert missing == []
 
 
-async def test_the_clock_says_which_bars_have_closed_and_how_many(database: Database, record: str, time: PassingTime) -> None:
+async def test_the_clock_says_which_bars_have_closed_and_how_many(database: Database, url: str, time: PassingTime) -> None:
     script = [at(0.1, a_trade(0.1, 100.0), a_trade(0.1, 50_000.0, symbol="BTC/USD")), at(59.2, a_trade(59.2, 101.0))]
     heard = Heard()
-    await play(database, record, ScriptedFeed(script), time, heard)
+    await play(database, url, ScriptedFeed(script), time, heard)
     closed = [(clock.market_time, clock.closed) for clock in heard.clocks if clock.closed]
     assert closed == [
         (NOON + SECOND * 5 // 4, [("1s", NOON, 2)]),
@@ -211,18 +204,18 @@ async def test_the_clock_says_which_bars_have_closed_and_how_many(database: Data
     ]
 
 
-async def test_recorded_bars_are_stored_and_announced_whole(database: Database, record: str, time: PassingTime) -> None:
+async def test_recorded_bars_are_stored_and_announced_whole(database: Database, url: str, time: PassingTime) -> None:
     feed = ScriptedFeed([at(60, a_bar(NOON, 100.0, timeframe="1m"), a_bar(NOON, 5.0, "BTC/USD", timeframe="1m"))])
     feed.recorded_bars = True
     heard = Heard()
-    await play(database, record, feed, time, heard)
+    await play(database, url, feed, time, heard)
     assert [row[:2] for row in await stored(database)] == [("1m", NOON), ("1m", NOON)]
     assert [clock.closed for clock in heard.clocks if clock.closed] == [[("1m", NOON, 2)]]
 
 
-async def test_the_market_time_never_goes_back_and_is_never_ahead_of_the_record(database: Database, record: str, time: PassingTime) -> None:
+async def test_the_market_time_never_goes_back_and_is_never_ahead_of_the_record(database: Database, url: str, time: PassingTime) -> None:
     heard = Heard()
-    await play(database, record, ScriptedFeed(trades(*((n * 0.7, 100.0) for n in range(100)))), time, heard)
+    await play(database, url, ScriptedFeed(trades(*((n * 0.7, 100.0) for n in range(100)))), time, heard)
     times = [clock.market_time for clock in heard.clocks]
     assert times == sorted(times)
     session = await sessions.current(database)
@@ -230,9 +223,9 @@ async def test_the_market_time_never_goes_back_and_is_never_ahead_of_the_record(
     assert session.market_time == times[-1] <= session.horizon
 
 
-async def test_a_quiet_stretch_is_skipped(database: Database, record: str, time: PassingTime) -> None:
+async def test_a_quiet_stretch_is_skipped(database: Database, url: str, time: PassingTime) -> None:
     began = time.monotonic()
-    await play(database, record, ScriptedFeed(trades((1, 100.0), (17.5 * 3600, 101.0))), time)
+    await play(database, url, ScriptedFeed(trades((1, 100.0), (17.5 * 3600, 101.0))), time)
     assert time.monotonic() - began < 30  # host seconds; at ten times the night alone would be 6,300
     assert len(await stored(database)) == 4
 
@@ -248,14 +241,14 @@ SHARED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthC
 @SHARED
 @given(script=SCRIPTS, where=st.floats(0, 1))
 async def test_bars_after_a_crash_anywhere_are_those_of_a_day_without_one(
-    database: Database, record: str, time: PassingTime, script: list[FeedStep], where: float
+    database: Database, url: str, time: PassingTime, script: list[FeedStep], where: float
 ) -> None:
     await clear(database)
     await begin(database, PLAYED)
     first, second = Heard(), Heard()
     with pytest.raises(Crash):
-        await play(database, record, ScriptedFeed(script, crash_after=int(where * (len(script) - 1))), time, first)
-    assert await play(database, record, ScriptedFeed(script), time, second)
+        await play(database, url, ScriptedFeed(script, crash_after=int(where * (len(script) - 1))), time, first)
+    assert await play(database, url, ScriptedFeed(script), time, second)
     assert await stored(database) == built(script)
     assert {(b.timeframe, b.start) for b in first.bars + second.bars} == {row[:2] for row in built(script)}
     said = [tick.seq for tick in first.ticks + second.ticks]
@@ -265,7 +258,7 @@ async def test_bars_after_a_crash_anywhere_are_those_of_a_day_without_one(
 @SHARED
 @given(script=SCRIPTS, where=st.floats(0, 1))
 async def test_an_orderly_stop_goes_on_without_a_gap_or_a_repeat(
-    database: Database, record: str, time: PassingTime, script: list[FeedStep], where: float
+    database: Database, url: str, time: PassingTime, script: list[FeedStep], where: float
 ) -> None:
     await clear(database)
     await begin(database, PLAYED)
@@ -278,32 +271,32 @@ async def test_an_orderly_stop_goes_on_without_a_gap_or_a_repeat(
                     stopping.set()
                 yield step
 
-    await play(database, record, Stopping(script), time, heard, stopping)
-    assert await play(database, record, ScriptedFeed(script), time, heard)
+    await play(database, url, Stopping(script), time, heard, stopping)
+    assert await play(database, url, ScriptedFeed(script), time, heard)
     assert [tick.seq for tick in heard.ticks] == [n for n, _ in enumerate(script, 1)]
     assert await stored(database) == built(script)
 
 
-async def test_a_crash_that_has_looked_past_the_minute_loses_no_bar_of_it(database: Database, record: str, time: PassingTime) -> None:
+async def test_a_crash_that_has_looked_past_the_minute_loses_no_bar_of_it(database: Database, url: str, time: PassingTime) -> None:
     script = trades((50, 100.0), (58, 101.0), (59, 102.0), (62, 103.0))
     with pytest.raises(Crash):
-        await play(database, record, ScriptedFeed(script, crash_after=3), time)
-    assert await play(database, record, ScriptedFeed(script), time)
+        await play(database, url, ScriptedFeed(script, crash_after=3), time)
+    assert await play(database, url, ScriptedFeed(script), time)
     assert await stored(database) == built(script)
 
 
-async def test_a_resumed_market_does_not_stand_still_over_what_it_has_closed(database: Database, record: str, time: PassingTime) -> None:
+async def test_a_resumed_market_does_not_stand_still_over_what_it_has_closed(database: Database, url: str, time: PassingTime) -> None:
     script = trades(*((n + 0.5, 100.0) for n in range(60)))
     with pytest.raises(Crash):
-        await play(database, record, ScriptedFeed(script, crash_after=55), time)
+        await play(database, url, ScriptedFeed(script, crash_after=55), time)
     heard, resumed = Heard(), time.monotonic()
-    await play(database, record, ScriptedFeed(script), time, heard)
+    await play(database, url, ScriptedFeed(script), time, heard)
     assert time.monotonic() - resumed < 3  # host seconds: 50 market seconds are closed already, and 10 are left
     assert min(bar.start for bar in heard.bars if bar.timeframe == "1s") > NOON + 45 * SECOND
 
 
 async def test_asked_to_stop_while_the_last_bars_wait_it_stops_and_goes_on_with_them(
-    database: Database, record: str, time: PassingTime
+    database: Database, url: str, time: PassingTime
 ) -> None:
     stopping = asyncio.Event()
     script = trades((0.5, 100.0))
@@ -314,24 +307,24 @@ async def test_asked_to_stop_while_the_last_bars_wait_it_stops_and_goes_on_with_
                 yield step
             stopping.set()
 
-    assert not await play(database, record, LastWords(script), time, stopping=stopping)
+    assert not await play(database, url, LastWords(script), time, stopping=stopping)
     assert await stored(database) == []
-    assert await play(database, record, ScriptedFeed(script), time)
+    assert await play(database, url, ScriptedFeed(script), time)
     assert await stored(database) == built(script)
 
 
-async def test_a_database_that_goes_away_again_and_again_loses_nothing(database: Database, record: str, time: PassingTime) -> None:
+async def test_a_database_that_goes_away_again_and_again_loses_nothing(database: Database, url: str, time: PassingTime) -> None:
     script = trades((0.5, 100.0), (1.5, 101.0), (2.5, 102.0))
 
     class Cut(ScriptedFeed):
         async def steps(self, after: int) -> AsyncIterator[FeedStep]:
             async for step in super().steps(after):
-                with psycopg.connect(record) as killer:
+                with psycopg.connect(url) as killer:
                     killer.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'bars'")
                 yield step
 
     heard = Heard()
-    assert await play(database, record, Cut(script), time, heard)
+    assert await play(database, url, Cut(script), time, heard)
     assert await stored(database) == built(script)
     assert len(heard.bars) == len(built(script))
 
@@ -342,9 +335,9 @@ async def test_a_database_that_goes_away_again_and_again_loses_nothing(database:
 class Life:
     """The whole service in this process, on a feed that the test brings."""
 
-    def __init__(self, record: str, redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, url: str, redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         config = self.config_dir = configuration(folder / "config")
-        self._settings = CollectorSettings(database_url=record, redis_url=redis_url, config_dir=str(config), speed=1000.0)
+        self._settings = CollectorSettings(database_url=url, redis_url=redis_url, config_dir=str(config), speed=1000.0)
         self._monkeypatch = monkeypatch
 
     async def live(self, feed: MarketDataFeed, until: str) -> None:
@@ -367,8 +360,8 @@ class Life:
 
 
 @pytest.fixture
-def service(record: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Life:
-    return Life(record, redis_url, tmp_path, monkeypatch)
+def service(url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Life:
+    return Life(url, redis_url, tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -430,7 +423,7 @@ async def test_new_accounts_are_not_concerned_with_what_was_said_before_them(ser
 
 
 async def test_no_phase_of_a_step_is_over_before_all_that_it_set_in_motion_is_at_rest(
-    database: Database, record: str, time: PassingTime, monkeypatch: pytest.MonkeyPatch
+    database: Database, url: str, time: PassingTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     played = await sessions.current(database)
     assert played is not None
@@ -460,7 +453,7 @@ async def test_no_phase_of_a_step_is_over_before_all_that_it_set_in_motion_is_at
     assert missed == ["executor:paper", "strategy_engine", "risk:paper"]
 
 
-async def test_a_subscriber_on_the_real_bus_hears_the_ticks(database: Database, record: str, redis_url: str, time: PassingTime) -> None:
+async def test_a_subscriber_on_the_real_bus_hears_the_ticks(database: Database, url: str, redis_url: str, time: PassingTime) -> None:
     bus, heard, joined, done = RedisBus(redis_url), Heard(), asyncio.Event(), asyncio.Event()
 
     def hear(channel: str, payload: bytes) -> None:
@@ -470,7 +463,7 @@ async def test_a_subscriber_on_the_real_bus_hears_the_ticks(database: Database, 
 
     listening = asyncio.create_task(bus.listen(["market_data.*"], hear, joined.set))
     await joined.wait()
-    await play(database, record, ScriptedFeed(trades((0.1, 100.0), (1.5, 102.0))), time, bus)
+    await play(database, url, ScriptedFeed(trades((0.1, 100.0), (1.5, 102.0))), time, bus)
     async with asyncio.timeout(5):
         await done.wait()
     listening.cancel()

@@ -1,7 +1,7 @@
 """What `fleet diagnose` sees of a real record, and of servers that are away."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
@@ -18,19 +18,12 @@ from libs.common.clocks import SystemClock
 from libs.common.database import Database, Write
 from libs.store.queries import condition
 from tests.fleets import configuration
-from tests.records import a_record
 from tests.scenes import begin, clear
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest_asyncio.fixture
-async def database(record: str) -> AsyncIterator[Database]:
-    database = Database(record, "test")
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, "test")
     await clear(database)
     yield database
     await database.close()

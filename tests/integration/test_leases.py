@@ -1,7 +1,7 @@
 """One active, one in reserve, on a real Postgres. Its clock is moved by writing the row; ours by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -11,31 +11,24 @@ from libs.common.database import Database, LeaseLost, StaleCursor, Write
 from libs.common.journal import Cursor, Hop, Move, PostgresJournal, owned
 from libs.common.leases import Lease
 from tests.factories import HandClock
-from tests.records import a_record
 from tests.waiting import until
 
 STREAMS = ("orders.updates", "signals")
 NAME = "risk:paper"
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
-async def database(record: str) -> AsyncIterator[Database]:
+async def database(url: str) -> AsyncIterator[Database]:
     """For one holder; the others have the name `rival`."""
-    made = Database(record, "test")
+    made = Database(url, "test")
     await made.write([Write("truncate leases, cursors", ())])
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def second(record: str) -> AsyncIterator[Database]:
-    made = Database(record, "test")
+async def second(url: str) -> AsyncIterator[Database]:
+    made = Database(url, "test")
     yield made
     await made.close()
 
@@ -185,7 +178,7 @@ async def test_a_guarded_write_needs_the_lease_of_its_epoch(database: Database) 
         await database.write([Write("select lease_guard(%s, %s)", (NAME, first.epoch))])
 
 
-async def test_a_takeover_waits_for_a_guarded_write_in_progress(database: Database, second: Database, record: str) -> None:
+async def test_a_takeover_waits_for_a_guarded_write_in_progress(database: Database, second: Database, url: str) -> None:
     first, rival = lease(database, "one"), lease(second, "two")
     await taken(first)
     await expired(database, 60)
@@ -193,7 +186,7 @@ async def test_a_takeover_waits_for_a_guarded_write_in_progress(database: Databa
     async with connection.transaction():
         await connection.execute("select lease_guard(%s, %s)", (NAME, first.epoch))
         waiting = asyncio.create_task(taken(rival))
-        with psycopg.connect(record, autocommit=True) as watcher:
+        with psycopg.connect(url, autocommit=True) as watcher:
             blocked = "select exists (select from pg_locks where not granted)"
             await until(lambda: watcher.execute(blocked).fetchone() == (True,))
         assert not waiting.done()

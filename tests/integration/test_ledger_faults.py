@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from uuid import UUID
 
@@ -6,7 +6,6 @@ import pytest
 
 from libs.common.database import Database, Write
 from libs.store.audit import Held, ledger_faults
-from tests.records import a_record
 
 D = Decimal
 DEPOSIT, TRADE = UUID(int=1), UUID(int=2)
@@ -21,16 +20,10 @@ LINES = [
 VENUE = {"main": Held({"USD": D("699.5")}, {"ALFA": D(3), "BRVO": D(0)})}
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
-async def books(record: str) -> AsyncIterator[Database]:
+async def books(url: str) -> AsyncIterator[Database]:
     """One account with a deposit and a trade, in which everything agrees."""
-    database = Database(record, "test")
+    database = Database(url, "test")
     line = (
         "insert into cash_ledger (txn_id, entry, account_id, strategy_id, ledger_account, commodity, amount, kind)"
         " values (%s, %s, 'main', %s, %s, %s, %s, 'trade')"

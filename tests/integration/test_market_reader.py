@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -12,7 +12,6 @@ from libs.store.market_reader import Closing, MarketReader
 from libs.store.sessions import Session
 from tests.factories import NOON, SECOND, HandClock
 from tests.lossy_bus import CLOCK, LossyBus, Market, joined
-from tests.records import a_record
 from tests.scenes import GRACE, LOCKSTEP, SESSION, a_bar, begin, clear
 from tests.scripted_feed import a_spread
 
@@ -20,15 +19,9 @@ ALFA = "market_data.ALFA"
 STEPPED = replace(LOCKSTEP, grace_ns=0)
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
-async def database(record: str) -> AsyncIterator[Database]:
-    database = Database(record, "test")
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, "test")
     await clear(database)
     yield database
     await database.close()

@@ -22,19 +22,12 @@ from libs.store.notifications import bells, store
 from tests.fleets import FAKE
 from tests.gotify import Gotify, a_gotify, serving
 from tests.monitors import QUIET, Rig, a_note, a_service, answers, asked, delivered, ready_services, say, written
-from tests.records import a_record
 from tests.relay import a_relay
 from tests.scenes import clear
 from tests.unit.test_alertmanager import a_payload, an_alert
 from tests.waiting import until
 
 ALL_DAY = msgspec.convert({"from": "00:00", "to": "23:59"}, QuietHours)
-
-
-@pytest.fixture(scope="module")
-def url(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as found:
-        yield found
 
 
 @pytest.fixture

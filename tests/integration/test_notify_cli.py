@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,7 @@ from libs.store import alerts
 from services.monitor.routes import routes
 from tests.gotify import Gotify, a_gotify, serving
 from tests.monitors import Rig
-from tests.records import a_record
 from tests.scenes import clear
-
-
-@pytest.fixture(scope="module")
-def url(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as found:
-        yield found
 
 
 @pytest.fixture

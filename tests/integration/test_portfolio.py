@@ -5,7 +5,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -36,7 +36,6 @@ from services.portfolio.account import AccountBook, opened
 from tests.factories import INSTRUMENTS, NOON, SECOND, HandClock, a_signal
 from tests.fleets import configuration
 from tests.paper import ALFA, COIN
-from tests.records import a_record
 from tests.scenes import LOCKSTEP, SESSION, a_bar, begin, clear, record
 from tests.scripted_broker import a_split
 from tests.trading import Scene
@@ -111,12 +110,6 @@ async def quote(database: Database, at: int, bid: float, ask: float, symbol: str
 
 def metric(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, {"account": "paper", **labels})
-
-
-@pytest.fixture(scope="module")
-def url(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -32,7 +32,6 @@ from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 from tests.factories import NOON, SECOND, HandClock, a_limit, a_signal, the_limits
 from tests.paper import ALFA, COIN
-from tests.records import a_record
 from tests.scenes import GRACE, LOCKSTEP, SESSION, a_bar, begin, clear, record
 from tests.scripted_broker import a_split
 
@@ -108,12 +107,6 @@ class Desk:
 async def say(journal: PostgresJournal, sealer: Sealer, *signals: Signal) -> None:
     out = [Outgoing("signals", "signals.fast", s.signal_id, sealer.seal("signals", s, ts_event_ns=NOW)) for s in signals]
     await journal.commit(Hop(writes=[strategies.store_signals([(signal, b"") for signal in signals])] if signals else [], out=out))
-
-
-@pytest.fixture(scope="module")
-def url(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Runs of jobs on a real record: once only, never two at once, ended whatever happens, taken over from the dead."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,7 +24,6 @@ from services.scheduler.due import Watch
 from services.scheduler.duty import Done, Failed
 from services.scheduler.running import ASKED_TO_LEAVE, LEFT, Runs
 from tests.factories import MINUTE, NOON, HandClock
-from tests.records import a_record
 from tests.scenes import clear
 from tests.waiting import until
 
@@ -33,15 +32,9 @@ OTHER = Partitions(id="other", clock="market", schedule="every 1m")
 Work = Callable[[], "asyncio.Future[str] | str"]
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
-async def database(record: str) -> AsyncIterator[Database]:
-    database = Database(record, "test")
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, "test")
     await clear(database)
     yield database
     await database.close()

@@ -1,7 +1,7 @@
 """The whole scheduler in this process, on a real record and bus; and what its jobs do to a real record."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,23 +29,16 @@ from services.scheduler.duty import Done, Duty, Failed
 from services.scheduler.jobs import parity, partitions, reconciliation
 from services.scheduler.jobs import retention as retention_job
 from tests.factories import MINUTE, NOON
-from tests.records import a_record
 from tests.scenes import SESSION, begin, clear
 
 DAY = 24 * 60 * MINUTE
 ID = UUID(int=7)
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
-async def database(record: str) -> AsyncIterator[Database]:
+async def database(url: str) -> AsyncIterator[Database]:
     """A session that begins at noon; its market goes on around the clock."""
-    database = Database(record, "test")
+    database = Database(url, "test")
     await clear(database)
     await begin(database)
     yield database
@@ -53,10 +46,10 @@ async def database(record: str) -> AsyncIterator[Database]:
 
 
 class Fleet:
-    """Schedulers on one record, and the operator."""
+    """Schedulers on one url, and the operator."""
 
-    def __init__(self, record: str, redis_url: str, folder: Path, database: Database) -> None:
-        self._settings = Settings(database_url=record, redis_url=redis_url, config_dir=str(folder))
+    def __init__(self, url: str, redis_url: str, folder: Path, database: Database) -> None:
+        self._settings = Settings(database_url=url, redis_url=redis_url, config_dir=str(folder))
         self.database = database
         self.operator = Control(database, PostgresJournal(database, MemoryBus(), SystemClock()), SystemClock())
 
@@ -100,9 +93,9 @@ HOST = '[[job]]\nid = "host"\nkind = "partitions"\nclock = "host"\nschedule = "e
 
 
 @pytest.fixture
-def fleet(record: str, redis_url: str, tmp_path: Path, database: Database) -> Fleet:
+def fleet(url: str, redis_url: str, tmp_path: Path, database: Database) -> Fleet:
     (tmp_path / "jobs.toml").write_text(MARKET + HOST)
-    return Fleet(record, redis_url, tmp_path, database)
+    return Fleet(url, redis_url, tmp_path, database)
 
 
 async def test_market_time_brings_jobs_about_and_a_restart_repeats_none(fleet: Fleet) -> None:
@@ -128,10 +121,10 @@ async def test_a_recording_that_has_ended_still_gets_what_is_due_soon_after(flee
 
 @pytest.mark.parametrize("bus", ["heard", "deaf"])
 async def test_what_the_operator_asks_for_is_run_with_the_bell_and_without(
-    bus: str, record: str, redis_url: str, tmp_path: Path, database: Database
+    bus: str, url: str, redis_url: str, tmp_path: Path, database: Database
 ) -> None:
     (tmp_path / "jobs.toml").write_text(HOST)
-    fleet = Fleet(record, redis_url if bus == "heard" else f"redis://127.0.0.1:{free_port()}", tmp_path, database)
+    fleet = Fleet(url, redis_url if bus == "heard" else f"redis://127.0.0.1:{free_port()}", tmp_path, database)
     async with fleet.scheduler():
         await fleet.comes_to("select exists (select from jobs)")
         id_ = await fleet.operator.run_job("host", "ann")
@@ -310,10 +303,10 @@ async def test_equity_is_kept_for_so_many_days_of_market_time(database: Database
     assert await database.fetch("select count(*) from portfolio_equity") == [(2,)]
 
 
-async def test_old_months_of_quotes_are_dropped_unless_somebody_reads_them(database: Database, record: str) -> None:
+async def test_old_months_of_quotes_are_dropped_unless_somebody_reads_them(database: Database, url: str) -> None:
     for months in (-24, -12, 0):
         await market.ensure_partitions(database, NOON + months * 31 * DAY)
-    reader = Database(record, "reader")
+    reader = Database(url, "reader")
     connection = await reader.connection()
     async with connection.transaction():
         await connection.execute("select count(*) from market_quotes")

@@ -44,12 +44,6 @@ LIMIT_S = 60
 NOW = NOON + 20 * SECOND
 
 
-@pytest.fixture(scope="module")
-def url(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
     """A session twenty seconds old: 10 ALFA bought at 100 with 1,000 of 100,000 USD, and a book that is flat; the last close is 102."""

@@ -1,6 +1,6 @@
 """The record itself: its schema, market data in and out without losing a digit, and the functions that refuse."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -24,22 +24,15 @@ from libs.store import execution, market, risk, sessions, strategies
 from libs.store.market import BarEvent
 from libs.store.risk import Assessment
 from tests.factories import NOON, SECOND, a_signal
-from tests.records import a_record
 from tests.scenes import SESSION, a_bar, begin, clear
 
 MINUTE = 60 * SECOND
 MONTH = 31 * 86_400 * SECOND
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
-async def database(record: str) -> AsyncIterator[Database]:
-    made = Database(record, "test")
+async def database(url: str) -> AsyncIterator[Database]:
+    made = Database(url, "test")
     await clear(made)
     await market.ensure_partitions(made, NOON)
     yield made
@@ -49,10 +42,10 @@ async def database(record: str) -> AsyncIterator[Database]:
 # The schema.
 
 
-def test_migrating_twice_changes_nothing_and_the_tables_are_those_of_the_code(record: str) -> None:
-    assert not migrate.behind(record)
-    migrate.upgrade(record)
-    command.check(migrate.config(record))
+def test_migrating_twice_changes_nothing_and_the_tables_are_those_of_the_code(url: str) -> None:
+    assert not migrate.behind(url)
+    migrate.upgrade(url)
+    command.check(migrate.config(url))
 
 
 def test_a_database_without_the_schema_is_behind(database_url: str) -> None:
@@ -65,13 +58,13 @@ def test_a_database_without_the_schema_is_behind(database_url: str) -> None:
 
 
 @pytest.mark.parametrize(("setting", "value"), [("synchronous_commit", "off"), ("synchronous_commit", "local")])
-def test_a_server_that_could_lose_a_commit_is_named(record: str, setting: str, value: str) -> None:
-    assert migrate.durability_faults(record) == []
-    with psycopg.connect(record, autocommit=True) as connection:
+def test_a_server_that_could_lose_a_commit_is_named(url: str, setting: str, value: str) -> None:
+    assert migrate.durability_faults(url) == []
+    with psycopg.connect(url, autocommit=True) as connection:
         name = connection.info.dbname
         connection.execute(f"alter database {name} set {setting} = {value}".encode())
         try:
-            assert migrate.durability_faults(record) == [f"{setting} is {value}, expected on"]
+            assert migrate.durability_faults(url) == [f"{setting} is {value}, expected on"]
         finally:
             connection.execute(f"alter database {name} reset {setting}".encode())
 
@@ -170,11 +163,11 @@ prices = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
 @settings(max_examples=50, deadline=None)
 @given(values=st.lists(prices, min_size=5, max_size=5), start=st.integers(0, 86_399 * 10**6))
-def test_a_bar_keeps_every_bit_of_its_prices_and_its_microsecond(record: str, values: list[float], start: int) -> None:
+def test_a_bar_keeps_every_bit_of_its_prices_and_its_microsecond(url: str, values: list[float], start: int) -> None:
     low, middle, high, last, volume = values
     bar = replace_bar(a_trade_bar(NOON + start * 1000, 0.0, symbol="BITS"), open=middle, high=high, low=low, close=last, volume=volume)
     statement = market.store_bars([bar])[0]
-    with psycopg.connect(record) as connection:
+    with psycopg.connect(url) as connection:
         connection.execute("select ensure_market_partition('market_ohlcv', %s)", (bar.start,))
         connection.execute(statement.sql, statement.params)
         row = connection.execute(

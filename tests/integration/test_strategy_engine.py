@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,6 @@ from libs.store.sessions import Session, current
 from services.strategy_engine.app import Engine
 from tests.factories import NOON, SECOND, HandClock
 from tests.lossy_bus import LossyBus, Market, joined
-from tests.records import a_record
 from tests.scenes import GRACE, LOCKSTEP, SESSION, a_bar, begin, clear
 from tests.scripted_feed import Crash
 
@@ -30,15 +29,9 @@ FAST = StrategyConfig(
 SHARED = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(scope="module")
-def record(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
-
-
 @pytest.fixture
-async def database(record: str) -> AsyncIterator[Database]:
-    database = Database(record, "test")
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, "test")
     await clear(database)
     await begin(database)
     yield database
@@ -100,10 +93,10 @@ class Scene:
 
 @asynccontextmanager
 async def engine_on(
-    database: Database, record: str, *configs: StrategyConfig, dies: Mortal | None = None, session: Session = SESSION
+    database: Database, url: str, *configs: StrategyConfig, dies: Mortal | None = None, session: Session = SESSION
 ) -> AsyncIterator[Scene]:
     """A fresh process, prepared: it reads the session as the record has it."""
-    bus, host, reading = LossyBus(), HandClock(), Database(record, "reader")
+    bus, host, reading = LossyBus(), HandClock(), Database(url, "reader")
     playing = await current(database) or session
     reader = MarketReader("strategy_engine", reading, bus, host, playing, "decide")
     sealer = Sealer("strategy_engine", host)
@@ -142,14 +135,14 @@ async def states(database: Database) -> list[tuple[Any, ...]]:
 # --- what is said
 
 
-async def test_a_signal_goes_out_only_when_the_target_changes(database: Database, record: str) -> None:
-    async with engine_on(database, record) as scene:
+async def test_a_signal_goes_out_only_when_the_target_changes(database: Database, url: str) -> None:
+    async with engine_on(database, url) as scene:
         await scene.closes(*UP, 13.0, 14.0, *DOWN, 15.0, 15.0, 15.0)
     assert await targets(database) == [(2, 1.0), (5, 0.0), (7, 1.0)]
 
 
-async def test_a_signal_says_what_it_was_decided_on_and_how_long_it_holds(database: Database, record: str) -> None:
-    async with engine_on(database, record) as scene:
+async def test_a_signal_says_what_it_was_decided_on_and_how_long_it_holds(database: Database, url: str) -> None:
+    async with engine_on(database, url) as scene:
         await scene.closes(*UP)
     ((_, account, strategy, symbol, timeframe, second, decided_at, target, price, valid_until, reason),) = await said(database)
     assert (account, strategy, symbol, timeframe, second, target, price) == ("paper", "fast", "ALFA", "1s", 2, 1.0, 12.0)
@@ -158,11 +151,11 @@ async def test_a_signal_says_what_it_was_decided_on_and_how_long_it_holds(databa
     assert reason == "sma_cross: target none -> 1"
 
 
-async def test_a_strategy_that_fails_is_stopped_and_on_record_while_the_others_go_on(database: Database, record: str) -> None:
+async def test_a_strategy_that_fails_is_stopped_and_on_record_while_the_others_go_on(database: Database, url: str) -> None:
     def fails(*_: Any) -> tuple[Any, float]:
         raise ZeroDivisionError("by nothing")
 
-    async with engine_on(database, record, FAST, msgspec.structs.replace(FAST, id="bad")) as scene:
+    async with engine_on(database, url, FAST, msgspec.structs.replace(FAST, id="bad")) as scene:
         bad = next(fold for fold in scene.engine.folds if fold.strategy_id == "bad")
         bad.strategy = replace(bad.strategy, step=fails)
         await scene.closes(*UP, *DOWN)
@@ -170,13 +163,13 @@ async def test_a_strategy_that_fails_is_stopped_and_on_record_while_the_others_g
     assert list(why) == ["bad"]
     assert "failed on the bar of ALFA that starts at 2025-01-06T12:00:00Z: ZeroDivisionError: by nothing" in why["bad"]
     assert {strategy for _, _, strategy, *_ in await said(database)} == {"fast"}
-    async with engine_on(database, record, FAST, msgspec.structs.replace(FAST, id="bad")):
+    async with engine_on(database, url, FAST, msgspec.structs.replace(FAST, id="bad")):
         assert await strategies.failed(database) == {}
 
 
-async def test_every_signal_has_its_message_and_its_bell(database: Database, record: str) -> None:
+async def test_every_signal_has_its_message_and_its_bell(database: Database, url: str) -> None:
     bells: list[str] = []
-    async with engine_on(database, record) as scene:
+    async with engine_on(database, url) as scene:
         listening = asyncio.create_task(scene.market.bus.listen(["signals.*"], lambda channel, _: bells.append(channel), lambda: None))
         await joined(listening)
         await scene.closes(*UP, *DOWN)
@@ -186,9 +179,9 @@ async def test_every_signal_has_its_message_and_its_bell(database: Database, rec
     assert bells == ["signals.fast"] * 2
 
 
-async def test_a_signal_and_the_state_it_came_from_are_one_transaction(database: Database, record: str) -> None:
-    dies = Mortal(record, 2, Crash, committed=True)  # its first write registers the strategies
-    async with engine_on(database, record, dies=dies) as scene:
+async def test_a_signal_and_the_state_it_came_from_are_one_transaction(database: Database, url: str) -> None:
+    dies = Mortal(url, 2, Crash, committed=True)  # its first write registers the strategies
+    async with engine_on(database, url, dies=dies) as scene:
         for n, price in enumerate(UP):
             await scene.market.close(a_bar(NOON + n * SECOND, price))
         with pytest.raises(Crash):
@@ -209,10 +202,10 @@ def walk() -> list[float]:
     return [10.0, 11.0, 12.0, 9.0, 8.0, 13.0, 7.0, 7.5, 12.5, 12.5, 12.5, 6.0, 14.0, 3.0, 15.0]
 
 
-async def uninterrupted(database: Database, record: str, prices: Sequence[float]) -> tuple[list[Any], list[Any]]:
+async def uninterrupted(database: Database, url: str, prices: Sequence[float]) -> tuple[list[Any], list[Any]]:
     await clear(database)
     await begin(database)
-    async with engine_on(database, record) as scene:
+    async with engine_on(database, url) as scene:
         await scene.closes(*prices)
     return await said(database), await states(database)
 
@@ -220,12 +213,12 @@ async def uninterrupted(database: Database, record: str, prices: Sequence[float]
 @SHARED
 @given(stop=st.integers(1, 14), at=st.integers(2, 20), committed=st.booleans())
 async def test_a_restart_anywhere_gives_the_signals_of_no_restart(
-    database: Database, record: str, walk: list[float], stop: int, at: int, committed: bool
+    database: Database, url: str, walk: list[float], stop: int, at: int, committed: bool
 ) -> None:
-    expected = await uninterrupted(database, record, walk)
+    expected = await uninterrupted(database, url, walk)
     await clear(database)
     await begin(database)
-    async with engine_on(database, record, dies=Mortal(record, at, Crash, committed=committed)) as scene:
+    async with engine_on(database, url, dies=Mortal(url, at, Crash, committed=committed)) as scene:
         alive = True
         for n, price in enumerate(walk[:stop]):  # the market goes on without an engine
             await scene.market.close(a_bar(NOON + n * SECOND, price))
@@ -234,29 +227,29 @@ async def test_a_restart_anywhere_gives_the_signals_of_no_restart(
                     await scene.turn()
             except Crash:
                 alive = False
-    async with engine_on(database, record) as scene:
+    async with engine_on(database, url) as scene:
         await scene.closes(*walk[stop:], first=stop)
     assert (await said(database), await states(database)) == expected
 
 
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
 async def test_an_answer_that_was_lost_neither_loses_nor_doubles_a_signal(
-    database: Database, record: str, walk: list[float], committed: bool
+    database: Database, url: str, walk: list[float], committed: bool
 ) -> None:
-    expected = await uninterrupted(database, record, walk)
+    expected = await uninterrupted(database, url, walk)
     await clear(database)
     await begin(database)
-    lost = Mortal(record, 4, lambda: Unreachable("the answer was lost"), committed=committed)
-    async with engine_on(database, record, dies=lost) as scene:
+    lost = Mortal(url, 4, lambda: Unreachable("the answer was lost"), committed=committed)
+    async with engine_on(database, url, dies=lost) as scene:
         await scene.closes(*walk)
     assert (await said(database), await states(database)) == expected
 
 
-async def test_what_a_rival_has_said_already_is_not_said_again(database: Database, record: str, walk: list[float]) -> None:
-    expected = await uninterrupted(database, record, walk)
+async def test_what_a_rival_has_said_already_is_not_said_again(database: Database, url: str, walk: list[float]) -> None:
+    expected = await uninterrupted(database, url, walk)
     await clear(database)
     await begin(database)
-    async with engine_on(database, record) as scene, engine_on(database, record) as rival:
+    async with engine_on(database, url) as scene, engine_on(database, url) as rival:
         for n, price in enumerate(walk):
             bar = a_bar(NOON + n * SECOND, price)
             await scene.market.close(bar)
@@ -283,12 +276,12 @@ async def switch(scene: Scene, sql: str) -> None:
     ],
     ids=["disabled", "paused"],
 )
-async def test_switched_off_it_says_nothing_goes_on_folding_and_speaks_again(database: Database, record: str, off: str, on: str) -> None:
+async def test_switched_off_it_says_nothing_goes_on_folding_and_speaks_again(database: Database, url: str, off: str, on: str) -> None:
     prices = [*UP, *DOWN, 13.0, 14.0, 2.0]
-    _, folded = await uninterrupted(database, record, prices)
+    _, folded = await uninterrupted(database, url, prices)
     await clear(database)
     await begin(database)
-    async with engine_on(database, record) as scene:
+    async with engine_on(database, url) as scene:
         await scene.closes(*UP)
         await switch(scene, off)
         await scene.closes(*DOWN, 13.0, first=3)
@@ -299,10 +292,10 @@ async def test_switched_off_it_says_nothing_goes_on_folding_and_speaks_again(dat
     assert await states(database) == folded
 
 
-async def test_one_that_was_switched_off_at_run_time_stays_off_after_a_restart(database: Database, record: str) -> None:
-    async with engine_on(database, record) as scene:
+async def test_one_that_was_switched_off_at_run_time_stays_off_after_a_restart(database: Database, url: str) -> None:
+    async with engine_on(database, url) as scene:
         await switch(scene, "update strategies set enabled = false")
-    async with engine_on(database, record) as scene:
+    async with engine_on(database, url) as scene:
         await scene.closes(*UP)
     assert await targets(database) == []
 
@@ -310,29 +303,29 @@ async def test_one_that_was_switched_off_at_run_time_stays_off_after_a_restart(d
 # --- configuration
 
 
-async def test_changed_parameters_start_afresh_and_speak_of_what_comes(database: Database, record: str) -> None:
-    async with engine_on(database, record) as scene:
+async def test_changed_parameters_start_afresh_and_speak_of_what_comes(database: Database, url: str) -> None:
+    async with engine_on(database, url) as scene:
         await scene.closes(*UP, *DOWN)
     assert await targets(database) == [(2, 1.0), (3, 0.0)]
     quicker = msgspec.structs.replace(FAST, params={"fast": 1, "slow": 2})
-    async with engine_on(database, record, quicker) as scene:
+    async with engine_on(database, url, quicker) as scene:
         assert await targets(database) == [(2, 1.0), (3, 0.0)]
         await scene.closes(7.0, 8.0, first=5)
     assert await targets(database) == [(2, 1.0), (3, 0.0), (5, 0.0), (6, 1.0)]
 
 
-async def test_a_symbol_that_becomes_part_of_a_panel_and_back_is_not_spoken_of_again(database: Database, record: str) -> None:
+async def test_a_symbol_that_becomes_part_of_a_panel_and_back_is_not_spoken_of_again(database: Database, url: str) -> None:
     panel = msgspec.structs.replace(
         FAST, class_name="momentum_panel", symbols=["*"], params={"lookback": 1, "skip": 0, "every": 1, "top": 1}
     )
-    async with engine_on(database, record) as scene:
+    async with engine_on(database, url) as scene:
         await scene.closes(*UP, *DOWN)
     before = await targets(database)
-    async with engine_on(database, record, panel) as scene:
+    async with engine_on(database, url, panel) as scene:
         assert await targets(database) == before
         await scene.closes(7.0, 8.0, first=5)
     between = await targets(database)
-    async with engine_on(database, record):
+    async with engine_on(database, url):
         assert await targets(database) == between != before
 
 
@@ -346,27 +339,27 @@ async def test_a_symbol_that_becomes_part_of_a_panel_and_back_is_not_spoken_of_a
     ],
     ids=["class", "parameter", "value", "account"],
 )
-async def test_what_cannot_be_built_is_refused_by_name(database: Database, record: str, changed: dict[str, Any], message: str) -> None:
+async def test_what_cannot_be_built_is_refused_by_name(database: Database, url: str, changed: dict[str, Any], message: str) -> None:
     config = msgspec.structs.replace(FAST, **changed)
     with pytest.raises(ConfigError, match="strategies.toml") as refused:
-        async with engine_on(database, record, config):
+        async with engine_on(database, url, config):
             pass
     assert message in str(refused.value)
 
 
-async def test_a_star_is_every_symbol_and_auto_the_finest_bar(database: Database, record: str) -> None:
+async def test_a_star_is_every_symbol_and_auto_the_finest_bar(database: Database, url: str) -> None:
     everything = StrategyConfig(id="all", class_name="sma_cross", symbols=["*"], account="paper", allocation=0.5)
-    async with engine_on(database, record, everything) as scene:
+    async with engine_on(database, url, everything) as scene:
         assert [(fold.symbol, fold.timeframe) for fold in scene.engine.folds] == [("ALFA", "1s"), ("BTC/USD", "1s")]
 
 
 # --- lockstep
 
 
-async def test_a_step_is_acknowledged_with_its_signals_and_again_when_it_is_said_again(database: Database, record: str) -> None:
+async def test_a_step_is_acknowledged_with_its_signals_and_again_when_it_is_said_again(database: Database, url: str) -> None:
     await clear(database)
     await begin(database, LOCKSTEP)
-    async with engine_on(database, record) as scene:
+    async with engine_on(database, url) as scene:
         for n, price in enumerate(UP, 1):
             for _ in range(2):
                 await scene.market.step(n, NOON + n * SECOND + GRACE, "decide", a_bar(NOON + (n - 1) * SECOND, price, seq=n))

@@ -1,6 +1,6 @@
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -43,7 +43,6 @@ from services.trade_executor.send import Sender, evidence_of
 from services.trade_executor.stage import ExecutionStage, Shown
 from tests.factories import NOON, SECOND, HandClock
 from tests.paper import ALFA, COIN, a_quote, an_order
-from tests.records import a_record
 from tests.scenes import GRACE, SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
 from tests.waiting import until
@@ -136,12 +135,6 @@ class Desk:
     async def show(self, *evidence: Any) -> None:
         self.stage.show(evidence)
         await self.turn()
-
-
-@pytest.fixture(scope="module")
-def url(database_url: str) -> Iterator[str]:
-    with a_record(database_url) as url:
-        yield url
 
 
 @pytest.fixture
