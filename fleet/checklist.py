@@ -13,7 +13,7 @@ import typer
 
 from fleet import facts
 from fleet.diagnosis import DISK_LOW, LAG_S, MEMORY_LOW, SKEW_S
-from fleet.facts import Facts
+from fleet.facts import WIDE, Facts
 from fleet.log_lines import WIDTH, clean
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
@@ -184,6 +184,8 @@ def _limits(seen: Facts) -> Result:
         return Result("fail", "no price_collar: every signal is refused")
     if not 0 < config.collar <= COLLAR_AT_MOST:
         return Result("fail", f"price_collar {config.collar:g}, expected above 0 and at most {COLLAR_AT_MOST:g}")
+    if config.wide:
+        return Result("fail", f"{config.wide}: more than {WIDE:g} times the equity; is a percentage meant? 0.2 is 20%")
     return Result("pass", f"{len(config.limits)} kinds: {', '.join(config.limits)}")
 
 
@@ -280,7 +282,7 @@ def _jobs(seen: Facts) -> Result:
     if not jobs:
         return Result("skip", "no job has run yet")
     bad = [f"{job.job_id}: {job.detail}" for job in jobs if job.state == "failed"]
-    return _none(bad, f"the last runs of {len(jobs)} jobs did their work")
+    return _none(bad, f"the last run of each of {len(jobs)} did its work")
 
 
 def _alerts(seen: Facts) -> Result:

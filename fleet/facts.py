@@ -42,6 +42,7 @@ LEDGER_PAUSE_S: Final = 0.7
 MOVES_WITHIN_S: Final = 3.0  # the market clock is stored each second
 CLOCK_LOOKS: Final = 5  # the quickest answer tells the server's time best
 COMPLAINTS: Final = 20
+WIDE: Final = 10.0  # times the equity
 FILES: Final = ("system", "strategies", "risk", "notifications")
 _NUMBERS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[A-Z0-9]{4}[A-Z2-7]{26}\w+|-?\d[\d.,]*")  # ids and numbers
 
@@ -86,6 +87,7 @@ class ConfigSeen(msgspec.Struct, frozen=True, kw_only=True):
     changed_since_start: list[str]
     limits: list[str]  # names of those configured
     collar: float | None
+    wide: str  # a limit in units of equity that limits nothing; "" without one
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +217,8 @@ async def _redis(url: str) -> ServerSeen | None:
     try:
         started = loop.time()
         async with asyncio.timeout(3):
+            await bus.ask()  # connects
+            started = loop.time()
             silent = await bus.ask()
     except TimeoutError:
         silent = "does not answer within 3 s"
@@ -356,6 +360,9 @@ def _config(settings: FleetSettings, environment: Mapping[str, str], found: Runn
         changed_since_start=[str(path) for path in there if began is not None and path.stat().st_mtime > began + 1],
         limits=sorted({limit.name for limit in limits.limit}) if limits else [],
         collar=min(collars, default=None),
+        wide=next((f"{found.name} {found.value:g}" for found in limits.limit if found.unit == "equity" and found.value > WIDE), "")
+        if limits
+        else "",
     )
 
 

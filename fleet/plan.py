@@ -141,9 +141,7 @@ def market(feed: MarketDataFeed, options: Options) -> Played:
     if options.replay:
         return Played(f"recorded market {options.replay}, {pace}", "real prices of the past", symbols)
     if isinstance(feed, ClosesFeed):
-        return Played(
-            f"daily closes of {feed.years}, seed {feed.seed}, {pace}", "real closes, simulated between; BTC/USD invented", symbols
-        )
+        return Played(f"daily closes of {feed.years}, seed {feed.seed}, {pace}", "closes real, the rest simulated", symbols)
     return Played(f"synthetic market, seed {feed.seed}, {pace}", "invented prices", symbols)
 
 

@@ -31,6 +31,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     killed: Sequence[Killed]
     halts: Sequence[HaltStanding]
 
+    @property
+    def _trading(self) -> str:
+        if any(killed.scope == "fleet" for killed in self.killed):
+            return "STOPPED by the kill switch"
+        if self.paused:
+            return f"paused{self.paused}: no new signals; go on with `fleet resume`"
+        return "on, but for what is stopped below" if self.killed or self.halts else "on"
+
     def text(self) -> str:
         """For a person: what is, since when, and what to do."""
         began = f" since {self.since} UTC" if self.since else ""
@@ -44,7 +52,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
                 f"session    {s.feed}, seed {s.seed}, {s.speed:g}x, {s.state}; market time {day(s.market_time)} {clock(s.market_time)}"
             )
             lines += [f"worth      equity {s.equity[c]:,.2f} {c}, cash {s.cash[c]:,.2f}" for c in s.equity]
-        lines.append(f"trading    paused{self.paused}: no new signals; go on with `fleet resume`" if self.paused else "trading    on")
+        lines.append(f"trading    {self._trading}")
         return "\n".join([*lines, *map(killed_text, self.killed), *map(halt_text, self.halts)])
 
 

@@ -17,7 +17,7 @@ progress() {
   fetching=$(grep -cE '^(Collecting|Processing|Obtaining|Requirement already satisfied:) ' "$log" || true)
   wanted=$(sed -n 's/^Installing collected packages: //p' "$log" | awk -F ', ' '{ print NF }')
   if [ -z "$wanted" ]; then echo "fetching $((fetching < total ? fetching : total)) of $total, "; return; fi
-  installed=$(find .venv/lib/python*/site-packages -maxdepth 1 -name '*.dist-info' -newer "$log.begun" | wc -l)
+  installed=$(find .venv/lib/python*/site-packages -maxdepth 1 -name '*.dist-info' -newer "$log.begun" 2>/dev/null | wc -l)
   echo "installed $((installed)) of $wanted, "
 }
 

@@ -92,4 +92,5 @@ def _failed(strategy: str, why: str) -> Alert:
 
 
 def _said(alert: AlertSeen) -> Alert:
-    return Alert(alert.key, alert.severity, alert.title, alert.body, alert.link, f"{alert.since:%H:%M:%S}")
+    body = " ".join(alert.body.replace("**", "").split())  # Markdown for a phone; here it is one line
+    return Alert(alert.key, alert.severity, alert.title, body, alert.link, f"{alert.since:%H:%M:%S}")

@@ -39,6 +39,8 @@ async def look(name: str, database: Database, bus: RedisBus | MemoryBus, readine
     else:
         metrics.CLOCK_SKEW.labels(service=name).set(skew_s(asked_ns, clock.now_ns(), rows[0][0]))
         readiness.set("postgres", True, "", round((clock.monotonic() - started) * 1000, 2))
+    if not bus.reachable and isinstance(bus, RedisBus):  # perhaps nothing was sent yet: a service that begins has said nothing
+        bus.reachable = not await bus.ask()
     readiness.set("redis", bus.reachable, "" if bus.reachable else "unreachable")
     for server in ("postgres", "redis"):
         metrics.SERVER_REACHED.labels(service=name, server=server).set(readiness.ok(server))

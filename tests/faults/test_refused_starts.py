@@ -51,7 +51,7 @@ def refusal(tmp_path: Path, *arguments: str, **environment: str) -> str:
         ("risk", "value = 25000", "value = nan", "line 6: Expected `float` >= 0.0 (value = nan)"),
         ("risk", "value = 25000", "value = inf", "line 6: Expected `float` <= 1000000000000000.0 (value = inf)"),
         ("risk", 'unit = "currency"', 'unit = "dollars"', "line 7: Invalid enum value 'dollars'"),
-        ("strategies", "allocation = 0.1", "allocation = 15", "line 21: Expected `float` <= 1.0 (allocation = 15)"),
+        ("strategies", "allocation = 0.06", "allocation = 15", "line 21: Expected `float` <= 1.0 (allocation = 15)"),
         (
             "strategies",
             'class = "sma_cross"',

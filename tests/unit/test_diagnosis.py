@@ -78,6 +78,7 @@ CONFIG = ConfigSeen(
     changed_since_start=[],
     limits=["price_collar"],
     collar=0.02,
+    wide="",
 )
 WELL = Facts(
     at=AT,
@@ -205,6 +206,7 @@ def test_what_cannot_be_known_fails_without_a_runbook() -> None:
     [
         pytest.param({"error": "risk.toml, line 3: no"}, "limits are sane", "fail", "line 3", id="configuration"),
         pytest.param({"collar": None}, "limits are sane", "fail", "no price_collar", id="no collar"),
+        pytest.param({"wide": "max_gross_exposure 35"}, "limits are sane", "fail", "is a percentage meant", id="a percentage"),
         pytest.param({"collar": 0.5}, "limits are sane", "fail", "0.5, expected", id="wide collar"),
         pytest.param({"changed_since_start": ["risk.toml"]}, "configuration as read", "fail", "risk.toml changed", id="changed"),
     ],

@@ -1,6 +1,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from fleet.screen.alerts import firing
 from fleet.screen.model import Light
 from libs.store.control import Killed
@@ -70,3 +72,9 @@ def test_a_record_that_is_silent_is_told_with_or_without_anything_known() -> Non
 
 def test_the_worst_comes_first() -> None:
     assert keys(a_record(alerts=[monitors("disk", "warning"), monitors("feed_stale")])) == ["feed_stale", "disk"]
+
+
+def test_what_the_monitor_writes_for_a_phone_is_one_line_here() -> None:
+    seen = msgspec.structs.replace(monitors("disk"), body="what.\n\n**What that means:** more.\n\nSince 12:00.")
+    (alert,) = firing(a_record(alerts=[seen]), [], 0.0)
+    assert alert.body == "what. What that means: more. Since 12:00."

@@ -16,7 +16,7 @@ from libs.quant.fills import FillOn
 from libs.venues.closes import path
 from libs.venues.closes.table import Closes, ClosesNotFound, closes
 from libs.venues.feed import FeedStep
-from libs.venues.synthetic.feed import BITCOIN, BITCOIN_BASE, instrument, stock
+from libs.venues.synthetic.feed import BITCOIN, instrument, stock
 from libs.venues.synthetic.process import Symbol
 from libs.venues.synthetic.process import level as invented
 from libs.venues.synthetic.ticks import MINUTE, ticks
@@ -28,6 +28,7 @@ FIRST: Final = date(2021, 1, 4)
 _HOURS: Final = "us_equity"
 _BEFORE: Final = date(2020, 11, 1)  # closes from here on give the first days their volatility
 _LOOK_BACK: Final = 21  # days
+_BITCOIN_BASE: Final = 32_000.0  # about what it cost then
 _TRADES: Final = 60  # of a symbol and minute; twice as many quotes
 
 
@@ -79,7 +80,7 @@ class ClosesFeed:
     def _level(self, symbol: Symbol, day: int, minute: int, length: int) -> float:
         """The price at the start of a minute of a day."""
         if symbol is BITCOIN:
-            return invented(self.seed, symbol, BITCOIN_BASE, self.sessions[day].open // MINUTE + minute)
+            return invented(self.seed, symbol, _BITCOIN_BASE, self.sessions[day].open // MINUTE + minute)
         return path.level(self.seed, symbol.name, self._days[symbol.name][day], minute, length)
 
     async def steps(self, after: int) -> AsyncIterator[FeedStep]:

@@ -20,7 +20,7 @@ START: Final = 1_736_173_800_000_000_000
 _HOURS: Final = "us_equity"
 
 BITCOIN: Final = Symbol("BTC/USD", 2.0, 100, 100_000, most_spread=200, most_quoted=200, quoted_step=1000, most_traded=20_000)
-BITCOIN_BASE: Final = 95_000.0
+_BITCOIN_BASE: Final = 95_000.0
 
 
 def stock(name: str, volatility: float = 1.0, most_spread: int = 3) -> Symbol:
@@ -33,7 +33,7 @@ _BASES: Final[Mapping[Symbol, float]] = {
     stock("BRVO", 1.2): 214.0,
     stock("CHAR", 0.9): 531.0,
     stock("DELT", 1.1): 298.0,
-    BITCOIN: BITCOIN_BASE,
+    BITCOIN: _BITCOIN_BASE,
 }
 """The symbols of the default market, and the prices that they revert to."""
 
