@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 import msgspec
+from msgspec import inspect
 
 from libs.common import secrets
 
@@ -115,7 +116,23 @@ def from_toml(kind: type[T], folder: Path, name: str, environment: str, *, optio
     except msgspec.ValidationError as error:
         text = str(error)
         culprit = overlay if over and _complaint(kind, base) != text else path
-        raise ConfigError(located(culprit, name, text)) from error
+        raise ConfigError(located(culprit, name, _with_choices(kind, text))) from error
+
+
+def _with_choices(kind: type[Any], complaint: str) -> str:
+    """The complaint; of a word that is none of several, with those that it may be."""
+    what, at, where = complaint.partition(" - at `$")
+    if "Invalid enum value" not in what:
+        return complaint
+    found: object = inspect.type_info(kind)
+    for key in re.findall(r"\.(\w+)", where):
+        while isinstance(found, inspect.ListType):
+            found = found.item_type
+        fields = found.fields if isinstance(found, inspect.StructType) else ()
+        found = next((field.type for field in fields if field.encode_name == key), None)
+    kinds = found.types if isinstance(found, inspect.UnionType) else (found,)
+    words = sorted(str(word) for one in kinds if isinstance(one, inspect.LiteralType) for word in one.values)
+    return f"{what}, expected one of {', '.join(words)}{at}{where}" if words else complaint
 
 
 def _complaint(kind: type[Any], data: Mapping[str, Any]) -> str | None:

@@ -50,7 +50,12 @@ def refusal(tmp_path: Path, *arguments: str, **environment: str) -> str:
         ("system", "latency_ms = 0.0", "latency_ms = many", "(at line 17, column 14)"),
         ("risk", "value = 25000", "value = nan", "line 6: Expected `float` >= 0.0 (value = nan)"),
         ("risk", "value = 25000", "value = inf", "line 6: Expected `float` <= 1000000000000000.0 (value = inf)"),
-        ("risk", 'unit = "currency"', 'unit = "dollars"', "line 7: Invalid enum value 'dollars'"),
+        (
+            "risk",
+            'unit = "currency"',
+            'unit = "dollars"',
+            "line 7: Invalid enum value 'dollars', expected one of count, currency, equity, fraction",
+        ),
         ("strategies", "allocation = 0.06", "allocation = 15", "line 21: Expected `float` <= 1.0 (allocation = 15)"),
         (
             "strategies",
