@@ -60,8 +60,8 @@ def killed_text(killed: Killed) -> str:
     """One kill switch that is on."""
     scope = control.named(killed.scope, killed.key)
     return (
-        f"kill       {scope} is stopped since {killed.at:%Y-%m-%d %H:%M:%S} UTC by {killed.by}: {killed.reason};"
-        f" rearm with `fleet risk rearm --scope {scope}`"
+        f"kill       {scope} is stopped since {killed.at:%Y-%m-%d %H:%M:%S} UTC by {killed.by}: {killed.reason}"
+        f"\n           rearm with `fleet risk rearm --scope {scope}`"
     )
 
 
@@ -69,8 +69,8 @@ def halt_text(halt: HaltStanding) -> str:
     """An account that may only close."""
     return (
         f"halted     {halt.account_id} only closes since {day(halt.since)} {clock(halt.since)} market time: {halt.limit},"
-        f" {percent(halt.seen)} of {halt.reference:,.2f} lost, limit {percent(halt.most)}; find out why, then"
-        f' `fleet risk rearm --scope account:{halt.account_id} --reason "..."`'
+        f"\n           {percent(halt.seen)} of {halt.reference:,.2f} lost, limit {percent(halt.most)}; find out why, then"
+        f'\n           `fleet risk rearm --scope account:{halt.account_id} --reason "..."`'
     )
 
 

@@ -202,6 +202,6 @@ def test_status_says_what_is_stopped_since_when_and_how_to_go_on(tmp_path: Path,
     assert cli("risk", "kill", "--reason", "too hot", **given)[0] == 0
     _, _, said = cli("status", **given)
     assert "fleet is stopped since" in said
-    assert "too hot; rearm with `fleet risk rearm --scope fleet`" in said
+    assert "too hot\n           rearm with `fleet risk rearm --scope fleet`" in said
     assert cli("risk", "rearm", **given)[0] == 0
     assert cli("risk", "rearm", **given)[0] == 1

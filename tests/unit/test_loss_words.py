@@ -16,8 +16,9 @@ STANDING: Final = LossStanding("paper", "paper", "USD", NOON, 99_000.0, NOON, 10
 
 def test_a_halt_is_told_with_what_was_lost_and_what_to_do() -> None:
     assert halt_text(HALT) == (
-        "halted     paper only closes since 2025-01-06 12:00:00 market time: max_daily_loss, 3.012% of 100,000.00 lost, limit 3%;"
-        ' find out why, then `fleet risk rearm --scope account:paper --reason "..."`'
+        "halted     paper only closes since 2025-01-06 12:00:00 market time: max_daily_loss,\n"
+        "           3.012% of 100,000.00 lost, limit 3%; find out why, then\n"
+        '           `fleet risk rearm --scope account:paper --reason "..."`'
     )
 
 
