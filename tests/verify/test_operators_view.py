@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from fleet.cli import app
 from fleet.embedded.server import wait_until
 from libs.domain.fleet import PORTS
-from tests.e2e.running import a_fleet
+from tests.verify.running import a_fleet
 
 LIMIT_S = 90
 

@@ -17,7 +17,7 @@ from libs.quant.fills import FillTerms
 from libs.store import sessions
 from libs.venues.replay.catalog import named
 from services.backtester.parity import Compared, Operating, compare, setup_of, stored_tape
-from tests.e2e.running import Fleet, a_fleet
+from tests.verify.running import Fleet, a_fleet
 
 CONFIG: Final = Path(__file__).parent / "parity_config"
 LIMIT_S: Final = 100.0

@@ -26,8 +26,8 @@ from fleet.monitoring.layout import PROMETHEUS_PORT
 from fleet.running import offset
 from libs.common.settings import from_environment
 from libs.domain.fleet import PORTS
-from tests.e2e.running import Fleet, a_fleet
 from tests.gotify import OLD_TOKEN, Gotify, a_gotify
+from tests.verify.running import Fleet, a_fleet
 
 CONFIG = Path(__file__).parents[2] / "config"
 DIRECT_WITHIN_S = 10.0

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from libs.domain.fleet import PORTS
-from tests.e2e.running import a_fleet
+from tests.verify.running import a_fleet
 
 ENOUGH = 8  # trades
 LIMIT_S = 60
@@ -25,7 +25,7 @@ STORIES = {
     ),
     "trades": (
         "select strategy_id, symbol, side, quantity, executed_price, executed_at, commission, pnl from trades where executed_at < {until}"
-        " - interval '1 minute'"  # a bar's fill is booked when the bar is known, and the step a run was stopped in may not be through
+        " - interval '{booked_after}'"  # a fill is booked when its bar is known, and the step a run was stopped in may not be through
         " order by executed_at, strategy_id, symbol"
     ),
 }
@@ -37,15 +37,17 @@ class Played(NamedTuple):
 
     market_time: int
     url: str
+    booked_after: str  # how long after its time a fill may be booked
 
     def story(self, until: int) -> dict[str, list[Any]]:
         with psycopg.connect(self.url) as record:
-            return {name: record.execute(query.format(until=f"at_ns({until})").encode()).fetchall() for name, query in STORIES.items()}
+            told = {"until": f"at_ns({until})", "booked_after": self.booked_after}
+            return {name: record.execute(query.format(**told).encode()).fetchall() for name, query in STORIES.items()}
 
 
 @pytest.fixture(scope="module")
 def replay() -> list[str]:
-    """A recorded market where there is one, else the synthetic."""
+    """A recorded market of minutes where there is one, else the default market, which has ticks."""
     return ["--replay", "equities"] if os.environ.get("MARKET_DATA_DIR") else []
 
 
@@ -58,7 +60,7 @@ def a_run(folder: Path, database_url: str, redis_url: str, replay: Sequence[str]
             fleet.kill(kill)
         fleet.play_until_traded(ENOUGH, LIMIT_S)
         fleet.stop(restarts=0 if kill is None else 1)
-        yield Played(fleet.ask("select market_time from sessions"), fleet.url)
+        yield Played(fleet.ask("select market_time from sessions"), fleet.url, "1 minute" if replay else "2 seconds")
 
 
 @pytest.fixture(scope="module")
