@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from libs.common.database import Database, Write
+from libs.store import sessions
+from tests.factories import NOON, SECOND
 from tests.gotify import Gotify, a_gotify
 from tests.monitors import Rig, delivered, ready_services, written
 from tests.records import a_record
 from tests.relay import a_relay
+from tests.scenes import SESSION, begin
 from tests.waiting import until
 
 
@@ -68,3 +71,17 @@ async def test_a_fault_that_was_told_is_not_told_again_by_the_next_monitor(rig: 
         await database.write([Write("update kill_switch set active = false", ())])
         await gotify.until(2)
     assert gotify.titles == ["Kill switch on: fleet", "Kill switch off: fleet"]
+
+
+async def test_a_market_that_stands_still_is_told_within_ten_seconds_and_so_is_that_it_moves_again(
+    rig: Rig, gotify: Gotify, database: Database
+) -> None:
+    """The collector answers all the while: only the record's clock says it."""
+    await begin(database)
+    async with rig.monitor():
+        await until(lambda: "The market stands still" in gotify.titles)  # ten seconds at most
+        told = next(message for message in gotify.messages if message["title"] == "The market stands still")
+        assert "nothing new is ordered" in told["message"]
+        assert told["priority"] == 8
+        await database.write([sessions.advanced(SESSION.session_id, NOON + SECOND, NOON + SECOND, 0)])
+        await until(lambda: "The market moves again" in gotify.titles)
