@@ -8,7 +8,7 @@ from decimal import Decimal
 from libs.domain.actions import CorporateAction
 from libs.domain.orders import Order, VenueOrder, VenueStatus
 from libs.domain.trades import Fill
-from libs.venues.broker import Adjustment, Holdings, OutcomeUnknown, Refused, Report
+from libs.venues.broker import Abilities, Adjustment, Holdings, Link, OutcomeUnknown, Refused, Report
 
 Answer = Callable[[Order], None]
 """What happens when an order arrives; it may raise what `Broker.submit` may."""
@@ -18,7 +18,7 @@ class ScriptedBroker:
     """A `Broker` that fills nothing by itself."""
 
     def __init__(self, *, absence_is_proof: bool = False) -> None:
-        self.absence_is_proof = absence_is_proof
+        self.abilities = Abilities(cancel_all=False, dead_man=False, good_till_date=True, absence_is_proof=absence_is_proof)
         self.submitted: list[str] = []
         self.cancelled: list[str] = []
         self.answers: deque[Answer] = deque()  # to the next orders; those after them are accepted
@@ -48,6 +48,21 @@ class ScriptedBroker:
         answer = self.cancel_answers.popleft() if self.cancel_answers else None
         if answer is not None:
             raise answer
+
+    async def connect(self) -> None:
+        pass
+
+    async def disconnect(self) -> None:
+        pass
+
+    async def cancel_all(self) -> None:
+        raise Refused("this venue has no cancel-all")
+
+    async def dead_man(self, after_s: float) -> None:
+        raise Refused("this venue has no dead man's switch")
+
+    def link(self) -> Link:
+        return Link(True, "", None, None, None)
 
     async def find(self, client_order_id: str) -> VenueOrder | None:
         return self.seen.get(client_order_id)

@@ -24,6 +24,7 @@ class ScriptedFeed:
     instruments: Sequence[Instrument] = (ALFA, COIN)
     timeframes: tuple[str, ...] = ("1s", "1m")
     recorded_bars: bool = False
+    live: bool = False
     bars_of: Mapping[str, BarsOf] = {"ALFA": "trade", "BTC/USD": "trade"}
     fill_on: Mapping[str, FillOn] = {"ALFA": "quote", "BTC/USD": "quote"}
     actions: Sequence[CorporateAction] = ()

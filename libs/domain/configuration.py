@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from libs.domain.instruments import AssetClass
+
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0.0, le=1e15)]  # infinite is no setting
@@ -31,13 +33,37 @@ def check_day(day_starts_at: str, day_tz: str) -> None:
     must_be_zone("day_tz", day_tz)
 
 
+class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[venue]]`: a broker or exchange, and how it is spoken to. `paper` needs no table."""
+
+    name: StrategyName
+    adapter: Literal["alpaca", "ccxt"]
+    asset_classes: tuple[AssetClass, ...]  # what its accounts trade
+    exchange: str = ""  # of ccxt: the id of the exchange there, "binance"
+    url: str = "sim"  # sim: our own sim_venue; "": the venue's own; else a base URL
+    symbols: tuple[str, ...] = ()  # what is subscribed to; empty: all that it lists (only where that is few: sim)
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 180
+    options: dict[str, str | int | float | bool] = {}  # of ccxt: handed to the exchange's `options`
+
+    def __post_init__(self) -> None:
+        """ValueError: it cannot be spoken to like that; the message says why."""
+        if self.name == "paper":
+            raise ValueError("Expected another name than paper, the venue inside trade_executor, in field `name`")
+        if (self.adapter == "ccxt") != bool(self.exchange):
+            raise ValueError(f"Expected an exchange with adapter ccxt, and only there, in field `exchange`, got {self.exchange!r}")
+        if not self.asset_classes:
+            raise ValueError("Expected at least one class of assets in field `asset_classes`")
+        if self.url not in ("", "sim") and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"Expected sim, nothing, or an address that begins with http:// or https:// in field `url`, got {self.url!r}")
+
+
 class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account; each session opens it anew with this deposit."""
 
     name: StrategyName
     base_currency: str  # `market`: what the market that is played is priced in
     deposit: Decimal
-    venue: Literal["paper"] = "paper"
+    venue: StrategyName = "paper"  # or the name of a `[[venue]]`
     kind: Literal["cash", "margin"] = "cash"
     allow_short: bool = False
     day_starts_at: str = "00:00"  # local time of day
@@ -94,8 +120,21 @@ class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     fleet_tag: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{4}$")] = "TWND"
     account: list[AccountConfig]
+    venue: list[VenueConfig] = []
     paper: PaperConfig = PaperConfig()
     peg: list[PegConfig] = []
+
+    def __post_init__(self) -> None:
+        """ValueError: an account is at a venue that is not there, or two venues share a name."""
+        names = [venue.name for venue in self.venue]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"Expected one table for each venue in field `venue`, got {twice!r} twice")
+        for account in self.account:
+            if account.venue not in ("paper", *names):
+                raise ValueError(
+                    f"Expected paper or a [[venue]] ({', '.join(names) or 'there is none'}) in field `venue`, got {account.venue!r}"
+                )
 
 
 class MemberConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"class_name": "class"}):

@@ -21,6 +21,10 @@ class OutcomeUnknown(Exception):
     """Everything else: the order may or may not be there. Ask `find`; never send again."""
 
 
+class WrongKey(Exception):
+    """The key does not belong to this venue, or to this mode: no order may be sent with it. The message says what to do."""
+
+
 class OrderReport(NamedTuple):
     """The venue's word that an order ended (or was accepted), outside of an answer to us."""
 
@@ -52,6 +56,25 @@ Report = Fill | OrderReport | Adjustment
 """What a venue says unasked."""
 
 
+class Abilities(NamedTuple):
+    """What the venue offers beyond orders; declared by the adapter, never assumed."""
+
+    cancel_all: bool  # one request ends every open order of the account
+    dead_man: bool  # it ends them by itself when it has not heard from us for a while
+    good_till_date: bool  # it ends an order at `expires_at` by itself; else whoever sent it has to cancel it then
+    absence_is_proof: bool  # it is read after every earlier send was settled: what it does not have was never accepted
+
+
+class Link(NamedTuple):
+    """How the connection to the venue is, for people and for the gate that stops new orders."""
+
+    up: bool  # requests are answered and the stream of reports is alive
+    detail: str  # what is wrong; "" when nothing is
+    latency_ms: float | None  # of the newest answered request
+    budget: float | None  # share of the request budget that is left, 0 to 1; None: the venue has none
+    heard_s: float | None  # host seconds since the stream was last heard; None: there is none
+
+
 class Broker(Protocol):
     """One account at one venue."""
 
@@ -74,9 +97,26 @@ class Broker(Protocol):
         """
 
     async def find(self, client_order_id: str) -> VenueOrder | None:
-        """The venue's view of the order. None is not proof of absence, unless `absence_is_proof`."""
+        """The venue's view of the order. None is not proof of absence, unless `abilities.absence_is_proof`."""
 
-    absence_is_proof: bool  # true only for a venue whose book is read after every earlier send was settled
+    abilities: Abilities
+
+    async def cancel_all(self) -> None:
+        """End every open order of the account with one request, where `abilities.cancel_all`; the ends come as reports.
+
+        Raises:
+            Refused, OutcomeUnknown.
+        """
+
+    async def dead_man(self, after_s: float) -> None:
+        """Have the venue end all open orders unless this is called again in time; 0 switches it off. Where `abilities.dead_man`.
+
+        Raises:
+            Refused, OutcomeUnknown.
+        """
+
+    def link(self) -> Link:
+        """How the connection is at this moment; asks nobody."""
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """All orders the venue holds open for this account."""
@@ -91,4 +131,19 @@ class Broker(Protocol):
         """Cash and positions as the venue has them."""
 
     async def next_reports(self) -> Sequence[Report]:
-        """Waits for news and returns all that is there, in the venue's order. `exec_key` as in `fills_since`."""
+        """Waits for news and returns all that is there, in the venue's order. `exec_key` as in `fills_since`.
+
+        An adapter of a remote venue reads its stream here: it connects, and connects again for ever, and after each
+        connection gives what the stream may have missed. What is told twice has the same `exec_key`.
+        """
+
+    async def connect(self) -> None:
+        """Before anything else: connects, and checks that the key is of the kind it should be.
+
+        Raises:
+            WrongKey: a live key where a paper key belongs, or the reverse.
+            OutcomeUnknown: the venue does not answer; try again.
+        """
+
+    async def disconnect(self) -> None:
+        """Gives up connections and files; a second time does nothing."""

@@ -21,7 +21,8 @@ class MarketDataFeed(Protocol):
     """One timeline of market data.
 
     A recorded or synthetic feed gives its steps as fast as they are asked for and the collector paces them; a live
-    feed gives each when it happens.
+    feed gives each when it happens, first those that it missed since `after`, as far as the venue still has them. A live
+    feed connects again by itself, for ever; a socket that says nothing for long is a dead one.
     """
 
     name: str  # of the session: "closes", "synthetic", "replay:equities"
@@ -32,6 +33,7 @@ class MarketDataFeed(Protocol):
     bars_of: Mapping[str, BarsOf]  # by symbol; those the feed gives and those to be built from its ticks
     fill_on: Mapping[str, FillOn]  # by symbol
     actions: Sequence[CorporateAction]  # all of its timeline
+    live: bool  # it gives each step when it happens, and can be neither paced nor played in lockstep
     start: int  # market time at which a new session begins
     speed: float  # market seconds per host second unless the operator says otherwise
 

@@ -66,9 +66,9 @@ async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str]) -
         found = await broker.find(id_)
         if found is not None:
             shown.append(_seen(found))
-        elif item.status is Status.SUBMITTING or broker.absence_is_proof:
+        elif item.status is Status.SUBMITTING or broker.abilities.absence_is_proof:
             shown.append(Shown(id_, Evidence.UNCLEAR, item.filled, "no answer on record"))
-            if broker.absence_is_proof:
+            if broker.abilities.absence_is_proof:
                 shown.append(Shown(id_, Evidence.NOT_ACCEPTED, item.filled, "the venue's own book does not have it"))
     return shown
 

@@ -54,6 +54,7 @@ class ClosesFeed:
         self.instruments: Sequence[Instrument] = tuple(instrument(symbol, self._venue) for symbol in self._symbols)
         self.timeframes: tuple[str, ...] = ("1s", "1m")
         self.recorded_bars: bool = False
+        self.live: bool = False
         self.bars_of: Mapping[str, BarsOf] = {symbol.name: "trade" for symbol in self._symbols}
         self.fill_on: Mapping[str, FillOn] = {symbol.name: "quote" for symbol in self._symbols}
         self.actions: Sequence[CorporateAction] = ()  # they are in the closes already

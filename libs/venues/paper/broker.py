@@ -18,7 +18,7 @@ from libs.quant.exchange.book import Adjusted, Book, Ended, Filled, Opened, Reco
 from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Turned, Venue
 from libs.quant.fills import FillOn, FillTerms
-from libs.venues.broker import Adjustment, Holdings, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report
 from libs.venues.paper.book_file import BookDamaged, BookFailed, BookFile
 
 _EVIDENCE = {"canceled": Evidence.CANCELED, "expired": Evidence.EXPIRED}
@@ -33,7 +33,7 @@ class PaperBroker:
     raises `BookFailed` (`submit` and `cancel`: `OutcomeUnknown`) until the book is opened again.
     """
 
-    absence_is_proof: bool = True  # the file is ours alone: an order that is not in it was never accepted
+    abilities = Abilities(cancel_all=True, dead_man=False, good_till_date=True, absence_is_proof=True)  # the file is ours alone
 
     def __init__(self, file: BookFile, venue: Venue, clock: HostClock) -> None:
         self._file = file
@@ -85,6 +85,13 @@ class PaperBroker:
             raise
         return cls(file, Venue(book, Rules(instruments, fill_on, terms, latency_ns, bar_grace_ns, allow_short), actions), clock)
 
+    async def connect(self) -> None:
+        """See `Broker`: it is open already."""
+
+    async def disconnect(self) -> None:
+        """See `Broker`."""
+        self.close()
+
     def close(self) -> None:
         """Give up the book and its lock."""
         self._file.close()
@@ -106,6 +113,24 @@ class PaperBroker:
         except Turned as reason:
             raise Refused(str(reason)) from reason
         self._answer(ended)
+
+    async def cancel_all(self) -> None:
+        """See `Broker`. One append for all of them."""
+        ended = [self._venue.cancel(order.client_order_id) for order in await self.open_orders()]
+        if ended:
+            self._answer(*ended)
+
+    async def dead_man(self, after_s: float) -> None:
+        """See `Broker`: it dies with us."""
+        raise Refused("the paper venue has no dead man's switch: it is in the process whose death it would have to notice")
+
+    def link(self) -> Link:
+        """See `Broker`."""
+        try:
+            self._file.check()
+        except BookFailed as error:
+            return Link(False, str(error), None, None, None)
+        return Link(True, "", 0.0, None, None)
 
     def on_market(self, events: Sequence[MarketEvent], market_time: int) -> None:
         """What `Venue.hear` makes of it, flushed at once, then reported."""
@@ -154,12 +179,12 @@ class PaperBroker:
         taken, self._reports = self._reports, []
         return taken
 
-    def _answer(self, record: Record) -> None:
+    def _answer(self, *records: Record) -> None:
         try:
-            self._file.append(encode([record]))
+            self._file.append(encode(records))
         except BookFailed as error:
             raise OutcomeUnknown(str(error)) from error
-        self._report(self._venue.applied([record]))
+        self._report(self._venue.applied(records))
 
     def _report(self, records: Sequence[Record]) -> None:
         for record in records:

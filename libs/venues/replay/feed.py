@@ -43,6 +43,7 @@ class ReplayFeed:
         self.instruments: Sequence[Instrument] = dataset.instruments
         self.timeframes: tuple[str, ...] = tuple(sorted(bars, key=TIMEFRAMES.__getitem__)) or ("1s", "1m")
         self.recorded_bars: bool = bool(bars)
+        self.live: bool = False
         symbols = [instrument.symbol for instrument in dataset.instruments]
         self.bars_of: Mapping[str, BarsOf] = {symbol: dataset.bars_of(symbol) for symbol in symbols}
         self.fill_on: Mapping[str, FillOn] = {symbol: dataset.fill_on(symbol) for symbol in symbols}
