@@ -45,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """ValueError: real money would be traded because of one variable alone."""
         if self.execution_mode == "live" and self.live_trading_confirmed != "yes":
-            raise ValueError("EXECUTION_MODE=live trades real money, and is meant only with yes in field `live_trading_confirmed`")
+            raise ValueError("Expected yes in field `live_trading_confirmed`: EXECUTION_MODE=live trades real money")
 
     def peer(self, name: str, port: int) -> str:
         """The base URL of another service."""
