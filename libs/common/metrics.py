@@ -78,6 +78,9 @@ UNKNOWN_ORDERS: Final = Gauge("tradewinds_unknown_orders", "Orders whose outcome
 RECONCILE_DIFFERENCES: Final = Gauge(
     "tradewinds_reconcile_differences", "Differences between record and venue at the last look", ["account"]
 )
+VENUE_UP: Final = Gauge("tradewinds_venue_up", "1 while the venue answers and its reports arrive, 0 while not", ["venue", "account"])
+VENUE_LATENCY: Final = Gauge("tradewinds_venue_latency_seconds", "The newest request to the venue that was answered", ["venue", "account"])
+VENUE_BUDGET: Final = Gauge("tradewinds_venue_budget_ratio", "Share left of the requests that the venue allows", ["venue", "account"])
 
 # --- Risk: set by risk_manager
 
