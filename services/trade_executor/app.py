@@ -26,7 +26,7 @@ from libs.store import actions, control, sessions
 from libs.store.execution import ExecutionStore
 from libs.store.market_reader import MarketReader
 from libs.store.sessions import Account, Session
-from libs.venues.paper.book_file import BookLocked
+from libs.venues.line_file import LineFileLocked
 from libs.venues.paper.broker import PaperBroker
 from services.trade_executor import reconcile
 from services.trade_executor.hop import Held
@@ -185,7 +185,7 @@ class AccountDesk:
                     bar_grace_ns=aggregated_bars,
                     actions=self._upcoming,
                 )
-            except BookLocked as error:
+            except LineFileLocked as error:
                 log.warning("waiting for the paper book: %s", error, extra=self._about("book_opened"))
                 await asyncio.sleep(0.5)
         return None
