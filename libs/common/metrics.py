@@ -135,3 +135,15 @@ NOTIFICATION_DELAY: Final = Histogram(
 # --- Backtests: set by backtester
 
 BACKTESTS: Final = Counter("tradewinds_backtests_total", "Backtests that were asked of the service and have ended", ["outcome"])
+
+# --- The simulated venue: set by sim_venue
+
+SIM_REQUESTS: Final = Counter("tradewinds_sim_requests_total", "Requests that reached the venue", ["dialect", "what", "status"])
+SIM_REQUEST_SECONDS: Final = Histogram("tradewinds_sim_request_seconds", "A request's arrival to its answer", ["dialect"], buckets=_FAST)
+SIM_COMMANDS: Final = Counter("tradewinds_sim_commands_total", "Commands of accounts, by what became of them", ["command", "outcome"])
+SIM_REPORTS: Final = Counter("tradewinds_sim_reports_total", "What the venue reported", ["kind"])
+SIM_FLUSHES: Final = Histogram("tradewinds_sim_log_flush_seconds", "Writing one line of the log, durable", buckets=_FAST)
+SIM_FAULTS: Final = Counter("tradewinds_sim_faults_total", "Faults that hit a request or a frame, as they were asked for", ["kind"])
+SIM_FRAMES: Final = Counter("tradewinds_sim_stream_frames_total", "Frames sent to clients", ["dialect", "kind"])
+SIM_OVERRUNS: Final = Counter("tradewinds_sim_stream_overruns_total", "Clients disconnected because they did not read", ["dialect"])
+SIM_ERRORS: Final = Counter("tradewinds_sim_errors_total", "Requests that failed inside the venue; each is a defect", ["dialect"])
