@@ -23,8 +23,8 @@ from fleet.log_lines import LogLine, at_least
 from fleet.notify import channels_of
 from fleet.plan import FleetSettings, check_configuration
 from fleet.running import NothingRuns, Running
-from fleet.venue_books import VenueBooks
 from fleet.status import ANSWER_WITHIN_S, state_of
+from fleet.venue_books import VenueBooks
 from libs.common.bus import RedisBus
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Rejected, Unreachable
