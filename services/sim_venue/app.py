@@ -9,10 +9,13 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from libs.common.clocks import HostClock
+from libs.common.runner import Context
+from libs.common.settings import ConfigError
 from libs.domain.instruments import Instrument
 from libs.quant.sim_venue.commands import OpenAccount
 from libs.quant.sim_venue.exchange import Exchange
 from libs.quant.sim_venue.listings import Listing
+from libs.venues.markets import MarketNotFound, Timeline, named
 from services.sim_venue.control import Control
 from services.sim_venue.credentials import DEMO
 from services.sim_venue.doors import mounted
@@ -20,15 +23,16 @@ from services.sim_venue.host import Dialect, Host
 from services.sim_venue.kinds import Origin
 from services.sim_venue.listings import BY_HAND, listings
 from services.sim_venue.log import Began, Did, Granted
-from services.sim_venue.market import START_BY_HAND, Pump, Recorded
+from services.sim_venue.market import START_BY_HAND, Pump
 from services.sim_venue.recovery import recover
+from services.sim_venue.settings import SimVenueSettings
 from services.sim_venue.tape import Tape
 
 
 class Terms(NamedTuple):
     """What a venue is made of."""
 
-    feed: Recorded | None  # None: a market that is told by hand
+    feed: Timeline | None  # None: a market that is told by hand
     listed: Sequence[Listing]
     seed: int
     speed: float
@@ -108,7 +112,49 @@ def by_hand() -> list[Listing]:
     return list(listings(BY_HAND, {}).values())
 
 
-def of_feed(feed: Recorded) -> list[Listing]:
+def of_feed(feed: Timeline) -> list[Listing]:
     """The listings of a feed's market."""
     instruments: Sequence[Instrument] = feed.instruments
     return list(listings(instruments, feed.fill_on).values())
+
+
+def venue(context: Context, settings: SimVenueSettings) -> Venue:
+    """The venue that the settings describe, not open yet.
+
+    Raises:
+        ConfigError: its market is not there.
+    """
+    feed = None
+    if settings.sim_market != "manual":
+        try:
+            feed = named(settings.sim_market, settings.seed, settings.recordings())
+        except MarketNotFound as error:
+            raise ConfigError(f"SIM_MARKET={settings.sim_market}: {error}") from error
+    listed = of_feed(feed) if feed else by_hand()
+    speed = settings.speed or (feed.speed if feed else 0.0)
+    return Venue(Terms(feed, listed, settings.seed, speed, folder_of(settings)), context.clock, dialects())
+
+
+def folder_of(settings: SimVenueSettings) -> Path:
+    """Where this venue keeps its log: each market of each seed is a venue of its own."""
+    return Path(settings.state_dir) / "sim_venue" / f"{settings.sim_market.replace(':', '-')}-{settings.seed}"
+
+
+async def work(context: Context, venue: Venue) -> None:
+    """Opens the venue and plays its market until asked to stop."""
+    await venue.open()
+    context.info["market_time_ns"] = venue.host.now
+    context.info["log_lines"] = lambda: venue.host.written
+    plays = venue.terms.feed.name if venue.terms.feed else "a market that is told by hand"
+    context.readiness.set("service", True, f"open, {plays}")
+    running = asyncio.ensure_future(venue.run())
+    asked = asyncio.ensure_future(context.stopping.wait())
+    try:
+        await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+    finally:
+        for task in (running, asked):
+            task.cancel()
+        await asyncio.wait({running, asked})
+        venue.close()

@@ -153,7 +153,7 @@ class Control:
         positions = {}
         for symbol, lots in account.positions.items():
             if lots:
-                positions[symbol] = {"lots": lots, "quantity": self._host.listings[symbol].instrument.quantity(lots)}
+                positions[symbol] = self._host.listings[symbol].instrument.quantity(lots)
         return _json(
             {
                 "account": name,
