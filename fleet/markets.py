@@ -11,12 +11,9 @@ from libs.domain.configuration import AccountConfig, SystemConfig, VenueConfig
 from libs.domain.credentials import Look, keys, refuses_live
 from libs.domain.fleet import PORTS
 from libs.venues.closes.feed import ClosesFeed
-from libs.venues.closes.table import ClosesNotFound, installed
+from libs.venues.closes.table import installed
 from libs.venues.feed import MarketDataFeed
-from libs.venues.replay.catalog import named
-from libs.venues.replay.dataset import DataNotFound
-from libs.venues.replay.feed import ReplayFeed
-from libs.venues.synthetic.feed import SyntheticFeed
+from libs.venues.markets import MarketNotFound, Timeline, named
 
 MOST_SHOWN: Final = 15  # symbols, in a line for a person
 IDLE: Final = "manual"  # a market of sim_venue that stands still: nobody trades there
@@ -149,17 +146,15 @@ def _few(symbols: Sequence[str]) -> str:
     return shown if len(symbols) <= MOST_SHOWN else f"{shown} and {len(symbols) - MOST_SHOWN} more"
 
 
-def _feed(wanted: Wanted, recordings: Path | None) -> MarketDataFeed:
+def _feed(wanted: Wanted, recordings: Path | None) -> Timeline:
     if wanted.replay is not None and wanted.market is not None:
         raise ConfigError("--market and --replay name two markets: give one of them")
     if wanted.replay is not None:
-        try:
-            return ReplayFeed(named(wanted.replay), recordings)
-        except (ValueError, DataNotFound) as error:
-            raise ConfigError(f"--replay {wanted.replay}: {error}") from error
-    if wanted.market == "synthetic" or (wanted.market is None and installed() is None):
-        return SyntheticFeed(wanted.seed)
+        option, name = f"--replay {wanted.replay}", f"replay:{wanted.replay}"
+    else:
+        name = wanted.market or ("synthetic" if installed() is None else "closes")
+        option = f"--market {name}"
     try:
-        return ClosesFeed(wanted.seed)
-    except ClosesNotFound as error:
-        raise ConfigError(f"--market closes: {error}") from error
+        return named(name, wanted.seed, recordings)
+    except MarketNotFound as error:
+        raise ConfigError(f"{option}: {error}") from error
