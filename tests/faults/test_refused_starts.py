@@ -101,7 +101,11 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path, config: Path) -> None:
         ("PORT_OFFSET", "abc", "PORT_OFFSET: Expected `int`, got `str`, got 'abc'"),
         ("PORT_OFFSET", "60000", "PORT_OFFSET: Expected `int` <= 55000, got '60000'"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL: Invalid enum value 'loud', got 'loud', expected one of DEBUG, INFO, WARNING, ERROR"),
-        ("EXECUTION_MODE", "live", "LIVE_TRADING_CONFIRMED: Expected yes in field `live_trading_confirmed`: EXECUTION_MODE=live trades real"),
+        (
+            "EXECUTION_MODE",
+            "live",
+            "LIVE_TRADING_CONFIRMED: Expected yes in field `live_trading_confirmed`: EXECUTION_MODE=live trades real",
+        ),
         ("DATABASE_URL", f"postgresql://nobody@{NOBODY}/none", "DATABASE_URL cannot be used"),
         ("DATABASE_URL", "nonsense", "DATABASE_URL cannot be used"),
     ],
