@@ -105,21 +105,23 @@ def _at_venues(
     wanted: Wanted, system: SystemConfig, accounts: Sequence[AccountConfig], recordings: Path | None, look: Look, port_offset: int
 ) -> Chosen:
     venues = [venue for venue in system.venue if any(account.venue == venue.name for account in accounts)]
-    for venue in venues:
-        try:
-            if venue.url != "sim":
-                keys(venue, look)
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
     port = offset(PORTS, port_offset)["sim_venue"]
     trading = [f"{account.name} trades {_where(system.named(account.venue), port)}" for account in accounts]
-    if all(venue.url == "sim" for venue in venues):
+    real = [venue for venue in venues if venue.url != "sim"]
+    if not real:
         feed = _feed(wanted, recordings)
         return Chosen(played=_played(feed, wanted), feed=VENUES, sim_market=feed.name, trading=trading)
+    if len(real) < len(venues):
+        simulated = ", ".join(venue.name for venue in venues if venue not in real)
+        raise ConfigError(f"config/system.toml: {simulated} is simulated and {real[0].name} is not: their markets have two times")
+    try:
+        for venue in real:
+            keys(venue, look)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     symbols = sorted({symbol for venue in venues for symbol in venue.symbols})
-    played = Played(f"the market of {', '.join(venue.name for venue in venues)}, as it happens", "real prices", symbols)
-    simulated = any(venue.url == "sim" for venue in venues)
-    return Chosen(played=played, feed=VENUES, sim_market=_feed(wanted, recordings).name if simulated else IDLE, trading=trading)
+    played = Played(f"the market of {' and '.join(venue.name for venue in venues)}, as it happens", "real prices", symbols)
+    return Chosen(played=played, feed=VENUES, sim_market=IDLE, trading=trading)
 
 
 def _where(venue: VenueConfig | None, port: int) -> str:
