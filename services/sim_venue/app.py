@@ -2,10 +2,12 @@
 
 import asyncio
 import importlib.util
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from libs.common.clocks import HostClock
@@ -16,17 +18,21 @@ from libs.quant.sim_venue.commands import OpenAccount
 from libs.quant.sim_venue.exchange import Exchange
 from libs.quant.sim_venue.listings import Listing
 from libs.venues.markets import MarketNotFound, Timeline, named
+from services.sim_venue import snapshots
 from services.sim_venue.control import Control
 from services.sim_venue.credentials import DEMO
 from services.sim_venue.doors import mounted
 from services.sim_venue.host import Dialect, Host
 from services.sim_venue.kinds import Origin
 from services.sim_venue.listings import BY_HAND, listings
-from services.sim_venue.log import Began, Did, Granted
+from services.sim_venue.log import Began, Did, Granted, Left
 from services.sim_venue.market import START_BY_HAND, Pump
-from services.sim_venue.recovery import recover
+from services.sim_venue.recovery import Recovered, recover, snapshot
 from services.sim_venue.settings import SimVenueSettings
 from services.sim_venue.tape import Tape
+
+LOOK_EVERY_S: Final = 1.0
+LINES_BETWEEN: Final = 20_000  # of the log, between snapshots: a start does no more of them again
 
 
 class Terms(NamedTuple):
@@ -47,6 +53,14 @@ class Venue:
         self._clock = clock
         feed = terms.feed
         self._symbols = {listing.symbol: listing for listing in terms.listed}
+        self._began = Began(
+            feed=feed.name if feed else "manual",
+            seed=terms.seed,
+            symbols=sorted(self._symbols),
+            terms=f"{zlib.crc32(msgspec.json.encode(terms.listed)):08x}",
+        )
+        self._kept = 0  # lines at the newest snapshot
+        self.recovered = Recovered(0, 0, True)
         tape = Tape(feed.bars_of if feed else {}, feed.timeline if feed else None)
         self.host = Host(self._symbols, Exchange(self._symbols, seed=terms.seed), tape, terms.seed, clock)
         self.control = Control(self.host, feed=feed.name if feed else "manual", speed=terms.speed, manual=feed is None)
@@ -65,11 +79,11 @@ class Venue:
             ConfigError: the log cannot be used.
         """
         feed = self.terms.feed
-        began = Began(feed=feed.name if feed else "manual", seed=self.terms.seed, symbols=sorted(self._symbols))
         start = feed.start if feed else START_BY_HAND
-        recover(self.host, self.terms.folder, began, start, feed.timeline(0) if feed else iter(()))
+        self.recovered = recover(self.host, self.terms.folder, self._began, start, feed.timeline if feed else lambda _: iter(()))
+        self.host.open = True
         if self.host.written == 0:
-            await self.host.take(began)
+            await self.host.take(self._began)
         for demo in DEMO:
             if demo.credential.key not in self.host.credentials:
                 opened = OpenAccount(account=demo.credential.account, deposit=demo.deposit, kind=demo.kind)
@@ -77,24 +91,44 @@ class Venue:
                 await self.host.take(Granted(credential=demo.credential))
 
     async def run(self) -> None:
-        """Plays the market until cancelled. Failed: the venue cannot go on."""
-        task = asyncio.ensure_future(self._play())
+        """Plays the market, and keeps snapshots, until cancelled. Failed: the venue cannot go on."""
+        tasks = [asyncio.ensure_future(self._play()), asyncio.ensure_future(self._keep())]
         try:
-            await asyncio.wait({task, self.host.failed}, return_when=asyncio.FIRST_COMPLETED)
-            if self.host.failed.done():
-                self.host.failed.result()
-            task.result()
+            await asyncio.wait({*tasks, self.host.failed}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (self.host.failed, *tasks):
+                if task.done():
+                    task.result()
         finally:
-            task.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     async def _play(self) -> None:
         if self.terms.feed is None:
             await asyncio.Event().wait()
         else:
-            await Pump(self.host, self.terms.feed, self.terms.speed, self._clock).run()
+            await Pump(self.host, self.terms.feed, self.terms.speed, self._clock, in_order=self.recovered.in_order).run()
+
+    async def _keep(self) -> None:
+        """A snapshot each so many lines, at a moment when nobody waits for anything."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            lines = self.host.written - self._kept
+            if lines >= LINES_BETWEEN and self.host.quiet:
+                self.keep()
+
+    def keep(self) -> None:
+        """Writes a snapshot and begins a new file of the log; blocks."""
+        assert self.host.log is not None
+        snapshots.write(self.terms.folder, snapshot(self.host, self._began))
+        self._kept = self.host.written
+        self.host.log.turn_over(self.host.written + 1)
 
     def close(self) -> None:
-        """Leaves the log as it is."""
+        """Leaves in order, with a snapshot. A venue that has failed, or was not open yet, leaves its files as they are."""
+        if self.host.open:
+            self.host.mark(Left())
+            self.keep()
         self.host.close()
 
 

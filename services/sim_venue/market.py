@@ -19,10 +19,13 @@ START_BY_HAND: Final = 1_736_173_800_000_000_000
 class Pump:
     """Plays a feed into the venue from where it stands."""
 
-    def __init__(self, host: Host, feed: Timeline, speed: float, clock: HostClock) -> None:
+    def __init__(self, host: Host, feed: Timeline, speed: float, clock: HostClock, *, in_order: bool = True) -> None:
+        """`in_order` is false after a kill: clients may have seen as much of the market as goes by between two marks, and it
+        must not be there a second time."""
         self._host = host
         self._steps = feed.timeline(host.exchange.now)
-        self._pace = Pace(clock, host.exchange.now, speed)
+        ahead = 0 if in_order else int(MARK_EVERY_S * speed * SECOND)
+        self._pace = Pace(clock, host.exchange.now + ahead, speed)
         self._clock = clock
         self._next: FeedStep | None = None
         self._marked_at = self._rested_at = clock.monotonic()
