@@ -100,10 +100,23 @@ async def _session(
         step=0,
         paused=False,
     )
-    await sessions.open_new(database, session, [in_currency(account, feed) for account in system.account], CONSUMERS)
+    await sessions.open_new(database, session, [in_currency(account, feed) for account in to_open(system, feed)], CONSUMERS)
     told = about("session_opened", "success", session_id=session.session_id)
     log.info("opened session %s of %s", session.session_id, session.feed, extra=told)
     return await _reread(database)
+
+
+def to_open(system: SystemConfig, feed: MarketDataFeed) -> list[AccountConfig]:
+    """The accounts that trade on the feed.
+
+    Raises:
+        ConfigError: none does.
+    """
+    found = system.opened(live=feed.live)
+    if found:
+        return found
+    wanted = "another venue than paper" if feed.live else "venue paper"
+    raise ConfigError(f"config/system.toml: {feed.name} is traded by accounts at {wanted}, and there is none; add an [[account]] there")
 
 
 def in_currency(account: AccountConfig, feed: MarketDataFeed) -> AccountConfig:

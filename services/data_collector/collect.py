@@ -18,7 +18,7 @@ from libs.store import market, sessions
 from libs.store.market import BarEvent, tick_row
 from libs.store.sessions import Session
 from libs.venues.feed import FeedStep, MarketDataFeed
-from services.data_collector.pace import Pace
+from libs.venues.pace import Pace
 from services.data_collector.publish import MOST, Publisher
 
 log = logging.getLogger(__name__)

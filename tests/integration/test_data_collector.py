@@ -24,10 +24,10 @@ from libs.quant.fills import terms_of
 from libs.store import actions, lockstep, market, sessions
 from libs.store.sessions import Session
 from libs.venues.feed import FeedStep, MarketDataFeed
+from libs.venues.pace import Pace
 from services.data_collector import app
 from services.data_collector.collect import Collector
 from services.data_collector.lockstep import Lockstep
-from services.data_collector.pace import Pace
 from services.data_collector.publish import Publisher
 from services.data_collector.settings import CollectorSettings
 from tests.factories import NOON
