@@ -1,5 +1,6 @@
 """The connection under ccxt: no redirects, no late sends, and a record of what became of each request."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -14,8 +15,6 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from libs.common.clocks import HostClock
 from libs.venues.broker import NotSent
 from libs.venues.budget import Budget
-
-import asyncio
 
 _BACK_OFF: Final = (418, 429)
 _PAUSE_S: Final = 10.0  # where the venue does not say for how long to stay away
