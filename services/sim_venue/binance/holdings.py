@@ -55,7 +55,7 @@ class Holdings:
         lots = order.remaining if order.status == "open" else 0
         if order.asked.side == "sell":
             return listing.base or listing.symbol, listing.instrument.quantity(lots)
-        money = listing.notional(lots, order.asked.limit or order.stop or self._asked_now(listing))
+        money = listing.notional(lots, order.asked.limit or _with_margin(order.stop or self._asked_now(listing)))
         fees = listing.fees
         bps = max(fees.maker_bps, fees.taker_bps) if fees.paid_in == "quote" else _NONE
         return listing.instrument.currency, money + money * bps / 10_000
@@ -76,3 +76,8 @@ class Holdings:
         total = self._totals.get(name, _NONE)
         locked = min(self._locked.get(name, _NONE), max(total, _NONE))
         return total - locked, locked
+
+
+def _with_margin(ticks: int) -> int:
+    """What is set aside of an order without a limit: its price and one part in a hundred, as the core does."""
+    return ticks + -(-ticks // 100)

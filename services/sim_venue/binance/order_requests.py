@@ -157,7 +157,7 @@ class _Reader:
         if self._quote is None:
             return None
         price = self._quote.ask if side == "buy" else self._quote.bid
-        return to_ticks(price, self._listing.instrument.tick) if price > 0 else None
+        return to_ticks(price, float(self._listing.instrument.tick)) if price > 0 else None
 
     def _lots(self, side: Side) -> int:
         if not self._has(QUOTE_QUANTITY):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from services.sim_venue.binance.errors import VenueError, illegal, missing
 from services.sim_venue.binance.figures import NS_PER_MS
 from services.sim_venue.binance.parameters import Parameters
-from services.sim_venue.kinds import Credential
+from services.sim_venue.credentials import Credential
 
 MOST_PARAMETERS: Final = 64
 _AHEAD_MS: Final = 1000

@@ -56,7 +56,7 @@ class Statistics(NamedTuple):
         return self.quote_volume / self.volume if self.volume else 0.0
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """Trades in the window: their ids have no gaps."""
         return 0 if self.first_id < 0 else self.last_id - self.first_id + 1
 
@@ -127,7 +127,7 @@ def full(s: Statistics, quote: Quote | None) -> Json:
         "closeTime": ms(s.close_time),
         "firstId": s.first_id,
         "lastId": s.last_id,
-        "count": s.count,
+        "count": s.number,
     }
 
 

@@ -154,8 +154,8 @@ def _texts(params: dict[str, object]) -> dict[str, str]:
     """Parameters as their signature spells them: JSON's words for what is no text."""
     if len(params) > MOST_PARAMETERS:
         raise VenueError(-1101, "Too many parameters sent for this endpoint.")
-    return {
-        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        for name, value in params.items()
-        if value is not None
-    }
+    return {name: _text(value) for name, value in params.items() if value is not None}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else str(msgspec.json.encode(value), "utf-8")
