@@ -16,6 +16,7 @@ from services.sim_venue.alpaca.budget import PER_MINUTE, Budget
 from services.sim_venue.alpaca.errors import Problem, fault, not_found, unauthorized
 from services.sim_venue.alpaca.identity import asset_uuid, count_of
 from services.sim_venue.host import Host, Origin
+from services.sim_venue.kinds import NUMBER
 from services.sim_venue.tape import Tape
 
 DIALECT: Final = "alpaca"
@@ -74,7 +75,7 @@ class Call:
 
     async def execute(self, command: Command) -> Outcome:
         """Lets the venue do it; returns when it is on disk."""
-        return await self.floor.host.execute(command, Origin(DIALECT, self.request["n"]))
+        return await self.floor.host.execute(command, Origin(DIALECT, self.request[NUMBER]))
 
     def order_number(self) -> int:
         """The venue's id of the order that the path names; 404 when it can be none of this account's."""
