@@ -153,6 +153,6 @@ class Remote:
             case "ccxt":
                 from libs.venues.ccxt_venue.broker import CcxtBroker
 
-                return CcxtBroker(self._venue, endpoint, self._clock, self._instruments)
+                return CcxtBroker(self._venue, endpoint, self._instruments, clock=self._clock)
             case unknown:
                 assert_never(unknown)
