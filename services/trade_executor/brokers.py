@@ -17,6 +17,7 @@ from libs.domain.instruments import Instrument
 from libs.quant.fills import terms_of
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, OutcomeUnknown, WrongKey
+from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint, Mode
 from libs.venues.line_file import LineFileLocked
 from libs.venues.paper.broker import PaperBroker
@@ -100,19 +101,13 @@ class Remote:
         """The way to the broker of one account."""
 
         async def open_() -> Broker:
-            broker = self._adapter(await self._endpoint(account))
+            endpoint = await self._endpoint(account)
             try:
-                await broker.connect()
+                return await _connected(self._adapter(endpoint))
             except WrongKey as error:
-                await broker.disconnect()
                 raise ConfigError(f"account {account.name} at venue {self._venue.name}: {error}") from error
             except OutcomeUnknown as error:
-                await broker.disconnect()
                 raise NotYet(str(error)) from error
-            except BaseException:
-                await broker.disconnect()
-                raise
-            return broker
 
         return open_
 
@@ -149,10 +144,24 @@ class Remote:
             case "alpaca":
                 from libs.venues.alpaca.broker import AlpacaBroker
 
-                return AlpacaBroker(endpoint, self._clock, self._instruments)
+                budget = Budget(self._venue.requests_per_minute, clock=self._clock)
+                return AlpacaBroker(endpoint, self._instruments, clock=self._clock, budget=budget)
             case "ccxt":
                 from libs.venues.ccxt_venue.broker import CcxtBroker
 
-                return CcxtBroker(self._venue, endpoint, self._clock, self._instruments)
+                try:
+                    return CcxtBroker(self._venue, endpoint, self._instruments, self._clock)
+                except ValueError as error:
+                    raise ConfigError(f"config/system.toml, venue {self._venue.name}: {error}") from error
             case unknown:
                 assert_never(unknown)
+
+
+async def _connected(broker: Broker) -> Broker:
+    """The broker, which is let go of when it cannot be had."""
+    try:
+        await broker.connect()
+    except BaseException:
+        await broker.disconnect()
+        raise
+    return broker
