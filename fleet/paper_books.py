@@ -7,7 +7,7 @@ import msgspec
 
 from libs.quant.exchange.book import Book, decode
 from libs.store.audit import Held
-from libs.venues.paper.book_file import BookDamaged, read
+from libs.venues.line_file import LineFileDamaged, read
 
 
 def held(folder: Path, accounts: Iterable[str]) -> tuple[dict[str, Held], list[str]]:
@@ -18,7 +18,7 @@ def held(folder: Path, accounts: Iterable[str]) -> tuple[dict[str, Held], list[s
         path = folder / f"{account}.log"
         try:
             book = _book(path)
-        except (BookDamaged, msgspec.MsgspecError, KeyError) as error:
+        except (LineFileDamaged, msgspec.MsgspecError, KeyError) as error:
             unreadable.append(f"{account}: the paper venue's book {path} cannot be read: {error}")
             continue
         found[account] = Held(dict(book.cash), dict(book.positions))

@@ -23,6 +23,8 @@ class ScriptedBroker:
         self.cancelled: list[str] = []
         self.answers: deque[Answer] = deque()  # to the next orders; those after them are accepted
         self.cancel_answers: deque[Exception | None] = deque()
+        self.find_answers: deque[Exception] = deque()
+        self.up = True
         self.gate = asyncio.Event()  # while it is closed no request is answered
         self.gate.set()
         self.seen: dict[str, VenueOrder] = {}
@@ -62,9 +64,11 @@ class ScriptedBroker:
         raise Refused("this venue has no dead man's switch")
 
     def link(self) -> Link:
-        return Link(True, "", None, None, None)
+        return Link(self.up, "", None, None, None)
 
     async def find(self, client_order_id: str) -> VenueOrder | None:
+        if self.find_answers:
+            raise self.find_answers.popleft()
         return self.seen.get(client_order_id)
 
     async def open_orders(self) -> Sequence[VenueOrder]:

@@ -56,6 +56,9 @@ ROWS_DROPPED: Final = Counter("tradewinds_market_rows_dropped_total", "Market ro
 MARKET_GAPS: Final = Counter("tradewinds_market_gaps_total", "Gaps in market sequence numbers seen by a reader", ["service"])
 SESSION_PLAYING: Final = Measured("tradewinds_session_playing", "1 while a market is played, 0 when its data have ended")
 MARKET_TIME: Final = Measured("tradewinds_market_time_seconds", "Market time, seconds since the epoch")
+FEED_CONNECTED: Final = Gauge("tradewinds_feed_connected", "1 while a venue's live feed is connected, 0 while not", ["venue"])
+FEED_RECONNECTS: Final = Counter("tradewinds_feed_reconnects_total", "Connections of a live feed after its first", ["venue"])
+FEED_REFILLED: Final = Counter("tradewinds_feed_refilled_total", "Events asked for after a live feed had missed them", ["venue"])
 
 MARKET_SILENCE: Final = Gauge("tradewinds_market_clock_silent_seconds", "Host time since the market clock was heard", ["service"])
 
@@ -78,6 +81,9 @@ UNKNOWN_ORDERS: Final = Gauge("tradewinds_unknown_orders", "Orders whose outcome
 RECONCILE_DIFFERENCES: Final = Gauge(
     "tradewinds_reconcile_differences", "Differences between record and venue at the last look", ["account"]
 )
+VENUE_UP: Final = Gauge("tradewinds_venue_up", "1 while the venue answers and its reports arrive, 0 while not", ["venue", "account"])
+VENUE_LATENCY: Final = Gauge("tradewinds_venue_latency_seconds", "The newest request to the venue that was answered", ["venue", "account"])
+VENUE_BUDGET: Final = Gauge("tradewinds_venue_budget_ratio", "Share left of the requests that the venue allows", ["venue", "account"])
 
 # --- Risk: set by risk_manager
 
@@ -132,3 +138,15 @@ NOTIFICATION_DELAY: Final = Histogram(
 # --- Backtests: set by backtester
 
 BACKTESTS: Final = Counter("tradewinds_backtests_total", "Backtests that were asked of the service and have ended", ["outcome"])
+
+# --- The simulated venue: set by sim_venue
+
+SIM_REQUESTS: Final = Counter("tradewinds_sim_requests_total", "Requests that reached the venue", ["dialect", "what", "status"])
+SIM_REQUEST_SECONDS: Final = Histogram("tradewinds_sim_request_seconds", "A request's arrival to its answer", ["dialect"], buckets=_FAST)
+SIM_COMMANDS: Final = Counter("tradewinds_sim_commands_total", "Commands of accounts, by what became of them", ["command", "outcome"])
+SIM_REPORTS: Final = Counter("tradewinds_sim_reports_total", "What the venue reported", ["kind"])
+SIM_FLUSHES: Final = Histogram("tradewinds_sim_log_flush_seconds", "Writing one line of the log, durable", buckets=_FAST)
+SIM_FAULTS: Final = Counter("tradewinds_sim_faults_total", "Faults that hit a request or a frame, as they were asked for", ["kind"])
+SIM_FRAMES: Final = Counter("tradewinds_sim_stream_frames_total", "Frames sent to clients", ["dialect", "kind"])
+SIM_OVERRUNS: Final = Counter("tradewinds_sim_stream_overruns_total", "Clients disconnected because they did not read", ["dialect"])
+SIM_ERRORS: Final = Counter("tradewinds_sim_errors_total", "Requests that failed inside the venue; each is a defect", ["dialect"])

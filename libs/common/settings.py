@@ -31,7 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str
     environment: str = "development"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    execution_mode: Literal["paper_trading"] = "paper_trading"
+    execution_mode: Literal["paper_trading", "live"] = "paper_trading"
+    live_trading_confirmed: str = ""  # yes: whoever set EXECUTION_MODE=live means it
     port_offset: Annotated[int, msgspec.Meta(ge=0, le=55_000)] = 0
     bind_host: str = "127.0.0.1"  # where a service listens; without authentication, so never a network that others reach
     peer_host: str = "127.0.0.1"  # where the others listen; `{name}` is the service's name with - for _
@@ -40,6 +41,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     config_dir: str = "config"
     log_file: str = ""  # what stdout goes to, when it is the service's own to put aside when full; the supervisor says so
     release: str = "0.1.0"
+
+    def __post_init__(self) -> None:
+        """ValueError: real money would be traded because of one variable alone."""
+        if self.execution_mode == "live" and self.live_trading_confirmed != "yes":
+            raise ValueError("Expected yes in field `live_trading_confirmed`: EXECUTION_MODE=live trades real money")
 
     def peer(self, name: str, port: int) -> str:
         """The base URL of another service."""
@@ -59,6 +65,25 @@ def _shown(name: str, value: object) -> object:
     return secrets.MASK if any(word in name for word in SECRETS) and value else value
 
 
+def value_of(environment: Mapping[str, str], name: str) -> str:
+    """A variable, or what is in the file that `<name>_FILE` names; "" when neither is set.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    path = environment.get(f"{name}_FILE")
+    if not path:
+        return environment.get(name, "")
+    try:
+        found = Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"{name}_FILE={path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"{name}_FILE={path}: not UTF-8 text") from None  # whose text would show the secret
+    secrets.learn_environment({name: found})
+    return found
+
+
 def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
     """A settings struct from variables of the same names in capitals; `X_FILE` names a file that holds `X`.
 
@@ -67,19 +92,9 @@ def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
     Raises:
         ConfigError: a variable is missing or has a wrong value.
     """
-    values: dict[str, str] = {}
-    for item in msgspec.structs.fields(kind):  # type: ignore[arg-type]
-        name = item.name.upper()
-        if path := environment.get(f"{name}_FILE"):
-            try:
-                values[item.name] = Path(path).read_text().strip()
-            except OSError as error:
-                raise ConfigError(f"{name}_FILE={path}: {error.strerror}") from error
-            except UnicodeDecodeError:
-                raise ConfigError(f"{name}_FILE={path}: not UTF-8 text") from None  # whose text would show the secret
-        elif environment.get(name, "") != "":
-            values[item.name] = environment[name]
-    secrets.learn_environment({**environment, **{name.upper(): value for name, value in values.items()}})
+    fields = {item.name: value_of(environment, item.name.upper()) for item in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
+    values = {name: value for name, value in fields.items() if value != ""}
+    secrets.learn_environment(environment)
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

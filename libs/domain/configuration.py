@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from libs.domain.instruments import AssetClass
+from libs.domain.instruments import ASSET_CLASSES, AssetClass
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
@@ -136,6 +136,28 @@ class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                     f"Expected paper or a [[venue]] ({', '.join(names) or 'there is none'}) in field `venue`, got {account.venue!r}"
                 )
 
+    def named(self, venue: str) -> VenueConfig | None:
+        """The `[[venue]]` called so; None: it is `paper`, or is not configured any more."""
+        return next((found for found in self.venue if found.name == venue), None)
+
+    def tradable(self, venue: str) -> frozenset[AssetClass]:
+        """Which classes of assets the accounts at a venue trade; all, where no `[[venue]]` says."""
+        found = self.named(venue)
+        return ASSET_CLASSES if found is None else frozenset(found.asset_classes)
+
+    @property
+    def simulated(self) -> frozenset[str]:
+        """Names of the venues that are our own sim_venue."""
+        return frozenset(venue.name for venue in self.venue if venue.url == "sim")
+
+    def opened(self, *, live: bool) -> list[AccountConfig]:
+        """The accounts that a session opens.
+
+        A market that plays itself fills their orders at the venue `paper`, which plays along; the live market of the
+        venues is that of the others.
+        """
+        return [account for account in self.account if (account.venue != "paper") is live]
+
 
 class MemberConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"class_name": "class"}):
     """A strategy within a strategy of strategies."""
@@ -151,7 +173,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     id: StrategyName
     class_name: str
-    symbols: list[str]  # ["*"] is every instrument of the feed
+    symbols: list[str]  # ["*"] is every instrument of the feed that the account can trade
     account: StrategyName
     allocation: Fraction  # of the account's equity
     timeframe: Literal["auto", "1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d"] = "auto"  # auto: the finest bar the feed gives

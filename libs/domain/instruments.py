@@ -1,12 +1,14 @@
 """What can be traded, and in which steps of price and quantity."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 AssetClass = Literal["equity", "crypto", "forex", "future", "option"]
 Calendar = Literal["us_equity", "24/7", "forex", "cme_globex"]
+
+ASSET_CLASSES: Final[frozenset[AssetClass]] = frozenset(get_args(AssetClass))
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -54,6 +54,7 @@ class Account:
     deposit: Decimal
     day_starts_at: str = "00:00"  # of its trading day, local time
     day_tz: str = "UTC"
+    kind: Literal["cash", "margin"] = "cash"
 
 
 _SESSION: Final = (
@@ -191,8 +192,8 @@ def _unused(name: str, taken: set[str]) -> str:
 async def accounts(database: Database, session_id: str) -> list[Account]:
     """The session's accounts."""
     rows = await database.fetch(
-        "select account_id, name, venue, base_currency, allow_short, deposit, day_starts_at, day_tz from accounts where session_id = %s"
-        " order by account_id",
+        "select account_id, name, venue, base_currency, allow_short, deposit, day_starts_at, day_tz, kind from accounts"
+        " where session_id = %s order by account_id",
         (session_id,),
     )
     return [Account(*row) for row in rows]

@@ -43,3 +43,24 @@ class MarketDataFeed(Protocol):
         Closed hours are skipped, not waited through. The same `after` always gives the same steps.
         """
         ...
+
+
+class FeedLink(NamedTuple):
+    """How the connection of a live feed is."""
+
+    up: bool  # connected and subscribed; a socket that says nothing for long is not
+    detail: str  # what is wrong, or waited for; "" when nothing is
+    reconnects: int  # since it was opened
+    refilled: int  # events that its stream had missed and that were asked for afterwards
+
+
+class LiveFeed(MarketDataFeed, Protocol):
+    """The feed of one venue, as it happens."""
+
+    def link(self) -> FeedLink:
+        """How the connection is at this moment; asks nobody."""
+        ...
+
+    async def close(self) -> None:
+        """Gives up its connections; a second time does nothing."""
+        ...

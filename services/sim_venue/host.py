@@ -1,88 +1,38 @@
 """The venue as it runs: the core behind a log that is flushed before any answer, what can be read of it, and who listens."""
 
-from collections.abc import Sequence
-from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol, assert_never
 
+import msgspec
 from aiohttp import web
 
-from libs.domain.market import MarketEvent
+from libs.common import metrics
+from libs.common.clocks import HostClock
+from libs.domain.market import BadRow, MarketEvent
 from libs.quant.sim_venue.commands import Command
 from libs.quant.sim_venue.exchange import Exchange
+from libs.quant.sim_venue.listings import Listing
 from libs.quant.sim_venue.reports import Outcome, Report
 from libs.quant.sim_venue.view import View
+from libs.venues.feed import FeedStep
+from services.sim_venue.credentials import Credential
 from services.sim_venue.faults import Faults
+from services.sim_venue.gaps import gapped
+from services.sim_venue.kinds import NUMBER, Origin, What, serves
+from services.sim_venue.log import Arrived, Began, Did, Entry, Granted, Input, Left, OracleLog, Shown, Turned
+from services.sim_venue.requests import Requests
+from services.sim_venue.snapshots import Restored
+from services.sim_venue.subscriptions import Subscription
 from services.sim_venue.tape import Tape
 
-T = TypeVar("T")
+__all__ = ["NUMBER", "Credential", "Dialect", "Host", "Origin", "Subscription", "What", "serves"]
 
-What = Literal["order_submit", "order_cancel", "order_replace", "order_read", "account_read", "market_read", "other"]
-"""What a request is for; faults are aimed by it. A handler says so with `@serves(...)`."""
+log = logging.getLogger(__name__)
 
-
-class Origin(NamedTuple):
-    """Where a command came from; written to the log beside it."""
-
-    dialect: str  # alpaca, binance, control
-    request: int  # counts all requests that reached the venue, see faults.py
-
-
-class Credential(NamedTuple):
-    """An API key of an account."""
-
-    key: str
-    secret: str
-    account: str
-    dialect: str
-
-
-class Subscription(Generic[T]):
-    """A bounded queue of what happens from now on. One that is not read in time is ended, as a venue does."""
-
-    def __aiter__(self) -> "Subscription[T]":
-        return self
-
-    async def __anext__(self) -> T:
-        """The next; ends when closed, or when the reader fell too far behind (`overrun` is then true)."""
-        raise NotImplementedError
-
-    overrun: bool
-
-    def close(self) -> None:
-        """No more of it."""
-        raise NotImplementedError
-
-
-class Host:
-    """One venue in this process."""
-
-    exchange: Exchange  # written by `execute` and the market only; dialects read `view`
-    view: View  # may lag behind, by the knob `read_lag_s`
-    tape: Tape
-    faults: Faults
-
-    def now(self) -> int:
-        """Market time, ns: of orders, fills, quotes, bars, sessions."""
-        raise NotImplementedError
-
-    def wire_time_ns(self) -> int:
-        """Time of this machine, moved by the knob `clock_skew_ms`: of signatures, recvWindow, `serverTime`, token expiry."""
-        raise NotImplementedError
-
-    def credential(self, key: str) -> Credential | None:
-        """Whose key it is."""
-        raise NotImplementedError
-
-    async def execute(self, command: Command, origin: Origin) -> Outcome:
-        """Does it, and returns when command and outcome are on disk. Commands are done in the order of these calls."""
-        raise NotImplementedError
-
-    def reports(self, account: str) -> Subscription[Report]:
-        """The account's reports from now on, each after it is on disk, all in order."""
-        raise NotImplementedError
-
-    def market(self) -> Subscription[Sequence[MarketEvent]]:
-        """Quotes and trades from now on, in batches."""
-        raise NotImplementedError
+LONGEST_LAG_S: Final = 90.0
 
 
 class Dialect(Protocol):
@@ -91,8 +41,269 @@ class Dialect(Protocol):
     name: str
     prefix: str  # "/binance"
 
-    def routes(self) -> Sequence[web.AbstractRouteDef]: ...
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        """What it answers, relative to its prefix; handlers are marked by `@serves`."""
+        ...
 
     def fault_answer(self, status: int) -> web.Response:
-        """The venue's own body for a status that the fault knobs ask for: 418, 429, 500, 502, 503, 504."""
+        """The venue's own body for a status: of the fault knobs 418, 429, 500, 502, 503, 504; of requests that reach no
+        handler 404 (no such path), 405, 408 (the body did not come), 413 (it is too large), and 500 for a defect of ours."""
         ...
+
+    async def client_order_id(self, request: web.Request) -> str:
+        """The client's id of the order that the request is about, "" when it names none or cannot be read. Must not raise.
+
+        Asked before the handler, of requests that submit, cancel, replace or read orders; the body has been read.
+        """
+        ...
+
+
+class Failed(Exception):
+    """The venue cannot go on: what it did is perhaps not on disk. The process leaves, and begins again from the log."""
+
+
+class _Waiting(NamedTuple):
+    asked: Input
+    done: "asyncio.Future[Outcome]"
+
+
+class Host:
+    """One venue in this process."""
+
+    def __init__(self, listings: Mapping[str, Listing], exchange: Exchange, tape: Tape, seed: int, clock: HostClock) -> None:
+        self.listings = listings
+        self.exchange = exchange  # written by `execute` and the market only; dialects read `view`
+        self.tape = tape
+        self.seed = seed
+        self.clock = clock
+        self.faults = Faults(seed)
+        self.requests = Requests()
+        self.open = False  # whether it does what it is asked: not before its log is read
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.credentials: dict[str, Credential] = {}
+        self.written = 0  # lines of the log
+        self.log: OracleLog | None = None
+        self.time: Callable[[], int] = lambda: self.exchange.now  # the market's clock, set by what plays it
+        self._view = View(listings)
+        self._late: deque[tuple[float, Sequence[Report]]] = deque()  # reports that reads do not see yet, and when they came
+        self._waiting: list[_Waiting] = []
+        self._listening: defaultdict[str, list[Subscription[Report]]] = defaultdict(list)
+        self._watching: list[Subscription[Sequence[MarketEvent]]] = []
+
+    # --- what dialects read
+
+    def now(self) -> int:
+        """Market time, ns: of orders, fills, quotes, bars, sessions."""
+        return max(self.time(), self.exchange.now)
+
+    def wire_time_ns(self) -> int:
+        """Time of this machine, moved by the knob `clock_skew_ms`: of signatures, recvWindow, `serverTime`, token expiry."""
+        return self.clock.now_ns() + int(self.faults.weather.clock_skew_ms * 1_000_000)
+
+    @property
+    def view(self) -> View:
+        """Accounts, orders and executions; behind by the knob `read_lag_s`."""
+        self._catch_up()
+        return self._view
+
+    def _catch_up(self) -> None:
+        seen_to = self.clock.monotonic() - self.faults.weather.read_lag_s
+        while self._late and self._late[0][0] <= seen_to:
+            for report in self._late.popleft()[1]:
+                self._view.apply(report)
+
+    def credential(self, key: str) -> Credential | None:
+        """Whose key it is."""
+        return self.credentials.get(key)
+
+    def reports(self, account: str) -> Subscription[Report]:
+        """The account's reports from now on, each after it is on disk, all in order."""
+        listening = self._listening[account]
+        subscription: Subscription[Report] = Subscription(listening.remove)
+        listening.append(subscription)
+        return subscription
+
+    def market(self) -> Subscription[Sequence[MarketEvent]]:
+        """Quotes and trades from now on, in batches."""
+        subscription: Subscription[Sequence[MarketEvent]] = Subscription(self._watching.remove)
+        self._watching.append(subscription)
+        return subscription
+
+    # --- what comes in
+
+    async def execute(self, command: Command, origin: Origin) -> Outcome:
+        """Does it, and returns when command and outcome are on disk. Commands are done in the order of these calls.
+
+        Raises:
+            Failed: the log cannot be written; whether the command was done shows when the venue is back.
+        """
+        return await self.take(Did(origin=origin, command=command))
+
+    async def take(self, asked: Input) -> Outcome:
+        """Does whatever can come in, as `execute` does commands. All that wait are done together, with one flush."""
+        waiting = _Waiting(asked, asyncio.get_running_loop().create_future())
+        self._put(waiting)
+        return await waiting.done
+
+    def note(self, arrived: Arrived) -> None:
+        """Goes to disk with what is written next, before it."""
+        self._put(_Waiting(arrived, asyncio.get_running_loop().create_future()))
+
+    def _put(self, waiting: _Waiting) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._do_waiting)
+        self._waiting.append(waiting)
+
+    def _do_waiting(self) -> None:
+        """Everything that has come in since the last time."""
+        waiting, self._waiting = self._waiting, []
+        try:
+            outcomes = self._do([one.asked for one in waiting])
+        except Exception as error:
+            self._fail(error)
+            for one in waiting:
+                one.done.set_exception(Failed(str(error)))
+                one.done.exception()  # a note has nobody who would ask
+            return
+        for one, outcome in zip(waiting, outcomes, strict=True):
+            if not one.done.cancelled():
+                one.done.set_result(outcome)
+
+    def _do(self, asked: Sequence[Input]) -> list[Outcome]:
+        at = self.now()
+        reports = self.exchange.hear((), at) if at > self.exchange.now else []
+        inputs, outcomes = [], []
+        for one in asked:
+            done, outcome = self.apply(one)
+            inputs.append(done)
+            outcomes.append(outcome)
+            reports = [*reports, *outcome.reports] if outcome.reports else reports
+        self._write(inputs, reports)
+        self._publish(reports)
+        for one in asked:
+            if isinstance(one, Shown):
+                self._show(one.events)
+        return outcomes
+
+    def apply(self, asked: Input) -> tuple[Input, Outcome]:
+        """Lets an input have its effect, and gives it as the log keeps it: with what it led to."""
+        outcome = Outcome([])
+        match asked:
+            case Did():
+                outcome = self.exchange.execute(asked.command)
+                asked = msgspec.structs.replace(asked, reports=len(outcome.reports), refusal=outcome.refusal)
+            case Shown():
+                outcome = Outcome(self._hear(asked.events, asked.market_time))
+                asked = msgspec.structs.replace(asked, reports=len(outcome.reports))
+            case Arrived():
+                self.requests.count(asked.what, asked.client_order_id)
+                self.requests.n = max(self.requests.n, asked.request)
+            case Began() | Left():
+                pass
+            case Turned():
+                self.faults.weather = asked.weather
+            case Granted():
+                self.credentials[asked.credential.key] = asked.credential
+            case _:
+                assert_never(asked)
+        return asked, outcome
+
+    def hear(self, step: FeedStep) -> None:
+        """The market moves on by a step of its feed. Failed: the log cannot be written."""
+        try:
+            reports = self._hear(step.events, step.time)
+            if reports:
+                self._write([], reports)
+        except Exception as error:
+            self._fail(error)
+            raise Failed(str(error)) from error
+        self._publish(reports)
+        self._show(step.events)
+
+    def mark(self, *marks: Input) -> None:
+        """Writes down how far the market has come."""
+        try:
+            self._do(marks)
+        except Exception as error:
+            self._fail(error)
+            raise Failed(str(error)) from error
+
+    def restore(self, restored: Restored) -> None:
+        """Stands where a snapshot was taken."""
+        kept = restored.kept
+        self.exchange = restored.exchange
+        self._view = restored.view
+        self.tape.recall(kept.tape, self.exchange.now)
+        self.requests.recall(kept.requests, kept.of_ids)
+        self.credentials = {credential.key: credential for credential in kept.credentials}
+        self.faults.weather = kept.weather
+        self.written = kept.n
+
+    def view_of_all(self) -> View:
+        """With all reports, also those that readers did not see yet: from now on they do."""
+        self._late = deque((float("-inf"), reports) for _, reports in self._late)
+        self._catch_up()
+        return self._view
+
+    def hear_again(self, step: FeedStep) -> list[Report]:
+        """A step that was heard before the venue was last stopped."""
+        return self._hear(step.events, step.time)
+
+    def _hear(self, events: Sequence[MarketEvent | BadRow], time: int) -> list[Report]:
+        heard = gapped(events, self.faults.weather.price_gap_bps)
+        self.tape.hear(heard, time)
+        return self.exchange.hear(heard, time)
+
+    # --- what goes out
+
+    def _write(self, inputs: list[Input], reports: list[Report]) -> None:
+        if self.log is None:
+            raise Failed("the log is not open")
+        started = self.clock.monotonic()
+        self.log.append(Entry(n=self.written + 1, at=self.exchange.now, wall=self.clock.now_ns(), inputs=inputs, reports=reports))
+        self.written += 1
+        metrics.SIM_FLUSHES.observe(self.clock.monotonic() - started)
+
+    def _publish(self, reports: Sequence[Report]) -> None:
+        if not reports:
+            return
+        self.show_again(reports)
+        for report in reports:
+            metrics.SIM_REPORTS.labels(kind=report.kind).inc()
+            for subscription in list(self._listening.get(report.account, ())):
+                subscription.put(report)
+
+    def show_again(self, reports: Sequence[Report], age_s: float = 0.0) -> None:
+        """Lets readers see reports, in time; they are `age_s` old."""
+        self._late.append((self.clock.monotonic() - age_s, reports))
+        self._catch_up()
+
+    def _show(self, events: Sequence[MarketEvent | BadRow]) -> None:
+        if not self._watching:
+            return
+        shown = gapped(events, self.faults.weather.price_gap_bps)
+        if shown:
+            for subscription in list(self._watching):
+                subscription.put(shown)
+
+    def _fail(self, error: BaseException) -> None:
+        self.open = False
+        log.critical("the venue cannot go on: %s", error, exc_info=error)
+        if not self.failed.done():
+            self.failed.set_exception(Failed(str(error)))
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing waits to be done or to be seen."""
+        return not self._waiting and not self._late
+
+    def close(self) -> None:
+        """Ends what others listen to, and gives up the log."""
+        self.open = False
+        for listening in [*self._listening.values()]:
+            for reports in list(listening):
+                reports.close()
+        for market in list(self._watching):
+            market.close()
+        if self.log is not None:
+            self.log.close()

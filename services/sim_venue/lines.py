@@ -1,20 +1,107 @@
 """One websocket of a client: frames leave in order from a bounded queue, through the stream faults."""
 
-from typing import Literal
+import asyncio
+import logging
+from collections import deque
+from typing import Final, Literal
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
+
+from libs.common import metrics
+from services.sim_venue.faults import Faults
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["orders", "market"]
+MOST_WAITING: Final = 10_000
+"""Frames that wait for a client before it is disconnected."""
+GOODBYE_S: Final = 1.0
 
 
 class Line:
     """Made by a dialect once its client is known."""
 
-    def __init__(self, socket: web.WebSocketResponse, dialect: str, kind: Kind) -> None: ...
+    def __init__(self, socket: web.WebSocketResponse, dialect: str, kind: Kind, faults: Faults) -> None:
+        self._socket = socket
+        self._dialect = dialect
+        self._kind: Kind = kind
+        self._faults = faults
+        self._frames: deque[str | bytes] = deque()
+        self._overtaken: str | bytes | None = None  # waits for the next frame to pass it
+        self._muted = False
+        self._ended = False
+        self._news = asyncio.Event()
+        self._sent = metrics.SIM_FRAMES.labels(dialect=dialect, kind=kind)
+        self._sending = asyncio.create_task(self._send_all())
 
     def send(self, frame: str | bytes, symbol: str = "") -> None:
         """Queues a frame (text, or binary when bytes). Never waits; a client that does not read is disconnected."""
-        raise NotImplementedError
+        if self._muted or self._ended:
+            return
+        fault = self._faults.of_frame(self._dialect, self._kind, symbol)
+        if fault is None:
+            self._put(frame)
+            return
+        metrics.SIM_FAULTS.labels(kind=fault.kind).inc()
+        match fault.kind:
+            case "duplicate":
+                self._put(frame)
+                self._put(frame)
+            case "reorder":
+                self._put_overtaken()
+                self._overtaken = frame
+            case "late":
+                asyncio.get_running_loop().call_later(fault.seconds, self._put, frame)
+            case "mute":
+                self._muted = True
+            case "disconnect":
+                self._end()
+            case _:  # lose
+                pass
+
+    def _put(self, frame: str | bytes) -> None:
+        if self._muted or self._ended:
+            return
+        self._frames.append(frame)
+        self._put_overtaken()
+        self._news.set()
+        if len(self._frames) > MOST_WAITING:
+            log.warning("a client of %s reads too slowly: %d frames wait; disconnected", self._dialect, len(self._frames))
+            metrics.SIM_OVERRUNS.labels(dialect=self._dialect).inc()
+            self._frames.clear()
+            self._end()
+
+    def _put_overtaken(self) -> None:
+        if self._overtaken is not None:
+            self._frames.append(self._overtaken)
+            self._overtaken = None
+
+    async def _send_all(self) -> None:
+        try:
+            while not self._ended:
+                while self._frames and not self._ended:
+                    frame = self._frames.popleft()
+                    await (self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame))
+                    self._sent.inc()
+                self._news.clear()
+                if not self._ended:
+                    await self._news.wait()
+        except ConnectionError:  # the client has gone; whoever reads the socket is told too
+            self._ended = True
+
+    def _end(self) -> None:
+        """Hangs up without waiting for what is queued."""
+        self._ended = True
+        self._ending = asyncio.create_task(self.close())
 
     async def close(self) -> None:
-        raise NotImplementedError
+        """Hangs up; what is queued is not sent. Waits a second for the client at most; more than once is harmless."""
+        self._ended = True
+        if self._sending is not asyncio.current_task():
+            self._sending.cancel()
+            await asyncio.wait({self._sending})
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await self._socket.close(code=WSCloseCode.GOING_AWAY)
+        except TimeoutError:
+            pass

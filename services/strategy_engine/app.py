@@ -19,7 +19,7 @@ from libs.common.journal import Hop, Outgoing, PostgresJournal
 from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import ConfigError, Settings, from_toml
-from libs.domain.configuration import StrategiesConfig, StrategyConfig
+from libs.domain.configuration import StrategiesConfig, StrategyConfig, SystemConfig
 from libs.domain.market import Bar
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
@@ -43,7 +43,9 @@ STORE_EVERY_S: Final = 60.0
 
 async def work(context: Context, settings: Settings) -> None:
     """Runs the configured strategies on whatever session is playing, until asked to stop."""
-    configured = from_toml(StrategiesConfig, Path(settings.config_dir), "strategies", settings.environment).strategy
+    folder = Path(settings.config_dir)
+    configured = from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy
+    system = from_toml(SystemConfig, folder, "system", settings.environment)
     database = context.database("signals")
     while not context.stopping.is_set():
         session = await sessions.awaited(database, context.stopping)
@@ -52,7 +54,7 @@ async def work(context: Context, settings: Settings) -> None:
         context.sealer.session_id = session.session_id
         reader = MarketReader(context.name, context.database("market"), context.bus, context.clock, session, "decide")
         engine = Engine(context.bus, context.sealer, database, session, reader, context.clock)
-        await engine.prepare(configured)
+        await engine.prepare(configured, system)
         async with asyncio.TaskGroup() as group:
             hearing = group.create_task(reader.listen())
             commands = group.create_task(context.bus.listen([CONTROL.of(context.name)], engine.heard_command, engine.look_at_switches))
@@ -83,19 +85,21 @@ class Engine:
         self.folds: list[Fold] = []
         self._by_timeframe: dict[str, list[Fold]] = {}
         self._configured: Sequence[StrategyConfig] = ()
+        self._system = SystemConfig(account=[])
         self._enabled: frozenset[str] = frozenset()
         self._failed: dict[str, str] = {}  # strategies stopped, and why, until the record has it
         self._paused = False
         self._look = True
         self._looked_at = self._stored_at = float("-inf")
 
-    async def prepare(self, configured: Sequence[StrategyConfig]) -> None:
+    async def prepare(self, configured: Sequence[StrategyConfig], system: SystemConfig) -> None:
         """Builds the folds and brings them to where the market stands.
 
         Raises:
             ConfigError: a strategy cannot be built as configured.
         """
-        self._configured = configured
+        _check_accounts(configured, system)
+        self._configured, self._system = configured, system
         await strategies.register(self._database, configured)
         await self._journal.ring_last({stream: SIGNALS.pattern for stream in (SIGNALS.stream,) if stream})
         await self._rebuild()
@@ -203,7 +207,7 @@ class Engine:
             return
         speed = 0.0 if current.lockstep else current.speed
         accounts = {
-            a.name: Playing(current.session_id, a.account_id, speed, current.grace_ns)
+            a.name: Playing(current.session_id, a.account_id, speed, current.grace_ns, self._system.tradable(a.venue))
             for a in await sessions.accounts(self._database, current.session_id)
         }
         instruments = await sessions.instruments(self._database, current.venue)
@@ -266,6 +270,16 @@ class Engine:
         started = [fold.stored() for fold in folds if fold.bar_time]
         if started:
             await self._database.write([strategies.store_states(self._session.session_id, started)])
+
+
+def _check_accounts(configured: Sequence[StrategyConfig], system: SystemConfig) -> None:
+    """Raises ConfigError: a strategy's account is not configured. One that merely sits this market out is."""
+    names = sorted(account.name for account in system.account)
+    for strategy in configured:
+        if strategy.account not in names:
+            raise ConfigError(
+                f"config/strategies.toml: strategy {strategy.id}: no account {strategy.account!r}; there are: {', '.join(names)}"
+            )
 
 
 def _tell(signal: Signal) -> None:

@@ -1,25 +1,30 @@
 """Record against venue: what was missed, orders whose truth only the venue knows, and whether the sums agree."""
 
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Awaitable, Sequence, Set
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
-from libs.common import metrics
-from libs.common.clocks import SECOND
+from libs.common.clocks import SECOND, HostClock
+from libs.common.logs import about
 from libs.domain.booking import action_transaction
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Evidence, Status, VenueOrder
 from libs.domain.trades import Fill
 from libs.store.execution import ExecutionStore
 from libs.store.sessions import Session
-from libs.venues.broker import Adjustment, Broker
+from libs.venues.broker import Adjustment, Broker, OutcomeUnknown
+from libs.venues.line_file import LineFileError
 from services.trade_executor.hop import Held
 from services.trade_executor.stage import Shown
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
+AGREE_AFTER_S: Final = 2.0
+AGREE_REMOTELY_AFTER_S: Final = 20.0
 OVERLAP_NS: Final = 300 * SECOND  # market time by which refills reach back behind the newest booked fill
 
 _STATUS: Final = {
@@ -31,15 +36,53 @@ _STATUS: Final = {
 }
 
 
+class Looked(NamedTuple):
+    """What looking orders up has brought."""
+
+    shown: list[Shown]
+    unanswered: list[str]  # why, for each that could not be looked up: no evidence of anything
+
+
+class Difference(NamedTuple):
+    """Something of which ledger and venue hold different amounts."""
+
+    what: str
+    ours: Decimal
+    theirs: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.what}: ledger {self.ours}, venue {self.theirs}"
+
+
+async def answered(question: Awaitable[T], what: str) -> T:
+    """The venue's answer to a question that changes nothing.
+
+    Raises:
+        OutcomeUnknown: there is none, or one that the adapter does not understand; neither is evidence.
+        LineFileError: the paper venue's book cannot be used any more.
+    """
+    try:
+        return await question
+    except (OutcomeUnknown, LineFileError):
+        raise
+    except Exception as error:
+        log.exception("asking the venue for %s", what, extra=about("venue_asked", "failure"))
+        raise OutcomeUnknown(f"{what}: {type(error).__name__}: {error}") from error
+
+
 async def missed(broker: Broker, store: ExecutionStore, account_id: str, session: Session) -> list[Fill | Adjustment]:
     """What the venue has that may not be in the books, in the order in which it happened there.
 
     That is every corporate action that is not booked, and the fills since shortly before the newest one we booked: those
     that are booked already change nothing.
+
+    Raises:
+        OutcomeUnknown: the venue does not answer.
     """
-    told = {action_transaction(account_id, a.action): a for a in await broker.adjustments()}
+    told = {action_transaction(account_id, a.action): a for a in await answered(broker.adjustments(), "its corporate actions")}
     booked = await store.in_ledger(list(told)) if told else set()
-    fills = await broker.fills_since(max(0, await store.last_executed_at() - OVERLAP_NS))
+    since = max(0, await store.last_executed_at() - OVERLAP_NS)
+    fills = await answered(broker.fills_since(since), "its fills")
     happened: list[Fill | Adjustment] = [a for transaction, a in told.items() if transaction not in booked]
     return sorted([*happened, *fills], key=partial(_happened, session))
 
@@ -56,37 +99,99 @@ def _happened(session: Session, item: Fill | Adjustment) -> tuple[int, bool]:
     return item.executed_at + (TIMEFRAMES[session.timeframes[0]] - 1 if on_bar else 0), True
 
 
-async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str]) -> list[Shown]:
+async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str]) -> Looked:
     """What the venue says of orders it may hold; orders whose own answer is still awaited are left alone."""
-    shown: list[Shown] = []
+    found = Looked([], [])
     for item in held:
         id_ = item.order.client_order_id
         if id_ in in_flight:
             continue
-        found = await broker.find(id_)
-        if found is not None:
-            shown.append(_seen(found))
+        try:
+            seen = await answered(broker.find(id_), f"order {id_}")
+        except OutcomeUnknown as error:
+            found.unanswered.append(str(error))
+            continue
+        if seen is not None:
+            found.shown.append(_seen(seen))
         elif item.status is Status.SUBMITTING or broker.abilities.absence_is_proof:
-            shown.append(Shown(id_, Evidence.UNCLEAR, item.filled, "no answer on record"))
+            found.shown.append(Shown(id_, Evidence.UNCLEAR, item.filled, "no answer on record"))
             if broker.abilities.absence_is_proof:
-                shown.append(Shown(id_, Evidence.NOT_ACCEPTED, item.filled, "the venue's own book does not have it"))
-    return shown
-
-
-def _seen(found: VenueOrder) -> Shown:
-    return Shown(found.client_order_id, _STATUS[found.status], found.filled, f"looked up: {found.status}")
-
-
-async def differences(broker: Broker, store: ExecutionStore) -> list[str]:
-    """Where cash and positions of the ledger are not what the venue says; empty when all agree."""
-    cash, positions = await store.holdings()
-    theirs = await broker.holdings()
-    found = [f"cash {c}: ledger {a}, venue {b}" for c, a, b in _unequal(cash, theirs.cash)]
-    found += [f"position {s}: ledger {a}, venue {b}" for s, a, b in _unequal(positions, theirs.positions)]
-    metrics.RECONCILE_DIFFERENCES.labels(account=store.account_id).set(len(found))
+                found.shown.append(Shown(id_, Evidence.NOT_ACCEPTED, item.filled, "the venue's own book does not have it"))
     return found
 
 
-def _unequal(ours: dict[str, Decimal], theirs: dict[str, Decimal]) -> list[tuple[str, Decimal, Decimal]]:
+def _seen(found: VenueOrder) -> Shown:
+    return Shown(found.client_order_id, _STATUS[found.status], found.filled, f"looked up: {found.status}", asked_for=True)
+
+
+async def differences(broker: Broker, store: ExecutionStore) -> list[Difference]:
+    """Where cash and positions of the ledger are not what the venue says; empty when all agree.
+
+    Raises:
+        OutcomeUnknown: the venue does not answer, which is no difference.
+    """
+    cash, positions = await store.holdings()
+    theirs = await answered(broker.holdings(), "its holdings")
+    return [*_unequal("cash", cash, theirs.cash), *_unequal("position", positions, theirs.positions)]
+
+
+def _unequal(what: str, ours: dict[str, Decimal], theirs: dict[str, Decimal]) -> list[Difference]:
     zero = Decimal(0)
-    return [(k, ours.get(k, zero), theirs.get(k, zero)) for k in sorted({*ours, *theirs}) if ours.get(k, zero) != theirs.get(k, zero)]
+    found = (Difference(f"{what} {name}", ours.get(name, zero), theirs.get(name, zero)) for name in sorted({*ours, *theirs}))
+    return [difference for difference in found if difference.ours != difference.theirs]
+
+
+def agreed(before: Sequence[Difference], now: Sequence[Difference]) -> list[Difference]:
+    """Of those that are there now, the ones that were as large before: trading moves what is on its way, not what is lost."""
+    sizes = {found.what: found.ours - found.theirs for found in before}
+    return [found for found in now if sizes.get(found.what) == found.ours - found.theirs]
+
+
+def agree_after_s(broker: Broker) -> float:
+    """How long a difference has to last: what a remote venue shows of an account may lag behind what it has told us."""
+    return AGREE_AFTER_S if broker.abilities.absence_is_proof else AGREE_REMOTELY_AFTER_S
+
+
+class Asked:
+    """When everything is to be looked at: now and then, when somebody says so, and after the venue was away."""
+
+    def __init__(self, clock: HostClock, every_s: float) -> None:
+        self._clock = clock
+        self._every_s = every_s
+        self._next = 0.0
+        self._obeyed: object = None
+        self._connected = True
+
+    def now(self, order: object, *, connected: bool) -> bool:
+        """Whether it is time; `order` is the newest of those that ask for it."""
+        back, self._connected = connected and not self._connected, connected
+        now = self._clock.monotonic()
+        if now < self._next and order == self._obeyed and not back:
+            return False
+        self._obeyed, self._next = order, now + self._every_s
+        return True
+
+    def again(self, within_s: float = 5.0) -> None:
+        """What was asked was not answered."""
+        self._next = min(self._next, self._clock.monotonic() + within_s)
+
+
+class Patience:
+    """When orders in doubt are looked up again: soon at first, ever later while they stay the same ones."""
+
+    def __init__(self, first_s: float, most_s: float) -> None:
+        self._first_s = first_s
+        self._most_s = most_s
+        self._doubtful: Set[str] = frozenset()
+        self._wait_s = first_s
+        self._next = 0.0
+
+    def wants(self, doubtful: Set[str], now: float) -> bool:
+        """Whether to look now; `now` in monotonic seconds."""
+        if not doubtful <= self._doubtful:
+            self._wait_s, self._next = self._first_s, now
+        self._doubtful = doubtful
+        if not doubtful or now < self._next:
+            return False
+        self._next, self._wait_s = now + self._wait_s, min(2 * self._wait_s, self._most_s)
+        return True

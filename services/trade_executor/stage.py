@@ -7,7 +7,7 @@ says so is committed; their answers come back as evidence and are decided on in 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -43,7 +43,7 @@ from libs.quant.dispatch import Standing, fates
 from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
 from libs.store.sessions import Account, Session
-from libs.venues.broker import Adjustment
+from libs.venues.broker import Abilities, Adjustment, Link
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.telling import ids, tell
 
@@ -61,10 +61,19 @@ class Shown(NamedTuple):
     evidence: Evidence
     filled: Decimal
     detail: str
+    asked_for: bool = False  # found by a look-up, and so perhaps older than what the venue has told since
 
 
 News = Shown | Fill | Adjustment
 """What is to be believed, in the order in which it is shown."""
+
+
+class Venue(Protocol):
+    """What the stage has to know of the broker, which it never asks anything."""
+
+    abilities: Abilities
+
+    def link(self) -> Link: ...
 
 
 class _Body(msgspec.Struct):
@@ -91,6 +100,7 @@ class ExecutionStage:
         account: Account,
         session: Session,
         instruments: Mapping[str, Instrument],
+        venue: Venue,
         start: Callable[[Sequence[Held], Sequence[Order]], None],
     ) -> None:
         self._store = store
@@ -101,6 +111,7 @@ class ExecutionStage:
         self._account = account
         self._session = session
         self._instruments = instruments
+        self._venue = venue
         self._start = start  # called with the orders to send and to cancel, once that is committed
         self._open: dict[UUID, Held] = {}
         self._positions: dict[tuple[str, str], Position] = {}
@@ -141,6 +152,7 @@ class ExecutionStage:
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
         self._believe(evidence, snapshot, change)
+        self._cancel_overdue(change)
         self._dispatch(snapshot, change)
         if not evidence and self._step_done:
             change.writes.append(lockstep.acknowledge(self._session.session_id, self._lease.name, "venue", self._step_done))
@@ -255,6 +267,20 @@ class ExecutionStage:
         if status is Status.PENDING_CANCEL:
             change.cancels.append(held.order)
 
+    def overdue(self) -> bool:
+        """Whether an order rests beyond its time at a venue that does not end it by itself: a hop will cancel it."""
+        return any(self._is_overdue(held, self._market.now()) for held in self._open.values())
+
+    def _is_overdue(self, held: Held, now: int) -> bool:
+        return not self._venue.abilities.good_till_date and held.status in (Status.ACKED, Status.PARTIAL) and now >= held.order.expires_at
+
+    def _cancel_overdue(self, change: Change) -> None:
+        for id_, held in self._open.items():
+            held = change.orders.get(id_, held)
+            if self._is_overdue(held, change.market_time):
+                change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), "its time is over")
+                change.cancels.append(held.order)
+
     def _believe(self, evidence: Sequence[News], snapshot: Snapshot, change: Change) -> None:
         rows = {row.order_id: row for row in snapshot.orders}
         booked, adjusted = set(snapshot.booked), set(snapshot.adjusted)
@@ -284,6 +310,8 @@ class ExecutionStage:
         return Held.of(rows[id_]) if id_ in rows else None
 
     def _show(self, shown: Shown, held: Held, change: Change) -> None:
+        if shown.asked_for and shown.evidence is Evidence.ACCEPTED and held.status in TERMINAL:
+            return  # it was open when we asked, and the end has come to us faster than the answer
         step = after(held.status, shown.evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:
             change.step(held, str(shown.evidence), step, shown.detail)
@@ -331,7 +359,7 @@ class ExecutionStage:
         standings = [Standing(h.order, h.status) for h in current.values()]
         mine = {"account": (self._account.account_id, self._account.name)}
         killed = {(scope, self._account.account_id if key in mine.get(scope, ()) else key) for scope, key in snapshot.killed}
-        may_send = self._lease.held() and not (self._market.stale() and not self._session.lockstep)
+        may_send = self._lease.held() and self._venue.link().up and not (self._market.stale() and not self._session.lockstep)
         books = {book: position.quantity for book, position in (self._positions | change.positions).items()} if snapshot.halted else None
         for order, fate in fates(standings, killed, change.market_time, slots=8 if may_send else 0, halted=books):
             held = current[order.order_id]

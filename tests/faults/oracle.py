@@ -19,7 +19,7 @@ import psycopg
 
 from libs.domain.orders import AT_VENUE, OPEN, Evidence, IllegalIntent, Intent, Status, Step, after, after_fill, intend
 from libs.quant.exchange.book import Accepted, Book, Filled, Record, decode
-from libs.venues.paper.book_file import read
+from libs.venues.line_file import read
 
 STALE_S: Final = 120  # market time after which an approved order that was neither sent nor expired has been forgotten
 INTENTS: Final = {"submit": Intent.SUBMIT, "cancel": Intent.CANCEL, "deny": Intent.DENY, "expire": Intent.EXPIRE_UNSENT}

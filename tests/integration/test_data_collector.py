@@ -24,10 +24,10 @@ from libs.quant.fills import terms_of
 from libs.store import actions, lockstep, market, sessions
 from libs.store.sessions import Session
 from libs.venues.feed import FeedStep, MarketDataFeed
+from libs.venues.pace import Pace
 from services.data_collector import app
 from services.data_collector.collect import Collector
 from services.data_collector.lockstep import Lockstep
-from services.data_collector.pace import Pace
 from services.data_collector.publish import Publisher
 from services.data_collector.settings import CollectorSettings
 from tests.factories import NOON
@@ -354,7 +354,7 @@ class Life:
         self._monkeypatch.setattr(context.readiness, "set", watch)
         try:
             async with asyncio.timeout(20):
-                await app.work(context, self._settings)
+                await app.work(context, self._settings, lambda _: "")
         finally:
             await context.close()
 

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from libs.common.database import Database, Unreachable, Write
 from libs.common.envelope import Sealer
 from libs.common.settings import ConfigError
-from libs.domain.configuration import StrategyConfig
+from libs.domain.configuration import AccountConfig, StrategyConfig, SystemConfig
 from libs.store import strategies
 from libs.store.market_reader import MarketReader
 from libs.store.sessions import Session, current
@@ -23,6 +24,7 @@ from tests.scenes import GRACE, LOCKSTEP, SESSION, a_bar, begin, clear
 from tests.scripted_feed import Crash
 
 UP, DOWN = [10.0, 11.0, 12.0], [9.0, 8.0]
+SYSTEM = SystemConfig(account=[AccountConfig(name="paper", base_currency="USD", deposit=Decimal(100_000))])
 FAST = StrategyConfig(
     id="fast", class_name="sma_cross", symbols=["ALFA"], account="paper", allocation=0.5, params={"fast": 1, "slow": 3}, timeframe="1s"
 )
@@ -104,7 +106,7 @@ async def engine_on(
     listening = asyncio.create_task(reader.listen())
     try:
         await joined(listening)
-        await engine.prepare(configs or [FAST])
+        await engine.prepare(configs or [FAST], SYSTEM)
         yield Scene(database, engine, Market(database, bus, playing, host))
     finally:
         listening.cancel()

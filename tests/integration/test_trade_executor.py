@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID
@@ -34,11 +35,13 @@ from libs.store.control import Control
 from libs.store.execution import ExecutionStore
 from libs.store.risk import Assessment
 from libs.store.sessions import Account, Session
-from libs.venues.broker import Broker, NotSent
+from libs.venues.broker import Broker, NotSent, OutcomeUnknown, Refused
 from libs.venues.paper.broker import PaperBroker
 from services.data_collector.publish import Publisher
-from services.trade_executor import app, reconcile
-from services.trade_executor.app import AccountDesk
+from services.trade_executor import app, brokers, reconcile
+from services.trade_executor import desk as desks
+from services.trade_executor.app import Attendance
+from services.trade_executor.desk import AccountDesk
 from services.trade_executor.send import Sender, evidence_of
 from services.trade_executor.stage import ExecutionStage, Shown
 from tests.factories import NOON, SECOND, HandClock
@@ -103,6 +106,7 @@ class Desk:
             account=account,
             session=SESSION,
             instruments=INSTRUMENTS,
+            venue=broker,
             start=self.sender.start if sends else lambda orders, cancels: None,
         )
         journal = PostgresJournal(database, MemoryBus(), self.host)
@@ -120,7 +124,7 @@ class Desk:
     async def look(self) -> None:
         """What the venue knows and we do not."""
         self.stage.show(await reconcile.missed(self.broker, self.store, self.account_id, SESSION))
-        await self.show(*await reconcile.looked_up(self.broker, self.stage.unresolved(), self.sender.in_flight))
+        await self.show(*(await reconcile.looked_up(self.broker, self.stage.unresolved(), self.sender.in_flight)).shown)
 
     async def turn(self) -> None:
         """Until nothing is left to decide and every request has its answer."""
@@ -712,20 +716,106 @@ async def test_a_message_that_names_no_order_is_put_aside_and_the_next_are_sent(
 # --- record against venue
 
 
-async def test_a_difference_to_the_venue_is_named_and_counted_and_nothing_is_repaired(
-    database: Database, desk: Desk, venue: ScriptedBroker
-) -> None:
+async def test_a_difference_to_the_venue_is_named_and_nothing_is_repaired(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
     venue.cash["USD"] = D(99_000)
     venue.positions["ALFA"] = D(3)
-    assert await reconcile.differences(venue, desk.store) == [
+    assert [str(found) for found in await reconcile.differences(venue, desk.store)] == [
         "cash USD: ledger 100000.000000000000, venue 99000",
         "position ALFA: ledger 0, venue 3",
     ]
-    assert REGISTRY.get_sample_value("tradewinds_reconcile_differences", {"account": "paper"}) == 2
     assert await database.fetch("select count(*) from cash_ledger") == [(2,)]
     venue.cash["USD"], venue.positions["ALFA"] = D(100_000), D(0)
     assert await reconcile.differences(venue, desk.store) == []
-    assert REGISTRY.get_sample_value("tradewinds_reconcile_differences", {"account": "paper"}) == 0
+
+
+def test_of_differences_only_those_count_that_two_looks_see_alike() -> None:
+    lost, moved = reconcile.Difference("cash USD", D(100), D(90)), reconcile.Difference("position ALFA", D(3), D(0))
+    later = [lost._replace(ours=D(80), theirs=D(70)), moved._replace(theirs=D(2)), reconcile.Difference("position BRVO", D(1), D(0))]
+    assert reconcile.agreed([lost, moved], later) == later[:1]
+
+
+# --- a remote venue
+
+
+@pytest.fixture
+async def far(database: Database, account: Account, venue: ScriptedBroker) -> Desk:
+    """A desk before a venue that ends no order by itself."""
+    venue.abilities = venue.abilities._replace(good_till_date=False)
+    return await Desk(database, account, venue).begin()
+
+
+async def test_an_order_is_cancelled_when_its_time_is_over_where_the_venue_does_not_end_it(
+    database: Database, far: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await far.trade(order)
+    far.market.hear(order.expires_at - 1, 1.0)
+    await far.turn()
+    assert (far.stage.overdue(), venue.cancelled) == (False, [])
+    far.market.hear(order.expires_at, 1.0)
+    assert far.stage.overdue()
+    await far.turn()
+    assert venue.cancelled == [order.client_order_id]
+    await far.show(ended(order, Evidence.CANCELED))
+    assert await statuses(database) == ["CANCELED"]
+
+
+async def test_an_overdue_order_whose_cancel_was_refused_is_looked_up_before_it_is_cancelled_again(
+    database: Database, far: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await far.trade(order)
+    venue.cancel_answers.append(Refused("busy"))
+    far.market.hear(order.expires_at, 1.0)
+    await far.turn()
+    assert (await statuses(database), len(venue.cancelled)) == (["CANCEL_UNKNOWN"], 1)
+    await far.look()
+    assert len(venue.cancelled) == 2
+
+
+async def test_nothing_is_sent_while_the_venue_is_away_and_what_waited_too_long_is_not_sent_at_all(
+    database: Database, far: Desk, venue: ScriptedBroker
+) -> None:
+    venue.up = False
+    order = an_approval()
+    await far.trade(order)
+    assert (await statuses(database), venue.submitted) == (["APPROVED"], [])
+    far.market.hear(order.valid_until + 1, 1.0)
+    venue.up = True
+    await far.turn()
+    assert (await statuses(database), venue.submitted) == (["EXPIRED"], [])
+
+
+async def test_a_look_up_that_is_overtaken_by_the_end_reopens_nothing(database: Database, far: Desk, venue: ScriptedBroker) -> None:
+    order = an_approval()
+    await far.trade(order)
+    found = await reconcile.looked_up(venue, far.stage.unresolved(), set())
+    await far.show(ended(order, Evidence.CANCELED))
+    await far.show(*found.shown)
+    assert await statuses(database) == ["CANCELED"]
+    assert not any(anomaly for _, _, anomaly in await events(database))
+
+
+async def test_a_question_that_is_not_answered_is_evidence_of_nothing(database: Database, far: Desk, venue: ScriptedBroker) -> None:
+    venue.answers += [loses_the_answer, loses_the_answer]
+    await far.trade(an_approval(1), an_approval(2, "other"))
+    venue.find_answers += [OutcomeUnknown("504"), KeyError("status")]
+    found = await reconcile.looked_up(venue, far.stage.unresolved(), set())
+    assert (found.shown, len(found.unanswered)) == ([], 2)
+    await far.look()  # and an order that is not found stays as it was
+    assert await statuses(database) == ["UNKNOWN", "UNKNOWN"]
+
+
+def test_orders_in_doubt_are_asked_for_ever_less_often_until_another_joins_them() -> None:
+    patience = reconcile.Patience(1.0, 4.0)
+    assert [n for n in range(16) if patience.wants({"a"}, float(n))] == [0, 1, 3, 7, 11, 15]
+    assert patience.wants({"a", "b"}, 15.5)
+    assert not patience.wants(set(), 100.0)
+
+
+def test_everything_is_looked_at_again_when_the_venue_comes_back() -> None:
+    asked = reconcile.Asked(HandClock(), every_s=30.0)
+    assert [asked.now(None, connected=up) for up in (True, True, False, False, True, True)] == [True, False, False, False, True, False]
 
 
 # --- with the real paper venue
@@ -799,7 +889,10 @@ async def serving(
     sealer.session_id = context.sealer.session_id = SESSION.session_id
     publisher = Publisher(bus, sealer, context.clock, SESSION.session_id, SESSION.speed)
     listening = asyncio.create_task(bus.listen([ORDERS_UPDATES.address], lambda *_: bell.ring(), bell.ring))
-    working = asyncio.create_task(AccountDesk(context, settings, PaperConfig(), session, account, INSTRUMENTS, upcoming).run())
+    attendance = Attendance(context.readiness, [account.account_id])
+    access = brokers.paper(account, session, INSTRUMENTS, upcoming, PaperConfig(), folder / "paper", context.clock)
+    desk = AccountDesk(context, session, account, INSTRUMENTS, access, partial(attendance.say, account.account_id))
+    working = asyncio.create_task(desk.run())
     try:
         yield Service(context, database, publisher, Approvals(PostgresJournal(database, bus, context.clock)), bell)
         context.stopping.set()
@@ -884,11 +977,12 @@ async def test_a_desk_reports_books_that_differ_and_repairs_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     alarm = Alarm()
-    monkeypatch.setattr(app, "AGREE_AFTER_S", 0.0)
-    logging.getLogger(app.__name__).addHandler(alarm)
+    monkeypatch.setattr(reconcile, "AGREE_AFTER_S", 0.0)
+    logging.getLogger(desks.__name__).addHandler(alarm)
     a_paper_venue(tmp_path / "paper" / "paper.log", SystemClock(), deposit=90_000).close()
     async with serving(url, redis_url, tmp_path, account, database), asyncio.timeout(10):
         await alarm.raised.wait()
-    logging.getLogger(app.__name__).removeHandler(alarm)
+    logging.getLogger(desks.__name__).removeHandler(alarm)
     assert alarm.said == ["account paper: ledger and venue differ: cash USD: ledger 100000.000000000000, venue 90000"]
+    assert REGISTRY.get_sample_value("tradewinds_reconcile_differences", {"account": "paper"}) == 1
     assert await database.fetch("select sum(amount) from cash_ledger where ledger_account = 'cash'") == [(100_000,)]

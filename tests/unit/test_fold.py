@@ -285,10 +285,22 @@ def test_a_panel_keeps_the_order_it_was_configured_in() -> None:
     assert fold.symbols == ("BTC/USD", "ALFA")
 
 
+def test_a_strategy_runs_on_what_its_account_can_trade() -> None:
+    coins = PLAYING._replace(tradable=frozenset({"crypto"}))
+    named, panel = a_strategy("sma_cross", "named", symbols=["ALFA"]), a_strategy("momentum_panel", "panel")
+    found = assembled([a_strategy(), named, panel], INSTRUMENTS, ("1m",), {"paper": coins}, NO_ACTIONS)
+    assert [fold.symbols for fold in found.folds] == [("BTC/USD",)]
+    assert found.left_out == [
+        "named: account paper cannot trade any of ALFA",
+        "panel: momentum_panel runs over 2 to 10000 symbols, this market has 1 of them",
+    ]
+
+
 @pytest.mark.parametrize(
     ("config", "why"),
     [
         pytest.param(a_strategy(symbols=["NONE"]), "fast: none of its symbols are in this market", id="symbols"),
+        pytest.param(a_strategy(account="live"), "fast: account live is not traded in this market", id="account"),
         pytest.param(a_strategy(timeframe="1h"), "fast: no 1h bars in this market, it has 1m, 5m", id="timeframe"),
         pytest.param(
             a_strategy("momentum_panel", symbols=["ALFA", "NONE"]),
@@ -306,7 +318,6 @@ def test_what_has_nothing_to_run_on_is_left_out_with_the_reason(config: Strategy
 @pytest.mark.parametrize(
     ("config", "why"),
     [
-        pytest.param(a_strategy(account="live"), "strategy fast: no account 'live'; there are: paper", id="account"),
         pytest.param(a_strategy("nothing"), "no strategy class 'nothing'", id="class"),
         pytest.param(a_strategy(params={"fast": 3, "slow": 2}), "sma_cross: expected 1 <= fast < slow", id="parameters"),
         pytest.param(a_strategy(sizing="some"), "expected sizing equity", id="sizing"),

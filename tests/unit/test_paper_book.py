@@ -22,7 +22,7 @@ from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Venue
 from libs.quant.fills import FillTerms
 from libs.venues.broker import OrderReport, OutcomeUnknown, Refused
-from libs.venues.paper.book_file import BookDamaged, BookFailed, BookFile, BookLocked
+from libs.venues.line_file import LineFile, LineFileDamaged, LineFileFailed, LineFileLocked
 from libs.venues.paper.broker import PaperBroker
 from tests.paper import ALFA, DEPOSIT, NEVER_LATE, D, a_quote, an_order, open_paper
 
@@ -218,7 +218,7 @@ async def test_a_market_that_fills_nothing_writes_nothing(paper: PaperBroker, pa
 
 
 def test_a_second_opener_is_told_who_holds_the_file(paper: PaperBroker, opening: Opening, path: Path) -> None:
-    with pytest.raises(BookLocked, match=f"{path} is held by process {os.getpid()}"):
+    with pytest.raises(LineFileLocked, match=f"{path} is held by process {os.getpid()}"):
         opening()
 
 
@@ -231,7 +231,7 @@ def test_the_deposit_is_paid_in_once(opening: Opening) -> None:
 
 def test_a_book_of_another_account_is_refused(paper: PaperBroker, opening: Opening, path: Path) -> None:
     paper.close()
-    with pytest.raises(BookDamaged, match="belongs to account 'paper', not 'other'"):
+    with pytest.raises(LineFileDamaged, match="belongs to account 'paper', not 'other'"):
         PaperBroker.open(path, "other", {}, {}, FillTerms(), {}, 0, clock=SystemClock())
     opening()  # and the lock was given back
 
@@ -257,13 +257,13 @@ def test_a_line_torn_at_any_byte_is_cut_off_and_reported(opening: Opening, path:
 
 
 def test_a_last_line_with_a_hole_in_it_is_torn_too(path: Path) -> None:
-    file, _ = BookFile.open(path)
+    file, _ = LineFile.open(path)
     file.append(b"whole")
     size = path.stat().st_size
     file.append(b"payload")
     file.close()
     path.write_bytes(path.read_bytes()[:size] + bytes(10) + b"d\n")
-    file, payloads = BookFile.open(path)
+    file, payloads = LineFile.open(path)
     file.close()
     assert payloads == [b"whole"]
     assert path.stat().st_size == size
@@ -274,40 +274,40 @@ def test_a_last_line_with_a_hole_in_it_is_torn_too(path: Path) -> None:
 def test_damage_before_the_last_line_refuses_to_open(at: int, bit: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "book.log"
-        file, _ = BookFile.open(path)
+        file, _ = LineFile.open(path)
         for n in range(10):
             file.append(b"payload %d" % n)
         file.close()
         data = bytearray(path.read_bytes())
         data[at % (len(data) * 8 // 10)] ^= 1 << bit
         path.write_bytes(data)
-        with pytest.raises(BookDamaged, match="book.log: line .* does not match its checksum"):
-            BookFile.open(path)
+        with pytest.raises(LineFileDamaged, match="book.log: line .* does not match its checksum"):
+            LineFile.open(path)
 
 
 @pytest.mark.parametrize("lines", [[0, 2, 3], [0, 1, 1, 2, 3], [0, 2, 1, 3], [1, 2, 3]], ids=["missing", "doubled", "swapped", "headless"])
 def test_lines_out_of_place_refuse_to_open(path: Path, lines: list[int]) -> None:
-    file, _ = BookFile.open(path)
+    file, _ = LineFile.open(path)
     for n in range(4):
         file.append(b"payload %d" % n)
     file.close()
     written = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(written[n] for n in lines))
-    with pytest.raises(BookDamaged):
-        BookFile.open(path)
+    with pytest.raises(LineFileDamaged):
+        LineFile.open(path)
 
 
 def test_a_line_of_an_unknown_kind_refuses_to_open(opening: Opening, path: Path) -> None:
-    file, _ = BookFile.open(path)
+    file, _ = LineFile.open(path)
     file.append(b'[{"type":"Dividend"}]')
     file.close()
-    with pytest.raises(BookDamaged, match="line 1 is none of this version"):
+    with pytest.raises(LineFileDamaged, match="line 1 is none of this version"):
         opening()
 
 
 async def test_after_a_failed_write_nothing_is_answered_until_reopened(paper: PaperBroker, path: Path) -> None:
     paper.close()
-    unwritable = BookFile(path, os.open(path, os.O_RDONLY), checksum=0)
+    unwritable = LineFile(path, os.open(path, os.O_RDONLY), checksum=0)
     book = Book()
     book.apply(Opened(account_id="paper", deposit=DEPOSIT))
     venue = Venue(book, Rules({"ALFA": ALFA}, {"ALFA": "quote"}, FillTerms(), 0, 0, False))
@@ -315,9 +315,9 @@ async def test_after_a_failed_write_nothing_is_answered_until_reopened(paper: Pa
     for reason in ("Bad file descriptor", "nothing can be written any more"):
         with pytest.raises(OutcomeUnknown, match=reason):
             await submit(paper, an_order())
-    with pytest.raises(BookFailed):
+    with pytest.raises(LineFileFailed):
         await paper.find(an_order().client_order_id)
-    with pytest.raises(BookFailed):
+    with pytest.raises(LineFileFailed):
         paper.on_market([], 1)
     paper.close()
 

@@ -29,34 +29,41 @@ def assembled(
 
     Args:
         timeframes: finest first; `auto` takes the first.
-        accounts: by name as configured.
+        accounts: of the session, by name as configured. Strategies of others are left out.
 
     Raises:
-        ValueError: a strategy's class, parameters, sizing or account are wrong; the message says which.
+        ValueError: a strategy's class, parameters or sizing are wrong; the message says which.
     """
     found = Assembled()
     calendars = {symbol: instrument.calendar for symbol, instrument in instruments.items()}
     for config in configs:
         if config.account not in accounts:
-            raise ValueError(f"strategy {config.id}: no account {config.account!r}; there are: {', '.join(sorted(accounts))}")
-        symbols = sorted(instruments) if config.symbols == ["*"] else [s for s in config.symbols if s in instruments]
+            found.left_out.append(f"{config.id}: account {config.account} is not traded in this market")
+            continue
+        playing = accounts[config.account]
+        listed = sorted(instruments) if config.symbols == ["*"] else [s for s in config.symbols if s in instruments]
+        symbols = [symbol for symbol in listed if instruments[symbol].asset_class in playing.tradable]
         timeframe = timeframes[0] if config.timeframe == "auto" else config.timeframe
         groups = [symbols] if find(config.class_name).panel else [[symbol] for symbol in symbols]
-        wrong = _nothing_to_run_on(config, symbols, timeframe, timeframes)
+        wrong = _nothing_to_run_on(config, listed, symbols, timeframe, timeframes)
         if wrong is not None:
             found.left_out.append(f"{config.id}: {wrong}")
             continue
-        found.folds += [Fold(config, group, timeframe, accounts[config.account], adjustments, calendars) for group in groups]
+        found.folds += [Fold(config, group, timeframe, playing, adjustments, calendars) for group in groups]
     return found
 
 
-def _nothing_to_run_on(config: StrategyConfig, symbols: Sequence[str], timeframe: str, timeframes: Sequence[str]) -> str | None:
+def _nothing_to_run_on(
+    config: StrategyConfig, listed: Sequence[str], symbols: Sequence[str], timeframe: str, timeframes: Sequence[str]
+) -> str | None:
     strategy = find(config.class_name)
     fewest, most = strategy.width
     if timeframe not in timeframes:
         return f"no {timeframe} bars in this market, it has {', '.join(timeframes)}"
-    if not symbols:
+    if not listed:
         return "none of its symbols are in this market"
+    if not symbols:
+        return f"account {config.account} cannot trade any of {', '.join(listed)}"
     if strategy.panel and not fewest <= len(symbols) <= most:
         return f"{strategy.name} runs over {fewest} to {most} symbols, this market has {len(symbols)} of them"
     return None

@@ -17,7 +17,7 @@ import msgspec
 from libs.domain.columns import Columns
 from libs.domain.configuration import StrategyConfig
 from libs.domain.identity import signal_id
-from libs.domain.instruments import Calendar
+from libs.domain.instruments import ASSET_CLASSES, AssetClass, Calendar
 from libs.domain.market import Bar
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
@@ -55,6 +55,7 @@ class Playing(NamedTuple):
     account_id: str
     speed: float  # market seconds per host second, 0 in lockstep
     grace_ns: int  # a bar is known at its end plus this
+    tradable: frozenset[AssetClass] = ASSET_CLASSES  # by the account
 
 
 class Fold:

@@ -19,7 +19,7 @@ from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Turned, Venue
 from libs.quant.fills import FillOn, FillTerms
 from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report
-from libs.venues.paper.book_file import BookDamaged, BookFailed, BookFile
+from libs.venues.line_file import LineFile, LineFileDamaged, LineFileFailed
 
 _EVIDENCE = {"canceled": Evidence.CANCELED, "expired": Evidence.EXPIRED}
 
@@ -30,12 +30,12 @@ class PaperBroker:
     Nothing is answered or reported before it is flushed to the book file, and the book in memory is rebuilt from the
     file when it is opened, so a killed process loses no order, fill or coin. Reports not yet taken are not kept:
     after a restart ask `open_orders`, `find` and `fills_since`. Once a write has failed, every call but `drain_reports`
-    raises `BookFailed` (`submit` and `cancel`: `OutcomeUnknown`) until the book is opened again.
+    raises `LineFileFailed` (`submit` and `cancel`: `OutcomeUnknown`) until the book is opened again.
     """
 
     abilities = Abilities(cancel_all=True, dead_man=False, good_till_date=True, absence_is_proof=True)  # the file is ours alone
 
-    def __init__(self, file: BookFile, venue: Venue, clock: HostClock) -> None:
+    def __init__(self, file: LineFile, venue: Venue, clock: HostClock) -> None:
         self._file = file
         self._venue = venue
         self._book = venue.book
@@ -68,11 +68,11 @@ class PaperBroker:
             actions: corporate actions of the timeline, each applied once when the market reaches it.
 
         Raises:
-            BookLocked: another process has it.
-            BookDamaged: the file is not what was written, belongs to another account, or holds an open order of a
+            LineFileLocked: another process has it.
+            LineFileDamaged: the file is not what was written, belongs to another account, or holds an open order of a
                 symbol that is no longer known.
         """
-        file, payloads = BookFile.open(path)
+        file, payloads = LineFile.open(path)
         try:
             book = _read(file.path, payloads)
             if not payloads:
@@ -128,7 +128,7 @@ class PaperBroker:
         """See `Broker`."""
         try:
             self._file.check()
-        except BookFailed as error:
+        except LineFileFailed as error:
             return Link(False, str(error), None, None, None)
         return Link(True, "", 0.0, None, None)
 
@@ -182,7 +182,7 @@ class PaperBroker:
     def _answer(self, *records: Record) -> None:
         try:
             self._file.append(encode(records))
-        except BookFailed as error:
+        except LineFileFailed as error:
             raise OutcomeUnknown(str(error)) from error
         self._report(self._venue.applied(records))
 
@@ -210,15 +210,15 @@ def _read(path: Path, payloads: Sequence[bytes]) -> Book:
         try:
             records = decode(payload)
         except msgspec.MsgspecError as error:
-            raise BookDamaged(f"{path}: line {n} is none of this version: {error}") from error
+            raise LineFileDamaged(f"{path}: line {n} is none of this version: {error}") from error
         for record in records:
             book.apply(record)
     return book
 
 
-def _check(file: BookFile, book: Book, account_id: str, instruments: Mapping[str, Instrument]) -> None:
+def _check(file: LineFile, book: Book, account_id: str, instruments: Mapping[str, Instrument]) -> None:
     if book.account_id != account_id:
-        raise BookDamaged(f"{file.path} belongs to account {book.account_id!r}, not {account_id!r}")
+        raise LineFileDamaged(f"{file.path} belongs to account {book.account_id!r}, not {account_id!r}")
     for symbol in book.open:
         if symbol not in instruments:
-            raise BookDamaged(f"{file.path} holds open orders of {symbol}, which is no longer known")
+            raise LineFileDamaged(f"{file.path} holds open orders of {symbol}, which is no longer known")

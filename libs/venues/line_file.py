@@ -17,19 +17,19 @@ _log = logging.getLogger(__name__)
 _flush: Final = os.fsync if sys.platform == "darwin" else os.fdatasync
 
 
-class BookFileError(Exception):
+class LineFileError(Exception):
     """The file cannot be used; the message names it."""
 
 
-class BookLocked(BookFileError):
+class LineFileLocked(LineFileError):
     """Another process has the file open."""
 
 
-class BookDamaged(BookFileError):
+class LineFileDamaged(LineFileError):
     """Lines that were once flushed are no longer what was written."""
 
 
-class BookFailed(BookFileError):
+class LineFileFailed(LineFileError):
     """A write failed: what of it is on disk is known only after opening the file again. Nothing else is possible."""
 
 
@@ -41,7 +41,7 @@ class _Sound(NamedTuple):
     size: int  # bytes
 
 
-class BookFile:
+class LineFile:
     """The open file, held by this process alone."""
 
     def __init__(self, path: Path, fd: int, checksum: int) -> None:
@@ -55,8 +55,8 @@ class BookFile:
         """Open or make the file, take its lock, cut off a torn last line (logged as a warning); with all it holds.
 
         Raises:
-            BookLocked: another process holds it.
-            BookDamaged: a line before the last does not match its checksum.
+            LineFileLocked: another process holds it.
+            LineFileDamaged: a line before the last does not match its checksum.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -69,7 +69,7 @@ class BookFile:
                 os.ftruncate(fd, sound.size)
                 os.fsync(fd)
             if not sound.size:
-                _flush_directory(path.parent)
+                flush_directory(path.parent)
         except BaseException:
             os.close(fd)
             raise
@@ -79,7 +79,7 @@ class BookFile:
         """Write one line and flush it to disk; blocks for the time of a flush. `payload` holds no newline.
 
         Raises:
-            BookFailed: this or an earlier append failed.
+            LineFileFailed: this or an earlier append failed.
         """
         self.check()
         checksum = zlib.crc32(payload, self._checksum)
@@ -90,13 +90,13 @@ class BookFile:
             _flush(self._fd)
         except OSError as error:
             self._failure = str(error)
-            raise BookFailed(f"{self.path}: {error}") from error
+            raise LineFileFailed(f"{self.path}: {error}") from error
         self._checksum = checksum
 
     def check(self) -> None:
-        """Raises BookFailed once a write has failed or the file is closed, so that nobody reads what may not be on disk."""
+        """Raises LineFileFailed once a write has failed or the file is closed, so that nobody reads what may not be on disk."""
         if self._failure is not None:
-            raise BookFailed(f"{self.path}: nothing can be written any more: {self._failure}")
+            raise LineFileFailed(f"{self.path}: nothing can be written any more: {self._failure}")
 
     def close(self) -> None:
         """Give up file and lock; a second time does nothing."""
@@ -112,7 +112,7 @@ def _lock(path: Path, fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         name = holder.read_text().strip() if holder.exists() else "another process"
-        raise BookLocked(f"{path} is held by {name}") from None
+        raise LineFileLocked(f"{path} is held by {name}") from None
     holder.write_text(f"process {os.getpid()}\n")  # for the message only; the lock is flock's
 
 
@@ -126,14 +126,15 @@ def read(path: Path, data: bytes) -> _Sound:
         expected = zlib.crc32(payload, checksum)
         if end < 0 or line[:9] != b"%08x " % expected:
             if 0 <= end < len(data) - 1:
-                raise BookDamaged(f"{path}: line {len(payloads) + 1}, at byte {at}, does not match its checksum, and more follows it")
+                raise LineFileDamaged(f"{path}: line {len(payloads) + 1}, at byte {at}, does not match its checksum, and more follows it")
             break
         payloads.append(payload)
         checksum, at = expected, end + 1
     return _Sound(payloads, checksum, at)
 
 
-def _flush_directory(path: Path) -> None:
+def flush_directory(path: Path) -> None:
+    """Makes the names of files in it durable: a file that was made or renamed is only then found after a power cut."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -1,0 +1,44 @@
+"""Orders of the account as they were last heard of: ids of both sides, and which may still be live."""
+
+from typing import Final
+
+from libs.venues.alpaca.wire import OrderState, status_of
+
+MOST: Final = 50_000
+"""Ended orders that are remembered, so that a late fill still finds its order without a request."""
+
+
+class KnownOrders:
+    """Of one account. Ended orders beyond MOST are forgotten, oldest first; live ones never."""
+
+    def __init__(self) -> None:
+        self._venue_ids: dict[str, str] = {}  # by client order id
+        self._live: dict[str, str] = {}  # client order id by venue id
+        self._ended: dict[str, str] = {}
+
+    def see(self, order: OrderState) -> None:
+        """Takes in what the venue says; one that has ended stays so, as what is read may be older than what was heard."""
+        self._venue_ids[order.client_order_id] = order.id
+        if order.id in self._ended:
+            return
+        if status_of(order) == "open" and order.replaced_by is None:
+            self._live[order.id] = order.client_order_id
+            return
+        self._live.pop(order.id, None)
+        self._ended[order.id] = order.client_order_id
+        if len(self._ended) > MOST:
+            oldest = next(iter(self._ended))
+            self._venue_ids.pop(self._ended.pop(oldest), None)
+
+    def venue_id(self, client_order_id: str) -> str | None:
+        return self._venue_ids.get(client_order_id)
+
+    def client_id(self, venue_id: str) -> str | None:
+        return self._live.get(venue_id) or self._ended.get(venue_id)
+
+    def has_ended(self, venue_id: str) -> bool:
+        return venue_id in self._ended
+
+    def live(self) -> list[str]:
+        """Venue ids of those whose end was not heard of."""
+        return list(self._live)

@@ -1,0 +1,170 @@
+"""Reads of one account. Each gives all there is or raises: half of a listing would pass for orders that are gone."""
+
+import logging
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final, ParamSpec, TypeVar
+
+from libs.domain.orders import VenueOrder
+from libs.domain.times import SECOND, iso
+from libs.domain.trades import Fill
+from libs.venues.alpaca.known import KnownOrders
+from libs.venues.alpaca.outcomes import refusal
+from libs.venues.alpaca.requests import Answer, Requests
+from libs.venues.alpaca.updates import fill_of
+from libs.venues.alpaca.wire import (
+    STATUSES,
+    Account,
+    Activity,
+    MarketTime,
+    OrderState,
+    Position,
+    Unreadable,
+    finite,
+    read,
+    status_of,
+    time_ns,
+)
+from libs.venues.broker import Holdings, OutcomeUnknown
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+ORDERS_PAGE: Final = 500  # the most that Alpaca gives at once
+FILLS_PAGE: Final = 100
+LONGEST_CHAIN: Final = 100  # replacements of one order
+
+
+class Reading:
+    """What the venue has of the account. Every read raises OutcomeUnknown when it is not answered, whole and readable."""
+
+    def __init__(self, requests: Requests, trading: str, known: KnownOrders, symbols: Mapping[str, str]) -> None:
+        """`symbols`: ours by the venue's, where they differ."""
+        self._requests = requests
+        self._trading = trading
+        self._known = known
+        self._symbols = symbols
+
+    async def account(self) -> Account:
+        return await self._get("/account", Account)
+
+    async def market_time(self) -> int:
+        """UTC nanoseconds of market time at the venue."""
+        return _readable(time_ns, (await self._get("/clock", MarketTime)).timestamp, "timestamp")
+
+    async def holdings(self) -> Holdings:
+        """See `Broker`."""
+        account = await self.account()
+        held = await self._get("/positions", list[Position])
+        cash = _readable(finite, account.cash, "cash")
+        signed = {self._symbols.get(p.symbol, p.symbol): _readable(_signed, p) for p in held}
+        return Holdings({account.currency: cash} if cash else {}, {symbol: quantity for symbol, quantity in signed.items() if quantity})
+
+    async def order(self, venue_id: str) -> OrderState | None:
+        """None: the venue does not have it, or not yet where it is read."""
+        return await self._order(await self._requests.read(f"{self._trading}/orders/{venue_id}"))
+
+    async def by_client_id(self, client_order_id: str) -> OrderState | None:
+        """The order that was sent under the id, whatever it was replaced by since; None as in `order`."""
+        params = {"client_order_id": client_order_id}
+        return await self._order(await self._requests.read(f"{self._trading}/orders:by_client_order_id", params))
+
+    async def newest(self, order: OrderState) -> OrderState:
+        """What the order was replaced by, and that, and so on: the one that lives, or ended last."""
+        for _ in range(LONGEST_CHAIN):
+            if order.replaced_by is None:
+                return order
+            successor = await self.order(order.replaced_by)
+            if successor is None:
+                raise OutcomeUnknown(f"order {order.id} was replaced by {order.replaced_by}, which the venue does not show")
+            order = successor
+        raise OutcomeUnknown(f"order {order.id} is replaced more than {LONGEST_CHAIN} times")
+
+    async def open_orders(self) -> list[OrderState]:
+        """Every open order, legs of brackets too, oldest first.
+
+        Pages are told apart by the time of submission, which several orders may share: each page begins a moment before
+        the last one ended, and what comes twice is taken once.
+        """
+        found: dict[str, OrderState] = {}
+        params = {"status": "open", "limit": str(ORDERS_PAGE), "direction": "asc", "nested": "false"}
+        while True:
+            page = await self._get("/orders", list[OrderState], params)
+            before = len(found)
+            found |= {order.id: order for order in page}
+            if len(page) < ORDERS_PAGE:
+                break
+            if len(found) == before:
+                raise OutcomeUnknown(f"more than {ORDERS_PAGE} open orders of one moment: the venue cannot list them")
+            params["after"] = iso(_readable(time_ns, page[-1].submitted_at, "submitted_at") - 1000)
+        for order in found.values():
+            self._known.see(order)
+        return list(found.values())
+
+    async def fills_since(self, executed_at: int) -> list[Fill]:
+        """See `Broker`. The history is asked from a second earlier, as it counts in milliseconds."""
+        activities: dict[str, Activity] = {}
+        after = max(0, executed_at // SECOND - 1) * SECOND
+        params = {"after": iso(after), "direction": "asc", "page_size": str(FILLS_PAGE)}
+        while True:
+            page = await self._get("/account/activities/FILL", list[Activity], params)
+            before = len(activities)
+            activities |= {activity.id: activity for activity in page}
+            if len(page) < FILLS_PAGE:
+                break
+            if len(activities) == before:
+                raise OutcomeUnknown("the venue's history gives the same page of fills again and again")
+            params["page_token"] = page[-1].id
+        fills = [_readable(fill_of, a, await self._client_id(a.order_id)) for a in activities.values()]
+        return sorted((fill for fill in fills if fill.executed_at >= executed_at), key=lambda fill: fill.executed_at)
+
+    def view(self, order: OrderState, newest: OrderState) -> VenueOrder:
+        """An order as our side knows it, standing as the newest of its replacements stands."""
+        if newest.status not in STATUSES:
+            log.warning("order %s: the venue calls it %r, a word that is not known: it counts as open", newest.id, newest.status)
+        filled = newest.filled if newest is order else order.filled + newest.filled
+        quantity = _readable(finite, newest.qty if newest.qty is not None else filled, "qty")
+        symbol = newest.symbol or ""
+        return VenueOrder(order.client_order_id, self._symbols.get(symbol, symbol), status_of(newest), quantity, filled)
+
+    async def _client_id(self, venue_id: str) -> str:
+        """Of an order that has fills, so the venue must have it."""
+        known = self._known.client_id(venue_id)
+        if known is not None:
+            return known
+        order = await self.order(venue_id)
+        if order is None:
+            raise OutcomeUnknown(f"the venue has a fill of order {venue_id}, but does not show the order")
+        return order.client_order_id
+
+    async def _order(self, answer: Answer) -> OrderState | None:
+        if answer.status == 404 and refusal(answer) is not None:
+            return None
+        order = decoded(answer, OrderState)
+        self._known.see(order)
+        return order
+
+    async def _get(self, path: str, kind: type[T], params: Mapping[str, str] | None = None) -> T:
+        return decoded(await self._requests.read(self._trading + path, params), kind)
+
+
+def decoded(answer: Answer, kind: type[T]) -> T:
+    """OutcomeUnknown: it is no answer to the question."""
+    if answer.status != 200:
+        raise OutcomeUnknown(answer.shown())
+    return _readable(read, answer.body, kind)
+
+
+P = ParamSpec("P")
+
+
+def _readable(take: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return take(*args, **kwargs)
+    except Unreadable as error:
+        raise OutcomeUnknown(f"the venue's answer cannot be read: {error}") from error
+
+
+def _signed(position: Position) -> Decimal:
+    quantity = finite(position.qty, "qty")
+    return -abs(quantity) if position.side == "short" else quantity

@@ -1,0 +1,130 @@
+"""What is Binance's own: documented codes, the frames of its streams read as they are sent, and what a key may do.
+
+The frames are read here and not by ccxt, which keeps the newest state of an order only, adds fees up as floats, and has
+no client id on a trade. Fields: Binance Spot API, "User Data Streams" and "WebSocket Streams".
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from libs.domain.market import Quote, TradeTick
+from libs.domain.orders import Evidence
+from libs.domain.trades import Fill
+from libs.venues.broker import OrderReport, WrongKey
+from libs.venues.ccxt_venue.mapping import MS, Unreadable, decimal, text
+from libs.venues.ccxt_venue.outcomes import Answered, Verdict
+
+_SAYS_NOTHING: Final = ("-1000", "-1001", "-1004", "-1006", "-1007", "-1008", "-1016", "-2021", "-2022")
+_SAYS_NO: Final = ("-1002", "-1003", "-1010", "-1013", "-1014", "-1015", "-1020", "-1021", "-1022", "-1099")
+_REJECTED: Final = ("-2008", "-2010", "-2011", "-2013", "-2014", "-2015", "-2016", "-2026")
+_CODES: Final[Mapping[str, Verdict]] = {
+    **dict.fromkeys(_SAYS_NOTHING, "unknown"),
+    **dict.fromkeys(_SAYS_NO, "refused"),  # 429 and 418 come with -1003 or -1015: turned away before they were looked at
+    **{str(-code): "refused" for code in range(1100, 1200)},  # a parameter is wrong
+    **dict.fromkeys(_REJECTED, "refused"),
+}
+"""By code. -1006 and -1007 are documented as "execution status unknown"; what is not listed here goes by ccxt's class."""
+
+NO_SUCH_ORDER: Final = "-2013"
+PING: Final = {"id": "alive", "method": "ping"}
+"""A request over the socket of the user stream: its answer proves that what is behind the socket is alive."""
+LIST: Final = {"id": 0, "method": "LIST_SUBSCRIPTIONS"}
+"""The same over a socket of market data."""
+
+_ENDS: Final = {
+    "NEW": Evidence.ACCEPTED,
+    "CANCELED": Evidence.CANCELED,
+    "EXPIRED": Evidence.EXPIRED,
+    "TRADE_PREVENTION": Evidence.EXPIRED,
+    "REJECTED": Evidence.REJECTED,
+}
+
+
+def documented(answered: Answered) -> Verdict | None:
+    """What Binance's documents say of an answer. A client id that is there already may be there from our own request."""
+    if answered.message.startswith("Duplicate order"):
+        return "unknown"
+    return _CODES.get(answered.code or "")
+
+
+def event_of(message: object) -> Mapping[str, Any] | None:
+    """The event inside a frame, whatever it is wrapped in; None: it is the answer to a request."""
+    for wrapper in ("event", "data"):
+        if isinstance(message, dict) and isinstance(message.get(wrapper), dict):
+            message = message[wrapper]
+    return message if isinstance(message, dict) and ("e" in message or "u" in message) else None
+
+
+def report_of(event: Mapping[str, Any], symbols: Mapping[str, str], quotes: Mapping[str, str]) -> Fill | OrderReport | None:
+    """What an executionReport says; None: nothing about an order, or nothing new.
+
+    Args:
+        symbols: ours, by Binance's.
+        quotes: the currency that prices of a symbol are in.
+
+    Raises:
+        Unreadable: a field is missing.
+    """
+    if event.get("e") != "executionReport" or event.get("s") not in symbols:
+        return None
+    symbol, kind = symbols[event["s"]], event.get("x")
+    client_id = text(event.get("C") or event.get("c"), "client id of an executionReport")
+    filled, time = decimal(event.get("z"), f"filled quantity of {client_id}"), _time(event, "T")
+    if kind in _ENDS:
+        reason = event.get("r")
+        return OrderReport(client_id, _ENDS[kind], filled, time, kind.lower() if reason in (None, "NONE") else str(reason))
+    if kind != "TRADE":
+        return None
+    side = str(event.get("S")).lower()
+    if side not in ("buy", "sell"):
+        raise Unreadable(f"expected BUY or SELL as side of {client_id}, got {event.get('S')!r}")
+    currency = event.get("N")
+    return Fill(
+        exec_key=f"{symbol}:{text(event.get('t'), f'trade id of {client_id}')}",
+        client_order_id=client_id,
+        symbol=symbol,
+        side="buy" if side == "buy" else "sell",
+        quantity=decimal(event.get("l"), f"quantity of a fill of {client_id}"),
+        price=decimal(event.get("L"), f"price of a fill of {client_id}"),
+        fee=Decimal(0) if currency is None else decimal(event.get("n"), f"fee of {client_id}"),
+        fee_currency=currency or quotes[symbol],
+        liquidity="maker" if event.get("m") else "taker",
+        executed_at=time,
+        cumulative=filled,
+    )
+
+
+def trade_of(event: Mapping[str, Any], symbol: str, venue: str) -> tuple[int, TradeTick]:
+    """An aggregate trade and its id, `seq` still to be given: aggregates are what can be asked for again by time."""
+    price, size = float(event["p"]), float(event["q"])
+    return int(event["a"]), TradeTick(venue=venue, symbol=symbol, seq=0, ts=_time(event, "T"), price=price, size=size)
+
+
+def quote_of(event: Mapping[str, Any], symbol: str, venue: str, ts: int) -> Quote:
+    """A bookTicker, `seq` still to be given. Spot sends it without a time, so that it is told of one."""
+    bid, ask, bid_size, ask_size = (float(event[field]) for field in ("b", "a", "B", "A"))
+    return Quote(venue=venue, symbol=symbol, seq=0, ts=ts, bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
+
+
+async def check_rights(exchange: Any) -> list[str]:
+    """What a live key may do that it should not, for the log.
+
+    Raises:
+        WrongKey: it may withdraw, or may not trade.
+    """
+    rights = await exchange.sapiGetAccountApiRestrictions()
+    if rights.get("enableWithdrawals"):
+        raise WrongKey(
+            "this Binance key may withdraw coins, and a key that only trades is enough: make one without "
+            '"Enable Withdrawals" and put it in its place'
+        )
+    if rights.get("enableSpotAndMarginTrading") is False:
+        raise WrongKey('this Binance key may not trade: tick "Enable Spot & Margin Trading" for it')
+    if rights.get("ipRestrict") is False:
+        return ["this Binance key may be used from any address: restrict it to the address of this machine"]
+    return []
+
+
+def _time(event: Mapping[str, Any], field: str) -> int:
+    return int(decimal(event.get(field), f"time {field} of a {event.get('e')}")) * MS
