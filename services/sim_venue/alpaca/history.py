@@ -13,7 +13,7 @@ from services.sim_venue.alpaca import query
 from services.sim_venue.alpaca.door import Call
 from services.sim_venue.alpaca.errors import bad_value, unprocessable
 from services.sim_venue.alpaca.market_hours import CALENDAR
-from services.sim_venue.alpaca.valuation import Holding, Worth, before, exact, opening_deposit, worth
+from services.sim_venue.alpaca.valuation import Holding, Worth, before, exact, middle, opening_deposit, worth
 from services.sim_venue.alpaca.wire import Json, answer, rounded
 from services.sim_venue.tape import Tape
 
@@ -35,12 +35,16 @@ def worth_before(account: AccountView, listings: Mapping[str, Listing], tape: Ta
 
 
 def close_before(tape: Tape, symbol: str, at: int) -> Decimal | None:
-    """The last price of a symbol before `at`, to the minute; None where the tape holds none of the ten days before."""
+    """The last price of a symbol before `at`, to the minute: of its bars, or of its newest quote where that is older than `at`.
+
+    None where the tape has neither of the ten days before.
+    """
     for reach in (DAY, 10 * DAY):
         found = tape.bars(symbol, "1m", at - reach, at, reach // MINUTE)
         if found:
             return exact(found[-1].close)
-    return None
+    quote = tape.quote(symbol)
+    return middle(quote) if quote is not None and quote.ts < at else None
 
 
 async def history(call: Call) -> web.Response:

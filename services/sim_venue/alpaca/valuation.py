@@ -64,8 +64,13 @@ def mark(prices: Prices, symbol: str) -> Decimal | None:
     """The price of a symbol: of its newest trade, or the middle of its newest quote where that is younger; None before both."""
     trade, quote = prices.trade(symbol), prices.quote(symbol)
     if quote is not None and (trade is None or quote.ts > trade.ts):
-        return (exact(quote.bid) + exact(quote.ask)) / 2
+        return middle(quote)
     return None if trade is None else exact(trade.price)
+
+
+def middle(quote: Quote) -> Decimal:
+    """Between bid and ask."""
+    return (exact(quote.bid) + exact(quote.ask)) / 2
 
 
 def exact(value: float) -> Decimal:
