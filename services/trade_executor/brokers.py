@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, assert_never
+from typing import assert_never
 
 import aiohttp
 import msgspec
@@ -21,7 +21,7 @@ from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint, Mode
 from libs.venues.line_file import LineFileLocked
 from libs.venues.paper.broker import PaperBroker
-from libs.venues.sim_control import SimControl, SimDialect, SimVenueAway, SimVenueRefused
+from libs.venues.sim_control import DIALECTS, SimControl, SimVenueAway, SimVenueRefused
 
 Open = Callable[[], Awaitable[Broker]]
 """Opens an account's broker, ready to trade.
@@ -30,10 +30,6 @@ Raises:
     NotYet: it cannot be opened now; ask again.
     ConfigError: it can never be opened as it is configured.
 """
-
-
-_DIALECTS: Final[Mapping[Literal["alpaca", "ccxt"], SimDialect]] = {"alpaca": "alpaca", "ccxt": "binance"}
-"""What sim_venue calls the wire protocol that an adapter speaks; also its path there."""
 
 
 class NotYet(Exception):
@@ -114,7 +110,7 @@ class Remote:
     async def _endpoint(self, account: Account) -> Endpoint:
         if self._venue.url == "sim":
             keys = await self._opened_at_sim(account)
-            return Endpoint(f"{self._sim_url}/{_DIALECTS[self._venue.adapter]}", keys.key, keys.secret, "paper")
+            return Endpoint(f"{self._sim_url}/{DIALECTS[self._venue.adapter]}", keys.key, keys.secret, "paper")
         try:
             keys = credentials.keys(self._venue, self._look)
         except ValueError as error:
@@ -127,7 +123,7 @@ class Remote:
             try:
                 opened = await SimControl(http, self._sim_url).open_account(
                     account.account_id,
-                    _DIALECTS[self._venue.adapter],
+                    DIALECTS[self._venue.adapter],
                     {account.base_currency: account.deposit},
                     kind=account.kind,
                     allow_short=account.allow_short,
@@ -150,7 +146,7 @@ class Remote:
                 from libs.venues.ccxt_venue.broker import CcxtBroker
 
                 try:
-                    return CcxtBroker(self._venue, endpoint, self._instruments, self._clock)
+                    return CcxtBroker(self._venue, endpoint, self._instruments, clock=self._clock)
                 except ValueError as error:
                     raise ConfigError(f"config/system.toml, venue {self._venue.name}: {error}") from error
             case unknown:

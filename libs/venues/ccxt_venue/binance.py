@@ -29,6 +29,8 @@ _CODES: Final[Mapping[str, Verdict]] = {
 NO_SUCH_ORDER: Final = "-2013"
 PING: Final = {"id": "alive", "method": "ping"}
 """A request over the socket of the user stream: its answer proves that what is behind the socket is alive."""
+LIST: Final = {"id": 0, "method": "LIST_SUBSCRIPTIONS"}
+"""The same over a socket of market data."""
 
 _ENDS: Final = {
     "NEW": Evidence.ACCEPTED,
@@ -70,7 +72,8 @@ def report_of(event: Mapping[str, Any], symbols: Mapping[str, str], quotes: Mapp
     client_id = text(event.get("C") or event.get("c"), "client id of an executionReport")
     filled, time = decimal(event.get("z"), f"filled quantity of {client_id}"), _time(event, "T")
     if kind in _ENDS:
-        return OrderReport(client_id, _ENDS[kind], filled, time, str(event.get("r") or kind))
+        reason = event.get("r")
+        return OrderReport(client_id, _ENDS[kind], filled, time, kind.lower() if reason in (None, "NONE") else str(reason))
     if kind != "TRADE":
         return None
     side = str(event.get("S")).lower()

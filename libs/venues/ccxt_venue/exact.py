@@ -17,6 +17,9 @@ from libs.venues.ccxt_venue import wire
 _decode: Final = msgspec.json.Decoder(float_hook=str).decode
 """A number with a point stays its digits, which is what ccxt's parsers are written for: its JavaScript quotes such numbers."""
 
+Tap = Callable[[object, str], bool]
+"""Sees each message, and the address of its socket, before ccxt does; True: ccxt need not see it."""
+
 _UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, BaseError)
 
 
@@ -24,8 +27,8 @@ class Hooks:
     """What the class below tells of its streams; whoever listens puts functions of his own here."""
 
     def __init__(self) -> None:
-        self.tap: Callable[[object], bool] = lambda message: False  # sees each message before ccxt; True: ccxt need not
-        self.heard: Callable[[], None] = lambda: None  # ccxt has taken in a message
+        self.tap: Tap = lambda message, url: False
+        self.resolved: Callable[[object], None] = lambda result: None  # each thing that ccxt has parsed, awaited or not
         self.lost: Callable[[str], None] = lambda reason: None  # a connection is no more
 
 
@@ -74,6 +77,7 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
         client = super().client(url)
         if not known:
             client.handle_text_or_binary_message = partial(self._take_in, client)
+            client.resolve = partial(self._resolve, client.resolve)
         return client
 
     def _take_in(self, client: Any, data: str | bytes) -> None:
@@ -81,12 +85,14 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
         try:
             text = data.decode() if isinstance(data, bytes) and client.decompressBinary else data
             message = _decode(text) if isinstance(text, str) and text[:1] in ("{", "[") else text
-            if not self.hooks.tap(message):
+            if not self.hooks.tap(message, client.url):
                 self.handle_message(client, message)
         except _UNREADABLE as error:
             client.on_error(NetworkError(f"{self.id} sent a message that cannot be read: {type(error).__name__}: {error}"))
-        else:
-            self.hooks.heard()
+
+    def _resolve(self, resolve: Callable[[object, str | None], object], result: object, message_hash: str | None = None) -> object:
+        self.hooks.resolved(result)
+        return resolve(result, message_hash)
 
     def on_connected(self, client: Any, message: Any = None) -> None:
         super().on_connected(client, message)
