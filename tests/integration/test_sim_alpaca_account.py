@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.alpaca_clients import HEADERS, KEY, SECRET, Alpaca, APIError, an_alpaca, ask
+from tests.alpaca_clients import HEADERS, KEY, SECRET, Alpaca, APIError, an_alpaca, ask, enums
 
 
 @pytest.fixture
@@ -66,10 +66,10 @@ async def test_the_value_of_each_day_is_told(alpaca: Alpaca) -> None:
 
 
 async def test_assets_are_found_by_symbol_by_id_and_by_filter(alpaca: Alpaca) -> None:
-    every = await alpaca.call(alpaca.trading.get_all_assets, ask.GetAssetsRequest(asset_class="us_equity"))
+    every = await alpaca.call(alpaca.trading.get_all_assets, ask.GetAssetsRequest(asset_class=enums.AssetClass.US_EQUITY))
     apple = await alpaca.call(alpaca.trading.get_asset, "AAPL")
     same = await alpaca.call(alpaca.trading.get_asset, apple.id)
-    coins = await alpaca.call(alpaca.trading.get_all_assets, ask.GetAssetsRequest(asset_class="crypto"))
+    coins = await alpaca.call(alpaca.trading.get_all_assets, ask.GetAssetsRequest(asset_class=enums.AssetClass.CRYPTO))
     with pytest.raises(APIError) as missing:
         await alpaca.call(alpaca.trading.get_asset, "ZZZ")
     assert [asset.symbol for asset in every] == ["AAPL", "JPM", "KO", "MSFT", "SPY", "XOM"]

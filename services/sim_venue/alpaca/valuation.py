@@ -1,6 +1,6 @@
 """What an account is worth: its cash and what it holds, at the prices that the tape shows. Pure, and exact decimals throughout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol
 
@@ -42,6 +42,13 @@ class Holding(NamedTuple):
     def basis(self) -> Decimal:
         """What it cost, signed."""
         return self.quantity * self.cost * self.listing.instrument.multiplier
+
+
+class Holdings(NamedTuple):
+    """Cash in USD, and signed lots by symbol."""
+
+    cash: Decimal
+    positions: dict[str, int]
 
 
 class Worth(NamedTuple):
@@ -128,16 +135,23 @@ def held_for_orders(account: AccountView, symbol: str) -> int:
     return min(sum(groups.values()), abs(account.positions.get(symbol, 0)))
 
 
-def before(account: AccountView, at: int) -> tuple[Decimal, dict[str, int]]:
-    """Cash and positions as they were at `at`: what happened since is taken back."""
+def before(account: AccountView, at: int) -> Holdings:
+    """Cash and positions as they were just before `at`."""
+    return next(rewound(account, [at]))
+
+
+def rewound(account: AccountView, times: Sequence[int]) -> Iterator[Holdings]:
+    """Cash and positions just before each of the ascending `times`, the latest first: what happened since is taken back."""
     cash, positions = cash_of(account), dict(account.positions)
-    for report in reversed(account.activity):
-        if report.at < at:
-            break
-        cash -= report.balances.get(CURRENCY, _ZERO)
-        if report.position:
-            positions[report.symbol] -= report.position
-    return (cash, positions) if account.opened_at <= at else (_ZERO, {})
+    since = len(account.activity)
+    for at in reversed(times):
+        while since and account.activity[since - 1].at >= at:
+            since -= 1
+            report = account.activity[since]
+            cash -= report.balances.get(CURRENCY, _ZERO)
+            if report.position:
+                positions[report.symbol] -= report.position
+        yield Holdings(cash, dict(positions)) if account.opened_at <= at else Holdings(_ZERO, {})
 
 
 def opening_deposit(account: AccountView) -> Decimal:
