@@ -72,6 +72,9 @@ def run_command(
     market: Annotated[
         str | None, typer.Option(metavar="NAME", help="closes (real daily closes, simulated between; the default) or synthetic.")
     ] = None,
+    venue: Annotated[
+        str | None, typer.Option(metavar="NAME", help="paper: trade inside trade_executor, not at the venues of config/system.toml.")
+    ] = None,
     replay: Annotated[str | None, typer.Option(metavar="NAME", help="Play one of docs/recorded-markets.md: equities, crypto, ...")] = None,
     speed: Annotated[float, typer.Option(min=0, max=1e6, help="Market seconds per second; 0: the market's own.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn in the market.")] = 1,
@@ -85,10 +88,13 @@ def run_command(
 
     if market not in (None, "closes", "synthetic"):
         raise typer.BadParameter(f"expected closes or synthetic, got {market!r}", param_hint="--market")
+    if venue not in (None, "paper"):
+        raise typer.BadParameter(f"expected paper, got {venue!r}", param_hint="--venue")
     options = Options(
         seconds=seconds,
         json=json,
         market=market,
+        venue=venue,
         replay=replay,
         speed=speed,
         seed=seed,

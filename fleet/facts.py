@@ -18,19 +18,20 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from fleet import log_files, paper_books, running
+from fleet import log_files, running
 from fleet.log_lines import LogLine, at_least
 from fleet.notify import channels_of
 from fleet.plan import FleetSettings, check_configuration
 from fleet.running import NothingRuns, Running
 from fleet.status import ANSWER_WITHIN_S, state_of
+from fleet.venue_books import VenueBooks
 from libs.common.bus import RedisBus
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Rejected, Unreachable
 from libs.common.ids import holder_name
 from libs.common.settings import ConfigError, from_toml
-from libs.domain.configuration import RiskConfig
-from libs.store import control
+from libs.domain.configuration import RiskConfig, SystemConfig
+from libs.store import activity, control
 from libs.store.audit import ledger_faults
 from libs.store.control import Killed, StrategyStatus
 from libs.store.queries import condition as conditions
@@ -148,7 +149,8 @@ async def gather(settings: FleetSettings, environment: Mapping[str, str], clock:
     services: list[ServiceSeen] = []
     redis = None
     if found is not None:
-        services, redis, _ = await asyncio.gather(_services(found), _redis(found.redis_url), record.look(found, state, clock))
+        books = VenueBooks(state if found.pid is not None else None, found.peer("sim_venue"), _simulated(settings))
+        services, redis, _ = await asyncio.gather(_services(found), _redis(found.redis_url), record.look(found, books, clock))
     return Facts(
         at=at,
         state_dir=str(state),
@@ -240,13 +242,13 @@ class _Record:
         self.ledger_missing = "the record was not read"
         self.moves: bool | None = None
 
-    async def look(self, found: Running, state: Path, clock: HostClock) -> None:
+    async def look(self, found: Running, books: VenueBooks, clock: HostClock) -> None:
         database = Database(found.database_url, "fleet:cli")
         try:
             async with asyncio.timeout(RECORD_WITHIN_S):
                 await self._read(database, clock)
             if self.condition is not None:
-                await self._compare(database, state if found.pid is not None else None)
+                await self._compare(database, books)
         except TimeoutError:
             self._failed(f"does not answer within {RECORD_WITHIN_S:g} s")
         except Unreachable as error:
@@ -283,15 +285,14 @@ class _Record:
             await asyncio.sleep(0.25)
         return True
 
-    async def _compare(self, database: Database, state: Path | None) -> None:
-        """The ledger with itself, and with the paper venue's books where those are files of ours."""
-        accounts = self.condition.session.accounts if self.condition and self.condition.session else []
+    async def _compare(self, database: Database, books: VenueBooks) -> None:
+        """The ledger with itself, and with what the venues hold where they can be asked from here."""
         for n in range(LEDGER_LOOKS):
             if n:
                 await asyncio.sleep(LEDGER_PAUSE_S)
-            held, unreadable = paper_books.held(state / "paper", accounts) if state else ({}, [])
-            self.ledger = unreadable + await ledger_faults(database, held)
-            self.ledger_missing = "" if state else "without the venue: its books are on another host"
+            theirs = await books.read(await activity.accounts(database))
+            self.ledger = theirs.unreadable + await ledger_faults(database, theirs.held)
+            self.ledger_missing = "; ".join(theirs.elsewhere)
             if not self.ledger:
                 return
 
@@ -310,6 +311,13 @@ def _lives(holder: str) -> bool:
         return holder_name(int(holder.split(":")[1])) == holder
     except (IndexError, ProcessLookupError, ValueError):
         return False
+
+
+def _simulated(settings: FleetSettings) -> frozenset[str]:
+    try:
+        return from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment).simulated
+    except ConfigError:
+        return frozenset()  # `_config` tells what is wrong with it
 
 
 # --- this host

@@ -3,26 +3,19 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Self
 
 from fleet.embedded import ports
+from fleet.markets import Played, Wanted, chosen
 from fleet.running import offset
 from fleet.service_process import Service
-from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located
+from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located, value_of
 from libs.domain.configuration import NotificationsConfig, RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
 from libs.domain.fleet import PORTS
 from libs.quant.folds.registry import find, parameters
-from libs.venues.closes.feed import ClosesFeed
-from libs.venues.closes.table import ClosesNotFound, installed
-from libs.venues.feed import MarketDataFeed
-from libs.venues.replay.catalog import named
-from libs.venues.replay.dataset import DataNotFound
-from libs.venues.replay.feed import ReplayFeed
-from libs.venues.synthetic.feed import SyntheticFeed
 from services.scheduler import configuration as scheduled
-
-MOST_SHOWN: Final = 15  # symbols, in a line for a person
 
 
 class FleetSettings(Settings, frozen=True, kw_only=True):
@@ -33,30 +26,14 @@ class FleetSettings(Settings, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Wanted):
     """What the operator asked of `fleet run`."""
 
     seconds: float | None = None  # host time after all are ready; None: until stopped
     json: bool = False
-    market: str | None = None  # closes or synthetic; None: closes where they are installed, else synthetic
-    replay: str | None = None
-    speed: float = 0.0  # market seconds per host second; 0: the feed's own
-    seed: int = 1
-    lockstep: bool = False
     fresh: bool = False
     plain: bool = False  # lines even where there could be a screen
     screenshot: Path | None = None  # of the screen, as SVG
-
-
-class Played(NamedTuple):
-    """The market of a run, for a person."""
-
-    what: str
-    prices: str  # whether they are real
-    symbols: Sequence[str]
-
-    def __str__(self) -> str:
-        return f"{self.what}; {self.prices}: {_few(self.symbols)}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +43,9 @@ class Plan:
     options: Options
     settings: FleetSettings
     state: Path
+    system: SystemConfig
     market: Played
+    trading: Sequence[str]  # what trades where, a line for each account
     services: Sequence[Service]
     environment: Mapping[str, str]  # of every service, but for the servers' URLs
 
@@ -78,22 +57,31 @@ class Plan:
             ConfigError: naming what is wrong and what was expected.
         """
         settings = from_environment(FleetSettings, environment)
-        check_configuration(Path(settings.config_dir), settings.environment)
-        feed = _feed(options, settings)
+        system = check_configuration(Path(settings.config_dir), settings.environment)
+        market = chosen(
+            options,
+            system,
+            settings.recordings(),
+            partial(value_of, environment),
+            live=settings.execution_mode == "live",
+            port_offset=settings.port_offset,
+        )
         state = Path(settings.state_dir).resolve()
         asked = {
             "STATE_DIR": str(state),
             "CONFIG_DIR": str(Path(settings.config_dir).resolve()),
-            "FEED": feed.name,
+            "FEED": market.feed,
+            "SIM_MARKET": market.sim_market,
             "SPEED": f"{options.speed:g}",
             "SEED": str(options.seed),
             "LOCKSTEP": str(int(options.lockstep)),
         }
-        return cls(options, settings, state, market(feed, options), _services(settings.port_offset), {**environment, **asked})
+        services = _services(settings.port_offset)
+        return cls(options, settings, state, system, market.played, market.trading, services, {**environment, **asked})
 
 
-def check_configuration(folder: Path, environment: str) -> None:
-    """Reads every configuration file.
+def check_configuration(folder: Path, environment: str) -> SystemConfig:
+    """Reads every configuration file; what they say of the fleet itself.
 
     Raises:
         ConfigError: naming file, line and what was expected.
@@ -107,6 +95,7 @@ def check_configuration(folder: Path, environment: str) -> None:
         if wrong := _wrong_with(strategy, [account.name for account in system.account]):
             key, complaint = wrong
             raise ConfigError(located(folder / "strategies.toml", "strategies", f"{complaint} - at `$.strategy[{n}].{key}`"))
+    return system
 
 
 def _wrong_with(strategy: StrategyConfig, accounts: Sequence[str]) -> tuple[str, str] | None:
@@ -132,38 +121,6 @@ def check_ports(services: Sequence[Service]) -> None:
                 f"port {service.port} of {service.name} is taken by another program;"
                 " stop that program, or set PORT_OFFSET (PORT_OFFSET=1000 moves all ports by 1000)"
             )
-
-
-def market(feed: MarketDataFeed, options: Options) -> Played:
-    """Which market is played, and whether its prices are real."""
-    symbols = [instrument.symbol for instrument in feed.instruments]
-    pace = "in lockstep" if options.lockstep else f"{options.speed or feed.speed:g}x"
-    if options.replay:
-        return Played(f"recorded market {options.replay}, {pace}", "real prices of the past", symbols)
-    if isinstance(feed, ClosesFeed):
-        return Played(f"daily closes of {feed.years}, seed {feed.seed}, {pace}", "closes real, the rest simulated", symbols)
-    return Played(f"synthetic market, seed {feed.seed}, {pace}", "invented prices", symbols)
-
-
-def _few(symbols: Sequence[str]) -> str:
-    shown = " ".join(symbols[:MOST_SHOWN])
-    return shown if len(symbols) <= MOST_SHOWN else f"{shown} and {len(symbols) - MOST_SHOWN} more"
-
-
-def _feed(options: Options, settings: FleetSettings) -> MarketDataFeed:
-    if options.replay is not None and options.market is not None:
-        raise ConfigError("--market and --replay name two markets: give one of them")
-    if options.replay is not None:
-        try:
-            return ReplayFeed(named(options.replay), settings.recordings())
-        except (ValueError, DataNotFound) as error:
-            raise ConfigError(f"--replay {options.replay}: {error}") from error
-    if options.market == "synthetic" or (options.market is None and installed() is None):
-        return SyntheticFeed(options.seed)
-    try:
-        return ClosesFeed(options.seed)
-    except ClosesNotFound as error:
-        raise ConfigError(f"--market closes: {error}") from error
 
 
 def _services(port_offset: int) -> list[Service]:

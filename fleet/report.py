@@ -1,11 +1,10 @@
 """The one JSON line of a run: what it did, and whether it was healthy."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
-from fleet import paper_books
+from fleet.venue_books import VenueBooks
 from fleet.watching import BARS, TICKS, Latency, Samples
 from libs.common.database import Database
 from libs.store import activity, strategies
@@ -47,7 +46,7 @@ async def report(
     database: Database,
     start: Start,
     samples: Samples,
-    state: Path,
+    books: VenueBooks,
     *,
     seconds: float,
     services: Mapping[str, str],
@@ -59,8 +58,8 @@ async def report(
         Unreachable: the database is away.
     """
     counts = await activity.counts(database, start.at)
-    held, unreadable = paper_books.held(state / "paper", await activity.accounts(database))
-    ledger = unreadable + await ledger_faults(database, held)
+    theirs = await books.read(await activity.accounts(database))
+    ledger = theirs.unreadable + await ledger_faults(database, theirs.held)
     faults = faults_of(services, counts, ledger, await strategies.failed(database))
     latency = samples.latency or Latency(n=0, p50=None, p99=None)
     return Report(

@@ -21,6 +21,7 @@ from fleet.report import Report, report
 from fleet.screen import choice
 from fleet.servers import Moved, Servers
 from fleet.supervisor import Supervisor
+from fleet.venue_books import VenueBooks
 from fleet.watching import Samples, Watcher
 from fleet.wiping import wipe
 from libs.common.bus import RedisBus
@@ -36,6 +37,7 @@ READY_AT_END_S: Final = 3.0  # what was killed in the last moment may have that 
 REST_WITHIN_S: Final = 3.0
 PATIENCE_S: Final = 20.0  # with a database that is being started again
 FEEDING: Final = ("data_collector", "strategy_engine")  # leave first: they begin what the others end
+LAST: Final = "sim_venue"  # its answers are waited for, and the ledger is compared with what it holds
 STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -138,6 +140,8 @@ class Run:
 
     def _greet(self) -> None:
         self._say(str(self._plan.market))
+        for line in self._plan.trading:
+            self._say(line)
         self._say(f"state in {self._plan.state}, logs in {self._plan.state / 'logs'}")
         self._say("services: " + ", ".join(f"{service.name} :{service.port}" for service in self._plan.services))
 
@@ -182,13 +186,14 @@ class Run:
         await self._rest(database)
         await samples.look()
         for name in supervisor.services:
-            await supervisor.leave(name)
+            if name != LAST:
+                await supervisor.leave(name)
         await self._patiently(watcher.look)
         await self._patiently(watcher.tell_status)
         restarts = supervisor.restarts + self._servers.restarts
-        found = await self._patiently(
-            lambda: report(database, start, samples, self._plan.state, seconds=seconds, services=states, restarts=restarts)
-        )
+        books = VenueBooks(self._plan.state, f"http://127.0.0.1:{supervisor.services[LAST].service.port}", self._plan.system.simulated)
+        found = await self._patiently(lambda: report(database, start, samples, books, seconds=seconds, services=states, restarts=restarts))
+        await supervisor.leave(LAST)
         self._say("stopped: healthy, the books balance" if found.healthy else "stopped: NOT healthy")
         for fault in found.faults:
             self._say(f"    {fault}")

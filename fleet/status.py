@@ -1,13 +1,15 @@
 """`fleet status`: how the fleet is, in one look."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 import msgspec
 
+from fleet import venue_links
 from fleet.events import clock, day
 from fleet.running import Running
+from fleet.venue_links import VenueLink
 from libs.common.database import Database
 from libs.common.http import ReadyAnswer
 from libs.domain.losses import percent
@@ -26,6 +28,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None
     since: str
     services: dict[str, str]  # healthy, or what is wrong
+    venues: Mapping[str, VenueLink]  # by account
     session: Standing | None
     paused: str  # " since ... by ..."; "" when it is not
     killed: Sequence[Killed]
@@ -44,6 +47,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         began = f" since {self.since} UTC" if self.since else ""
         lines = [f"fleet      {'healthy' if self.healthy else 'NOT healthy'}{began}{f', process {self.pid}' if self.pid else ''}"]
         lines += [f"service    {name}: {state}" for name, state in self.services.items()]
+        lines += [f"venue      {venue_text(account, link)}" for account, link in self.venues.items()]
         if self.session is None:
             lines.append("session    none yet")
         else:
@@ -54,6 +58,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
             lines += [f"worth      equity {s.equity[c]:,.2f} {c}, cash {s.cash[c]:,.2f}" for c in s.equity]
         lines.append(f"trading    {self._trading}")
         return "\n".join([*lines, *map(killed_text, self.killed), *map(halt_text, self.halts)])
+
+
+def venue_text(account: str, link: VenueLink) -> str:
+    """How an account's venue is."""
+    figures = [f"last answer in {link.took}" if link.took else "", f"{link.left} of its request budget left" if link.left else ""]
+    return ", ".join([f"{link.venue}, account {account}: {link.state}", *filter(None, figures if link.up else [])])
 
 
 def killed_text(killed: Killed) -> str:
@@ -82,6 +92,7 @@ async def status(running: Running, database: Database) -> Status:
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
         states = await asyncio.gather(*(state_of(http, running.peer(name)) for name in running.ports))
+        venues = await venue_links.asked(http, running.peer("trade_executor"))
     standing = await activity.standing(database)
     services = dict(zip(running.ports, states, strict=True))
     return Status(
@@ -89,6 +100,7 @@ async def status(running: Running, database: Database) -> Status:
         pid=running.pid,
         since=running.since,
         services=services,
+        venues=venues,
         session=standing,
         paused=await _paused(database) if standing is not None and standing.paused else "",
         killed=await control.killed(database),

@@ -8,9 +8,10 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from fleet import events
+from fleet import events, venue_links
 from fleet.events import Voice
 from fleet.supervisor import Supervised, Supervisor
+from fleet.venue_links import VenueLink
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Unreachable
 from libs.store import activity, strategies
@@ -45,6 +46,7 @@ class Samples:
         self._http = http
         self._reached: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self.latency: Latency | None = None
+        self.venues: Mapping[str, VenueLink] = {}  # by account
 
     def total(self, metric: str) -> int:
         """Of all processes of this run; what one counted within a second of its death is missed."""
@@ -66,6 +68,8 @@ class Samples:
         if text := await self._get(services.get("risk_manager"), "info"):
             found = msgspec.json.decode(text[1], type=_Info).tick_to_order_ms
             self.latency = found if found is not None and found.n else self.latency
+        if text := await self._get(services.get("trade_executor"), "info"):
+            self.venues = venue_links.of_info(text[1])
 
     async def _get(self, service: Supervised | None, page: str) -> tuple[int, bytes] | None:
         if service is None or service.process is None:

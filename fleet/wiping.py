@@ -5,11 +5,11 @@ from pathlib import Path
 
 from fleet.servers import Servers
 
-OURS = ("paper", "logs")  # beside the servers' own folders; anything else in the folder is not ours to remove
+OURS = ("paper", "sim_venue", "logs")  # beside the servers' own folders; anything else in the folder is not ours to remove
 
 
 def wipe(state: Path, servers: Servers) -> None:
-    """Removes the servers' data, the paper books and the logs. The state folder must be locked by us.
+    """Removes the servers' data, the paper books, the simulated venue and the logs. The state folder must be locked by us.
 
     Raises:
         ConfigError: the database is the operator's.

@@ -14,12 +14,10 @@ from libs.common.clocks import HostClock, SystemClock
 from libs.common.http import problems
 from libs.domain.market import Quote, TradeTick
 from libs.quant.sim_venue.listings import Listing
-from libs.venues.closes.feed import ClosesFeed
-from libs.venues.synthetic.feed import SyntheticFeed
+from libs.venues.markets import Timeline, named
 from services.sim_venue import app as venue_app
 from services.sim_venue.app import Terms, Venue
 from services.sim_venue.host import Dialect, Host
-from services.sim_venue.market import Recorded
 
 Dialects = Sequence[Callable[[Host], Dialect]]
 
@@ -63,8 +61,8 @@ class SimVenue:
         await self.start()
 
     async def close(self) -> None:
-        await self.stop()
         await self._http.close()
+        await self.stop()
 
     # --- the control API
 
@@ -148,7 +146,7 @@ async def a_sim_venue(
         dialects: None: all there are.
     """
     with tempfile.TemporaryDirectory() as made:
-        feed = _feed(market, seed)
+        feed: Timeline | None = None if market == "manual" else named(market, seed, None)
         listed = listings or (venue_app.of_feed(feed) if feed else venue_app.by_hand())
         venue = SimVenue(Terms(feed, listed, seed, speed, folder or Path(made)), clock or SystemClock(), dialects)
         try:
@@ -156,14 +154,3 @@ async def a_sim_venue(
             yield venue
         finally:
             await venue.close()
-
-
-def _feed(market: str, seed: int) -> Recorded | None:
-    match market:
-        case "manual":
-            return None
-        case "synthetic":
-            return SyntheticFeed(seed)
-        case "closes":
-            return ClosesFeed(seed)
-    raise ValueError(f"expected manual, synthetic or closes, got {market!r}")

@@ -14,6 +14,7 @@ from libs.store.queries.screen import BookSeen
 T = TypeVar("T")
 ALERTS_SHOWN: Final = 4
 EVENTS_AT_LEAST: Final = 5
+SCARCE: Final = 0.25  # of a request budget: what is left is for cancels soon
 
 
 class Block(NamedTuple):
@@ -100,6 +101,37 @@ def _hue(light: Light) -> str:
 def _how(lights: Sequence[Light], shown: Sequence[Light]) -> str:
     unwell = sum(not light.well for light in lights) - sum(not light.well for light in shown)
     return f"{unwell} of them not healthy" if unwell else "healthy"
+
+
+def venues(snapshot: Snapshot, width: int) -> list[Block]:
+    """Where each account trades, and how the connection is; no block where all trade inside trade_executor."""
+    links = {account: link for account, link in snapshot.venues.items() if link.venue != "paper"}
+    if not links:
+        return []
+    grid = Grid(
+        "Venues",
+        [
+            Column("", 10, left=True, most=16),
+            Column("account", 8, rank=2, left=True, most=16),
+            Column("answers", 8),
+            Column("budget", 6, rank=1),
+            Column("state", 9, left=True),
+        ],
+        width,
+    )
+    rows = [
+        grid.row(
+            Text.assemble(("● ", GAIN), link.venue),
+            account,
+            link.took,
+            Text(link.left, style=WARN if link.budget is not None and link.budget < SCARCE else ""),
+            link.state,
+        )
+        if link.up
+        else line(" ", ("○ ", LOSS), f"{link.venue}  ", (link.state, LOSS), width=width)
+        for account, link in links.items()
+    ]
+    return [Block(4, min(3, 1 + len(rows)), 1 + len(rows), lambda most: [grid.rule(), *cut(rows, most - 1, width)])]
 
 
 def market(snapshot: Snapshot, width: int) -> Block:

@@ -42,15 +42,22 @@ def _body(snapshot: Snapshot, width: int) -> list[Block]:
 
 
 def _state(snapshot: Snapshot, width: int) -> Block:
-    """Services, market and order path, in two columns or three."""
+    """Services, market, order path and venues, in two columns or three."""
     if width >= THREE_SIDE_BY_SIDE:
         third = (width - 2 * BETWEEN) // 3
         rest = width - 2 * BETWEEN - third
-        parts = [(blocks.services, rest // 2), (blocks.market, rest - rest // 2), (blocks.path, third)]
-        return beside([([part(snapshot, wide)], wide) for part, wide in parts])
+        services, market, path = rest // 2, rest - rest // 2, third
+        return beside(
+            [
+                ([blocks.services(snapshot, services)], services),
+                ([blocks.market(snapshot, market)], market),
+                ([blocks.path(snapshot, path), *blocks.venues(snapshot, path)], path),
+            ]
+        )
     left = 40 + max(0, width - LEAST_WIDTH) // 3
     right = width - left - BETWEEN
-    return beside([([blocks.services(snapshot, left)], left), ([blocks.market(snapshot, right), blocks.path(snapshot, right)], right)])
+    stack = [blocks.market(snapshot, right), blocks.path(snapshot, right), *blocks.venues(snapshot, right)]
+    return beside([([blocks.services(snapshot, left)], left), (stack, right)])
 
 
 def beside(columns: Sequence[tuple[Sequence[Block], int]]) -> Block:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from fleet.venue_links import VenueLink
 from fleet.watching import Latency
 from libs.store.queries.screen import AccountSeen, BookSeen, Price, SessionSeen
 
@@ -96,6 +97,7 @@ class Snapshot:
     uptime_s: float
     session: SessionSeen | None = None
     services: Sequence[Light] = ()
+    venues: Mapping[str, VenueLink] = field(default_factory=dict)  # by account
     accounts: Sequence[Account] = ()
     books: Sequence[BookSeen] = ()
     closes: Sequence[Price] = ()

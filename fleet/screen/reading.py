@@ -98,6 +98,7 @@ class Reading:
             uptime_s=now - self._began,
             session=seen.session if seen is not None else None,
             services=lights,
+            venues=parts.samples.venues if parts is not None else {},
             accounts=[self._account(account, seen.books) for account in seen.accounts] if seen is not None else (),
             books=seen.books if seen is not None else (),
             closes=self._prices,

@@ -149,6 +149,13 @@ class MemoryBus:
         finally:
             self._listeners.remove(listener)
 
+    async def ask(self) -> str:
+        """Why the server does not answer: there is none that could not."""
+        return ""
+
+    async def close(self) -> None:
+        """There is nothing to let go."""
+
 
 _last_complaint: dict[str, float] = {}
 BURST_S: Final = 10.0

@@ -56,6 +56,9 @@ ROWS_DROPPED: Final = Counter("tradewinds_market_rows_dropped_total", "Market ro
 MARKET_GAPS: Final = Counter("tradewinds_market_gaps_total", "Gaps in market sequence numbers seen by a reader", ["service"])
 SESSION_PLAYING: Final = Measured("tradewinds_session_playing", "1 while a market is played, 0 when its data have ended")
 MARKET_TIME: Final = Measured("tradewinds_market_time_seconds", "Market time, seconds since the epoch")
+FEED_CONNECTED: Final = Gauge("tradewinds_feed_connected", "1 while a venue's live feed is connected, 0 while not", ["venue"])
+FEED_RECONNECTS: Final = Counter("tradewinds_feed_reconnects_total", "Connections of a live feed after its first", ["venue"])
+FEED_REFILLED: Final = Counter("tradewinds_feed_refilled_total", "Events asked for after a live feed had missed them", ["venue"])
 
 MARKET_SILENCE: Final = Gauge("tradewinds_market_clock_silent_seconds", "Host time since the market clock was heard", ["service"])
 

@@ -15,7 +15,7 @@ import uvloop
 from aiohttp import web
 
 from libs.common import logs, secrets, vitals
-from libs.common.bus import RedisBus
+from libs.common.bus import MemoryBus, RedisBus
 from libs.common.clocks import SystemClock
 from libs.common.database import Database, Unreachable
 from libs.common.envelope import HEALTH_CHANNEL, Heartbeat, Sealer, array, numbered
@@ -29,22 +29,25 @@ DRAIN_S: Final = 8.0
 BEAT_S: Final = 1.0
 LAST_WORD_S: Final = 1.0
 AGAIN_S: Final = 0.5
+SERVERS: Final = ("postgres", "redis")
 
 
 class Context:
     """What the runner gives a service: its collaborators, already built."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, needs: Sequence[str] = SERVERS) -> None:
+        """`needs`: the servers without which it is not ready. Without REDIS_URL it speaks to nobody but itself."""
         self.name = name
         self.settings = settings
         self.clock = SystemClock()
         self.holder = holder_name()
         try:
-            self.bus = RedisBus(settings.redis_url)
+            self.bus: RedisBus | MemoryBus = RedisBus(settings.redis_url) if settings.redis_url or "redis" in needs else MemoryBus()
         except ValueError as error:
             raise ConfigError(f"REDIS_URL: {error}") from error
         self.sealer = Sealer(name, self.clock)
-        self.readiness = Readiness("postgres", "redis", "service")
+        self.needs = needs
+        self.readiness = Readiness(*needs, "service")
         self.stopping = asyncio.Event()
         self.info: dict[str, Callable[[], object]] = {}
         self._databases: list[Database] = []
@@ -54,6 +57,10 @@ class Context:
         database = Database(self.settings.database_url, f"{self.name}:{purpose}")
         self._databases.append(database)
         return database
+
+    def probed(self) -> tuple[Database | None, RedisBus | MemoryBus | None]:
+        """What to look after."""
+        return self.database("probe") if "postgres" in self.needs else None, self.bus if "redis" in self.needs else None
 
     async def disconnect(self) -> None:
         """Lets all connections to the database go; one that is used again is made again."""
@@ -70,20 +77,32 @@ def no_routes(_: Context) -> Sequence[web.RouteDef]:
     return ()
 
 
+def no_mounts(_: Context, __: web.Application) -> None:
+    """A service that is one application."""
+
+
 def run(
     name: str,
     port: int,
     settings: Callable[[], Settings],
     work: Callable[[Context], Awaitable[None]],
     routes: Callable[[Context], Sequence[web.RouteDef]] = no_routes,
+    mount: Callable[[Context, web.Application], None] = no_mounts,
+    needs: Sequence[str] = SERVERS,
 ) -> None:
-    """Runs a service until SIGTERM or SIGINT; exits 0 when drained, 2 on a configuration that cannot work, 1 on a crash."""
+    """Runs a service until SIGTERM or SIGINT; exits 0 when drained, 2 on a configuration that cannot work, 1 on a crash.
+
+    Args:
+        routes: what it answers beside what all answer.
+        mount: adds applications of their own, with their own faults.
+        needs: the servers without which it is not ready; it looks after no others.
+    """
     sys.stderr = secrets.masked(sys.stderr)
     try:
         read = settings()
         logs.configure(name, read.log_level, version=read.release, environment=read.environment, file=read.log_file)
         gc.freeze()  # what importing left behind is looked at no more: a full collection would take milliseconds
-        uvloop.run(_serve(name, port + read.port_offset, read, work, routes))
+        uvloop.run(_serve(name, port + read.port_offset, read, work, routes, mount, needs))
     except ConfigError as refused:
         print(f"{name}: {refused}", file=sys.stderr)
         sys.exit(2)
@@ -112,8 +131,10 @@ async def _serve(
     settings: Settings,
     work: Callable[[Context], Awaitable[None]],
     routes: Callable[[Context], Sequence[web.RouteDef]],
+    mount: Callable[[Context, web.Application], None],
+    needs: Sequence[str],
 ) -> None:
-    context = Context(name, settings)
+    context = Context(name, settings, needs)
     started = context.clock.monotonic()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -131,12 +152,13 @@ async def _serve(
 
     app = application(name, context.readiness, info)
     app.add_routes(routes(context))
+    mount(context, app)
     async with _listening(app, settings.bind_host, port):
         log.info("%s listens on port %d", name, port, extra=logs.about("service_started", "success"))
         try:
             async with asyncio.TaskGroup() as group:
                 watching = [
-                    group.create_task(vitals.probe(name, context.database("probe"), context.bus, context.readiness, context.clock)),
+                    group.create_task(vitals.probe(name, *context.probed(), context.readiness, context.clock)),
                     group.create_task(vitals.lateness(name, context.clock)),
                 ]
                 beating = group.create_task(_heartbeats(context, started))

@@ -19,15 +19,23 @@ LAG_WINDOW: Final = 20  # looks, which take five seconds or longer
 Sleep = Callable[[float], Awaitable[object]]
 
 
-async def probe(name: str, database: Database, bus: RedisBus | MemoryBus, readiness: Readiness, clock: HostClock) -> None:
-    """Looks at the dependencies each second, apart from the work, so that /ready never waits."""
+async def probe(name: str, database: Database | None, bus: RedisBus | MemoryBus | None, readiness: Readiness, clock: HostClock) -> None:
+    """Looks at the dependencies each second, apart from the work, so that /ready never waits. None: not one of its own."""
     while True:
         await look(name, database, bus, readiness, clock)
         await asyncio.sleep(PROBE_S)
 
 
-async def look(name: str, database: Database, bus: RedisBus | MemoryBus, readiness: Readiness, clock: HostClock) -> None:
+async def look(name: str, database: Database | None, bus: RedisBus | MemoryBus | None, readiness: Readiness, clock: HostClock) -> None:
     """One look at Postgres, its clock and Redis."""
+    if database is not None:
+        await _look_at_postgres(name, database, readiness, clock)
+    if bus is not None:
+        await _look_at_redis(name, bus, readiness)
+    metrics.UP.labels(service=name).set(readiness.ready)
+
+
+async def _look_at_postgres(name: str, database: Database, readiness: Readiness, clock: HostClock) -> None:
     started, asked_ns = clock.monotonic(), clock.now_ns()
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
@@ -39,12 +47,14 @@ async def look(name: str, database: Database, bus: RedisBus | MemoryBus, readine
     else:
         metrics.CLOCK_SKEW.labels(service=name).set(skew_s(asked_ns, clock.now_ns(), rows[0][0]))
         readiness.set("postgres", True, "", round((clock.monotonic() - started) * 1000, 2))
-    if not bus.reachable and isinstance(bus, RedisBus):  # perhaps nothing was sent yet: a service that begins has said nothing
+    metrics.SERVER_REACHED.labels(service=name, server="postgres").set(readiness.ok("postgres"))
+
+
+async def _look_at_redis(name: str, bus: RedisBus | MemoryBus, readiness: Readiness) -> None:
+    if not bus.reachable:  # perhaps nothing was sent yet: a service that begins has said nothing
         bus.reachable = not await bus.ask()
     readiness.set("redis", bus.reachable, "" if bus.reachable else "unreachable")
-    for server in ("postgres", "redis"):
-        metrics.SERVER_REACHED.labels(service=name, server=server).set(readiness.ok(server))
-    metrics.UP.labels(service=name).set(readiness.ready)
+    metrics.SERVER_REACHED.labels(service=name, server="redis").set(readiness.ok("redis"))
 
 
 def skew_s(asked_ns: int, answered_ns: int, theirs_ns: int) -> float:

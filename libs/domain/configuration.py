@@ -145,6 +145,11 @@ class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         found = self.named(venue)
         return ASSET_CLASSES if found is None else frozenset(found.asset_classes)
 
+    @property
+    def simulated(self) -> frozenset[str]:
+        """Names of the venues that are our own sim_venue."""
+        return frozenset(venue.name for venue in self.venue if venue.url == "sim")
+
     def opened(self, *, live: bool) -> list[AccountConfig]:
         """The accounts that a session opens.
 

@@ -22,6 +22,7 @@ SERVICES: Final[Mapping[str, Member]] = {
     "portfolio": Member(9105, "marks, P&L, performance", "no marks, P&L or performance figures; trading goes on"),
     "scheduler": Member(9106, "calendars and jobs", "no end-of-day report, upkeep or nightly parity; trading goes on"),
     "backtester": Member(9107, "backtests", "backtests wait; trading does not need it"),
+    "sim_venue": Member(9108, "an exchange in a box", "nothing is traded on the simulated venue, and its market stands still"),
     "monitor": Member(8008, "health of all, alerts, notifications", "nobody is told of trouble; Prometheus is the second path"),
 }
 """In the order of the flow, then those beside it."""

@@ -202,5 +202,9 @@ def _gain(side: Side, price: int, limit: int) -> int:
 
 def fee(terms: FillTerms, quantity: Decimal, price: Decimal, multiplier: Decimal) -> Decimal:
     """Fee of one fill in the instrument's currency, to 12 decimals, never rounded to cents. `quantity` is positive."""
-    proportional = abs(quantity * price * multiplier) * terms.fee_bps / 10_000 + quantity * terms.fee_per_unit
-    return max(proportional, terms.fee_min).quantize(_FEE_STEP)
+    return charged(abs(quantity * price * multiplier), quantity, bps=terms.fee_bps, per_unit=terms.fee_per_unit, least=terms.fee_min)
+
+
+def charged(notional: Decimal, quantity: Decimal, *, bps: Decimal, per_unit: Decimal, least: Decimal) -> Decimal:
+    """A share of the notional and so much a unit, at least `least`; to 12 decimals, in the currency of the notional."""
+    return max(notional * bps / 10_000 + quantity * per_unit, least).quantize(_FEE_STEP)

@@ -121,12 +121,22 @@ async def at_rest(database: Database) -> bool:
     return bool(rows[0][0])
 
 
-async def accounts(database: Database) -> list[str]:
+class AtVenue(NamedTuple):
+    """An account, and where it holds what it holds."""
+
+    account_id: str
+    venue: str
+    base_currency: str
+    symbols: frozenset[str]  # of its session
+
+
+async def accounts(database: Database) -> list[AtVenue]:
     """Accounts of the newest session."""
     rows = await database.fetch(
-        "select account_id from accounts where session_id = (select session_id from sessions order by played_at desc limit 1) order by 1"
+        "select a.account_id, a.venue, a.base_currency, array(select symbol from instruments i where i.venue = s.venue)"
+        " from accounts a join (select session_id, venue from sessions order by played_at desc limit 1) s using (session_id) order by 1"
     )
-    return [row[0] for row in rows]
+    return [AtVenue(account_id, venue, currency, frozenset(symbols)) for account_id, venue, currency, symbols in rows]
 
 
 async def release(database: Database, holder: str) -> list[str]:

@@ -119,6 +119,16 @@ async def bars_between(
     return bars
 
 
+async def newest_ticks(database: Database, venue: str, symbols: Sequence[str], since: int) -> dict[str, int]:
+    """By symbol, the market time of its newest stored tick at or after `since`; symbols without one are left out."""
+    rows = await database.fetch(
+        "select s, ns_of(q.timestamp) from unnest(%b::text[]) s join lateral (select timestamp from market_quotes where venue = %s"
+        " and symbol = s and timestamp >= at_ns(%s) order by timestamp desc limit 1) q on true",
+        (list(symbols), venue, since),
+    )
+    return {symbol: at for symbol, at in rows}
+
+
 class Series(NamedTuple):
     """Stored trade bars of one kind."""
 

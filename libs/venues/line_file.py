@@ -69,7 +69,7 @@ class LineFile:
                 os.ftruncate(fd, sound.size)
                 os.fsync(fd)
             if not sound.size:
-                _flush_directory(path.parent)
+                flush_directory(path.parent)
         except BaseException:
             os.close(fd)
             raise
@@ -133,7 +133,8 @@ def read(path: Path, data: bytes) -> _Sound:
     return _Sound(payloads, checksum, at)
 
 
-def _flush_directory(path: Path) -> None:
+def flush_directory(path: Path) -> None:
+    """Makes the names of files in it durable: a file that was made or renamed is only then found after a power cut."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)

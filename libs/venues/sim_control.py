@@ -17,6 +17,9 @@ _MOST_OF_A_FAULT: Final = 300
 
 SimDialect = Literal["alpaca", "binance"]
 
+DIALECTS: Final[Mapping[Literal["alpaca", "ccxt"], SimDialect]] = {"alpaca": "alpaca", "ccxt": "binance"}
+"""What sim_venue calls the wire protocol that an adapter speaks; also its path there."""
+
 
 class SimVenueAway(Exception):
     """It does not answer, or not like a sim_venue. Asking again is safe: everything here may be asked twice."""

@@ -1,10 +1,11 @@
 """python -m services.data_collector"""
 
 import os
+from functools import partial
 
 from libs.common import runner
 from libs.common.runner import Context
-from libs.common.settings import from_environment
+from libs.common.settings import from_environment, value_of
 from services.data_collector import app
 from services.data_collector.settings import CollectorSettings
 
@@ -14,7 +15,7 @@ def main() -> None:
         return from_environment(CollectorSettings, os.environ)
 
     async def work(context: Context) -> None:
-        await app.work(context, settings())
+        await app.work(context, settings(), partial(value_of, os.environ))
 
     runner.run("data_collector", 9101, settings, work)
 

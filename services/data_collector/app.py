@@ -2,7 +2,11 @@
 
 import asyncio
 import logging
+import math
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -14,17 +18,22 @@ from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import ConfigError, from_toml
 from libs.domain.configuration import AccountConfig, SystemConfig
+from libs.domain.credentials import Look
 from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, SIGNALS
 from libs.quant.bars import GRACE_NS
 from libs.quant.fills import terms_of, written
 from libs.store import actions, market, sessions
 from libs.store.sessions import Session
 from libs.venues.feed import MarketDataFeed
+from libs.venues.merged import VenuesFeed
 from services.data_collector.collect import Collector
-from services.data_collector.feeds import chosen
+from services.data_collector.feeds import LIVE, chosen
+from services.data_collector.live import Live
 from services.data_collector.lockstep import Lockstep
+from services.data_collector.progress import complete_to
 from services.data_collector.publish import Publisher
 from services.data_collector.settings import CollectorSettings
+from services.data_collector.venues import Venues
 
 log = logging.getLogger(__name__)
 
@@ -34,32 +43,59 @@ CONSUMERS = {
 }
 """Who reads which streams for an account: their cursors begin with the account."""
 
+FORGOTTEN_S: Final = 60
+"""Market seconds by which a session may be ahead of its venues, who say their time first and are heard later."""
 
-async def work(context: Context, settings: CollectorSettings) -> None:
-    """Plays a session of the chosen feed until asked to stop. Where its data end it stays, and the next start begins anew."""
+
+async def work(context: Context, settings: CollectorSettings, look: Look) -> None:
+    """Plays a session of the chosen feed until asked to stop. Where its data end it stays, and the next start begins anew.
+
+    Args:
+        look: into the environment, for the keys of venues.
+
+    Raises:
+        ConfigError: the feed cannot be played as it is configured.
+    """
     system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
-    feed = chosen(settings)
+    if settings.feed != LIVE:
+        await _play(context, settings, system, chosen(settings))
+        return
+    async with AsyncExitStack() as stack:
+        found = await Venues(context, settings, system, look).opened(stack)
+        if found is not None:
+            feed, lead_s = found
+            await _play(context, settings, system, feed, lead_s)
+
+
+async def _play(
+    context: Context, settings: CollectorSettings, system: SystemConfig, feed: MarketDataFeed, lead_s: float = math.inf
+) -> None:
+    """`lead_s` is for a live feed, see `Live`."""
     database = context.database("bars")
     ticks = CopyWriter(context.database("ticks"), "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
     session = await _session(context, settings, system, feed, database)
     context.sealer.session_id, context.sealer.key = session.session_id, session.key
     speed = 0.0 if session.lockstep else session.speed  # in lockstep no market time passes between two steps
     publisher = Publisher(context.bus, context.sealer, context.clock, session.session_id, speed)
-    collector = Collector(feed, session, database, ticks, publisher, context.clock)
+    told = await complete_to(database, session, feed) if isinstance(feed, VenuesFeed) and session.horizon else None
+    collector = Collector(feed, session, database, ticks, publisher, context.clock, told)
     context.info["market_time_ns"] = lambda: collector.market_time
-    context.readiness.set("service", True, f"playing {session.feed}")
     metrics.SESSION_PLAYING.set(1)
     async with asyncio.TaskGroup() as group:
         writing = group.create_task(ticks.run())
-        playing = Lockstep(feed, collector, database, context.clock).run if session.lockstep else collector.run
+        if isinstance(feed, VenuesFeed):
+            playing = Live(feed, collector, context.clock, lead_s, partial(context.readiness.set, "service")).run
+        else:
+            context.readiness.set("service", True, f"playing {session.feed}")
+            playing = Lockstep(feed, collector, database, context.clock).run if session.lockstep else collector.run
         ended = await playing(context.stopping)
         writing.cancel()
     await ticks.flush()
     if not ended:
         await collector.rest()
         return
-    told = about("session_finished", "success", session_id=session.session_id)
-    log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id, extra=told)
+    finished = about("session_finished", "success", session_id=session.session_id)
+    log.info("the data of %s have ended; session %s is finished", session.feed, session.session_id, extra=finished)
     await sessions.finish(database, session.session_id)
     metrics.SESSION_PLAYING.set(0)
     context.readiness.set("service", True, f"{session.feed} has been played to its end")
@@ -71,10 +107,14 @@ async def _session(
 ) -> Session:
     """The session to go on with, or a new one."""
     mode = "lockstep" if settings.lockstep else "free"
-    speed = settings.speed or feed.speed
+    speed = feed.speed if feed.live else settings.speed or feed.speed
     await sessions.register_instruments(database, feed.instruments)
     await database.write(actions.store(feed.actions))
     found = await sessions.resumable(database, feed.name, feed.seed, mode)
+    if found is not None and feed.live and (why := _another_market(found, feed)):
+        log.warning("session %s cannot go on, another is opened: %s", found.session_id, why, extra=about("session_resumed", "failure"))
+        await sessions.finish(database, found.session_id)
+        found = None
     if found is not None:
         told = about("session_resumed", "success", session_id=found.session_id)
         log.info("resuming session %s of %s at market time %d", found.session_id, found.feed, found.market_time, extra=told)
@@ -134,6 +174,16 @@ def in_currency(account: AccountConfig, feed: MarketDataFeed) -> AccountConfig:
             " name one of them"
         )
     return msgspec.structs.replace(account, base_currency=currencies[0])
+
+
+def _another_market(found: Session, feed: MarketDataFeed) -> str:
+    """Why a live session cannot go on with what its venues play now; "" when it can."""
+    venue = feed.instruments[0].venue
+    if venue != found.venue:
+        return f"it played {found.venue}, and the venues play {venue} now"
+    if feed.start < found.market_time - FORGOTTEN_S * SECOND:
+        return f"its market time is {found.market_time}, and the venues are at {feed.start}: they have begun anew"
+    return ""
 
 
 async def _reread(database: Database) -> Session:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from libs.common import metrics
@@ -39,7 +39,9 @@ class Collector:
         ticks: CopyWriter,
         publisher: Publisher,
         host: HostClock,
+        complete_to: Mapping[str, int] | None = None,
     ) -> None:
+        """`complete_to` is, by symbol, the market time up to which its bars are stored; None: all as the session's record says."""
         self.session = session
         self.publisher = publisher
         self._feed = feed
@@ -54,14 +56,16 @@ class Collector:
         )
         self.market_time = session.market_time
         self._stored_to = session.market_time - (1 if session.lockstep else 0)  # an interrupted lockstep step is played again, whole
+        self._complete_to = {i.symbol: (complete_to or {}).get(i.symbol, self._stored_to) for i in feed.instruments}
         if session.horizon:
-            for builder in self._builders.values():
-                builder.close(self._stored_to)
+            for symbol, builder in self._builders.items():
+                builder.close(self._complete_to[symbol])
         self._horizon = session.horizon
         self._stored_at = float("-inf")
         self._month = 0
         self._due: int | None = None  # when the next built bar is known
         self._due_changed = True
+        self._held: frozenset[str] = frozenset()
         self._bars: list[BarEvent] = []
         self._refused: list[BadRow] = []
         self._reached = session.horizon  # market time of the last event taken in
@@ -92,7 +96,7 @@ class Collector:
         if not self._builders or not self.session.horizon:
             return self.session.horizon
         longest = max(TIMEFRAMES[t] for t in self.session.timeframes)
-        return (self._stored_to - self.session.grace_ns) // longest * longest - 1
+        return (min(self._complete_to.values()) - self.session.grace_ns) // longest * longest - 1
 
     def rebuild(self, step: FeedStep) -> None:
         """An event from before the restart: it belongs into its bar and goes nowhere else."""
@@ -111,7 +115,7 @@ class Collector:
             if stopping.is_set():
                 return
             if due is not None and due <= until:
-                await self._close(due)
+                await self.close(due)
             if target == until:
                 return
 
@@ -119,15 +123,15 @@ class Collector:
         while (left := pace.left_s(target)) > 0 and not stopping.is_set():
             now = pace.now()
             if self.publisher.clock_due_s(CLOCK_EVERY_S) <= 0:
-                await self._beat(min(now, target - 1))  # what happens at `target` comes before the clock says so
+                await self.beat(min(now, target - 1))  # what happens at `target` comes before the clock says so
             elif self.publisher.linger_s() <= 0:
                 await self.publisher.send(now)
             else:
                 await pace.rest(min(left, self.publisher.linger_s(), self.publisher.clock_due_s(CLOCK_EVERY_S)))
         if self.publisher.clock_due_s(CLOCK_EVERY_S) <= 0:
-            await self._beat(target - 1)
+            await self.beat(target - 1)
 
-    async def _beat(self, now: int) -> None:
+    async def beat(self, now: int) -> None:
         """Says the market time, and writes it down once a second."""
         self.market_time = max(self.market_time, now)
         if self._host.monotonic() - self._stored_at >= STORE_EVERY_S:
@@ -135,14 +139,26 @@ class Collector:
         await self.publisher.send(self.market_time, clock=self.publisher.clock(self.market_time))
 
     async def _take(self, step: FeedStep, pace: Pace) -> None:
-        if self._builders and step.time > self._horizon:
-            self._horizon = step.time + int(AHEAD_S * self.session.speed * SECOND)
-            await self.commit([])
+        await self.promise(step.time)
         self.take_in(step)
         if self._bars or self._refused:
-            await self._close(step.time)
+            await self.close(step.time)
         elif self.publisher.count >= MOST:
             await self.publisher.send(pace.now())
+
+    async def promise(self, time: int) -> None:
+        """Before anything of a market time is published, the record says that it may have been."""
+        if self._builders and time > self._horizon:
+            self._horizon = time + int(AHEAD_S * self.session.speed * SECOND)
+            await self.commit([])
+
+    async def close(self, now: int) -> None:
+        """Stores and tells the bars that are known by now."""
+        noticed_ns = self._host.now_ns()
+        self.close_due(now)
+        bars, closed = await self.store(now)
+        clock = self.publisher.clock(self.market_time, closed, noticed_ns=noticed_ns)
+        await self.publisher.send(now, bars, clock if closed else None)
 
     async def rest(self) -> None:
         """Leaves the record exactly where the market stands, so that the next start goes on there."""
@@ -180,20 +196,33 @@ class Collector:
         if not builder.add(tick):
             metrics.LATE_TICKS.labels(venue=tick.venue).inc()
         due = builder.next_due()
-        if due is not None and (self._due is None or due < self._due):
+        if due is not None and (self._due is None or due < self._due) and tick.symbol not in self._held:
             self._due = due
+
+    @property
+    def refused(self) -> int:
+        """Rows put aside that are not stored yet."""
+        return len(self._refused)
+
+    def hold(self, symbols: Collection[str]) -> None:
+        """Bars of these symbols stay open, whatever the time: more of what they are made of is to come."""
+        if self._held != (held := frozenset(symbols)):
+            self._held, self._due_changed = held, True
 
     def next_due(self) -> int | None:
         """Market time at which the next built bar is known."""
         if self._due_changed:
-            self._due = min((due for b in self._builders.values() if (due := b.next_due()) is not None), default=None)
+            going_on = (builder for symbol, builder in self._builders.items() if symbol not in self._held)
+            self._due = min((due for builder in going_on if (due := builder.next_due()) is not None), default=None)
             self._due_changed = False
         return self._due
 
     def close_due(self, now: int) -> None:
         """Built bars that are known by now join those that wait to be stored."""
         self._due_changed = True
-        for builder in self._builders.values():
+        for symbol, builder in self._builders.items():
+            if symbol in self._held:
+                continue
             bars = builder.close(now)
             self.events += len(bars)
             self._bars += bars
@@ -228,13 +257,6 @@ class Collector:
         self._stored_at = self._host.monotonic()
 
     # --- inner
-
-    async def _close(self, now: int) -> None:
-        noticed_ns = self._host.now_ns()
-        self.close_due(now)
-        bars, closed = await self.store(now)
-        clock = self.publisher.clock(self.market_time, closed, noticed_ns=noticed_ns)
-        await self.publisher.send(now, bars, clock if closed else None)
 
     def _refuse(self, row: BadRow) -> None:
         metrics.REFUSED_ROWS.labels(venue=row.venue, reason=row.reason.split()[0].strip(":")).inc()

@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from libs.common.bus import RedisBus
+from libs.common.bus import MemoryBus, RedisBus
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Unreachable
 from libs.common.envelope import Heartbeat, opened
@@ -172,7 +172,7 @@ class RecordEye:
 class BusEye:
     """Redis: whether it answers, and the heartbeats that come over it."""
 
-    def __init__(self, bus: RedisBus, services: Mapping[str, ServiceEye], clock: HostClock) -> None:
+    def __init__(self, bus: RedisBus | MemoryBus, services: Mapping[str, ServiceEye], clock: HostClock) -> None:
         self.server = ServerEye(clock)
         self.joined = False  # heartbeats are heard
         self._bus = bus

@@ -2,33 +2,43 @@
 
 import asyncio
 import importlib.util
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from libs.common.clocks import HostClock
+from libs.common.runner import Context
+from libs.common.settings import ConfigError
 from libs.domain.instruments import Instrument
 from libs.quant.sim_venue.commands import OpenAccount
 from libs.quant.sim_venue.exchange import Exchange
 from libs.quant.sim_venue.listings import Listing
+from libs.venues.markets import MarketNotFound, Timeline, named
+from services.sim_venue import snapshots
 from services.sim_venue.control import Control
 from services.sim_venue.credentials import DEMO
 from services.sim_venue.doors import mounted
 from services.sim_venue.host import Dialect, Host
 from services.sim_venue.kinds import Origin
 from services.sim_venue.listings import BY_HAND, listings
-from services.sim_venue.log import Began, Did, Granted
-from services.sim_venue.market import START_BY_HAND, Pump, Recorded
-from services.sim_venue.recovery import recover
+from services.sim_venue.log import Began, Did, Granted, Left
+from services.sim_venue.market import START_BY_HAND, Pump
+from services.sim_venue.recovery import Recovered, recover, snapshot
+from services.sim_venue.settings import SimVenueSettings
 from services.sim_venue.tape import Tape
+
+LOOK_EVERY_S: Final = 1.0
+LINES_BETWEEN: Final = 20_000  # of the log, between snapshots: a start does no more of them again
 
 
 class Terms(NamedTuple):
     """What a venue is made of."""
 
-    feed: Recorded | None  # None: a market that is told by hand
+    feed: Timeline | None  # None: a market that is told by hand
     listed: Sequence[Listing]
     seed: int
     speed: float
@@ -43,6 +53,14 @@ class Venue:
         self._clock = clock
         feed = terms.feed
         self._symbols = {listing.symbol: listing for listing in terms.listed}
+        self._began = Began(
+            feed=feed.name if feed else "manual",
+            seed=terms.seed,
+            symbols=sorted(self._symbols),
+            terms=f"{zlib.crc32(msgspec.json.encode(terms.listed)):08x}",
+        )
+        self._kept = 0  # lines at the newest snapshot
+        self.recovered = Recovered(0, 0, True)
         tape = Tape(feed.bars_of if feed else {}, feed.timeline if feed else None)
         self.host = Host(self._symbols, Exchange(self._symbols, seed=terms.seed), tape, terms.seed, clock)
         self.control = Control(self.host, feed=feed.name if feed else "manual", speed=terms.speed, manual=feed is None)
@@ -61,11 +79,11 @@ class Venue:
             ConfigError: the log cannot be used.
         """
         feed = self.terms.feed
-        began = Began(feed=feed.name if feed else "manual", seed=self.terms.seed, symbols=sorted(self._symbols))
         start = feed.start if feed else START_BY_HAND
-        recover(self.host, self.terms.folder, began, start, feed.timeline(0) if feed else iter(()))
+        self.recovered = recover(self.host, self.terms.folder, self._began, start, feed.timeline if feed else lambda _: iter(()))
+        self.host.open = True
         if self.host.written == 0:
-            await self.host.take(began)
+            await self.host.take(self._began)
         for demo in DEMO:
             if demo.credential.key not in self.host.credentials:
                 opened = OpenAccount(account=demo.credential.account, deposit=demo.deposit, kind=demo.kind)
@@ -73,24 +91,44 @@ class Venue:
                 await self.host.take(Granted(credential=demo.credential))
 
     async def run(self) -> None:
-        """Plays the market until cancelled. Failed: the venue cannot go on."""
-        task = asyncio.ensure_future(self._play())
+        """Plays the market, and keeps snapshots, until cancelled. Failed: the venue cannot go on."""
+        tasks = [asyncio.ensure_future(self._play()), asyncio.ensure_future(self._keep())]
         try:
-            await asyncio.wait({task, self.host.failed}, return_when=asyncio.FIRST_COMPLETED)
-            if self.host.failed.done():
-                self.host.failed.result()
-            task.result()
+            await asyncio.wait({*tasks, self.host.failed}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (self.host.failed, *tasks):
+                if task.done():
+                    task.result()
         finally:
-            task.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     async def _play(self) -> None:
         if self.terms.feed is None:
             await asyncio.Event().wait()
         else:
-            await Pump(self.host, self.terms.feed, self.terms.speed, self._clock).run()
+            await Pump(self.host, self.terms.feed, self.terms.speed, self._clock, in_order=self.recovered.in_order).run()
+
+    async def _keep(self) -> None:
+        """A snapshot each so many lines, at a moment when nobody waits for anything."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            lines = self.host.written - self._kept
+            if lines >= LINES_BETWEEN and self.host.quiet:
+                self.keep()
+
+    def keep(self) -> None:
+        """Writes a snapshot and begins a new file of the log; blocks."""
+        assert self.host.log is not None
+        snapshots.write(self.terms.folder, snapshot(self.host, self._began))
+        self._kept = self.host.written
+        self.host.log.turn_over(self.host.written + 1)
 
     def close(self) -> None:
-        """Leaves the log as it is."""
+        """Leaves in order, with a snapshot. A venue that has failed, or was not open yet, leaves its files as they are."""
+        if self.host.open:
+            self.host.mark(Left())
+            self.keep()
         self.host.close()
 
 
@@ -108,7 +146,49 @@ def by_hand() -> list[Listing]:
     return list(listings(BY_HAND, {}).values())
 
 
-def of_feed(feed: Recorded) -> list[Listing]:
+def of_feed(feed: Timeline) -> list[Listing]:
     """The listings of a feed's market."""
     instruments: Sequence[Instrument] = feed.instruments
     return list(listings(instruments, feed.fill_on).values())
+
+
+def venue(context: Context, settings: SimVenueSettings) -> Venue:
+    """The venue that the settings describe, not open yet.
+
+    Raises:
+        ConfigError: its market is not there.
+    """
+    feed = None
+    if settings.sim_market != "manual":
+        try:
+            feed = named(settings.sim_market, settings.seed, settings.recordings())
+        except MarketNotFound as error:
+            raise ConfigError(f"SIM_MARKET={settings.sim_market}: {error}") from error
+    listed = of_feed(feed) if feed else by_hand()
+    speed = settings.speed or (feed.speed if feed else 0.0)
+    return Venue(Terms(feed, listed, settings.seed, speed, folder_of(settings)), context.clock, dialects())
+
+
+def folder_of(settings: SimVenueSettings) -> Path:
+    """Where this venue keeps its log: each market of each seed is a venue of its own."""
+    return Path(settings.state_dir) / "sim_venue" / f"{settings.sim_market.replace(':', '-')}-{settings.seed}"
+
+
+async def work(context: Context, venue: Venue) -> None:
+    """Opens the venue and plays its market until asked to stop."""
+    await venue.open()
+    context.info["market_time_ns"] = venue.host.now
+    context.info["log_lines"] = lambda: venue.host.written
+    plays = venue.terms.feed.name if venue.terms.feed else "a market that is told by hand"
+    context.readiness.set("service", True, f"open, {plays}")
+    running = asyncio.ensure_future(venue.run())
+    asked = asyncio.ensure_future(context.stopping.wait())
+    try:
+        await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+    finally:
+        for task in (running, asked):
+            task.cancel()
+        await asyncio.wait({running, asked})
+        venue.close()

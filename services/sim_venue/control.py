@@ -1,5 +1,6 @@
 """The control API, `/sim/v1`: accounts, the market, the faults and the weather, what an operator of a venue can do, and its log."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeVar
@@ -153,7 +154,7 @@ class Control:
         positions = {}
         for symbol, lots in account.positions.items():
             if lots:
-                positions[symbol] = {"lots": lots, "quantity": self._host.listings[symbol].instrument.quantity(lots)}
+                positions[symbol] = self._host.listings[symbol].instrument.quantity(lots)
         return _json(
             {
                 "account": name,
@@ -314,7 +315,8 @@ class Control:
         if not after.isascii() or not after.isdecimal():
             raise web.HTTPBadRequest(text=f"after: expected the number of a line, got {after!r}")
         assert self._host.log is not None
-        return _json(self._host.log.after(int(after), MOST_ENTRIES))
+        lines = await asyncio.to_thread(self._host.log.raw, int(after), MOST_ENTRIES)
+        return web.Response(body=b"[%s]" % b",".join(lines), content_type="application/json")
 
 
 async def _read(request: web.Request, kind: type[T]) -> T:

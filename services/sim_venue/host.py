@@ -21,13 +21,14 @@ from libs.venues.feed import FeedStep
 from services.sim_venue.credentials import Credential
 from services.sim_venue.faults import Faults
 from services.sim_venue.gaps import gapped
-from services.sim_venue.kinds import Origin, What, serves
-from services.sim_venue.log import Arrived, Began, Did, Entry, Granted, Input, OracleLog, Shown, Turned
+from services.sim_venue.kinds import NUMBER, Origin, What, serves
+from services.sim_venue.log import Arrived, Began, Did, Entry, Granted, Input, Left, OracleLog, Shown, Turned
 from services.sim_venue.requests import Requests
+from services.sim_venue.snapshots import Restored
 from services.sim_venue.subscriptions import Subscription
 from services.sim_venue.tape import Tape
 
-__all__ = ["Credential", "Dialect", "Host", "Origin", "Subscription", "What", "serves"]
+__all__ = ["NUMBER", "Credential", "Dialect", "Host", "Origin", "Subscription", "What", "serves"]
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class Host:
             case Arrived():
                 self.requests.count(asked.what, asked.client_order_id)
                 self.requests.n = max(self.requests.n, asked.request)
-            case Began():
+            case Began() | Left():
                 pass
             case Turned():
                 self.faults.weather = asked.weather
@@ -219,9 +220,30 @@ class Host:
         self._publish(reports)
         self._show(step.events)
 
-    def mark(self) -> None:
+    def mark(self, *marks: Input) -> None:
         """Writes down how far the market has come."""
-        self._write([], [])
+        try:
+            self._do(marks)
+        except Exception as error:
+            self._fail(error)
+            raise Failed(str(error)) from error
+
+    def restore(self, restored: Restored) -> None:
+        """Stands where a snapshot was taken."""
+        kept = restored.kept
+        self.exchange = restored.exchange
+        self._view = restored.view
+        self.tape.recall(kept.tape, self.exchange.now)
+        self.requests.recall(kept.requests, kept.of_ids)
+        self.credentials = {credential.key: credential for credential in kept.credentials}
+        self.faults.weather = kept.weather
+        self.written = kept.n
+
+    def view_of_all(self) -> View:
+        """With all reports, also those that readers did not see yet: from now on they do."""
+        self._late = deque((float("-inf"), reports) for _, reports in self._late)
+        self._catch_up()
+        return self._view
 
     def hear_again(self, step: FeedStep) -> list[Report]:
         """A step that was heard before the venue was last stopped."""
@@ -251,9 +273,9 @@ class Host:
             for subscription in list(self._listening.get(report.account, ())):
                 subscription.put(report)
 
-    def show_again(self, reports: Sequence[Report]) -> None:
-        """Lets readers see reports, in time."""
-        self._late.append((self.clock.monotonic(), reports))
+    def show_again(self, reports: Sequence[Report], age_s: float = 0.0) -> None:
+        """Lets readers see reports, in time; they are `age_s` old."""
+        self._late.append((self.clock.monotonic() - age_s, reports))
         self._catch_up()
 
     def _show(self, events: Sequence[MarketEvent | BadRow]) -> None:
@@ -269,6 +291,11 @@ class Host:
         log.critical("the venue cannot go on: %s", error, exc_info=error)
         if not self.failed.done():
             self.failed.set_exception(Failed(str(error)))
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing waits to be done or to be seen."""
+        return not self._waiting and not self._late
 
     def close(self) -> None:
         """Ends what others listen to, and gives up the log."""

@@ -4,15 +4,17 @@ It is the venue's truth. A line is flushed before anybody is answered, so what t
 venue is rebuilt from it, and tests believe it rather than the systems that they test.
 """
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import msgspec
 
 from libs.domain.market import Quote, TradeTick
 from libs.quant.sim_venue.commands import Command, Refusal
 from libs.quant.sim_venue.reports import Report
-from libs.venues.line_file import LineFile, read
+from libs.venues.line_file import LineFile, LineFileDamaged, read
 from services.sim_venue.credentials import Credential
 from services.sim_venue.faults import Weather
 from services.sim_venue.kinds import Origin, What
@@ -67,9 +69,14 @@ class Began(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     feed: str
     seed: int
     symbols: list[str]
+    terms: str  # digest of all that is listed: other terms make another venue
 
 
-Input = Began | Arrived | Did | Shown | Turned | Granted
+class Left(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue was stopped in order: nothing of the market was shown after this."""
+
+
+Input = Began | Left | Arrived | Did | Shown | Turned | Granted
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,33 +91,74 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Entry)
+_NAME: Final = "lines-{:012}.log"
 
 
 class OracleLog:
-    """The file. One process at a time."""
+    """The files: each holds the lines from the number in its name on. Only the last one grows; one process at a time."""
 
-    def __init__(self, file: LineFile) -> None:
+    def __init__(self, folder: Path, firsts: list[int], file: LineFile) -> None:
+        self._folder = folder
+        self._firsts = firsts  # of each file, ascending
         self._file = file
 
     @classmethod
-    def open(cls, path: Path) -> tuple["OracleLog", list[Entry]]:
-        """The log and all that it holds.
+    def open(cls, folder: Path) -> Self:
+        """The log of a folder, an empty one where there is none.
 
         Raises:
             LineFileLocked: another process has it.
-            LineFileDamaged: it is not what was written.
+            LineFileDamaged: its last file is not what was written.
         """
-        file, payloads = LineFile.open(path)
-        return cls(file), [_decoder.decode(payload) for payload in payloads]
+        firsts = sorted(int(path.stem.partition("-")[2]) for path in folder.glob("lines-*.log")) or [1]
+        file, _ = LineFile.open(folder / _NAME.format(firsts[-1]))
+        return cls(folder, firsts, file)
+
+    def entries(self, after: int) -> Iterator[Entry]:
+        """All lines after line `after`, the oldest first.
+
+        Raises:
+            LineFileDamaged: a line is missing, or not what was written.
+        """
+        for first in self._holding(after):
+            path = self._folder / _NAME.format(first)
+            for n, payload in enumerate(self._payloads(first), first):
+                if n <= after:
+                    continue
+                entry = _decoder.decode(payload)
+                if entry.n != n:
+                    raise LineFileDamaged(f"{path}: expected line {n} of the log, got line {entry.n}: a file is missing or was moved")
+                yield entry
+
+    def raw(self, after: int, most: int) -> list[bytes]:
+        """The oldest `most` lines after line `after` as they are written. Blocks while it reads whole files."""
+        found: list[bytes] = []
+        for first in self._holding(after):
+            found += self._payloads(first)[max(0, after + 1 - first) :]
+            if len(found) >= most:
+                break
+        return found[:most]
+
+    def _holding(self, after: int) -> list[int]:
+        """First lines of the files that hold lines after `after`."""
+        return self._firsts[max(0, bisect_right(self._firsts, after + 1) - 1) :]
+
+    def _payloads(self, first: int) -> list[bytes]:
+        path = self._folder / _NAME.format(first)
+        return read(path, path.read_bytes()).payloads
 
     def append(self, entry: Entry) -> None:
         """Writes and flushes a line; blocks for the time of a flush. LineFileFailed: nothing more can be written."""
         self._file.append(_encoder.encode(entry))
 
-    def after(self, n: int, most: int) -> list[Entry]:
-        """The oldest `most` lines after line `n`; reads the file."""
-        payloads = read(self._file.path, self._file.path.read_bytes()).payloads
-        return [_decoder.decode(payload) for payload in payloads[n : n + most]]
+    def turn_over(self, first: int) -> None:
+        """The lines from number `first` on go into a new file."""
+        if first == self._firsts[-1]:
+            return
+        file, _ = LineFile.open(self._folder / _NAME.format(first))
+        self._file.close()
+        self._file = file
+        self._firsts.append(first)
 
     def close(self) -> None:
         """Gives up file and lock."""

@@ -1,11 +1,11 @@
 """What plays the venue's market: a feed at the speed that was asked for, or nobody but the one who tells it prices."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
-from libs.common.clocks import HostClock
-from libs.venues.feed import FeedStep, MarketDataFeed
+from libs.common.clocks import SECOND, HostClock
+from libs.venues.feed import FeedStep
+from libs.venues.markets import Timeline
 from libs.venues.pace import Pace
 from services.sim_venue.host import Host
 
@@ -16,19 +16,16 @@ START_BY_HAND: Final = 1_736_173_800_000_000_000
 """2025-01-06 14:30 UTC, a Monday at the open: where a manual market begins."""
 
 
-class Recorded(MarketDataFeed, Protocol):
-    """A feed that can be read again from anywhere."""
-
-    def timeline(self, after: int) -> Iterator[FeedStep]: ...
-
-
 class Pump:
     """Plays a feed into the venue from where it stands."""
 
-    def __init__(self, host: Host, feed: Recorded, speed: float, clock: HostClock) -> None:
+    def __init__(self, host: Host, feed: Timeline, speed: float, clock: HostClock, *, in_order: bool = True) -> None:
+        """`in_order` is false after a kill: clients may have seen as much of the market as goes by between two marks, and it
+        must not be there a second time."""
         self._host = host
         self._steps = feed.timeline(host.exchange.now)
-        self._pace = Pace(clock, host.exchange.now, speed)
+        ahead = 0 if in_order else int(MARK_EVERY_S * speed * SECOND)
+        self._pace = Pace(clock, host.exchange.now + ahead, speed)
         self._clock = clock
         self._next: FeedStep | None = None
         self._marked_at = self._rested_at = clock.monotonic()

@@ -1,44 +1,83 @@
-"""The venue as its log says it was: the same commands at the same places of the same market give the same venue."""
+"""The venue as its files say it was: the same commands at the same places of the same market give the same venue."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from libs.common.logs import about
 from libs.common.settings import ConfigError
 from libs.quant.sim_venue.reports import Report
 from libs.venues.feed import FeedStep
 from libs.venues.line_file import LineFileDamaged, LineFileLocked
+from services.sim_venue import snapshots
 from services.sim_venue.host import Host
-from services.sim_venue.log import Began, Did, Entry, OracleLog, Shown
+from services.sim_venue.log import Began, Did, Entry, Left, OracleLog, Shown
+from services.sim_venue.snapshots import VERSION, Snapshot
 
 log = logging.getLogger(__name__)
 
 
-def recover(host: Host, folder: Path, began: Began, start: int, steps: Iterator[FeedStep]) -> None:
-    """Opens the log of the folder and brings the host to where it ends; a new log begins at market time `start`.
+class Recovered(NamedTuple):
+    """How the files were found."""
+
+    lines: int  # that were done again
+    differences: int  # of what came out, from what the log says
+    in_order: bool  # the venue was stopped, not killed
+
+
+def recover(host: Host, folder: Path, began: Began, start: int, timeline: Callable[[int], Iterator[FeedStep]]) -> Recovered:
+    """Opens the log of the folder and brings the host to where it ends; a new one stands at market time `start`.
 
     Args:
-        steps: of the feed, from its beginning on; as many are taken as the venue had heard.
+        timeline: the steps of the feed later than a time.
 
     Raises:
         ConfigError: the log is in use, damaged, or of another market.
     """
     try:
-        host.log, entries = OracleLog.open(folder / "venue.log")
+        host.log = OracleLog.open(folder)
+        _check(folder, host.log, began)
+        restored = snapshots.newest(folder, began, host.listings)
+        if restored is None:
+            host.exchange.hear((), start)
+        else:
+            host.restore(restored)
+        replay = Replay(host, timeline(host.exchange.now))
+        for entry in host.log.entries(host.written):
+            replay.line(entry)
     except (LineFileLocked, LineFileDamaged) as error:
-        raise ConfigError(str(error)) from error
-    host.exchange.hear((), start)
-    if entries:
-        _check(folder, entries[0], began)
-        Replay(host, steps).run(entries)
-    host.open = True
+        raise ConfigError(f"the log of the simulated venue cannot be used: {error}") from error
+    return replay.done()
 
 
-def _check(folder: Path, first: Entry, began: Began) -> None:
-    was = first.inputs[0] if first.inputs else None
+def snapshot(host: Host, began: Began) -> Snapshot:
+    """The venue as it stands."""
+    view = host.view_of_all()
+    return Snapshot(
+        version=VERSION,
+        n=host.written,
+        began=began,
+        exchange=host.exchange.snapshot(),
+        reported=view.n,
+        halted=sorted(view.halted),
+        accounts=snapshots.accounts_of(view),
+        tape=host.tape.kept(),
+        credentials=list(host.credentials.values()),
+        weather=host.faults.weather,
+        requests=host.requests.n,
+        of_ids=host.requests.kept(),
+    )
+
+
+def _check(folder: Path, lines: OracleLog, began: Began) -> None:
+    first = next(lines.entries(0), None)
+    was = first.inputs[0] if first and first.inputs else began
     if was != began:
-        raise ConfigError(f"{folder} holds a venue of another market, {was}; this one would be {began}: use another STATE_DIR, or wipe it")
+        raise ConfigError(
+            f"{folder} holds a venue of another market or other terms:\n  it was {was}\n  it would be {began}\n"
+            "move the folder away to begin a new venue; its log stays readable there"
+        )
 
 
 class Replay:
@@ -48,23 +87,18 @@ class Replay:
         self._host = host
         self._steps = steps
         self._next: FeedStep | None = next(steps, None)
-        self.differences = 0
+        self._lines = self._differences = 0
+        self._in_order = True
 
-    def run(self, entries: Sequence[Entry]) -> None:
-        """From line to line."""
-        for entry in entries:
-            self._line(entry)
-        self._host.written = entries[-1].n
-        told = about("log_replayed", "failure" if self.differences else "success")
-        log.info("read %d lines of the log, %d differences", len(entries), self.differences, extra=told)
-
-    def _line(self, entry: Entry) -> None:
+    def line(self, entry: Entry) -> None:
+        """Brings the host past a line."""
         host = self._host
+        told_by_hand = any(isinstance(asked, Shown) for asked in entry.inputs)
         reports: list[Report] = []
-        while self._next is not None and self._next.time <= entry.at and not _is_shown(entry):
+        while not told_by_hand and self._next is not None and self._next.time <= entry.at:
             reports += host.hear_again(self._next)
             self._next = next(self._steps, None)
-        if entry.inputs and not _is_shown(entry) and entry.at > host.exchange.now:
+        if not told_by_hand and entry.at > host.exchange.now:
             reports += host.exchange.hear((), entry.at)
         for asked in entry.inputs:
             done, outcome = host.apply(asked)
@@ -73,13 +107,18 @@ class Replay:
                 self._differs(entry, f"it was {asked}, and is {done}")
         if reports != entry.reports:
             self._differs(entry, f"it reported {entry.reports}, and reports {reports}")
-        host.show_again(reports)
+        host.show_again(entry.reports, (host.clock.now_ns() - entry.wall) / 1e9)  # readers were told what the log says
+        host.written = entry.n
+        self._lines += 1
+        self._in_order = any(isinstance(asked, Left) for asked in entry.inputs)
 
     def _differs(self, entry: Entry, how: str) -> None:
-        self.differences += 1
+        self._differences += 1
         told = about("log_differs", "failure")
         log.critical("line %d of the log, market time %d, does not come out again: %s", entry.n, entry.at, how, extra=told)
 
-
-def _is_shown(entry: Entry) -> bool:
-    return any(isinstance(asked, Shown) for asked in entry.inputs)
+    def done(self) -> Recovered:
+        """How it went."""
+        told = about("log_replayed", "failure" if self._differences else "success")
+        log.info("did %d lines of the log again, %d came out differently", self._lines, self._differences, extra=told)
+        return Recovered(self._lines, self._differences, self._in_order)

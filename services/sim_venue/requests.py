@@ -28,6 +28,17 @@ class Requests:
                 del self._of_id[self._order.popleft()]
         self._of_id[client_order_id][what] += 1
 
+    def kept(self) -> dict[str, dict[str, int]]:
+        """All counts by id, for a snapshot."""
+        return {client_order_id: dict(counts) for client_order_id, counts in self._of_id.items()}
+
+    def recall(self, n: int, kept: Mapping[str, Mapping[str, int]]) -> None:
+        """Takes back the counts of a snapshot."""
+        self.n = n
+        self._order.extend(kept)
+        for client_order_id, counts in kept.items():
+            self._of_id[client_order_id].update(counts)
+
     def of(self, client_order_id: str) -> Mapping[str, int]:
         """How many requests named it, by what they were for."""
         return dict(self._of_id.get(client_order_id, {}))

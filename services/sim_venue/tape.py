@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Final, Generic, TypeVar
 
+import msgspec
+
 from libs.domain.market import BadRow, Bar, MarketEvent, Quote, TradeTick
 from libs.domain.names import TIMEFRAMES
 from libs.quant.bars import BarsOf
@@ -15,6 +17,7 @@ Redraw = Callable[[int], Iterator[FeedStep]]
 """The steps of the feed later than a time."""
 
 TICKS_HELD: Final = 50_000
+TICKS_KEPT: Final = 1_000  # of each kind, in a snapshot
 MINUTES_HELD: Final = 200_000
 MINUTE: Final = TIMEFRAMES["1m"]
 
@@ -94,18 +97,26 @@ class Tape:
             parts = held.minutes_from(first)
         return [candle.bar(held.venue, symbol, timeframe) for candle in islice(_grouped(parts, length, end), limit)]
 
-    def minutes(self) -> dict[str, list[Minute]]:
-        """All minute bars by symbol, for a snapshot."""
-        return {name: [candle.row() for candle in held.minutes.values()] for name, held in self._symbols.items()}
+    def kept(self) -> list["SymbolKept"]:
+        """All minute bars and the newest ticks, for a snapshot."""
+        return [held.kept() for held in self._symbols.values()]
 
-    def recall(self, minutes: Mapping[str, Sequence[Minute]], now: int, venues: Mapping[str, str]) -> None:
-        """Takes back the minute bars of a snapshot that was made at `now`."""
+    def recall(self, kept: Sequence["SymbolKept"], now: int) -> None:
+        """Takes back what a snapshot has kept, that was made at `now`."""
         self.now = now
-        for name, rows in minutes.items():
-            symbol = self._symbols[name] = _Symbol(name, self._bars_of.get(name, "trade"))
-            symbol.venue = venues.get(name, "")
-            symbol.minutes = {row[0]: _Candle(*row) for row in rows}
-            symbol.quotes.since = symbol.trades.since = now + 1
+        for one in kept:
+            self._symbols[one.symbol] = _Symbol.recalled(one, self._bars_of.get(one.symbol, "trade"))
+
+
+class SymbolKept(msgspec.Struct, frozen=True, kw_only=True):
+    """One symbol's tape in a snapshot."""
+
+    symbol: str
+    venue: str
+    recorded: bool
+    minutes: list[Minute]
+    quotes: list[Quote]
+    trades: list[TradeTick]
 
 
 class _Ring(Generic[Tick]):
@@ -115,6 +126,17 @@ class _Ring(Generic[Tick]):
         self._ticks: deque[Tick] = deque(maxlen=TICKS_HELD)
         self.newest: Tick | None = None
         self.since = 0
+
+    def kept(self) -> list[Tick]:
+        """The newest, for a snapshot."""
+        return list(islice(self._ticks, max(0, len(self._ticks) - TICKS_KEPT), None))
+
+    def recall(self, kept: Sequence[Tick]) -> None:
+        """Begins with those of a snapshot: what was before them is not held."""
+        self._ticks.extend(kept)
+        if kept:
+            self.newest = kept[-1]
+            self.since = kept[0].ts + 1 if len(kept) == TICKS_KEPT else 0
 
     def add(self, tick: Tick) -> None:
         if len(self._ticks) == TICKS_HELD:
@@ -196,7 +218,27 @@ class _Symbol:
         self.quotes: _Ring[Quote] = _Ring()
         self.trades: _Ring[TradeTick] = _Ring()
         self.minutes: dict[int, _Candle] = {}  # ascending
-        self._recorded = False
+        self._recorded = False  # its bars come whole from the feed
+
+    @classmethod
+    def recalled(cls, kept: SymbolKept, bars_of: BarsOf) -> "_Symbol":
+        symbol = cls(kept.symbol, bars_of)
+        symbol.venue = kept.venue
+        symbol.minutes = {row[0]: _Candle(*row) for row in kept.minutes}
+        symbol.quotes.recall(kept.quotes)
+        symbol.trades.recall(kept.trades)
+        symbol._recorded = kept.recorded
+        return symbol
+
+    def kept(self) -> SymbolKept:
+        return SymbolKept(
+            symbol=self.name,
+            venue=self.venue,
+            recorded=self._recorded,
+            minutes=[candle.row() for candle in self.minutes.values()],
+            quotes=self.quotes.kept(),
+            trades=self.trades.kept(),
+        )
 
     def hear(self, event: MarketEvent) -> None:
         self.venue = event.venue

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, assert_never
+from typing import assert_never
 
 import aiohttp
 import msgspec
@@ -17,10 +17,11 @@ from libs.domain.instruments import Instrument
 from libs.quant.fills import terms_of
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, OutcomeUnknown, WrongKey
+from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint, Mode
 from libs.venues.line_file import LineFileLocked
 from libs.venues.paper.broker import PaperBroker
-from libs.venues.sim_control import SimControl, SimDialect, SimVenueAway, SimVenueRefused
+from libs.venues.sim_control import DIALECTS, SimControl, SimVenueAway, SimVenueRefused
 
 Open = Callable[[], Awaitable[Broker]]
 """Opens an account's broker, ready to trade.
@@ -29,10 +30,6 @@ Raises:
     NotYet: it cannot be opened now; ask again.
     ConfigError: it can never be opened as it is configured.
 """
-
-
-_DIALECTS: Final[Mapping[Literal["alpaca", "ccxt"], SimDialect]] = {"alpaca": "alpaca", "ccxt": "binance"}
-"""What sim_venue calls the wire protocol that an adapter speaks; also its path there."""
 
 
 class NotYet(Exception):
@@ -100,26 +97,20 @@ class Remote:
         """The way to the broker of one account."""
 
         async def open_() -> Broker:
-            broker = self._adapter(await self._endpoint(account))
+            endpoint = await self._endpoint(account)
             try:
-                await broker.connect()
+                return await _connected(self._adapter(endpoint))
             except WrongKey as error:
-                await broker.disconnect()
                 raise ConfigError(f"account {account.name} at venue {self._venue.name}: {error}") from error
             except OutcomeUnknown as error:
-                await broker.disconnect()
                 raise NotYet(str(error)) from error
-            except BaseException:
-                await broker.disconnect()
-                raise
-            return broker
 
         return open_
 
     async def _endpoint(self, account: Account) -> Endpoint:
         if self._venue.url == "sim":
             keys = await self._opened_at_sim(account)
-            return Endpoint(f"{self._sim_url}/{_DIALECTS[self._venue.adapter]}", keys.key, keys.secret, "paper")
+            return Endpoint(f"{self._sim_url}/{DIALECTS[self._venue.adapter]}", keys.key, keys.secret, "paper")
         try:
             keys = credentials.keys(self._venue, self._look)
         except ValueError as error:
@@ -132,7 +123,7 @@ class Remote:
             try:
                 opened = await SimControl(http, self._sim_url).open_account(
                     account.account_id,
-                    _DIALECTS[self._venue.adapter],
+                    DIALECTS[self._venue.adapter],
                     {account.base_currency: account.deposit},
                     kind=account.kind,
                     allow_short=account.allow_short,
@@ -149,10 +140,24 @@ class Remote:
             case "alpaca":
                 from libs.venues.alpaca.broker import AlpacaBroker
 
-                return AlpacaBroker(endpoint, self._clock, self._instruments)
+                budget = Budget(self._venue.requests_per_minute, clock=self._clock)
+                return AlpacaBroker(endpoint, self._instruments, clock=self._clock, budget=budget)
             case "ccxt":
                 from libs.venues.ccxt_venue.broker import CcxtBroker
 
-                return CcxtBroker(self._venue, endpoint, self._clock, self._instruments)
+                try:
+                    return CcxtBroker(self._venue, endpoint, self._instruments, clock=self._clock)
+                except ValueError as error:
+                    raise ConfigError(f"config/system.toml, venue {self._venue.name}: {error}") from error
             case unknown:
                 assert_never(unknown)
+
+
+async def _connected(broker: Broker) -> Broker:
+    """The broker, which is let go of when it cannot be had."""
+    try:
+        await broker.connect()
+    except BaseException:
+        await broker.disconnect()
+        raise
+    return broker

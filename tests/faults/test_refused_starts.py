@@ -77,7 +77,7 @@ def refusal(tmp_path: Path, *arguments: str, **environment: str) -> str:
             'tz = "Berlin"',
             "line 6: Expected a time zone such as \"America/New_York\" in field `tz`, got 'Berlin'",
         ),
-        ("strategies", 'account = "paper"', 'account = "papr"', "line 9: no account 'papr'; there are: paper"),
+        ("strategies", 'account = "paper"', 'account = "papr"', "line 9: no account 'papr'; there are: crypto, paper, stocks"),
     ],
 )
 def test_a_bad_value_is_named_with_file_and_line(tmp_path: Path, config: Path, file: str, old: str, new: str, said: str) -> None:
@@ -101,7 +101,11 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path, config: Path) -> None:
         ("PORT_OFFSET", "abc", "PORT_OFFSET: Expected `int`, got `str`, got 'abc'"),
         ("PORT_OFFSET", "60000", "PORT_OFFSET: Expected `int` <= 55000, got '60000'"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL: Invalid enum value 'loud', got 'loud', expected one of DEBUG, INFO, WARNING, ERROR"),
-        ("EXECUTION_MODE", "live", "EXECUTION_MODE: Invalid enum value 'live', got 'live', expected one of paper_trading"),
+        (
+            "EXECUTION_MODE",
+            "live",
+            "LIVE_TRADING_CONFIRMED: Expected yes in field `live_trading_confirmed`: EXECUTION_MODE=live trades real",
+        ),
         ("DATABASE_URL", f"postgresql://nobody@{NOBODY}/none", "DATABASE_URL cannot be used"),
         ("DATABASE_URL", "nonsense", "DATABASE_URL cannot be used"),
     ],

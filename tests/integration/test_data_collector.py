@@ -354,7 +354,7 @@ class Life:
         self._monkeypatch.setattr(context.readiness, "set", watch)
         try:
             async with asyncio.timeout(20):
-                await app.work(context, self._settings)
+                await app.work(context, self._settings, lambda _: "")
         finally:
             await context.close()
 

@@ -9,6 +9,7 @@ from fleet.screen.layout import allotted
 from fleet.screen.model import Alert, Hand, Light, Question, Snapshot, Stopped
 from fleet.screen.terminal import Canvas
 from fleet.screen.words import lasted, price, sparkline
+from fleet.venue_links import VenueLink
 from libs.store.queries.screen import Price, SessionSeen
 from tests.screens import AT, DOWN, NAMES, a_book, a_snapshot, an_account, shown
 
@@ -54,6 +55,19 @@ def test_what_matters_is_on_a_screen_of_every_size(width: int, height: int) -> N
         *("bought 59 DELT", "pause", "kill switch", "alerts", "help", "stop in order"),
     ):
         assert word in said, word
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_venues_are_on_a_screen_of_every_size_with_what_is_wrong_of_them(width: int, height: int) -> None:
+    away = VenueLink(venue="binance", up=False, detail="no answer for 12 s")
+    links = {"stocks": VenueLink(venue="alpaca", up=True, latency_ms=3.24, budget=0.93), "crypto": away}
+    said = "\n".join(shown(a_snapshot(venues=links, accounts=[an_account()] * 2), width, height))
+    for word in ("alpaca", "3.2 ms", "connected", "binance", "no answer"):
+        assert word in said, word
+
+
+def test_accounts_that_trade_inside_the_executor_have_no_venue_on_the_screen() -> None:
+    assert shown(a_snapshot(venues={"paper": VenueLink(venue="paper", up=True)})) == shown(a_snapshot())
 
 
 def test_every_part_is_whole_at_a_hundred_by_thirty() -> None:

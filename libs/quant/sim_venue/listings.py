@@ -57,3 +57,16 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     id_scope: IdScope = "lifetime"
     most_lots_per_fill: int = 0  # 0: no bound; a small one makes a storm of partial fills
     latency_ns: int = 0  # market time from receipt to the book; `model` only
+
+
+class Agents(msgspec.Struct, frozen=True, kw_only=True):
+    """Who quotes and takes in every `book` beside the market, drawn from the venue's seed."""
+
+    rate: float = 2.0  # steps a second of market time, in each symbol
+    lots: int = 10  # the most that one quotes or takes
+    spread: int = 4  # ticks: quotes stand half of it to one and a half away from the newest price
+    resting: int = 20  # quotes at once, in each symbol
+
+    def __post_init__(self) -> None:
+        if not (0 < self.rate <= 1e6 and self.lots > 0 and self.spread > 0 and self.resting > 0):
+            raise ValueError(f"expected agents with rate, lots, spread and resting above 0, got {self}")

@@ -13,12 +13,12 @@ from libs.domain.orders import Evidence
 from libs.domain.trades import Fill
 from libs.venues.broker import OrderReport, WrongKey
 from libs.venues.ccxt_venue.mapping import MS, Unreadable, decimal, text
-from libs.venues.ccxt_venue.outcomes import Verdict
+from libs.venues.ccxt_venue.outcomes import Answered, Verdict
 
 _SAYS_NOTHING: Final = ("-1000", "-1001", "-1004", "-1006", "-1007", "-1008", "-1016", "-2021", "-2022")
 _SAYS_NO: Final = ("-1002", "-1003", "-1010", "-1013", "-1014", "-1015", "-1020", "-1021", "-1022", "-1099")
 _REJECTED: Final = ("-2008", "-2010", "-2011", "-2013", "-2014", "-2015", "-2016", "-2026")
-CODES: Final[Mapping[str, Verdict]] = {
+_CODES: Final[Mapping[str, Verdict]] = {
     **dict.fromkeys(_SAYS_NOTHING, "unknown"),
     **dict.fromkeys(_SAYS_NO, "refused"),  # 429 and 418 come with -1003 or -1015: turned away before they were looked at
     **{str(-code): "refused" for code in range(1100, 1200)},  # a parameter is wrong
@@ -26,8 +26,7 @@ CODES: Final[Mapping[str, Verdict]] = {
 }
 """By code. -1006 and -1007 are documented as "execution status unknown"; what is not listed here goes by ccxt's class."""
 
-DUPLICATE: Final = "Duplicate order sent"
-NO_SUCH_ORDER: Final = ("-2011", "-2013")
+NO_SUCH_ORDER: Final = "-2013"
 PING: Final = {"id": "alive", "method": "ping"}
 """A request over the socket of the user stream: its answer proves that what is behind the socket is alive."""
 
@@ -38,6 +37,13 @@ _ENDS: Final = {
     "TRADE_PREVENTION": Evidence.EXPIRED,
     "REJECTED": Evidence.REJECTED,
 }
+
+
+def documented(answered: Answered) -> Verdict | None:
+    """What Binance's documents say of an answer. A client id that is there already may be there from our own request."""
+    if answered.message.startswith("Duplicate order"):
+        return "unknown"
+    return _CODES.get(answered.code or "")
 
 
 def event_of(message: object) -> Mapping[str, Any] | None:
@@ -64,7 +70,8 @@ def report_of(event: Mapping[str, Any], symbols: Mapping[str, str], quotes: Mapp
     client_id = text(event.get("C") or event.get("c"), "client id of an executionReport")
     filled, time = decimal(event.get("z"), f"filled quantity of {client_id}"), _time(event, "T")
     if kind in _ENDS:
-        return OrderReport(client_id, _ENDS[kind], filled, time, str(event.get("r") or kind))
+        reason = event.get("r")
+        return OrderReport(client_id, _ENDS[kind], filled, time, kind.lower() if reason in (None, "NONE") else str(reason))
     if kind != "TRADE":
         return None
     side = str(event.get("S")).lower()

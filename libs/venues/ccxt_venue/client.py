@@ -1,7 +1,8 @@
 """One exchange of ccxt, set up so that nothing is retried, redirected, throttled or rounded behind our back."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from libs.domain.configuration import VenueConfig
@@ -9,54 +10,58 @@ from libs.venues.broker import WrongKey
 from libs.venues.ccxt_venue.wire import Wire
 from libs.venues.endpoint import Endpoint
 
-if TYPE_CHECKING:
-    from libs.venues.ccxt_venue.exact import Hooks
-
 TIMEOUT_MS: Final = 5_000  # of connecting, of each read, and of a request in all
 DEMO: Final = "demo"
 """The one option that is ours: a paper account is at the venue's demo and not at its testnet, where it has both."""
 
 _PLAIN: Final[Mapping[str, object]] = {
     "defaultType": "spot",
+    "fetchMargins": False,
     "fetchCurrencies": False,  # deposits and networks: nothing that an order needs
     "adjustForTimeDifference": False,  # measured by us, at times of our choosing
     "warnOnFetchOpenOrdersWithoutSymbol": False,
 }
 
 
-def open_exchange(venue: VenueConfig, endpoint: Endpoint, wire: Wire, hooks: "type[Hooks] | Hooks | None" = None) -> Any:
-    """The exchange, not yet connected; needs a running loop. Whoever opens it closes it: `close_exchange`.
+def make_exchange(venue: VenueConfig, endpoint: Endpoint) -> Any:
+    """The exchange, which has no connection yet: see `open_exchange`.
 
     Raises:
         ValueError: ccxt has no such exchange.
-        WrongKey: the venue has no place for a paper account.
+        WrongKey: the venue has no place for a paper account, or the address is not one for an account of this mode.
     """
-    from libs.venues.ccxt_venue.exact import Hooks, exact_class  # here, because it imports ccxt
+    from libs.venues.ccxt_venue.exact import exact_class  # here, because it imports ccxt
 
     config: dict[str, object] = {
         "apiKey": endpoint.key,
         "secret": endpoint.secret,
         "timeout": TIMEOUT_MS,
         "enableRateLimit": False,  # our own budget decides
-        "options": {**_PLAIN, "maxRetriesOnFailure": 0, **{name: value for name, value in venue.options.items() if name != DEMO}},
+        "options": {**_PLAIN, **{name: value for name, value in venue.options.items() if name != DEMO}, "maxRetriesOnFailure": 0},
     }
     exchange = exact_class(venue.exchange)(config)
-    exchange.hooks = hooks or Hooks()
     _only_spot(exchange.options)
     if endpoint.url:
+        _check_place(exchange, endpoint)
         exchange.urls["api"] = moved(exchange.urls["api"], endpoint.url)
     elif endpoint.mode == "paper":
         _to_paper(exchange, demo=bool(venue.options.get(DEMO)))
-    exchange.session, exchange.own_session = wire.open(), False
     return exchange
+
+
+def open_exchange(exchange: Any, wire: Wire) -> None:
+    """Lets it connect when it has to; needs a running loop. Whoever opens it closes it with `close_exchange`."""
+    exchange.session, exchange.own_session = wire.open(), False
 
 
 async def close_exchange(exchange: Any, wire: Wire) -> None:
     """Gives up its streams and connections; a second time does nothing."""
-    await exchange.close()
+    exchange.drop_streams()
     if wire.session is not None:
         await wire.session.close()
         wire.session = None
+    await asyncio.gather(*exchange.closing, return_exceptions=True)
+    await exchange.close()
 
 
 def moved(urls: Any, base: str) -> Any:
@@ -80,6 +85,34 @@ def _only_spot(options: dict[str, Any]) -> None:
     kinds = options.get("fetchMarkets")
     if isinstance(kinds, dict) and "spot" in kinds.get("types", ()):
         options["fetchMarkets"] = {**kinds, "types": ["spot"]}
+
+
+def _check_place(exchange: Any, endpoint: Endpoint) -> None:
+    """An order meant for paper never reaches the venue's live address, and a live key never another's.
+
+    Raises:
+        WrongKey: it would.
+    """
+    own, given = {_domain(exchange.implode_hostname(url)) for url in _addresses(exchange.urls["api"])}, _domain(endpoint.url)
+    if (given in own) == (endpoint.mode == "live"):
+        return
+    if endpoint.mode == "live":
+        raise WrongKey(
+            f"{endpoint.url} is no address of {exchange.id}, and a live key is sent nowhere else: leave `url` empty for "
+            f"{exchange.id} itself, or run in paper mode"
+        )
+    raise WrongKey(f'{endpoint.url} is where {exchange.id} trades real money: leave `url` empty for its testnet, or set `url = "sim"`')
+
+
+def _addresses(urls: Any) -> list[str]:
+    if isinstance(urls, dict):
+        return [address for url in urls.values() for address in _addresses(url)]
+    return [urls] if isinstance(urls, str) else []
+
+
+def _domain(url: str) -> str:
+    """The last two labels: api1.binance.com and stream.binance.com are one owner's."""
+    return ".".join((urlsplit(url).hostname or "").split(".")[-2:])
 
 
 def _to_paper(exchange: Any, demo: bool) -> None:

@@ -1,30 +1,35 @@
 """ccxt's own exchange class with every number exact, every error with its origin, and no stream that goes deaf.
 
-Importing this imports ccxt: 110 MB and more than a second, so only `client.open_exchange` does.
+Importing this imports ccxt: 110 MB and more than a second, so only `client.py` does, when an exchange is made.
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import ccxt.pro
 import msgspec
-from ccxt.base.errors import BaseError, NetworkError, NotSupported
+from ccxt.base.errors import BaseError, NetworkError
 
 from libs.venues.ccxt_venue import wire
 
-Tap = Callable[[object], bool]
-"""Sees each stream message before ccxt; True: ccxt need not see it."""
+_decode: Final = msgspec.json.Decoder(float_hook=str).decode
+"""A number with a point stays its digits, which is what ccxt's parsers are written for: its JavaScript quotes such numbers."""
 
-_decode: Final = msgspec.json.Decoder(float_hook=str).decode  # a number with a point is its digits, as ccxt's JavaScript has it
+Tap = Callable[[object, str], bool]
+"""Sees each message, and the address of its socket, before ccxt does; True: ccxt need not see it."""
+
+_UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, BaseError)
 
 
 class Hooks:
-    """What the class below tells us of its streams; replaced by whoever listens."""
+    """What the class below tells of its streams; whoever listens puts functions of his own here."""
 
-    tap: Tap = staticmethod(lambda message: False)
-    heard: Callable[[], None] = staticmethod(lambda: None)  # after ccxt has taken a message in
-    lost: Callable[[str], None] = staticmethod(lambda reason: None)  # a stream connection is no more
+    def __init__(self) -> None:
+        self.tap: Tap = lambda message, url: False
+        self.heard: Callable[[], None] = lambda: None  # ccxt has taken in a message
+        self.lost: Callable[[str], None] = lambda reason: None  # a connection is no more
 
 
 def exact_class(exchange_id: str) -> type[Any]:
@@ -43,7 +48,12 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
 
     number = str  # ccxt keeps numbers as text until here, and makes floats of them unless told otherwise
     timeout_on_exit = 0
-    hooks: Hooks
+    clients: dict[str, Any]
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.hooks = Hooks()
+        self.closing: set[asyncio.Task[None]] = set()
 
     def on_json_response(self, response_body: str) -> object:
         return _decode(response_body)
@@ -52,13 +62,14 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
         self, code: int, reason: str, url: str, method: str, headers: Any, body: str, response: object, sent: Any, sent_body: Any
     ) -> Any:
         """As the exchange's own, noting that an error is the venue's own word."""
-        if sending := wire.current():
+        sending = wire.current()
+        if sending:
             sending.status = code
         try:
             return super().handle_errors(code, reason, url, method, headers, body, response, sent, sent_body)
         except BaseError:
-            if sending and isinstance(response, dict | list) and not isinstance(response, str):
-                sending.own_words, sending.code = True, _code(response)
+            if sending and isinstance(response, dict | list):
+                sending.own_words, sending.code, sending.message = True, _said(response, "code"), _said(response, "msg") or ""
             raise
 
     def client(self, url: str) -> Any:
@@ -69,32 +80,47 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
         return client
 
     def _take_in(self, client: Any, data: str | bytes) -> None:
-        """One stream message. Without this, ccxt stops reading for good, and without a word, when a handler of its raises."""
+        """One stream message. Left to itself, ccxt stops reading for good, and without a word, when a handler of its raises."""
         try:
             text = data.decode() if isinstance(data, bytes) and client.decompressBinary else data
             message = _decode(text) if isinstance(text, str) and text[:1] in ("{", "[") else text
-            if not self.hooks.tap(message):
+            if not self.hooks.tap(message, client.url):
                 self.handle_message(client, message)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, BaseError) as error:
+        except _UNREADABLE as error:
             client.on_error(NetworkError(f"{self.id} sent a message that cannot be read: {type(error).__name__}: {error}"))
         else:
             self.hooks.heard()
 
+    def on_connected(self, client: Any, message: Any = None) -> None:
+        super().on_connected(client, message)
+        if getattr(client, "dropped", False):
+            self._hang_up(client)
+
     def on_error(self, client: Any, error: BaseException) -> None:
         super().on_error(client, error)
-        self.hooks.lost(f"{type(error).__name__}: {error}")
+        if not getattr(client, "dropped", False):
+            self.hooks.lost(f"{type(error).__name__}: {error}")
 
     def on_close(self, client: Any, error: Any) -> None:
         super().on_close(client, error)
-        self.hooks.lost(f"closed by the venue with code {error}")
+        if not getattr(client, "dropped", False):
+            self.hooks.lost(f"closed by the venue with code {error}")
+
+    def drop_streams(self) -> None:
+        """Gives up all stream connections at once. A mute peer is not waited for; `closing` is who still says goodbye."""
+        clients = self.clients or {}
+        self.clients = {}
+        for client in clients.values():
+            client.dropped = True
+            self._hang_up(client)
+
+    def _hang_up(self, client: Any) -> None:
+        task = asyncio.get_running_loop().create_task(client.close())
+        self.closing.add(task)
+        task.add_done_callback(self.closing.discard)
 
 
-def _code(body: object) -> str | None:
-    """The venue's code, where it calls it that."""
-    if isinstance(body, dict):
-        found = body.get("code")
-        return None if found is None else str(found)
-    return None
-
-
-__all__ = ["Hooks", "NotSupported", "exact_class"]
+def _said(body: object, field: str) -> str | None:
+    """The venue's code or message, where it calls them so."""
+    found = body.get(field) if isinstance(body, dict) else None
+    return None if found is None else str(found)

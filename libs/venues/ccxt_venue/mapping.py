@@ -148,6 +148,11 @@ def venue_order(order: Mapping[str, Any]) -> VenueOrder:
     return VenueOrder(client_id, text(order.get("symbol"), f"symbol of {client_id}"), _status(order, quantity, filled), quantity, filled)
 
 
+def time_of(order: Mapping[str, Any]) -> int:
+    """When the venue last changed an order, market time; 0 where it does not say."""
+    return int(decimal(order.get("lastUpdateTimestamp") or order.get("timestamp") or 0, "time of an order")) * MS
+
+
 def _status(order: Mapping[str, Any], quantity: Decimal, filled: Decimal) -> VenueStatus:
     word = order.get("status")
     if word == "closed":  # ccxt's word for filled, and for an end that the venue does not explain
@@ -169,11 +174,12 @@ def fill(trade: Mapping[str, Any], client_order_id: str, cumulative: Decimal, qu
     symbol = text(trade.get("symbol"), "symbol of a trade")
     quantity = decimal(trade.get("amount"), f"quantity of a trade of {symbol}")
     cost, currency = fee(trade, quote)
+    execution = trade.get("id") or f"{trade.get('order')}:{plain(cumulative + quantity)}"  # not every venue numbers them
     side = trade.get("side")
     if side not in ("buy", "sell"):
         raise Unreadable(f"expected buy or sell as side of a trade of {symbol}, got {side!r}")
     return Fill(
-        exec_key=f"{symbol}:{trade.get('id') or f'{trade.get("order")}:{plain(cumulative + quantity)}'}",
+        exec_key=f"{symbol}:{execution}",
         client_order_id=client_order_id,
         symbol=symbol,
         side=side,

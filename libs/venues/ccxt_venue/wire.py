@@ -1,5 +1,6 @@
 """The connection under ccxt: no redirects, no late sends, and a record of what became of each request."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -14,8 +15,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from libs.common.clocks import HostClock
 from libs.venues.broker import NotSent
 from libs.venues.budget import Budget
-
-import asyncio
+from libs.venues.ccxt_venue.outcomes import Answered
 
 _BACK_OFF: Final = (418, 429)
 _PAUSE_S: Final = 10.0  # where the venue does not say for how long to stay away
@@ -34,6 +34,11 @@ class Sending:
     own_words: bool = False
     status: int | None = None
     code: str | None = None
+    message: str = ""
+
+    def answered(self) -> Answered:
+        """What there is to judge an error by."""
+        return Answered(self.written, self.own_words, self.status, self.code, self.message)
 
 
 @dataclass(slots=True)

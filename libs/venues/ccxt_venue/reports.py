@@ -1,0 +1,168 @@
+"""What the venue says unasked, from its stream and, behind every gap and each half minute, from its history."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+
+from libs.common.clocks import SECOND
+from libs.domain.orders import Order
+from libs.domain.trades import Fill
+from libs.venues.broker import OrderReport, Report
+from libs.venues.ccxt_venue.history import History
+from libs.venues.ccxt_venue.lookup import Lookup
+from libs.venues.ccxt_venue.mapping import time_of, venue_order
+from libs.venues.ccxt_venue.news import ENDS, Lost, Ring, Stream, Tell
+from libs.venues.reconnecting import Backoff, reconnecting
+
+log = logging.getLogger(__name__)
+
+OVERLAP_NS: Final = 300 * SECOND  # market time by which each look at the history reaches back behind the newest fill
+SUBSCRIBED_WITHIN_S: Final = 10.0
+_TOLD: Final = 50_000  # fills whose keys are remembered
+
+
+class Reports:
+    """Of one account. Fills are told once by their `exec_key`, wherever they were seen first."""
+
+    def __init__(
+        self, exchange: Any, stream: Callable[[Tell, Ring], Stream], history: History, lookup: Lookup, symbols: Iterable[str], poll_s: float
+    ) -> None:
+        """
+        Args:
+            symbols: of the account, as they are when each look begins.
+            poll_s: host seconds between two looks at the history.
+        """
+        self._exchange = exchange
+        self._stream = stream
+        self._history = history
+        self._lookup = lookup
+        self._symbols = symbols
+        self._poll_s = poll_s
+        self._waiting: list[Report] = []
+        self._news = asyncio.Event()
+        self._rung: set[str] = set()
+        self._bell = asyncio.Event()
+        self._told: OrderedDict[str, None] = OrderedDict()
+        self._newest: int | None = None  # execution time of the newest fill told
+        self._lost: asyncio.Future[None] | None = None
+        self._backoff = Backoff()
+        self._listener: asyncio.Task[None] | None = None
+        self._may_be_open: dict[str, Decimal] = {}  # quantities of our orders that the venue has not said the end of
+        self.fault = "the stream of reports is not connected yet"
+
+    async def next(self) -> list[Report]:
+        """Waits for news; connects when it is first called."""
+        if self._listener is None:
+            self._listener = asyncio.create_task(reconnecting(self._connection, self._broken, self._backoff))
+        while not self._waiting:
+            self._news.clear()
+            await self._news.wait()
+        taken, self._waiting = self._waiting, []
+        return taken
+
+    def sent(self, order: Order) -> None:
+        """It may be at the venue from now on."""
+        self._may_be_open[order.client_order_id] = order.quantity
+
+    def not_there(self, client_order_id: str) -> None:
+        """It was never accepted, or has ended."""
+        self._may_be_open.pop(client_order_id, None)
+
+    async def close(self) -> None:
+        """Listens no more; a second time does nothing."""
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+            self._listener = None
+
+    async def _connection(self) -> None:
+        """Subscribes first and reads the history then: what happens between the two is told twice and never missed."""
+        stream = self._stream(self._tell, self._ring)
+        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._exchange.hooks.tap = stream.tap
+        self._exchange.hooks.lost = partial(_lose, lost)
+        try:
+            async with asyncio.timeout(SUBSCRIBED_WITHIN_S):
+                await stream.subscribe()
+            await self._catch_up(self._symbols)
+            self.fault = ""
+            self._backoff.reset()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_until(lost))
+                tasks.create_task(stream.listen())
+                tasks.create_task(self._answer_the_bell())
+                tasks.create_task(self._look_now_and_then())
+        finally:
+            lost.cancel()
+            self._exchange.drop_streams()
+
+    def _broken(self, error: Exception) -> None:
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        self.fault = f"the stream of reports was lost: {error}"
+        log.warning("%s: %s", self._exchange.id, self.fault)
+
+    async def _look_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_s)
+            await self._catch_up(self._symbols)
+
+    async def _answer_the_bell(self) -> None:
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            rung, self._rung = self._rung, set()
+            await self._catch_up(rung)
+
+    async def _catch_up(self, symbols: Iterable[str]) -> None:
+        """Fills first: an order that ended has them, and is not found open any more."""
+        since = None if self._newest is None else self._newest - OVERLAP_NS
+        for missed in await self._history.fills(list(symbols), since):
+            self._tell(missed)
+        if not self._may_be_open:
+            return
+        listed = {order.client_order_id for order in await self._lookup.open_orders(list(self._symbols))}
+        for client_id in [one for one in self._may_be_open if one not in listed]:
+            if order := await self._lookup.shown(client_id, list(self._symbols)):  # None proves nothing
+                self._tell_end(order)
+
+    def _tell_end(self, order: Mapping[str, Any]) -> None:
+        """Of an order that is open no more. That it is filled is said by its fills."""
+        seen = venue_order(order)
+        if seen.status == "filled":
+            self.not_there(seen.client_order_id)
+        elif evidence := ENDS.get(seen.status):
+            self._tell(OrderReport(seen.client_order_id, evidence, seen.filled, time_of(order), f"looked up: {seen.status}"))
+
+    def _ring(self, symbol: str) -> None:
+        self._rung.add(symbol)
+        self._bell.set()
+
+    def _tell(self, report: Report) -> None:
+        if isinstance(report, Fill):
+            if report.exec_key in self._told:
+                return
+            self._told[report.exec_key] = None
+            if len(self._told) > _TOLD:
+                self._told.popitem(last=False)
+            self._history.learn(report)
+            self._newest = max(self._newest or 0, report.executed_at)
+            if report.cumulative >= self._may_be_open.get(report.client_order_id, Decimal("Infinity")):
+                self.not_there(report.client_order_id)
+        elif isinstance(report, OrderReport) and report.evidence in ENDS.values():
+            self.not_there(report.client_order_id)
+        self._waiting.append(report)
+        self._news.set()
+
+
+def _lose(lost: asyncio.Future[None], reason: str) -> None:
+    if not lost.done():
+        lost.set_exception(Lost(reason))
+
+
+async def _until(lost: asyncio.Future[None]) -> None:
+    await lost
