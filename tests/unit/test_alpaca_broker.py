@@ -32,7 +32,7 @@ def soon() -> float:
 
 
 def a_broker(endpoint: Endpoint, mute_after_s: float = 30, budget: Budget | None = None) -> AlpacaBroker:
-    return AlpacaBroker(endpoint, {"ALFA": ALFA}, clock=CLOCK, budget=budget, mute_after_s=mute_after_s, backoff=Backoff(0.01, 0.01))
+    return AlpacaBroker(endpoint, CLOCK, {"ALFA": ALFA}, budget=budget, mute_after_s=mute_after_s, backoff=Backoff(0.01, 0.01))
 
 
 def the_order(**changed: Any) -> dict[str, Any]:

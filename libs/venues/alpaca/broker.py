@@ -63,9 +63,9 @@ class AlpacaBroker:
     def __init__(
         self,
         endpoint: Endpoint,
+        clock: HostClock,
         instruments: Mapping[str, Instrument],
         *,
-        clock: HostClock,
         budget: Budget | None = None,
         mute_after_s: float = MUTE_AFTER_S,
         backoff: Backoff | None = None,
