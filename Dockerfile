@@ -14,14 +14,14 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && python scripts/locked.py > common.txt \
  && python -m pip --python /opt/venv/bin/python install --quiet --no-deps --require-hashes -r common.txt
 
-# What one service needs: the common part, which pip will find installed, and its own. The collector also gets the package whose
+# What one service needs: the common part, which pip will find installed, and its own. Who plays a market also gets the package whose
 # data file holds the default market's closes; it is never imported, so what it depends on is left out.
 FROM common AS needs
 ARG SERVICE
 COPY requirements-nodeps.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     python scripts/locked.py "${SERVICE}" > needs.txt \
- && if [ "${SERVICE}" = data_collector ]; then grep '^skfolio==' requirements-nodeps.txt >> needs.txt; fi
+ && if [ "${SERVICE}" = data_collector ] || [ "${SERVICE}" = sim_venue ]; then grep '^skfolio==' requirements-nodeps.txt >> needs.txt; fi
 
 FROM python:${PYTHON} AS base
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \

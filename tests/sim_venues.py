@@ -61,8 +61,8 @@ class SimVenue:
         await self.start()
 
     async def close(self) -> None:
-        await self.stop()
         await self._http.close()
+        await self.stop()
 
     # --- the control API
 

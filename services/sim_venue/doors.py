@@ -10,7 +10,7 @@ from aiohttp import web
 from libs.common import metrics
 from services.sim_venue.faults import Fault
 from services.sim_venue.host import Dialect, Failed, Host
-from services.sim_venue.kinds import CHANGES, What, served_by
+from services.sim_venue.kinds import CHANGES, NUMBER, What, served_by
 from services.sim_venue.log import Arrived, Fate
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ NAMES_AN_ORDER: Final = CHANGES | {"order_read"}
 
 def mounted(host: Host, dialect: Dialect) -> web.Application:
     """The dialect behind its doors, to be mounted at its prefix."""
-    app = web.Application(middlewares=[web.middleware(Doors(host, dialect).pass_through)], client_max_size=MOST_BODY)
+    app = web.Application(middlewares=[Doors(host, dialect).pass_through], client_max_size=MOST_BODY)
     app.add_routes(dialect.routes())
     return app
 
@@ -41,10 +41,11 @@ class Doors:
         self._minute = 0
         self._in_minute = 0
 
+    @web.middleware
     async def pass_through(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """What every request of the dialect goes through."""
         started = self._host.clock.monotonic()
-        request["n"] = self._host.requests.next()
+        request[NUMBER] = self._host.requests.next()
         what = served_by(request.match_info.handler)
         try:
             response = await self._answer(request, handler, what)
@@ -67,7 +68,7 @@ class Doors:
     async def _answer(self, request: web.Request, handler: Handler, what: What) -> web.StreamResponse:
         await _body(request)
         client_order_id = await self._dialect.client_order_id(request) if what in NAMES_AN_ORDER else ""
-        arrived = Arrived(request=request["n"], dialect=self._dialect.name, what=what, client_order_id=client_order_id)
+        arrived = Arrived(request=request[NUMBER], dialect=self._dialect.name, what=what, client_order_id=client_order_id)
         refused = self._shut()
         faults = () if refused else self._host.faults.of_request(self._dialect.name, what, client_order_id)
         for fault in faults:

@@ -21,14 +21,14 @@ from libs.venues.feed import FeedStep
 from services.sim_venue.credentials import Credential
 from services.sim_venue.faults import Faults
 from services.sim_venue.gaps import gapped
-from services.sim_venue.kinds import Origin, What, serves
+from services.sim_venue.kinds import NUMBER, Origin, What, serves
 from services.sim_venue.log import Arrived, Began, Did, Entry, Granted, Input, Left, OracleLog, Shown, Turned
 from services.sim_venue.requests import Requests
 from services.sim_venue.snapshots import Restored
 from services.sim_venue.subscriptions import Subscription
 from services.sim_venue.tape import Tape
 
-__all__ = ["Credential", "Dialect", "Host", "Origin", "Subscription", "What", "serves"]
+__all__ = ["NUMBER", "Credential", "Dialect", "Host", "Origin", "Subscription", "What", "serves"]
 
 log = logging.getLogger(__name__)
 

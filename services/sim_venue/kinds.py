@@ -12,11 +12,15 @@ CHANGES: Final[frozenset[What]] = frozenset({"order_submit", "order_cancel", "or
 """Requests that are written to the log whether or not they were done."""
 
 
+NUMBER: Final = web.RequestKey("number", int)
+"""Where a request carries its number."""
+
+
 class Origin(NamedTuple):
     """Where a command came from; written to the log beside it."""
 
     dialect: str  # alpaca, binance, control
-    request: int  # counts all requests that reached the venue: `request["n"]`
+    request: int  # counts all requests that reached the venue: `request[NUMBER]`
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from libs.common.clocks import HostClock
+from libs.common.clocks import SECOND, HostClock
 from libs.venues.feed import FeedStep
 from libs.venues.markets import Timeline
 from libs.venues.pace import Pace

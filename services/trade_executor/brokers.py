@@ -146,7 +146,7 @@ class Remote:
                 from libs.venues.ccxt_venue.broker import CcxtBroker
 
                 try:
-                    return CcxtBroker(self._venue, endpoint, self._instruments, self._clock)
+                    return CcxtBroker(self._venue, endpoint, self._instruments, clock=self._clock)
                 except ValueError as error:
                     raise ConfigError(f"config/system.toml, venue {self._venue.name}: {error}") from error
             case unknown:

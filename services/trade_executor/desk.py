@@ -34,6 +34,7 @@ RECONCILE_EVERY_S: Final = 30.0
 LOOK_UP_EVERY_S: Final = 1.0
 LOOK_UP_AT_MOST_S: Final = 15.0  # a venue that leaves an order in doubt is asked ever less often: its request budget is needed for cancels
 OPEN_AGAIN_S: Final = 0.5
+AWAY_S: Final = 10.0  # nothing is sent meanwhile; an adapter that connects again needs a moment
 
 Say = Callable[[bool, str], None]
 """Whether the desk trades, and why not."""
@@ -139,6 +140,7 @@ class AccountDesk:
             venue=broker,
             start=sender.start,
         )
+        trading = asyncio.Event()
         consumer = Consumer(self._journal, self._lease.name, stage, self._bell, lambda: self._lease.epoch)
         async with asyncio.TaskGroup() as group:
             background = [
@@ -148,11 +150,12 @@ class AccountDesk:
                 ),
                 group.create_task(self._play(floor, reader)),
                 group.create_task(self._reports(broker)),
-                group.create_task(self._watch_link(broker)),
+                group.create_task(self._watch_link(broker, trading)),
             ]
             await self._prepare(broker, sender)
             background.append(group.create_task(self._reconcile(broker, sender)))
-            self._say(True, f"trading {self._account.account_id}, epoch {self._lease.epoch}")
+            self._say(True, self._trading)
+            trading.set()
             await consumer.run(self._over)
             await sender.drain()
             while self._lease.held() and (await consumer.step(wait=False) or sender.in_flight):
@@ -188,10 +191,21 @@ class AccountDesk:
                 log.error("reports of venue %s are not read: %s", self._account.venue, error, extra=self._about("reports_read"))
                 await asyncio.sleep(LOOK_UP_EVERY_S)
 
-    async def _watch_link(self, broker: Broker) -> None:
+    async def _watch_link(self, broker: Broker, trading: asyncio.Event) -> None:
+        """Publishes how the connection is; an outage that lasts is the service's, once the desk trades."""
+        clock = self._context.clock
+        heard, away = clock.monotonic(), False
         while True:
-            self.link = links.shown(self._account, broker.link())
+            self.link = link = links.shown(self._account, broker.link())
+            heard = clock.monotonic() if link.up else heard
+            if trading.is_set() and away != (clock.monotonic() - heard > AWAY_S):
+                away = not away
+                self._say(not away, f"venue {self._account.venue} is away: {link.detail}" if away else self._trading)
             await asyncio.sleep(links.EVERY_S)
+
+    @property
+    def _trading(self) -> str:
+        return f"trading {self._account.account_id}, epoch {self._lease.epoch}"
 
     # --- the record
 

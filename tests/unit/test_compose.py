@@ -149,10 +149,11 @@ def test_nginx_looks_for_containers_that_are_there() -> None:
     assert asked["gotify"] == CONTAINERS["gotify"]["environment"]["GOTIFY_SERVER_PORT"]
 
 
-def test_the_book_of_the_paper_venue_and_the_database_have_volumes_and_services_have_no_other() -> None:
+def test_what_the_venues_hold_and_the_database_have_volumes_and_services_have_no_other() -> None:
     kept = {name: [v for v in CONTAINERS[name]["volumes"] if not v.startswith(("../", "${"))] for name in set(OURS) - ONCE}
     assert {name: volumes for name, volumes in kept.items() if volumes} == {
         "trade-executor": ["paper:/state"],
+        "sim-venue": ["sim-venue:/state"],
         "monitor": ["gotify-token:/run/gotify:ro"],
     }
     assert CONTAINERS["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]  # not its folder data: Postgres 18 would not start

@@ -29,7 +29,7 @@ def open_account(core: Core, command: OpenAccount) -> Refusal | None:
         balances=dict(deposit),
     )
     core.names.append(command.account)
-    core.report("opened", account=command.account, balances=deposit)
+    core.report("opened", account=command.account, balances=deposit, terms=command)
     return None
 
 

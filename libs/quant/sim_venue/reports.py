@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from libs.quant.sim_venue.commands import Refusal
+from libs.quant.sim_venue.commands import OpenAccount, Refusal
 from libs.quant.sim_venue.orders import Execution, Order
 
 Kind = Literal[
@@ -39,6 +39,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     execution: Execution | None = None  # of fill, bust (the one that never happened) and correct (as it is now)
     was: Execution | None = None  # of correct: as it was
     balances: dict[str, Decimal] = {}  # signed changes by currency or asset, fees included
+    terms: OpenAccount | None = None  # of opened: on which terms
     position: int = 0  # signed change in lots of `symbol`, where its trades make positions
 
 

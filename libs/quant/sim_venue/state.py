@@ -16,6 +16,7 @@ from libs.domain.orders import Side
 from libs.quant.calendars import Session, session_of
 from libs.quant.exchange.book import NEVER, Moment
 from libs.quant.sim_venue.book import Book
+from libs.quant.sim_venue.commands import OpenAccount
 from libs.quant.sim_venue.listings import Agents, Listing, SelfTrade, VenueRules
 from libs.quant.sim_venue.orders import Execution, Order
 from libs.quant.sim_venue.reports import Kind, Report
@@ -194,6 +195,7 @@ class Core:
         was: Execution | None = None,
         balances: dict[str, Decimal] | None = None,
         position: int = 0,
+        terms: OpenAccount | None = None,
     ) -> None:
         """Says what happened. The order is copied as it is now."""
         self.told += 1
@@ -208,6 +210,7 @@ class Core:
                 execution=execution,
                 was=was,
                 balances={} if balances is None else balances,
+                terms=terms,
                 position=position,
             )
         )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from libs.domain.books import Position, apply
+from libs.quant.sim_venue.commands import OpenAccount
 from libs.quant.sim_venue.listings import Listing
 from libs.quant.sim_venue.orders import Execution, Order
 from libs.quant.sim_venue.reports import Report
@@ -22,6 +23,7 @@ class AccountView:
     def __init__(self, name: str, opened_at: int) -> None:
         self.name = name
         self.opened_at = opened_at
+        self.terms = OpenAccount(account=name, deposit={})
         self.orders: dict[int, Order] = {}  # by id, oldest first; those that ended too
         self.open: dict[int, Order] = {}  # open and held ones, oldest first
         self.by_client_id: dict[str, list[int]] = {}  # an id may be used again where the venue allows it; newest last
@@ -57,6 +59,8 @@ class View:
         account = self.accounts.get(report.account)
         if account is None:
             account = self.accounts[report.account] = AccountView(report.account, report.at)
+        if report.terms is not None:
+            account.terms = report.terms
         for currency, change in report.balances.items():
             account.balances[currency] += change
         if report.order is not None:

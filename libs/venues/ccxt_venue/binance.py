@@ -70,7 +70,8 @@ def report_of(event: Mapping[str, Any], symbols: Mapping[str, str], quotes: Mapp
     client_id = text(event.get("C") or event.get("c"), "client id of an executionReport")
     filled, time = decimal(event.get("z"), f"filled quantity of {client_id}"), _time(event, "T")
     if kind in _ENDS:
-        return OrderReport(client_id, _ENDS[kind], filled, time, str(event.get("r") or kind))
+        reason = event.get("r")
+        return OrderReport(client_id, _ENDS[kind], filled, time, kind.lower() if reason in (None, "NONE") else str(reason))
     if kind != "TRADE":
         return None
     side = str(event.get("S")).lower()

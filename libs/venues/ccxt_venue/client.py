@@ -16,6 +16,7 @@ DEMO: Final = "demo"
 
 _PLAIN: Final[Mapping[str, object]] = {
     "defaultType": "spot",
+    "fetchMargins": False,
     "fetchCurrencies": False,  # deposits and networks: nothing that an order needs
     "adjustForTimeDifference": False,  # measured by us, at times of our choosing
     "warnOnFetchOpenOrdersWithoutSymbol": False,

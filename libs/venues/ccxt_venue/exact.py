@@ -17,6 +17,9 @@ from libs.venues.ccxt_venue import wire
 _decode: Final = msgspec.json.Decoder(float_hook=str).decode
 """A number with a point stays its digits, which is what ccxt's parsers are written for: its JavaScript quotes such numbers."""
 
+Tap = Callable[[object, str], bool]
+"""Sees each message, and the address of its socket, before ccxt does; True: ccxt need not see it."""
+
 _UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, BaseError)
 
 
@@ -24,7 +27,7 @@ class Hooks:
     """What the class below tells of its streams; whoever listens puts functions of his own here."""
 
     def __init__(self) -> None:
-        self.tap: Callable[[object], bool] = lambda message: False  # sees each message before ccxt; True: ccxt need not
+        self.tap: Tap = lambda message, url: False
         self.heard: Callable[[], None] = lambda: None  # ccxt has taken in a message
         self.lost: Callable[[str], None] = lambda reason: None  # a connection is no more
 
@@ -81,7 +84,7 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
         try:
             text = data.decode() if isinstance(data, bytes) and client.decompressBinary else data
             message = _decode(text) if isinstance(text, str) and text[:1] in ("{", "[") else text
-            if not self.hooks.tap(message):
+            if not self.hooks.tap(message, client.url):
                 self.handle_message(client, message)
         except _UNREADABLE as error:
             client.on_error(NetworkError(f"{self.id} sent a message that cannot be read: {type(error).__name__}: {error}"))

@@ -8,16 +8,18 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from libs.domain.trades import Fill
-from libs.venues.ccxt_venue.mapping import MS, Unreadable, decimal, fill, text
+from libs.venues.ccxt_venue.mapping import MS, decimal, fill, text
+
+T = TypeVar("T")
 
 Read = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Makes one request within the budget, and raises `OutcomeUnknown` when it is not answered."""
 
 PAGE: Final = 500  # trades or orders in one answer; every venue of ccxt's gives as many or says less
-_REMEMBERED: Final = 10_000  # orders
+_REMEMBERED: Final = 50_000  # orders, and fills
 
 
 class ClientIds:
@@ -52,7 +54,7 @@ class ClientIds:
         return self._symbols.get(client_id)
 
 
-def _put(memory: OrderedDict[str, str], key: str, value: str) -> None:
+def _put(memory: OrderedDict[str, T], key: str, value: T) -> None:
     memory[key] = value
     memory.move_to_end(key)
     if len(memory) > _REMEMBERED:
@@ -67,6 +69,7 @@ class History:
         self._read = read
         self._ids = ids
         self._quotes = quotes
+        self._sums: OrderedDict[str, Decimal] = OrderedDict()  # filled of an order with a fill, by `exec_key`
 
     async def fills(self, symbols: Iterable[str], since: int | None) -> list[Fill]:
         """Fills at or after a market time (ns), oldest first; the newest page of each symbol when no time is given.
@@ -98,23 +101,34 @@ class History:
                 return sorted(found.values(), key=_trade_time)
             start = max(_trade_time(trade) for trade in fresh.values())  # again from there: a millisecond may span two pages
 
+    def learn(self, told: Fill) -> None:
+        """A fill that the stream told of: how much was filled with it need not be asked for."""
+        _put(self._sums, told.exec_key, told.cumulative)
+
     async def _of_order(self, venue_id: str, symbol: str, trades: Sequence[Mapping[str, Any]]) -> list[Fill]:
-        """Fills of one order. Trades before those given are fetched too when the order was filled in part by then."""
-        order = await self._read(lambda: self._exchange.fetch_order(venue_id, symbol)) if self._ids.of(venue_id) is None else None
-        if order:
+        """Fills of one order. The venue is asked about orders that we have not heard of, and for trades before those given."""
+        client_id, filled = self._ids.of(venue_id), self._filled_before(symbol, trades[0])
+        if client_id is None or filled is None:
+            order = await self._read(lambda: self._exchange.fetch_order(venue_id, symbol))
             self._ids.learn(order)
-        client_id = self._ids.of(venue_id)
-        if client_id is None:
-            raise Unreadable(f"expected a client id of order {venue_id} of {symbol}, got {order!r}")
-        seen = sum((decimal(trade.get("amount"), "quantity of a trade") for trade in trades), Decimal(0))
-        if self._exchange.has.get("fetchOrderTrades") and (order is None or decimal(order.get("filled"), "filled quantity") != seen):
-            trades = await self._read(lambda: self._exchange.fetch_order_trades(venue_id, symbol)) or trades
+            client_id, filled = text(order.get("clientOrderId"), f"client id of order {venue_id} of {symbol}"), Decimal(0)
+            seen = sum((_quantity(trade) for trade in trades), Decimal(0))
+            if decimal(order.get("filled"), f"filled quantity of {client_id}") != seen and self._exchange.has.get("fetchOrderTrades"):
+                trades = await self._read(lambda: self._exchange.fetch_order_trades(venue_id, symbol)) or trades
         fills: list[Fill] = []
-        filled = Decimal(0)
         for trade in sorted(trades, key=_trade_time):
             fills.append(fill(trade, client_id, filled, self._quotes[symbol]))
             filled = fills[-1].cumulative
+            self.learn(fills[-1])
         return fills
+
+    def _filled_before(self, symbol: str, trade: Mapping[str, Any]) -> Decimal | None:
+        with_it = self._sums.get(f"{symbol}:{trade.get('id')}")
+        return None if with_it is None else with_it - _quantity(trade)
+
+
+def _quantity(trade: Mapping[str, Any]) -> Decimal:
+    return decimal(trade.get("amount"), "quantity of a trade")
 
 
 def _key(trade: Mapping[str, Any]) -> str:

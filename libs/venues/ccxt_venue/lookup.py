@@ -8,7 +8,7 @@ from libs.domain.orders import VenueOrder
 from libs.venues.broker import OutcomeUnknown, Refused
 from libs.venues.ccxt_venue.calls import is_not_there
 from libs.venues.ccxt_venue.history import PAGE, ClientIds, Read
-from libs.venues.ccxt_venue.mapping import venue_order
+from libs.venues.ccxt_venue.mapping import Unreadable, venue_order
 
 ASKED_BY_CLIENT_ID: Final = frozenset(
     {
@@ -89,8 +89,10 @@ class Lookup:
                         return order  # type: ignore[no-any-return]
         return None
 
-    def _meant(self, client_id: str, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _meant(self, client_id: str, order: object) -> Mapping[str, Any]:
         """The order, if it is the one. A venue that was asked by its own id need not know ours."""
+        if not isinstance(order, dict):
+            raise Unreadable(f"asked for {client_id}, {self._exchange.id} answered with no order: {str(order)[:200]}")
         if order.get("clientOrderId") in (None, client_id):
             return {**order, "clientOrderId": client_id}
         raise OutcomeUnknown(f"asked for {client_id}, {self._exchange.id} answered with {order.get('clientOrderId')}")

@@ -30,7 +30,7 @@ class Lost(ConnectionError):
 class Stream(Protocol):
     """One account's news over one connection."""
 
-    def tap(self, message: object) -> bool:
+    def tap(self, message: object, url: str) -> bool:
         """See `exact.Hooks.tap`."""
         ...
 
@@ -63,7 +63,7 @@ class BinanceStream:
         self._tell = tell
         self._probe_s = probe_s
 
-    def tap(self, message: object) -> bool:
+    def tap(self, message: object, url: str) -> bool:
         self._freshness.heard()
         if isinstance(message, dict) and message.get("id") == binance.PING["id"]:
             return True
@@ -100,7 +100,7 @@ class UnifiedStream:
         self._tell = tell
         self._ring = ring
 
-    def tap(self, message: object) -> bool:
+    def tap(self, message: object, url: str) -> bool:
         self._freshness.heard()
         return False
 

@@ -12,6 +12,7 @@ The class alone is not enough with ccxt 4.5.90: it looks a code up by the host i
 class when the URL is overridden, and an ended ban is told from a wrong key by what was asked before.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
@@ -65,6 +66,10 @@ CLASSES: Final[Mapping[str, Verdict]] = {
 """By class name, so that whoever reads this table need not import ccxt."""
 
 
+_SIGNED: Final = re.compile(r"\?\S*signature=\S*")
+_LONG: Final = 300
+
+
 class Answered(NamedTuple):
     """What was seen of the exchange of messages in which an error arose."""
 
@@ -85,13 +90,19 @@ def outcome_of(error: BaseException, answered: Answered, documented: Documented)
     Args:
         documented: goes before the class.
     """
-    what = f"{type(error).__name__}: {error}"
+    what = shown(error)
     if not answered.written:
         return NotSent(what)
     if not answered.own_words or answered.status is None or not 200 <= answered.status < 500 or answered.status == 408:
         return OutcomeUnknown(what)
     verdict = documented(answered) or verdict_of(type(error))
     return Refused(what) if verdict == "refused" else OutcomeUnknown(what)
+
+
+def shown(error: BaseException) -> str:
+    """For people: in one line, not a whole page of HTML, and without the signed part of an address."""
+    text = _SIGNED.sub("", " ".join(str(error).split()))
+    return f"{type(error).__name__}: {text[:_LONG]}{'...' if len(text) > _LONG else ''}"
 
 
 def verdict_of(kind: type[BaseException]) -> Verdict:

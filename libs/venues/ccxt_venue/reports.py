@@ -149,6 +149,7 @@ class Reports:
             self._told[report.exec_key] = None
             if len(self._told) > _TOLD:
                 self._told.popitem(last=False)
+            self._history.learn(report)
             self._newest = max(self._newest or 0, report.executed_at)
             if report.cumulative >= self._may_be_open.get(report.client_order_id, Decimal("Infinity")):
                 self.not_there(report.client_order_id)

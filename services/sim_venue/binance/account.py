@@ -14,7 +14,7 @@ _DAY_MS = 86_400_000
 
 async def account(desk: Desk, call: Call) -> object:
     """`/api/v3/account`."""
-    view = desk.account(call)
+    view = desk.account(call.account)
     fees = _fees(desk)
     held = desk.holdings(view).all(desk.symbols.assets)
     hide = call.parameters.flag("omitZeroBalances", False)
@@ -85,7 +85,7 @@ async def trade_fees(desk: Desk, call: Call) -> object:
 async def my_trades(desk: Desk, call: Call) -> object:
     """`/api/v3/myTrades`: the newest, or from an id or a time on. One that was busted is none."""
     listing, p = desk.symbols.needed(call.parameters), call.parameters
-    view = desk.account(call)
+    view = desk.account(call.account)
     order, first = p.integer("orderId"), p.integer("fromId")
     start, end = span(p.integer("startTime"), p.integer("endTime"))
     if first is not None and (start is not None or end is not None):
@@ -135,7 +135,7 @@ async def order_counts(desk: Desk, call: Call) -> object:
 
 async def capital(desk: Desk, call: Call) -> object:
     """`/sapi/v1/capital/config/getall`: assets that are held, none of which can be paid in or out."""
-    held = desk.holdings(desk.account(call)).all(desk.symbols.assets)
+    held = desk.holdings(desk.account(call.account)).all(desk.symbols.assets)
     return [
         {
             "coin": name,

@@ -12,6 +12,7 @@ from services.sim_venue.binance.errors import VenueError, of_refusal
 from services.sim_venue.binance.holdings import Holdings
 from services.sim_venue.binance.listen_keys import ListenKeys
 from services.sim_venue.binance.parameters import Parameters
+from services.sim_venue.binance.recent import Recent
 from services.sim_venue.binance.symbols import Symbols
 from services.sim_venue.binance.weights import Meter, Window, windows
 from services.sim_venue.host import Host, Origin
@@ -35,12 +36,13 @@ class Desk:
         self.symbols = Symbols(host.view.listings)
         self.meter = Meter()
         self.keys = ListenKeys()
-        self.cancel_ids: dict[int, str] = {}  # the id of a cancel by the order that it is about, until the cancel is answered
+        self.cancel_ids: Recent[int, str] = Recent()  # the id of a cancel by the order that it is about
+        self.placed: Recent[tuple[str, str], int] = Recent()  # orders by account and client's id: reads may not see them yet
         self._books: dict[str, Book] = {}
 
-    def account(self, call: Call) -> AccountView:
-        """The account of a request, as it can be read now."""
-        account = self.host.view.accounts.get(call.account)
+    def account(self, name: str) -> AccountView:
+        """An account as it can be read now; -2015 when there is none."""
+        account = self.host.view.accounts.get(name)
         if account is None:
             raise VenueError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
         return account

@@ -5,15 +5,13 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-import msgspec
-
 from libs.domain.market import MarketEvent, Quote, TradeTick
 from libs.quant.sim_venue.listings import Listing
 from services.sim_venue.binance import klines, tickers, trades
 from services.sim_venue.binance.books import Published
 from services.sim_venue.binance.desk import Desk
 from services.sim_venue.binance.market_data import average
-from services.sim_venue.binance.order_answers import Json
+from services.sim_venue.binance.order_answers import Json, encoded
 from services.sim_venue.binance.symbols import wire
 from services.sim_venue.binance.topics import Pace, Topic, length_of
 
@@ -71,7 +69,7 @@ class MarketStreams:
             self._tasks = []
 
     def _tell(self, topic: Topic, event: object) -> None:
-        text = msgspec.json.encode(event).decode()
+        text = encoded(event)
         symbol = topic.listing.symbol if topic.listing is not None else ""
         for reader in list(self._readers[topic.name]):
             reader(topic.name, text, symbol)
@@ -79,11 +77,18 @@ class MarketStreams:
     # --- with each event of the market
 
     async def _follow(self) -> None:
-        async for batch in self._desk.host.market():
+        behind = True
+        while behind:
+            batches = self._desk.host.market()
             try:
-                self._hear(batch)
-            except Exception:
-                log.exception("market events were not passed on")
+                async for batch in batches:
+                    try:
+                        self._hear(batch)
+                    except Exception:
+                        log.exception("market events were not passed on")
+            finally:
+                batches.close()
+            behind = batches.overrun  # what it did not read in time is lost to its readers too
 
     def _hear(self, batch: Sequence[MarketEvent]) -> None:
         for event in batch:

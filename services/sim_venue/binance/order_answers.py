@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
+import msgspec
+
 from libs.domain.orders import OrderType
 from libs.quant.sim_venue.listings import Listing
 from libs.quant.sim_venue.orders import Execution, NewOrder, Order
@@ -10,6 +12,13 @@ from services.sim_venue.binance.figures import ZERO, exact, ms
 from services.sim_venue.binance.symbols import wire
 
 Json = dict[str, object]
+
+
+def encoded(answer: object) -> str:
+    """An answer or an event as text."""
+    return str(msgspec.json.encode(answer), "utf-8")
+
+
 Detail = Literal["ACK", "RESULT", "FULL"]
 
 _TYPES: Final[dict[OrderType, str]] = {

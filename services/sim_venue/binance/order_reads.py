@@ -14,7 +14,7 @@ async def order(desk: Desk, call: Call) -> object:
     number, client_id = call.parameters.integer("orderId"), call.parameters.text("origClientOrderId")
     if number is None and client_id is None:
         raise VenueError(-1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
-    view = desk.account(call)
+    view = desk.account(call.account)
     found = view.orders.get(number) if number is not None else view.order_of(client_id or "")
     if found is None or found.asked.symbol != listing.symbol or client_id not in (None, found.asked.client_order_id):
         raise VenueError(-2013, "Order does not exist.")
@@ -24,7 +24,9 @@ async def order(desk: Desk, call: Call) -> object:
 async def open_orders(desk: Desk, call: Call) -> object:
     """`GET /api/v3/openOrders`: of one symbol, or of all."""
     only = desk.symbols.needed(call.parameters).symbol if "symbol" in call.parameters else None
-    found = [o for o in desk.account(call).open.values() if o.asked.symbol == only or (only is None and o.asked.symbol in desk.symbols)]
+    found = [
+        o for o in desk.account(call.account).open.values() if o.asked.symbol == only or (only is None and o.asked.symbol in desk.symbols)
+    ]
     return [queried(o, desk.host.view.listings[o.asked.symbol]) for o in found]
 
 
@@ -36,7 +38,7 @@ async def all_orders(desk: Desk, call: Call) -> object:
     limit = p.limit(500, 1000)
     forwards = first is not None or start is not None
     found: list[Order] = []
-    for one in reversed(desk.account(call).orders.values()):
+    for one in reversed(desk.account(call.account).orders.values()):
         if (first is not None and one.id < first) or (start is not None and one.created_at < ns(start)):
             break
         if one.asked.symbol == listing.symbol and (end is None or one.created_at < ns(end + 1)):
@@ -50,7 +52,7 @@ async def all_orders(desk: Desk, call: Call) -> object:
 def lists_of(desk: Desk, call: Call) -> dict[int, list[Order]]:
     """The account's order lists, by id, oldest first."""
     groups: dict[int, list[Order]] = {}
-    for one in desk.account(call).orders.values():
+    for one in desk.account(call.account).orders.values():
         if one.group and one.asked.symbol in desk.symbols:
             groups.setdefault(one.group, []).append(one)
     return groups

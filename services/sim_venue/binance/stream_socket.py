@@ -1,20 +1,17 @@
 """Stream sockets: `/ws`, `/ws/<name>`, `/stream?streams=`; what a client asks of them, and the events that leave."""
 
-import asyncio
-import logging
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 from aiohttp import WSMsgType, web
 
+from services.sim_venue.binance.account_feed import AccountFeed
 from services.sim_venue.binance.desk import DIALECT, Desk
 from services.sim_venue.binance.market_streams import MarketStreams
+from services.sim_venue.binance.order_answers import encoded
 from services.sim_venue.binance.topics import topic
-from services.sim_venue.binance.user_stream import Teller
 from services.sim_venue.lines import Line
-
-log = logging.getLogger(__name__)
 
 PING_S: Final = 20.0
 MOST_FRAME: Final = 64 * 1024
@@ -49,7 +46,7 @@ class StreamSocket:
         self._line = Line(socket, DIALECT, "market", desk.host.faults)
         self._orders: Line | None = None
         self._names: dict[str, None] = {}
-        self._users: dict[str, asyncio.Task[None]] = {}
+        self._users: dict[str, AccountFeed] = {}
 
     async def serve(self, names: Iterable[str]) -> None:
         """Until the client leaves. Names that are no stream are passed over, as the venue does."""
@@ -79,7 +76,7 @@ class StreamSocket:
             answer = _complaint(Complaint(3, f"Invalid JSON: {error}"), None)
         except Complaint as complaint:
             answer = _complaint(complaint, asked.id)
-        return msgspec.json.encode(answer).decode()
+        return encoded(answer)
 
     def _do(self, asked: Asked) -> object:
         if asked.method not in _METHODS:
@@ -121,7 +118,7 @@ class StreamSocket:
         found = topic(name, self._desk.symbols)
         if account is not None:
             self._orders = self._orders or Line(self._socket, DIALECT, "orders", self._desk.host.faults)
-            self._users[name] = asyncio.create_task(self._follow(name, account))
+            self._users[name] = AccountFeed(self._desk, account, self._orders, lambda event: self._spelled(name, encoded(event)))
         elif found is not None:
             self._streams.add(found, self._tell)
         else:
@@ -134,25 +131,15 @@ class StreamSocket:
             return
         user = self._users.pop(name, None)
         if user is not None:
-            user.cancel()
+            user.close()
         else:
             self._streams.remove(name, self._tell)
 
     def _tell(self, name: str, event: str, symbol: str) -> None:
-        self._line.send(f'{{"stream":"{name}","data":{event}}}' if self._combined else event, symbol)
+        self._line.send(self._spelled(name, event), symbol)
 
-    async def _follow(self, name: str, account: str) -> None:
-        assert self._orders is not None
-        teller = Teller(self._desk, account)
-        reports = self._desk.host.reports(account)
-        try:
-            async for report in reports:
-                for symbol, event in teller.events(report):
-                    text = msgspec.json.encode(event).decode()
-                    self._orders.send(f'{{"stream":"{name}","data":{text}}}' if self._combined else text, symbol)
-            await self._orders.close()  # it fell behind, or the venue is leaving
-        finally:
-            reports.close()
+    def _spelled(self, name: str, event: str) -> str:
+        return f'{{"stream":"{name}","data":{event}}}' if self._combined else event
 
 
 def _complaint(complaint: Complaint, number: object) -> dict[str, object]:

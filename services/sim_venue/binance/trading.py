@@ -28,6 +28,7 @@ async def _submit(desk: Desk, call: Call, listing: Listing, order: NewOrder, det
     command = Submit(account=call.account, orders=(order,), self_trade=self_trade_of(call.parameters))
     reports = await desk.execute(command, call)
     first = next(report.order for report in reports if report.order is not None and report.account == call.account)
+    desk.placed.put((call.account, order.client_order_id), first.id)
     return placed(newest(reports, first.id), fills_of(reports, first.id), listing, detail)
 
 
@@ -69,10 +70,12 @@ def target(desk: Desk, call: Call, listing: Listing, id_name: str = "orderId", c
     number, client_id = call.parameters.integer(id_name), call.parameters.text(client_name)
     if number is None and client_id is None:
         raise VenueError(-1102, f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!")
-    view = desk.account(call)
+    view = desk.account(call.account)
     known = view.orders.get(number) if number is not None else view.order_of(client_id or "")
-    if known is None and number is not None and client_id is None:
-        return Target(number, None)  # the core knows best: reads may lag behind
+    if known is None:  # reads may lag behind, and the core knows best
+        number = number if client_id is None else desk.placed.get((call.account, client_id))
+        if number is not None:
+            return Target(number, None)
     if known is None or known.asked.symbol != listing.symbol or client_id not in (None, known.asked.client_order_id):
         raise VenueError(CANCEL_REJECTED, _UNKNOWN)
     return Target(known.id, known)
@@ -87,12 +90,8 @@ async def cancel(desk: Desk, call: Call) -> object:
 async def _cancel(desk: Desk, call: Call, listing: Listing, meant: Target, cancel_id: str | None) -> Json:
     _check_restrictions(call, meant.known)
     name = cancel_id or new_id()
-    desk.cancel_ids[meant.order] = name
-    try:
-        reports = await desk.execute(Cancel(account=call.account, order=meant.order), call)
-    except VenueError:
-        del desk.cancel_ids[meant.order]
-        raise
+    desk.cancel_ids.put(meant.order, name)
+    reports = await desk.execute(Cancel(account=call.account, order=meant.order), call)
     return canceled(newest(reports, meant.order), listing, name)
 
 

@@ -33,7 +33,7 @@ _EXECUTION_TYPES: Final[Mapping[Kind, str]] = {
 }
 
 
-def execution_report(report: Report, listing: Listing, cancel_id: str = "") -> Json | None:
+def execution_report(report: Report, listing: Listing, cancel_id: str | None = None) -> Json | None:
     """What the stream says of an order, or None where it says nothing: a trailing stop that moved, a bust.
 
     A cancel has an id of its own, which takes the place of the order's (`c`); the order's is then `C`.

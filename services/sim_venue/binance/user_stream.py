@@ -22,7 +22,7 @@ class Teller:
     def __init__(self, desk: Desk, account: str) -> None:
         self._desk = desk
         self._account = account
-        self._holdings = desk.holdings(desk.host.view.accounts[account])
+        self._holdings = desk.holdings(desk.account(account))
         self._done: set[int] = set()
 
     def events(self, report: Report) -> Iterator[tuple[str, Json]]:
@@ -33,7 +33,7 @@ class Teller:
             return
         if report.symbol:
             listing = desk.host.view.listings[report.symbol]
-            cancel_id = desk.cancel_ids.get(report.order.id, "") if report.order is not None and report.kind == "canceled" else ""
+            cancel_id = desk.cancel_ids.get(report.order.id) if report.order is not None and report.kind == "canceled" else None
             event = execution_report(report, listing, cancel_id)
             if event is not None:
                 yield report.symbol, event
@@ -73,7 +73,7 @@ class Teller:
 
     def _together(self, order: Order) -> list[Order]:
         """Those that were sent with it: their ids follow each other."""
-        known = self._desk.host.view.accounts[self._account].orders
+        known = self._desk.account(self._account).orders
         found = [known[n] for n in range(order.group, order.group + _MOST_TOGETHER) if n in known and known[n].group == order.group]
         return found or [order]
 

@@ -1,21 +1,20 @@
 """The websocket API: the same requests as by REST, signed one by one, and user data streams on the same connection."""
 
-import asyncio
 import logging
 from typing import Final, NamedTuple
 
 import msgspec
 from aiohttp import WSMsgType, web
 
+from services.sim_venue.binance.account_feed import AccountFeed
 from services.sim_venue.binance.desk import DIALECT, Call, Desk
 from services.sim_venue.binance.endpoints import ENDPOINTS, Endpoint
 from services.sim_venue.binance.errors import VenueError, of_status
+from services.sim_venue.binance.order_answers import encoded
+from services.sim_venue.binance.request_faults import Dropped, Passage
 from services.sim_venue.binance.rest import client_order_id_of
 from services.sim_venue.binance.signatures import MOST_PARAMETERS, Sent, check, known, of_mapping
-from services.sim_venue.binance.user_stream import Teller
-from services.sim_venue.kinds import CHANGES
 from services.sim_venue.lines import Line
-from services.sim_venue.log import Arrived
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ class ApiSocket:
         self._socket = socket
         self._address = address
         self._line = Line(socket, DIALECT, "orders", desk.host.faults)
-        self._users: dict[int, asyncio.Task[None]] = {}
+        self._users: dict[int, AccountFeed] = {}
         self._next = 0
 
     async def serve(self) -> None:
@@ -61,9 +60,11 @@ class ApiSocket:
                     await self._hear(message.data)
                 elif message.type is WSMsgType.BINARY:
                     await self._hear(message.data.decode(errors="replace"))
+        except Dropped:
+            pass
         finally:
-            for task in self._users.values():
-                task.cancel()
+            for user in self._users.values():
+                user.close()
             await self._line.close()
 
     async def _hear(self, text: str) -> None:
@@ -76,12 +77,14 @@ class ApiSocket:
             answer = _refused(VenueError(-1135, "JSON Request Invalid."))
         except VenueError as error:
             answer = _refused(error)
+        except Dropped:
+            raise
         except Exception:
             log.exception("a request of the websocket API failed")
             answer = _refused(of_status(500))
         limits = {} if hide else {"rateLimits": self._rate_limits()}
         body = {"id": number, "status": answer.status, **answer.body, **limits}
-        self._line.send(msgspec.json.encode(body).decode())
+        self._line.send(encoded(body))
 
     def _rate_limits(self) -> list[dict[str, object]]:
         limits, now = self._desk.limits, self._desk.host.wire_time_ns()
@@ -105,13 +108,11 @@ class ApiSocket:
         account = "" if endpoint.security == "none" else self._account(sent, endpoint.security == "signed")
         if endpoint.orders:
             self._desk.meter.orders(account, endpoint.orders, self._desk.limits, host.wire_time_ns())
-        n = host.requests.next()
-        client_order_id = client_order_id_of(sent.parameters)
-        if endpoint.what in CHANGES:
-            host.note(Arrived(request=n, dialect=DIALECT, what=endpoint.what, client_order_id=client_order_id))
-        elif client_order_id:
-            host.requests.count(endpoint.what, client_order_id)
-        return await endpoint.handler(self._desk, Call(sent.parameters, account, n))
+        passage = Passage(host, endpoint.what, client_order_id_of(sent.parameters))
+        await passage.enter()
+        answer = await endpoint.handler(self._desk, Call(sent.parameters, account, passage.number))
+        await passage.leave()
+        return answer
 
     def _account(self, sent: Sent, signed: bool) -> str:
         credential = known(sent.parameters.text("apiKey"), self._desk.host.credential)
@@ -125,25 +126,16 @@ class ApiSocket:
         if method == UNSUBSCRIBE:
             number = sent.parameters.integer("subscriptionId")
             for one in [number] if number is not None else list(self._users):
-                task = self._users.pop(one, None)
-                if task is not None:
-                    task.cancel()
+                user = self._users.pop(one, None)
+                if user is not None:
+                    user.close()
             return {}
         account = self._account(sent, signed=True)
         number, self._next = self._next, self._next + 1
-        self._users[number] = asyncio.create_task(self._follow(number, account))
+        self._users[number] = AccountFeed(
+            self._desk, account, self._line, lambda event: encoded({"subscriptionId": number, "event": event})
+        )
         return {"subscriptionId": number}
-
-    async def _follow(self, number: int, account: str) -> None:
-        teller = Teller(self._desk, account)
-        reports = self._desk.host.reports(account)
-        try:
-            async for report in reports:
-                for symbol, event in teller.events(report):
-                    self._line.send(msgspec.json.encode({"subscriptionId": number, "event": event}).decode(), symbol)
-            await self._line.close()  # it fell behind, or the venue is leaving
-        finally:
-            reports.close()
 
 
 def _refused(error: VenueError) -> Answer:

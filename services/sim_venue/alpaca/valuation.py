@@ -1,0 +1,153 @@
+"""What an account is worth: its cash and what it holds, at the prices that the tape shows. Pure, and exact decimals throughout."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple, Protocol
+
+from libs.domain.market import Quote, TradeTick
+from libs.quant.sim_venue.listings import Listing
+from libs.quant.sim_venue.orders import Order
+from libs.quant.sim_venue.view import AccountView
+
+CURRENCY: Final = "USD"
+_ZERO: Final = Decimal(0)
+
+
+class Prices(Protocol):
+    """The newest of each symbol."""
+
+    def quote(self, symbol: str) -> Quote | None: ...
+
+    def trade(self, symbol: str) -> TradeTick | None: ...
+
+
+class Holding(NamedTuple):
+    """A position at a price."""
+
+    listing: Listing
+    lots: int  # signed
+    cost: Decimal  # average, per unit
+    price: Decimal
+
+    @property
+    def quantity(self) -> Decimal:
+        return self.listing.instrument.quantity(self.lots)
+
+    @property
+    def value(self) -> Decimal:
+        """Signed, in USD."""
+        return self.quantity * self.price * self.listing.instrument.multiplier
+
+    @property
+    def basis(self) -> Decimal:
+        """What it cost, signed."""
+        return self.quantity * self.cost * self.listing.instrument.multiplier
+
+
+class Worth(NamedTuple):
+    """An account at a moment, in USD. What is short counts negative."""
+
+    cash: Decimal
+    long: Decimal
+    short: Decimal
+
+    @property
+    def equity(self) -> Decimal:
+        return self.cash + self.long + self.short
+
+    @property
+    def exposure(self) -> Decimal:
+        return self.long - self.short
+
+
+def mark(prices: Prices, symbol: str) -> Decimal | None:
+    """The price of a symbol: of its newest trade, or the middle of its newest quote where that is younger; None before both."""
+    trade, quote = prices.trade(symbol), prices.quote(symbol)
+    if quote is not None and (trade is None or quote.ts > trade.ts):
+        return (exact(quote.bid) + exact(quote.ask)) / 2
+    return None if trade is None else exact(trade.price)
+
+
+def exact(value: float) -> Decimal:
+    """The shortest decimal that reads as this float: what a recorded or drawn price was written as."""
+    return Decimal(repr(value))
+
+
+def holdings(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> list[Holding]:
+    """What is held of what is listed here, by symbol. What no price is known of is worth what it cost."""
+    return [held for symbol in sorted(account.positions) if (held := holding(account, listings, prices, symbol)) is not None]
+
+
+def holding(account: AccountView, listings: Mapping[str, Listing], prices: Prices, symbol: str) -> Holding | None:
+    """One position; None where nothing is held."""
+    lots = account.positions.get(symbol, 0)
+    listing = listings.get(symbol)
+    if not lots or listing is None:
+        return None
+    cost = account.costs[symbol].avg_cost
+    price = mark(prices, symbol)
+    return Holding(listing, lots, cost, cost if price is None else price)
+
+
+def worth(cash: Decimal, held: list[Holding]) -> Worth:
+    """All of it together."""
+    values = [each.value for each in held]
+    return Worth(cash, sum((v for v in values if v > 0), _ZERO), sum((v for v in values if v < 0), _ZERO))
+
+
+def reserved(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
+    """What open orders that would enlarge a position may still cost: at their limit, else their stop, else the newest price."""
+    return sum((_cost(order, account, listings[order.asked.symbol], prices) for order in _working(account, listings)), _ZERO)
+
+
+def buying_power(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
+    """What may still be bought: the cash of a cash account, else as much exposure as its equity bears."""
+    now = worth(cash_of(account), holdings(account, listings, prices))
+    free = now.cash if account.terms.kind == "cash" else now.equity * account.terms.leverage - now.exposure
+    return max(free - reserved(account, listings, prices), _ZERO)
+
+
+def cash_of(account: AccountView) -> Decimal:
+    """Its money, that of short sales included."""
+    return account.balances.get(CURRENCY, _ZERO)
+
+
+def held_for_orders(account: AccountView, symbol: str) -> int:
+    """Lots of the position that open orders would close: of a pair only one can fill, so a group counts by its largest."""
+    side = "sell" if account.positions.get(symbol, 0) > 0 else "buy"
+    groups: dict[int, int] = {}
+    for order in account.open.values():
+        if order.asked.symbol == symbol and order.asked.side == side and order.status == "open":
+            key = order.group or -order.id
+            groups[key] = max(groups.get(key, 0), order.remaining)
+    return min(sum(groups.values()), abs(account.positions.get(symbol, 0)))
+
+
+def before(account: AccountView, at: int) -> tuple[Decimal, dict[str, int]]:
+    """Cash and positions as they were at `at`: what happened since is taken back."""
+    cash, positions = cash_of(account), dict(account.positions)
+    for report in reversed(account.activity):
+        if report.at < at:
+            break
+        cash -= report.balances.get(CURRENCY, _ZERO)
+        if report.position:
+            positions[report.symbol] -= report.position
+    return (cash, positions) if account.opened_at <= at else (_ZERO, {})
+
+
+def opening_deposit(account: AccountView) -> Decimal:
+    """What the account was opened with: what it has, less all that came and went since."""
+    return cash_of(account) - sum((report.balances.get(CURRENCY, _ZERO) for report in account.activity), _ZERO)
+
+
+def _working(account: AccountView, listings: Mapping[str, Listing]) -> list[Order]:
+    return [order for order in account.open.values() if order.status == "open" and order.asked.symbol in listings]
+
+
+def _cost(order: Order, account: AccountView, listing: Listing, prices: Prices) -> Decimal:
+    asked, position = order.asked, account.positions.get(order.asked.symbol, 0)
+    if (position < 0) if asked.side == "buy" else (position > 0):
+        return _ZERO
+    ticks = asked.limit if asked.limit is not None else order.stop
+    price = mark(prices, asked.symbol) if ticks is None else listing.instrument.price(ticks)
+    return listing.instrument.quantity(order.remaining) * (price or _ZERO) * listing.instrument.multiplier
