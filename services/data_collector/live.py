@@ -10,6 +10,7 @@ from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
 from libs.common.logs import about
 from libs.domain.market import BadRow, Bar, MarketEvent, QuoteBar
+from libs.quant.calendars import is_open
 from libs.venues.feed import FeedLink, FeedStep
 from libs.venues.merged import VenuesFeed
 from services.data_collector.collect import CLOCK_EVERY_S, Collector
@@ -43,9 +44,10 @@ class Live:
         self._horizon = collector.session.horizon
         self._venue_of = feed.venues_of()
         begins = host.monotonic()
-        estimate = Estimate(collector.market_time, self._speed, lead_s)
-        estimate.hear(feed.start, begins)  # where the venues said they are, when they were opened
-        self._frontier = Frontier(feed.feeds, collector.market_time, estimate, begins)
+        self._estimate = Estimate(collector.market_time, self._speed, lead_s)
+        self._estimate.hear(feed.start, begins)  # where the venues said they are, when they were opened
+        self._frontier = Frontier(feed.feeds, collector.market_time, self._estimate, begins)
+        self._calendars = {name: {i.calendar for i in venue.instruments} for name, venue in feed.feeds.items()}
         self._links = {name: FeedLink(up=False, detail="not looked at yet", reconnects=0, refilled=0) for name in feed.feeds}
         self._down_since: dict[str, float] = dict.fromkeys(feed.feeds, begins)
         self._shown: tuple[bool, str] | None = None
@@ -87,12 +89,14 @@ class Live:
     def _look(self) -> None:
         """How each venue's connection is: for the frontier, for whoever measures, and for readiness."""
         now = self._host.monotonic()
+        expected = self._estimate.at(now)
         waited: list[str] = []
         for name, feed in self._feed.feeds.items():
             link, before = feed.link(), self._links[name]
             if link.reconnects != before.reconnects:
                 self._frontier.link(name, False, now)  # it was away, however shortly
             self._frontier.link(name, link.up, now)
+            self._frontier.hours(name, any(is_open(calendar, expected) for calendar in self._calendars[name]))
             if link != before:
                 self._note(name, link, before)
             if link.up:
