@@ -167,12 +167,16 @@ class RemoteRig:
 def alpaca_broker(endpoint: Endpoint) -> Broker:
     clock = SystemClock()
     budget = Budget(100_000, clock=clock)
-    return AlpacaBroker(endpoint, {"ALFA": ALFA}, clock=clock, budget=budget, mute_after_s=MUTE_AFTER_S, backoff=Backoff(0.05, 0.1))
+    return AlpacaBroker(
+        endpoint, instruments={"ALFA": ALFA}, clock=clock, budget=budget, mute_after_s=MUTE_AFTER_S, backoff=Backoff(0.05, 0.1)
+    )
 
 
 def ccxt_broker(endpoint: Endpoint) -> Broker:
     venue = VenueConfig(name="binance", adapter="ccxt", exchange="binance", asset_classes=("crypto",), requests_per_minute=100_000)
-    return CcxtBroker(venue, endpoint, {"BTC/USD": COIN}, clock=SystemClock(), probe_s=MUTE_AFTER_S / 2, mute_after_s=MUTE_AFTER_S, poll_s=60.0)
+    return CcxtBroker(
+        venue, endpoint, {"BTC/USD": COIN}, clock=SystemClock(), probe_s=MUTE_AFTER_S / 2, mute_after_s=MUTE_AFTER_S, poll_s=60.0
+    )
 
 
 LISTED: Final[Mapping[str, Sequence[Listing]]] = {
