@@ -755,6 +755,20 @@ async def test_a_look_up_that_is_overtaken_by_the_end_reopens_nothing(database: 
     assert not any(anomaly for _, _, anomaly in await events(database))
 
 
+@pytest.mark.parametrize("answer", [lambda order: None, loses_the_answer], ids=["accepted", "lost"])
+async def test_an_answer_that_is_overtaken_by_the_end_contradicts_nothing(
+    database: Database, far: Desk, venue: ScriptedBroker, answer: Any
+) -> None:
+    def tells_the_end_first(order: Order) -> None:
+        far.stage.show([ended(order, Evidence.CANCELED)])
+        answer(order)
+
+    venue.answers.append(tells_the_end_first)
+    await far.trade(an_approval())
+    assert await statuses(database) == ["CANCELED"]
+    assert not any(anomaly for _, _, anomaly in await events(database))
+
+
 async def test_a_question_that_is_not_answered_is_evidence_of_nothing(database: Database, far: Desk, venue: ScriptedBroker) -> None:
     venue.answers += [loses_the_answer, loses_the_answer]
     await far.trade(an_approval(1), an_approval(2, "other"))
