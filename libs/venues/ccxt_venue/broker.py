@@ -95,6 +95,7 @@ class CcxtBroker:
         except BaseException:
             await close_exchange(self._exchange, self._wire)
             raise
+        self._reports.start()
 
     async def disconnect(self) -> None:
         """See `Broker`."""

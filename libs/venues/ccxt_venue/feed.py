@@ -73,6 +73,7 @@ class CcxtFeed:
         self._calls = calls
         self._clock = wire.clock
         self._anchor = (start, wire.clock.monotonic())  # market time and host time of the newest that had a time of its own
+        self._shown = start  # it does not go back when a trade shows that it was ahead
         self._came: list[_Placed] = []
         self._news = asyncio.Event()
         self._seqs: defaultdict[tuple[type, str], int] = defaultdict(int)
@@ -164,7 +165,7 @@ class CcxtFeed:
         """See `Tape`."""
         self._refilled += refilled
         self._since = max(self._since, trade.ts)
-        if not refilled and trade.ts > self._anchor[0]:
+        if trade.ts > (self.now() if refilled else self._anchor[0]):
             self._anchor = (trade.ts, self._clock.monotonic())
         self._put(_Placed(trade.ts, TRADES, trade.symbol, trade))
 
@@ -179,7 +180,8 @@ class CcxtFeed:
     def now(self) -> int:
         """See `Tape`."""
         time, host = self._anchor
-        return time + int((self._clock.monotonic() - host) * self.speed * SECOND)
+        self._shown = max(self._shown, time + int((self._clock.monotonic() - host) * self.speed * SECOND))
+        return self._shown
 
     def _put(self, placed: _Placed) -> None:
         self._came.append(placed)

@@ -54,10 +54,13 @@ class Reports:
         self._may_be_open: dict[str, Decimal] = {}  # quantities of our orders that the venue has not said the end of
         self.fault = "the stream of reports is not connected yet"
 
-    async def next(self) -> list[Report]:
-        """Waits for news; connects when it is first called."""
+    def start(self) -> None:
+        """Listens from now on, and connects again for ever."""
         if self._listener is None:
             self._listener = asyncio.create_task(reconnecting(self._connection, self._broken, self._backoff))
+
+    async def next(self) -> list[Report]:
+        """Waits for news."""
         while not self._waiting:
             self._news.clear()
             await self._news.wait()
