@@ -133,8 +133,8 @@ class Broker(Protocol):
     async def next_reports(self) -> Sequence[Report]:
         """Waits for news and returns all that is there, in the venue's order. `exec_key` as in `fills_since`.
 
-        An adapter of a remote venue reads its stream here: it connects, and connects again for ever, and after each
-        connection gives what the stream may have missed. What is told twice has the same `exec_key`.
+        An adapter of a remote venue listens from `connect` on, connects again for ever, and after each connection gives
+        what the stream may have missed. What is told twice has the same `exec_key`.
         """
 
     async def connect(self) -> None:

@@ -135,7 +135,7 @@ class RemoteRig:
         plain = an_order(n, **how)
         return msgspec.structs.replace(
             plain,
-            client_order_id=f"{plain.client_order_id[:-6]}{zlib.crc32(self.account.encode()) % 10**5:05d}1",  # the venue is shared by tests
+            client_order_id=f"{plain.client_order_id[:-6]}{zlib.crc32(self.account.encode()) % 10**5:05d}{n}",  # tests share a venue
             decided_at=self.at(plain.decided_at),
             valid_until=self.at(plain.valid_until),
             expires_at=self.at(plain.expires_at),
@@ -158,7 +158,7 @@ class RemoteRig:
         """AssertionError when it does not come to hold."""
         try:
             async with asyncio.timeout(WITHIN_S):
-                while not holds():
+                while not holds():  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
         except TimeoutError:
             raise AssertionError(f"never came to hold; the link says {self.broker.link()}") from None
@@ -172,7 +172,9 @@ def alpaca_broker(endpoint: Endpoint) -> Broker:
 
 def ccxt_broker(endpoint: Endpoint) -> Broker:
     venue = VenueConfig(name="binance", adapter="ccxt", exchange="binance", asset_classes=("crypto",), requests_per_minute=100_000)
-    return CcxtBroker(venue, endpoint, {"BTC/USD": COIN}, clock=SystemClock(), probe_s=MUTE_AFTER_S / 2, mute_after_s=MUTE_AFTER_S, poll_s=60.0)
+    return CcxtBroker(
+        venue, endpoint, {"BTC/USD": COIN}, clock=SystemClock(), probe_s=MUTE_AFTER_S / 2, mute_after_s=MUTE_AFTER_S, poll_s=60.0
+    )
 
 
 LISTED: Final[Mapping[str, Sequence[Listing]]] = {

@@ -29,6 +29,8 @@ _CODES: Final[Mapping[str, Verdict]] = {
 NO_SUCH_ORDER: Final = "-2013"
 PING: Final = {"id": "alive", "method": "ping"}
 """A request over the socket of the user stream: its answer proves that what is behind the socket is alive."""
+LIST: Final = {"id": 0, "method": "LIST_SUBSCRIPTIONS"}
+"""The same over a socket of market data."""
 
 _ENDS: Final = {
     "NEW": Evidence.ACCEPTED,

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from libs.common.clocks import HostClock
 from libs.domain.configuration import VenueConfig
@@ -15,6 +15,7 @@ from libs.venues.budget import Budget
 from libs.venues.ccxt_venue import binance
 from libs.venues.ccxt_venue.calls import Calls, is_not_there
 from libs.venues.ccxt_venue.client import close_exchange, make_exchange, open_exchange
+from libs.venues.ccxt_venue.connection import FLUENT
 from libs.venues.ccxt_venue.history import ClientIds, History
 from libs.venues.ccxt_venue.lookup import Lookup
 from libs.venues.ccxt_venue.mapping import Unreadable, holdings, order_request
@@ -27,8 +28,6 @@ from libs.venues.freshness import Freshness
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_FLUENT: Final = ("binance", "binanceus")  # whose frames and codes binance.py knows
 
 
 class CcxtBroker:
@@ -68,7 +67,7 @@ class CcxtBroker:
         self._clock = clock
         self._probe_s = probe_s
         self._exchange = make_exchange(venue, endpoint)
-        self._fluent = venue.exchange in _FLUENT
+        self._fluent = venue.exchange in FLUENT
         self._wire = Wire(clock, Budget(venue.requests_per_minute, clock=clock))
         self._calls = Calls(self._exchange, self._wire, binance.documented if self._fluent else lambda answered: None)
         self._ids = ClientIds()
@@ -96,6 +95,7 @@ class CcxtBroker:
         except BaseException:
             await close_exchange(self._exchange, self._wire)
             raise
+        self._reports.start()
 
     async def disconnect(self) -> None:
         """See `Broker`."""

@@ -28,7 +28,7 @@ class Hooks:
 
     def __init__(self) -> None:
         self.tap: Tap = lambda message, url: False
-        self.heard: Callable[[], None] = lambda: None  # ccxt has taken in a message
+        self.resolved: Callable[[object], None] = lambda result: None  # each thing that ccxt has parsed, awaited or not
         self.lost: Callable[[str], None] = lambda reason: None  # a connection is no more
 
 
@@ -77,6 +77,7 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
         client = super().client(url)
         if not known:
             client.handle_text_or_binary_message = partial(self._take_in, client)
+            client.resolve = partial(self._resolve, client.resolve)
         return client
 
     def _take_in(self, client: Any, data: str | bytes) -> None:
@@ -88,8 +89,10 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
                 self.handle_message(client, message)
         except _UNREADABLE as error:
             client.on_error(NetworkError(f"{self.id} sent a message that cannot be read: {type(error).__name__}: {error}"))
-        else:
-            self.hooks.heard()
+
+    def _resolve(self, resolve: Callable[[object, str | None], object], result: object, message_hash: str | None = None) -> object:
+        self.hooks.resolved(result)
+        return resolve(result, message_hash)
 
     def on_connected(self, client: Any, message: Any = None) -> None:
         super().on_connected(client, message)

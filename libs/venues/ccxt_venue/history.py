@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from libs.domain.trades import Fill
+from libs.venues.ccxt_venue.connection import FLUENT
 from libs.venues.ccxt_venue.mapping import MS, decimal, fill, text
 
 T = TypeVar("T")
@@ -93,13 +94,19 @@ class History:
         """Each trade once, oldest first, page after page until there is nothing new."""
         start = None if since is None else since // MS
         found: dict[str, Mapping[str, Any]] = {}
+        call = partial(self._exchange.fetch_my_trades, symbol, start, PAGE)
         while True:
-            page = await self._read(partial(self._exchange.fetch_my_trades, symbol, start, PAGE))
+            page = await self._read(call)
             fresh = {_key(trade): trade for trade in page if _key(trade) not in found}
             found |= fresh
             if start is None or not fresh or len(page) < PAGE:
                 return sorted(found.values(), key=_trade_time)
-            start = max(_trade_time(trade) for trade in fresh.values())  # again from there: a millisecond may span two pages
+            if self._exchange.id in FLUENT:
+                number = max(int(text(trade.get("id"), "the id of a trade")) for trade in fresh.values()) + 1
+                call = partial(self._exchange.fetch_my_trades, symbol, None, PAGE, {"fromId": number})
+            else:  # again from the newest: a millisecond may span two pages
+                newest = max(_trade_time(trade) for trade in fresh.values())
+                call = partial(self._exchange.fetch_my_trades, symbol, newest, PAGE)
 
     def learn(self, told: Fill) -> None:
         """A fill that the stream told of: how much was filled with it need not be asked for."""

@@ -23,10 +23,6 @@ ENDS: Final[Mapping[VenueStatus, Evidence]] = {
 }
 
 
-class Lost(ConnectionError):
-    """The stream is no more; what it would have said has to be read elsewhere."""
-
-
 class Stream(Protocol):
     """One account's news over one connection."""
 

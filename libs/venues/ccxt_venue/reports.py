@@ -12,16 +12,16 @@ from libs.common.clocks import SECOND
 from libs.domain.orders import Order
 from libs.domain.trades import Fill
 from libs.venues.broker import OrderReport, Report
+from libs.venues.ccxt_venue.connection import SUBSCRIBED_WITHIN_S, cause_of, lose, until
 from libs.venues.ccxt_venue.history import History
 from libs.venues.ccxt_venue.lookup import Lookup
 from libs.venues.ccxt_venue.mapping import time_of, venue_order
-from libs.venues.ccxt_venue.news import ENDS, Lost, Ring, Stream, Tell
+from libs.venues.ccxt_venue.news import ENDS, Ring, Stream, Tell
 from libs.venues.reconnecting import Backoff, reconnecting
 
 log = logging.getLogger(__name__)
 
 OVERLAP_NS: Final = 300 * SECOND  # market time by which each look at the history reaches back behind the newest fill
-SUBSCRIBED_WITHIN_S: Final = 10.0
 _TOLD: Final = 50_000  # fills whose keys are remembered
 
 
@@ -54,10 +54,13 @@ class Reports:
         self._may_be_open: dict[str, Decimal] = {}  # quantities of our orders that the venue has not said the end of
         self.fault = "the stream of reports is not connected yet"
 
-    async def next(self) -> list[Report]:
-        """Waits for news; connects when it is first called."""
+    def start(self) -> None:
+        """Listens from now on, and connects again for ever."""
         if self._listener is None:
             self._listener = asyncio.create_task(reconnecting(self._connection, self._broken, self._backoff))
+
+    async def next(self) -> list[Report]:
+        """Waits for news."""
         while not self._waiting:
             self._news.clear()
             await self._news.wait()
@@ -84,7 +87,7 @@ class Reports:
         stream = self._stream(self._tell, self._ring)
         lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._exchange.hooks.tap = stream.tap
-        self._exchange.hooks.lost = partial(_lose, lost)
+        self._exchange.hooks.lost = partial(lose, lost)
         try:
             async with asyncio.timeout(SUBSCRIBED_WITHIN_S):
                 await stream.subscribe()
@@ -92,7 +95,7 @@ class Reports:
             self.fault = ""
             self._backoff.reset()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_until(lost))
+                tasks.create_task(until(lost))
                 tasks.create_task(stream.listen())
                 tasks.create_task(self._answer_the_bell())
                 tasks.create_task(self._look_now_and_then())
@@ -101,9 +104,7 @@ class Reports:
             self._exchange.drop_streams()
 
     def _broken(self, error: Exception) -> None:
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
-        self.fault = f"the stream of reports was lost: {error}"
+        self.fault = f"the stream of reports was lost: {cause_of(error)}"
         log.warning("%s: %s", self._exchange.id, self.fault)
 
     async def _look_now_and_then(self) -> None:
@@ -157,12 +158,3 @@ class Reports:
             self.not_there(report.client_order_id)
         self._waiting.append(report)
         self._news.set()
-
-
-def _lose(lost: asyncio.Future[None], reason: str) -> None:
-    if not lost.done():
-        lost.set_exception(Lost(reason))
-
-
-async def _until(lost: asyncio.Future[None]) -> None:
-    await lost

@@ -1,7 +1,7 @@
 """Order books with numbered changes, so that a snapshot of REST and the diffs of a stream fit together."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from libs.quant.sim_venue.listings import Listing
 from services.sim_venue.binance.figures import exact, ms
@@ -28,13 +28,18 @@ class Book:
         self.update = ms(now)
         self.bids: Levels = {}
         self.asks: Levels = {}
+        self._diffs: list[Diff] = []
         self.refresh()
 
     def refresh(self) -> None:
         """Looks again, and counts what has changed since."""
         bids, asks = (dict(side) for side in self._look(self.listing.symbol, DEPTH))
-        self.update += len(changes(self.bids, bids)) + len(changes(self.asks, asks))
+        changed_bids, changed_asks = changed(self.bids, bids), changed(self.asks, asks)
+        self.update += len(changed_bids) + len(changed_asks)
         self.bids, self.asks = bids, asks
+        for diff in self._diffs:
+            diff.bids |= changed_bids
+            diff.asks |= changed_asks
 
     def snapshot(self, limit: int) -> Json:
         """As `/depth` and the streams `@depth5` to `@depth20` have it."""
@@ -47,35 +52,44 @@ class Book:
         i = self.listing.instrument
         return [exact(i.price(ticks)), exact(i.quantity(lots))]
 
-    def diff(self, before: "Published", now: int) -> Json | None:
-        """What has changed since it was last published, or None."""
-        if self.update == before.update:
+    def follow(self) -> "Diff":
+        """What changes from now on, until `forget`."""
+        diff = Diff(self.update)
+        self._diffs.append(diff)
+        return diff
+
+    def forget(self, diff: "Diff") -> None:
+        """Nobody reads it any more."""
+        self._diffs = [other for other in self._diffs if other is not diff]
+
+    def told(self, diff: "Diff", now: int) -> Json | None:
+        """What has changed since the diff was told last, or None; levels that came and went are told as gone."""
+        if self.update == diff.update:
             return None
-        return {
+        event: Json = {
             "e": "depthUpdate",
             "E": ms(now),
             "s": wire(self.listing.symbol),
-            "U": before.update + 1,
+            "U": diff.update + 1,
             "u": self.update,
-            "b": [self._row(*level) for level in changes(before.bids, self.bids)],
-            "a": [self._row(*level) for level in changes(before.asks, self.asks)],
+            "b": [self._row(ticks, self.bids.get(ticks, 0)) for ticks in sorted(diff.bids, reverse=True)],
+            "a": [self._row(ticks, self.asks.get(ticks, 0)) for ticks in sorted(diff.asks)],
         }
-
-    @property
-    def published(self) -> "Published":
-        """Where it stands, to tell later what has changed."""
-        return Published(self.update, self.bids, self.asks)
-
-
-class Published(NamedTuple):
-    """A book as its readers know it."""
-
-    update: int
-    bids: Levels
-    asks: Levels
+        diff.update = self.update
+        diff.bids.clear()
+        diff.asks.clear()
+        return event
 
 
-def changes(before: Levels, after: Levels) -> list[tuple[int, int]]:
-    """Levels that differ, with what they hold now: 0 lots where a level is gone."""
-    changed = [(ticks, lots) for ticks, lots in after.items() if before.get(ticks) != lots]
-    return changed + [(ticks, 0) for ticks in before if ticks not in after]
+class Diff:
+    """Levels that have changed since an update, by the reader of one stream. A snapshot taken meanwhile may have shown any of them."""
+
+    def __init__(self, update: int) -> None:
+        self.update = update
+        self.bids: set[int] = set()
+        self.asks: set[int] = set()
+
+
+def changed(before: Levels, after: Levels) -> set[int]:
+    """Ticks of the levels that differ."""
+    return {ticks for ticks, lots in after.items() if before.get(ticks) != lots} | {ticks for ticks in before if ticks not in after}

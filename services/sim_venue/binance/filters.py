@@ -10,6 +10,7 @@ from services.sim_venue.binance.order_answers import Json
 
 MOST_TICKS: Final = 10**9
 MOST_LOTS: Final = 10**12
+MOST_MONEY: Final = Decimal(10) ** 10
 TRAILING: Final = (10, 2000)  # basis points that a trailing stop may keep
 _PRECISION: Final = 8
 
@@ -37,7 +38,7 @@ def described(listing: Listing) -> list[Json]:
             "filterType": "NOTIONAL",
             "minNotional": exact(i.min_notional),
             "applyMinToMarket": True,
-            "maxNotional": exact(i.price(MOST_TICKS)),
+            "maxNotional": exact(MOST_MONEY),
             "applyMaxToMarket": False,
             "avgPriceMins": 0,
         },
@@ -73,5 +74,5 @@ def _steps(value: Decimal, step: Decimal, most: int, name: str, filter_name: str
 def check_notional(notional: Decimal, listing: Listing) -> None:
     """Whether an order is worth enough, and not too much."""
     i = listing.instrument
-    if not i.min_notional <= notional <= i.price(MOST_TICKS):
+    if not i.min_notional <= notional <= MOST_MONEY:
         raise filter_failure("NOTIONAL")

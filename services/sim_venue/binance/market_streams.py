@@ -8,7 +8,7 @@ from typing import Final
 from libs.domain.market import MarketEvent, Quote, TradeTick
 from libs.quant.sim_venue.listings import Listing
 from services.sim_venue.binance import klines, tickers, trades
-from services.sim_venue.binance.books import Published
+from services.sim_venue.binance.books import Diff
 from services.sim_venue.binance.desk import Desk
 from services.sim_venue.binance.market_data import average
 from services.sim_venue.binance.order_answers import Json, encoded
@@ -32,7 +32,8 @@ class MarketStreams:
         self._topics: dict[str, Topic] = {}
         self._readers: dict[str, dict[Reader, None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._published: dict[str, Published] = {}  # books by stream, as their readers know them
+        self._diffs: dict[str, Diff] = {}  # by stream
+        self._shown: dict[str, int] = {}  # of partial books: the update that was shown last
         self._best: dict[str, tuple[object, object]] = {}
         self._last: dict[str, tuple[TradeTick, bool]] = {}
         self._told: dict[str, int] = {}  # of candle streams: when the newest candle that was told opens
@@ -51,7 +52,7 @@ class MarketStreams:
         self._topics[topic.name] = topic
         self._readers[topic.name] = {}
         if topic.kind == "depth" and topic.listing is not None:
-            self._published[topic.name] = self._desk.book(topic.listing).published
+            self._diffs[topic.name] = self._desk.book(topic.listing).follow()
         if topic.kind == "kline":
             self._told[topic.name] = klines.opens(topic.detail, self._desk.host.now())
 
@@ -60,13 +61,19 @@ class MarketStreams:
         readers = self._readers.get(name, {})
         readers.pop(reader, None)
         if not readers and name in self._topics:
-            del self._topics[name], self._readers[name]
-            self._published.pop(name, None)
-            self._told.pop(name, None)
+            self._end(self._topics.pop(name))
         if not self._topics:
             for task in self._tasks:
                 task.cancel()
             self._tasks = []
+
+    def _end(self, topic: Topic) -> None:
+        del self._readers[topic.name]
+        self._shown.pop(topic.name, None)
+        self._told.pop(topic.name, None)
+        diff = self._diffs.pop(topic.name, None)
+        if diff is not None and topic.listing is not None:
+            self._desk.book(topic.listing).forget(diff)
 
     def _tell(self, topic: Topic, event: object) -> None:
         text = encoded(event)
@@ -150,16 +157,13 @@ class MarketStreams:
                 return [self._ticker(topic, topic.listing)] if topic.listing.symbol in stirred else ()
 
     def _diff(self, topic: Topic, listing: Listing) -> Iterable[object]:
-        book = self._desk.book(listing)
-        event = book.diff(self._published[topic.name], self._desk.host.now())
-        self._published[topic.name] = book.published
+        event = self._desk.book(listing).told(self._diffs[topic.name], self._desk.host.now())
         return () if event is None else (event,)
 
     def _partial(self, topic: Topic, listing: Listing) -> Iterable[object]:
         book = self._desk.book(listing)
-        before = self._published.get(topic.name)
-        self._published[topic.name] = book.published
-        return () if before is not None and before.update == book.update else (book.snapshot(topic.levels),)
+        before, self._shown[topic.name] = self._shown.get(topic.name), book.update
+        return () if before == book.update else (book.snapshot(topic.levels),)
 
     def _candles(self, topic: Topic, listing: Listing) -> Iterable[object]:
         """Those that have closed since, each once, and the open one."""

@@ -12,7 +12,7 @@ from services.sim_venue.binance.errors import VenueError, of_status
 from services.sim_venue.binance.figures import NS_PER_MS
 from services.sim_venue.binance.parameters import Parameters
 from services.sim_venue.binance.signatures import Sent, check, known, of_form
-from services.sim_venue.kinds import serves
+from services.sim_venue.kinds import NUMBER, serves
 
 Headers = dict[str, str]
 _MINUTE_S: Final = 60
@@ -50,7 +50,7 @@ async def _answer(desk: Desk, endpoint: Endpoint, request: web.Request, headers:
     if endpoint.orders:
         counted = desk.meter.orders(account, endpoint.orders, limits, now)
         headers |= {window.header: str(number) for window, number in counted}
-    return await endpoint.handler(desk, Call(sent.parameters, account, request["n"]))
+    return await endpoint.handler(desk, Call(sent.parameters, account, request[NUMBER]))
 
 
 async def read(request: web.Request) -> Sent:
