@@ -18,7 +18,7 @@ from libs.quant.fills import FillOn
 from libs.venues.feed import FeedStep, LiveFeed
 from libs.venues.leaps import Leaps
 
-WINDOW_S: Final = 0.003
+WINDOW_S: Final = 0.001
 """Host seconds that a step waits for older ones of the other venues. Sockets of one machine are rarely further apart; what
 is later still keeps its own time and comes after what overtook it."""
 

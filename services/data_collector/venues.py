@@ -115,7 +115,7 @@ class Venues:
 
     async def _feed(self, venue: VenueConfig, market: Market, opening: AsyncExitStack) -> LiveFeed:
         try:
-            feed = await opened(venue, await self._endpoint(venue), self._context.clock, market.start, market.speed)
+            feed = await opened(venue, await self._endpoint(venue), self._context.clock, market)
         except OutcomeUnknown as error:
             raise NotYet(f"venue {venue.name}: {error}") from error
         except WrongKey as error:
@@ -157,11 +157,8 @@ def traded(system: SystemConfig) -> Sequence[VenueConfig]:
     return found
 
 
-async def opened(venue: VenueConfig, endpoint: Endpoint, clock: HostClock, start: int, speed: float) -> LiveFeed:
+async def opened(venue: VenueConfig, endpoint: Endpoint, clock: HostClock, market: Market) -> LiveFeed:
     """The feed of one venue, connecting.
-
-    Args:
-        start, speed: of its market, where its protocol does not tell them.
 
     Raises:
         OutcomeUnknown: it does not answer.
@@ -173,10 +170,10 @@ async def opened(venue: VenueConfig, endpoint: Endpoint, clock: HostClock, start
         case "alpaca":
             from libs.venues.alpaca.feed import AlpacaFeed
 
-            return await AlpacaFeed.open(venue, endpoint, clock=clock)
+            return await AlpacaFeed.open(venue, endpoint, clock)
         case "ccxt":
             from libs.venues.ccxt_venue.feed import CcxtFeed
 
-            return await CcxtFeed.open(venue, endpoint, clock=clock, start=start, speed=speed)
+            return await CcxtFeed.open(venue, endpoint, clock=clock, start=market.start, speed=market.speed)
         case unknown:
             assert_never(unknown)

@@ -17,7 +17,7 @@ from libs.venues.endpoint import Endpoint
 from libs.venues.feed import LiveFeed
 from services.data_collector import venues
 from services.data_collector.settings import CollectorSettings
-from services.data_collector.venues import Venues
+from services.data_collector.venues import Market, Venues
 from tests.paper import ALFA, COIN
 from tests.scripted_live import ScriptedVenue
 from tests.sim_venues import SimVenue, a_sim_venue
@@ -56,7 +56,7 @@ class Opening:
         monkeypatch.setattr(venues, "opened", self._open)
         monkeypatch.setattr(venues, "AGAIN_S", 0.001)
 
-    async def _open(self, venue: VenueConfig, endpoint: Endpoint, clock: HostClock) -> LiveFeed:
+    async def _open(self, venue: VenueConfig, endpoint: Endpoint, clock: HostClock, market: Market) -> LiveFeed:
         if self.answers and (answer := self.answers.pop(0)):
             raise answer
         self.endpoints[venue.name] = endpoint
