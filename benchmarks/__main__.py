@@ -21,6 +21,7 @@ from benchmarks import (
     risk_decisions,
     risk_gate,
     rows_written,
+    sim_venue_http,
     tick_to_order,
 )
 from benchmarks.figures import Figure
@@ -45,6 +46,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         risk_gate,
         rows_written,
         risk_decisions,
+        sim_venue_http,
         first_trade,
         idle_fleet,
         journal_chain,
