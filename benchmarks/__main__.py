@@ -21,6 +21,7 @@ from benchmarks import (
     risk_decisions,
     risk_gate,
     rows_written,
+    sim_venue_core,
     sim_venue_http,
     tick_to_order,
 )
@@ -45,6 +46,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     for module in (
         risk_gate,
         rows_written,
+        sim_venue_core,
         risk_decisions,
         sim_venue_http,
         first_trade,

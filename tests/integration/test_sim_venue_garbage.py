@@ -19,7 +19,7 @@ NAMES = ["symbol", "qty", "side", "type", "time_in_force", "limit", "start", "en
 
 def bodies(draw: Random) -> list[bytes]:
     """What somebody may send instead of an order."""
-    pairs = {draw.choice(NAMES): draw.choice([*WORDS, None, [], {}, 10**400, -0.0, True]) for _ in range(6)}
+    pairs: dict[str, object] = {draw.choice(NAMES): draw.choice([*WORDS, None, [], {}, 10**400, -0.0, True]) for _ in range(6)}
     return [b"", b"\x00\xff" * 50, b"[" * 5_000, b"null", b"[1,2]", b'"x"', json.dumps(pairs).encode(), b"{" + b'"a":1,' * 1000]
 
 
