@@ -62,11 +62,11 @@ def soon(seconds: float = 3.0) -> float:
 
 @contextlib.asynccontextmanager
 async def a_broker(
-    url: str, *instruments: Instrument, key: str = "key", secret: str = "secret", venue: VenueConfig | None = None, **pace: float
+    url: str, *instruments: Instrument, key: str = "key", secret: str = "secret", **pace: float
 ) -> AsyncIterator[CcxtBroker]:
     """One that is connected."""
     traded = {instrument.symbol: instrument for instrument in instruments or (BITCOIN,)}
-    broker = CcxtBroker(venue or a_venue(), Endpoint(url, key, secret, "paper"), traded, clock=SystemClock(), **pace)
+    broker = CcxtBroker(a_venue(), Endpoint(url, key, secret, "paper"), traded, clock=SystemClock(), **pace)
     try:
         await broker.connect()
         yield broker
