@@ -21,6 +21,7 @@ from benchmarks import (
     risk_decisions,
     risk_gate,
     rows_written,
+    sim_venue_core,
     tick_to_order,
 )
 from benchmarks.figures import Figure
@@ -44,6 +45,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     for module in (
         risk_gate,
         rows_written,
+        sim_venue_core,
         risk_decisions,
         first_trade,
         idle_fleet,

@@ -167,7 +167,9 @@ class RemoteRig:
 def alpaca_broker(endpoint: Endpoint) -> Broker:
     clock = SystemClock()
     budget = Budget(100_000, clock=clock)
-    return AlpacaBroker(endpoint, {"ALFA": ALFA}, clock=clock, budget=budget, mute_after_s=MUTE_AFTER_S, backoff=Backoff(0.05, 0.1))
+    return AlpacaBroker(
+        endpoint, instruments={"ALFA": ALFA}, clock=clock, budget=budget, mute_after_s=MUTE_AFTER_S, backoff=Backoff(0.05, 0.1)
+    )
 
 
 def ccxt_broker(endpoint: Endpoint) -> Broker:

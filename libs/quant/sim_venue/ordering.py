@@ -81,7 +81,7 @@ def halt(core: Core, command: Halt) -> Refusal | None:
     if market.halted != command.on:
         market.halted = command.on
         core.report("halted" if command.on else "resumed", symbol=command.symbol)
-        reopen(core, market)
+        settle(core, market)
     return None
 
 
@@ -103,9 +103,11 @@ def settle(core: Core, market: Market | None = None) -> None:
 
 
 def reopen(core: Core, market: Market) -> None:
-    """Orders that waited for a market to open enter it once it is."""
-    if market.waiting and market.trading(core.at):
-        street.show(core, market)
+    """Once a market is open, its newest quote stands in the book, and orders that waited enter."""
+    if (market.waiting or market.unshown) and market.trading(core.at):
+        if market.unshown:
+            market.unshown = False
+            street.show(core, market)
         core.arrivals.extend(market.waiting.values())
         market.waiting.clear()
 
@@ -143,6 +145,7 @@ def _enter(core: Core, market: Market, live: Live) -> None:
 def _watch(core: Core, market: Market) -> None:
     if market.stops and market.trading(core.at):
         stops.watch(core, market)
+    market.dealt.clear()  # later stops do not see it
 
 
 def _found(core: Core, account: str, number: int) -> Live | Refusal:

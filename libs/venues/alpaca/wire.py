@@ -46,6 +46,7 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     filled_qty: Decimal | None = None
     submitted_at: str | None = None
     updated_at: str | None = None
+    replaces: str | None = None
     replaced_by: str | None = None
 
     @property
