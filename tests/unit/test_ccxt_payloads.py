@@ -307,4 +307,5 @@ async def test_a_key_that_may_withdraw_is_refused_and_one_for_any_address_is_tol
 async def test_a_cancel_on_the_stream_is_of_the_order_and_not_of_the_cancels_own_id(binance: ScriptedBinance, broker: CcxtBroker) -> None:
     await broker.next_reports()  # what was there before
     await binance.push(payload("execution_canceled.json"))
-    assert list(await broker.next_reports()) == [OrderReport(CLIENT_ID, Evidence.CANCELED, Decimal("0.002"), 1764280004000 * 1_000_000, "canceled")]
+    canceled = OrderReport(CLIENT_ID, Evidence.CANCELED, Decimal("0.002"), 1764280004000 * 1_000_000, "canceled")
+    assert list(await broker.next_reports()) == [canceled]
