@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from services.sim_venue.binance.account_feed import AccountFeed
-from services.sim_venue.binance.desk import DIALECT, Call, Desk
+from services.sim_venue.binance.desk import Call, Desk
 from services.sim_venue.binance.endpoints import ENDPOINTS, Endpoint
 from services.sim_venue.binance.errors import VenueError, of_status
 from services.sim_venue.binance.order_answers import encoded
@@ -44,11 +44,11 @@ class Answer(NamedTuple):
 class ApiSocket:
     """One connection. Its requests are answered in the order in which they came."""
 
-    def __init__(self, desk: Desk, socket: web.WebSocketResponse, address: str) -> None:
+    def __init__(self, desk: Desk, socket: web.WebSocketResponse, line: Line, address: str) -> None:
         self._desk = desk
         self._socket = socket
         self._address = address
-        self._line = Line(socket, DIALECT, "orders", desk.host.faults)
+        self._line = line
         self._users: dict[int, AccountFeed] = {}
         self._next = 0
 
@@ -65,7 +65,6 @@ class ApiSocket:
         finally:
             for user in self._users.values():
                 user.close()
-            await self._line.close()
 
     async def _hear(self, text: str) -> None:
         number, hide = None, False
