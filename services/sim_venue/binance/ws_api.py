@@ -14,6 +14,7 @@ from services.sim_venue.binance.order_answers import encoded
 from services.sim_venue.binance.request_faults import Dropped, Passage
 from services.sim_venue.binance.rest import client_order_id_of
 from services.sim_venue.binance.signatures import MOST_PARAMETERS, Sent, check, known, of_mapping
+from services.sim_venue.host import Failed
 from services.sim_venue.lines import Line
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,8 @@ class ApiSocket:
             answer = _refused(VenueError(-1135, "JSON Request Invalid."))
         except VenueError as error:
             answer = _refused(error)
+        except Failed:
+            answer = _refused(of_status(503))
         except Dropped:
             raise
         except Exception:
