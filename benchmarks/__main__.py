@@ -23,6 +23,7 @@ from benchmarks import (
     risk_gate,
     rows_written,
     sim_venue_core,
+    sim_venue_http,
     tick_to_order,
 )
 from benchmarks.figures import Figure
@@ -49,6 +50,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         sim_venue_core,
         adapter_overhead,
         risk_decisions,
+        sim_venue_http,
         first_trade,
         idle_fleet,
         journal_chain,
