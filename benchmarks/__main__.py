@@ -22,6 +22,7 @@ from benchmarks import (
     risk_gate,
     rows_written,
     sim_venue_core,
+    sim_venue_http,
     tick_to_order,
 )
 from benchmarks.figures import Figure
@@ -47,6 +48,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         rows_written,
         sim_venue_core,
         risk_decisions,
+        sim_venue_http,
         first_trade,
         idle_fleet,
         journal_chain,

@@ -1,6 +1,6 @@
 """What an account is worth: its cash and what it holds, at the prices that the tape shows. Pure, and exact decimals throughout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol
 
@@ -44,6 +44,13 @@ class Holding(NamedTuple):
         return self.quantity * self.cost * self.listing.instrument.multiplier
 
 
+class Holdings(NamedTuple):
+    """Cash in USD, and signed lots by symbol."""
+
+    cash: Decimal
+    positions: dict[str, int]
+
+
 class Worth(NamedTuple):
     """An account at a moment, in USD. What is short counts negative."""
 
@@ -64,8 +71,13 @@ def mark(prices: Prices, symbol: str) -> Decimal | None:
     """The price of a symbol: of its newest trade, or the middle of its newest quote where that is younger; None before both."""
     trade, quote = prices.trade(symbol), prices.quote(symbol)
     if quote is not None and (trade is None or quote.ts > trade.ts):
-        return (exact(quote.bid) + exact(quote.ask)) / 2
+        return middle(quote)
     return None if trade is None else exact(trade.price)
+
+
+def middle(quote: Quote) -> Decimal:
+    """Between bid and ask."""
+    return (exact(quote.bid) + exact(quote.ask)) / 2
 
 
 def exact(value: float) -> Decimal:
@@ -123,16 +135,23 @@ def held_for_orders(account: AccountView, symbol: str) -> int:
     return min(sum(groups.values()), abs(account.positions.get(symbol, 0)))
 
 
-def before(account: AccountView, at: int) -> tuple[Decimal, dict[str, int]]:
-    """Cash and positions as they were at `at`: what happened since is taken back."""
+def before(account: AccountView, at: int) -> Holdings:
+    """Cash and positions as they were just before `at`."""
+    return next(rewound(account, [at]))
+
+
+def rewound(account: AccountView, times: Sequence[int]) -> Iterator[Holdings]:
+    """Cash and positions just before each of the ascending `times`, the latest first: what happened since is taken back."""
     cash, positions = cash_of(account), dict(account.positions)
-    for report in reversed(account.activity):
-        if report.at < at:
-            break
-        cash -= report.balances.get(CURRENCY, _ZERO)
-        if report.position:
-            positions[report.symbol] -= report.position
-    return (cash, positions) if account.opened_at <= at else (_ZERO, {})
+    since = len(account.activity)
+    for at in reversed(times):
+        while since and account.activity[since - 1].at >= at:
+            since -= 1
+            report = account.activity[since]
+            cash -= report.balances.get(CURRENCY, _ZERO)
+            if report.position:
+                positions[report.symbol] -= report.position
+        yield Holdings(cash, dict(positions)) if account.opened_at <= at else Holdings(_ZERO, {})
 
 
 def opening_deposit(account: AccountView) -> Decimal:
