@@ -21,6 +21,8 @@ from benchmarks import (
     risk_decisions,
     risk_gate,
     rows_written,
+    sim_venue_core,
+    sim_venue_http,
     tick_to_order,
 )
 from benchmarks.figures import Figure
@@ -44,7 +46,9 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     for module in (
         risk_gate,
         rows_written,
+        sim_venue_core,
         risk_decisions,
+        sim_venue_http,
         first_trade,
         idle_fleet,
         journal_chain,

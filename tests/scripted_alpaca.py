@@ -91,18 +91,22 @@ class ScriptedAlpaca:
         trading = request.path == "/stream"
         if not trading:
             await self._say(socket, [{"T": "success", "msg": "connected"}])
-        pushing = asyncio.create_task(self._push(socket))
+        listening = asyncio.Event()
+        pushing = asyncio.create_task(self._push(socket, listening))
         try:
             async for message in socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY) and not self.mute:
                     heard = json.loads(message.data)
                     self.said.append(heard)
                     await self._say(socket, _handshake(heard) if trading else _data_handshake(heard))
+                    if heard["action"] in ("listen", "subscribe"):
+                        listening.set()
         finally:
             pushing.cancel()
         return socket
 
-    async def _push(self, socket: web.WebSocketResponse) -> None:
+    async def _push(self, socket: web.WebSocketResponse, listening: asyncio.Event) -> None:
+        await listening.wait()
         while True:
             frame = await self.frames.get()
             if frame is None:

@@ -59,6 +59,10 @@ class ScriptedVenue:
         self._ended = True
         self._changed.set()
 
+    def _happened(self, step: FeedStep) -> bool:
+        """Each follows the one before it; a time from another age is an error of the venue, told when its turn comes."""
+        return step.time <= self._now or step.time > NOON + 10**15
+
     def link(self) -> FeedLink:
         return FeedLink(self._up, "" if self._up else "cut off by the test", self._reconnects, self._refilled)
 
@@ -67,10 +71,12 @@ class ScriptedVenue:
 
     async def steps(self, after: int) -> AsyncIterator[FeedStep]:
         self.asked_after.append(after)
+        self._told = 0
         while True:
-            for step in [step for step in self._script if self._up and after < step.time <= self._now]:
-                after = step.time
-                yield step
+            while self._up and self._told < len(self._script) and self._happened(step := self._script[self._told]):
+                self._told += 1
+                if step.time > after:
+                    yield step
             if self._ended:
                 return
             await self._changed.wait()
@@ -78,9 +84,15 @@ class ScriptedVenue:
 
 
 def two_venues(
-    stocks: Sequence[FeedStep], crypto: Sequence[FeedStep], *, speed: float = 10.0
+    stocks: Sequence[FeedStep],
+    crypto: Sequence[FeedStep],
+    *,
+    speed: float = 10.0,
+    venue: str = "TEST",
+    start: int = NOON,
+    seed: int = 1,
 ) -> tuple[VenuesFeed, ScriptedVenue, ScriptedVenue]:
     """ALFA at one venue, BTC/USD at another, as one feed; and the venues."""
     first, second = ScriptedVenue(ALFA, stocks), ScriptedVenue(COIN, crypto)
-    feed = VenuesFeed({"stocks": first, "crypto": second}, SystemClock(), venue="TEST", seed=1, start=NOON, speed=speed)
+    feed = VenuesFeed({"stocks": first, "crypto": second}, SystemClock(), venue=venue, seed=seed, start=start, speed=speed)
     return feed, first, second

@@ -16,8 +16,9 @@ from libs.domain.market import BadRow, MarketEvent
 from libs.quant.bars import BarsOf
 from libs.quant.fills import FillOn
 from libs.venues.feed import FeedStep, LiveFeed
+from libs.venues.leaps import Leaps
 
-WINDOW_S: Final = 0.003
+WINDOW_S: Final = 0.001
 """Host seconds that a step waits for older ones of the other venues. Sockets of one machine are rarely further apart; what
 is later still keeps its own time and comes after what overtook it."""
 
@@ -127,12 +128,15 @@ class VenuesFeed:
         Events are numbered anew from 1. Ends when every feed has ended; an error of one ends all.
         """
         merge, news = Merge(len(self.feeds), self._window_s), asyncio.Event()
+        leaps = Leaps(self.start, self._host.monotonic(), self.speed)
 
         async def read(number: int, feed: LiveFeed) -> None:
             try:
                 async with aclosing(feed.steps(after)) as steps:  # type: ignore[type-var]
                     async for step in steps:
-                        merge.add(number, step, self._host.monotonic())
+                        now = self._host.monotonic()
+                        for believed in leaps.judge(number, step, now):
+                            merge.add(number, believed, now)
                         news.set()
             finally:
                 news.set()

@@ -70,6 +70,7 @@ class Collector:
         self._refused: list[BadRow] = []
         self._reached = session.horizon  # market time of the last event taken in
         self.events = 0
+        self._writing = asyncio.Lock()  # a market time is never in the record before the bars that were known by it
 
     # --- free running
 
@@ -133,9 +134,10 @@ class Collector:
 
     async def beat(self, now: int) -> None:
         """Says the market time, and writes it down once a second."""
-        self.market_time = max(self.market_time, now)
-        if self._host.monotonic() - self._stored_at >= STORE_EVERY_S:
-            await self.commit([])
+        async with self._writing:
+            self.market_time = max(self.market_time, now)
+            if self._host.monotonic() - self._stored_at >= STORE_EVERY_S:
+                await self.commit([])
         await self.publisher.send(self.market_time, clock=self.publisher.clock(self.market_time))
 
     async def _take(self, step: FeedStep, pace: Pace) -> None:
@@ -149,14 +151,16 @@ class Collector:
     async def promise(self, time: int) -> None:
         """Before anything of a market time is published, the record says that it may have been."""
         if self._builders and time > self._horizon:
-            self._horizon = time + int(AHEAD_S * self.session.speed * SECOND)
-            await self.commit([])
+            async with self._writing:
+                self._horizon = time + int(AHEAD_S * self.session.speed * SECOND)
+                await self.commit([])
 
     async def close(self, now: int) -> None:
         """Stores and tells the bars that are known by now."""
         noticed_ns = self._host.now_ns()
-        self.close_due(now)
-        bars, closed = await self.store(now)
+        async with self._writing:
+            self.close_due(now)
+            bars, closed = await self.store(now)
         clock = self.publisher.clock(self.market_time, closed, noticed_ns=noticed_ns)
         await self.publisher.send(now, bars, clock if closed else None)
 
@@ -199,10 +203,11 @@ class Collector:
         if due is not None and (self._due is None or due < self._due) and tick.symbol not in self._held:
             self._due = due
 
-    @property
-    def refused(self) -> int:
-        """Rows put aside that are not stored yet."""
-        return len(self._refused)
+    async def keep_refused(self) -> None:
+        """Stores what was put aside since the last commit."""
+        if self._refused:
+            async with self._writing:
+                await self.commit([])
 
     def hold(self, symbols: Collection[str]) -> None:
         """Bars of these symbols stay open, whatever the time: more of what they are made of is to come."""

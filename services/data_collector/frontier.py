@@ -13,8 +13,8 @@ PATIENCE_S: Final = 0.25
 """Host seconds that an event may be under way: a venue that has said nothing has nothing from before that."""
 HOLD_S: Final = 5.0
 """Host seconds for which one venue that is lost holds up the market of all."""
-QUIET_S: Final = 30.0
-"""Host seconds of silence after which a venue that usually speaks is believed to have nothing to say. Longer than its
+QUIET_S: Final = 90.0
+"""Host seconds of silence after which an open venue that usually speaks is believed to have nothing to say. Longer than its
 adapter takes to find out that its socket is mute."""
 GAPS: Final = 20.0
 """A silence of so many usual gaps between two steps is suspicious: perhaps the socket is mute."""
@@ -59,6 +59,7 @@ class _Venue:
     def __init__(self, market_time: int, host: float) -> None:
         self.newest = market_time  # everything of it up to here has come
         self.up = False
+        self.open = True  # its hours, whatever it says
         self.lost = True  # it was away, and what it had to say meanwhile may still be on its way
         self.gap_s = 0.0  # the usual one between two steps
         self.gaps = 0
@@ -69,8 +70,8 @@ class _Venue:
         return host - max(self.spoke_at, self.changed_at)
 
     def suspicious(self, host: float) -> bool:
-        """Connected, and quieter than it ever is."""
-        return self.gaps >= _KNOWN_AFTER and max(PATIENCE_S, GAPS * self.gap_s) < self.silent_s(host) < QUIET_S
+        """Connected and open, and quieter than it ever is."""
+        return self.open and self.gaps >= _KNOWN_AFTER and max(PATIENCE_S, GAPS * self.gap_s) < self.silent_s(host) < QUIET_S
 
     def look(self, host: float, caught_up_from: int) -> None:
         """Whether it holds up the market now."""
@@ -119,6 +120,10 @@ class Frontier:
         seen = self._venues[venue]
         if up != seen.up:
             seen.up, seen.changed_at, seen.lost = up, host, True
+
+    def hours(self, venue: str, is_open: bool) -> None:
+        """Whether any of its markets is open, by the calendar: the silence of a closed one is nothing to wonder at."""
+        self._venues[venue].open = is_open
 
     @property
     def alive(self) -> bool:

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
 from libs.common.logs import about
 from libs.domain.market import BadRow, Bar, MarketEvent, QuoteBar
+from libs.quant.calendars import is_open
 from libs.venues.feed import FeedLink, FeedStep
 from libs.venues.merged import VenuesFeed
 from services.data_collector.collect import CLOCK_EVERY_S, Collector
@@ -21,7 +24,8 @@ log = logging.getLogger(__name__)
 MOST_WAITING: Final = 50_000
 """Steps taken from the venues and not yet looked at, above which no more are taken: the record is away. The venues give
 later what they had to leave out."""
-_LEAST_REST_S: Final = 0.001
+LOOK_S: Final = 0.05
+_LEAST_REST_S: Final = 0.002
 _NOT_READY_AFTER_S: Final = HOLD_S
 """A venue that is back sooner has held up the market, and nobody has to be told."""
 
@@ -43,33 +47,37 @@ class Live:
         self._horizon = collector.session.horizon
         self._venue_of = feed.venues_of()
         begins = host.monotonic()
-        estimate = Estimate(collector.market_time, self._speed, lead_s)
-        estimate.hear(feed.start, begins)  # where the venues said they are, when they were opened
-        self._frontier = Frontier(feed.feeds, collector.market_time, estimate, begins)
+        self._estimate = Estimate(collector.market_time, self._speed, lead_s)
+        self._estimate.hear(feed.start, begins)  # where the venues said they are, when they were opened
+        self._frontier = Frontier(feed.feeds, collector.market_time, self._estimate, begins)
+        self._calendars = {name: {i.calendar for i in venue.instruments} for name, venue in feed.feeds.items()}
         self._links = {name: FeedLink(up=False, detail="not looked at yet", reconnects=0, refilled=0) for name in feed.feeds}
         self._down_since: dict[str, float] = dict.fromkeys(feed.feeds, begins)
         self._shown: tuple[bool, str] | None = None
-        self._backlog: list[tuple[float, FeedStep]] = []
+        self._backlog: deque[tuple[float, FeedStep]] = deque()
+        self._over = False
         self._news = asyncio.Event()
         self._room = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> bool:
         """Plays until asked to stop; True when the feed has ended, which only one in a test does."""
         reading = asyncio.create_task(self._read())
+        taking = asyncio.create_task(self._take_all())
         reading.add_done_callback(lambda _: self._news.set())
         try:
-            while not stopping.is_set():
-                ended = reading.done()
+            while not stopping.is_set() and not taking.done():
                 self._look()
-                await self._take(stopping)
                 await self._advance(stopping)
-                if ended and not self._backlog:
+                if reading.done() and not self._backlog:
                     await reading
                     return await self._end(stopping)
-                await self._rest()
+                await self._rest(taking)
             return False
         finally:
             reading.cancel()
+            self._over = True
+            self._news.set()
+            await taking
             with contextlib.suppress(asyncio.CancelledError):
                 await reading
 
@@ -87,12 +95,14 @@ class Live:
     def _look(self) -> None:
         """How each venue's connection is: for the frontier, for whoever measures, and for readiness."""
         now = self._host.monotonic()
+        expected = self._estimate.at(now)
         waited: list[str] = []
         for name, feed in self._feed.feeds.items():
             link, before = feed.link(), self._links[name]
             if link.reconnects != before.reconnects:
                 self._frontier.link(name, False, now)  # it was away, however shortly
             self._frontier.link(name, link.up, now)
+            self._frontier.hours(name, any(is_open(calendar, expected) for calendar in self._calendars[name]))
             if link != before:
                 self._note(name, link, before)
             if link.up:
@@ -114,22 +124,25 @@ class Live:
         elif before.up and not link.up:
             log.warning("the feed of %s is lost: %s", name, link.detail, extra=about("feed_lost", "failure", venue=name))
 
-    # --- events
+    # --- events: beside the clock, so that no tick waits for a commit of bars
 
-    async def _take(self, stopping: asyncio.Event) -> None:
-        backlog, self._backlog = self._backlog, []
-        self._room.set()
-        for came, step in backlog:
-            if stopping.is_set():
-                return
-            for event in step.events:
-                if (venue := self._venue_of.get(event.symbol)) is not None and not isinstance(event, BadRow):
-                    self._frontier.hear(venue, _happened(event), came)
-            await self._take_one(step)
-        if self._collector.refused:
-            await self._collector.commit([])
+    async def _take_all(self) -> None:
+        publisher = self._collector.publisher
+        while not self._over:
+            while self._backlog and not self._over:
+                came, step = self._backlog[0]
+                for event in step.events:
+                    if (venue := self._venue_of.get(event.symbol)) is not None and not isinstance(event, BadRow):
+                        self._frontier.hear(venue, _happened(event), came)
+                await self._take(step)
+                self._backlog.popleft()
+                self._room.set()
+            await self._collector.keep_refused()
+            if publisher.linger_s() <= 0:
+                await publisher.send(self._collector.market_time)
+            await _within(publisher.linger_s(), self._news)
 
-    async def _take_one(self, step: FeedStep) -> None:
+    async def _take(self, step: FeedStep) -> None:
         """What an earlier life of this session may have published already belongs into its bars only."""
         new = [event for event in step.events if _happened(event) > self._horizon]
         if len(new) < len(step.events):
@@ -143,15 +156,14 @@ class Live:
     # --- time
 
     async def _advance(self, stopping: asyncio.Event) -> None:
-        """Closes the bars that are due, sends what waits, and says the time: in this order, so that no time is told before its bars."""
+        """Closes the bars that are due, then says the time: in this order, so that no time is told before its bars."""
         collector, publisher = self._collector, self._collector.publisher
-        market_time = self._frontier.advance(self._host.monotonic())
+        # What has come and was not taken in yet, because the record is away, has its time still before it.
+        market_time = self._frontier.advance(self._backlog[0][0] if self._backlog else self._host.monotonic())
         behind = self._frontier.behind
         collector.hold([symbol for symbol, venue in self._venue_of.items() if venue in behind])
         while (due := collector.next_due()) is not None and due <= market_time and not stopping.is_set():
             await collector.close(max(due, collector.market_time))
-        if publisher.linger_s() <= 0:
-            await publisher.send(market_time)
         if self._frontier.alive and publisher.clock_due_s(CLOCK_EVERY_S) <= 0 and not stopping.is_set():
             await collector.beat(market_time)
 
@@ -162,20 +174,25 @@ class Live:
         await self._collector.publisher.send(self._collector.market_time)
         return not stopping.is_set()
 
-    async def _rest(self) -> None:
-        """Until something comes, or has to be done."""
-        publisher, due = self._collector.publisher, self._collector.next_due()
-        left = [CLOCK_EVERY_S, publisher.linger_s()]
+    async def _rest(self, taking: "asyncio.Task[None]") -> None:
+        """Until a bar may be due, a clock has to be told, or connections are to be looked at."""
+        due = self._collector.next_due()
+        left = [LOOK_S]
         if self._frontier.alive:
-            left.append(publisher.clock_due_s(CLOCK_EVERY_S))
+            left.append(self._collector.publisher.clock_due_s(CLOCK_EVERY_S))
         if due is not None and self._speed:
             left.append((due - self._frontier.market_time) / SECOND / self._speed)
-        try:
-            async with asyncio.timeout(max(_LEAST_REST_S, min(left))):
-                await self._news.wait()
-        except TimeoutError:
-            return
-        self._news.clear()
+        await asyncio.wait({taking}, timeout=max(_LEAST_REST_S, min(left)))
+
+
+async def _within(seconds: float, news: asyncio.Event) -> None:
+    """Until there is news, at most for so long."""
+    try:
+        async with asyncio.timeout(None if seconds == inf else max(0.0, seconds)):
+            await news.wait()
+    except TimeoutError:
+        return
+    news.clear()
 
 
 def _happened(event: MarketEvent | BadRow) -> int:

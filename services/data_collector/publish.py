@@ -1,5 +1,6 @@
 """Market data on its way out: what has been taken in goes to the bus in batches, bars only once they are stored."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
@@ -31,6 +32,7 @@ class Publisher:
         self._clock_seq = 0
         self._last_clock = float("-inf")
         self.count = 0
+        self._sending = asyncio.Lock()  # numbers go out in their order, whoever sends
 
     def add(self, event: Quote | TradeTick) -> None:
         """Takes a tick to be sent with the next flush."""
@@ -56,6 +58,10 @@ class Publisher:
 
     async def send(self, market_time: int, bars: Sequence[BarEvent] = (), clock: Clock | None = None) -> None:
         """Everything that waits, then `bars` (stored already), then the clock, in this order, in one round trip."""
+        async with self._sending:
+            await self._send(market_time, bars, clock)
+
+    async def _send(self, market_time: int, bars: Sequence[BarEvent], clock: Clock | None) -> None:
         messages = []
         ticks = self.count
         for bar in bars:

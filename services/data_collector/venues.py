@@ -84,7 +84,7 @@ class Venues:
             try:
                 async with AsyncExitStack() as opening:
                     market = await self._market()
-                    feeds = {venue.name: await self._feed(venue, opening) for venue in self._venues}
+                    feeds = {venue.name: await self._feed(venue, market, opening) for venue in self._venues}
                     feed = VenuesFeed(
                         feeds, self._context.clock, venue=market.venue, seed=market.seed, start=market.start, speed=market.speed
                     )
@@ -113,9 +113,9 @@ class Venues:
         # Two markets, or two seeds of one, are two venues in the record: their bars must not meet.
         return Market(f"SIM-{shown.feed}-{shown.seed}", shown.seed, shown.market_time, shown.speed, SIM_LEAD_S)
 
-    async def _feed(self, venue: VenueConfig, opening: AsyncExitStack) -> LiveFeed:
+    async def _feed(self, venue: VenueConfig, market: Market, opening: AsyncExitStack) -> LiveFeed:
         try:
-            feed = await opened(venue, await self._endpoint(venue), self._context.clock)
+            feed = await opened(venue, await self._endpoint(venue), self._context.clock, market)
         except OutcomeUnknown as error:
             raise NotYet(f"venue {venue.name}: {error}") from error
         except WrongKey as error:
@@ -157,7 +157,7 @@ def traded(system: SystemConfig) -> Sequence[VenueConfig]:
     return found
 
 
-async def opened(venue: VenueConfig, endpoint: Endpoint, clock: HostClock) -> LiveFeed:
+async def opened(venue: VenueConfig, endpoint: Endpoint, clock: HostClock, market: Market) -> LiveFeed:
     """The feed of one venue, connecting.
 
     Raises:
@@ -174,6 +174,6 @@ async def opened(venue: VenueConfig, endpoint: Endpoint, clock: HostClock) -> Li
         case "ccxt":
             from libs.venues.ccxt_venue.feed import CcxtFeed
 
-            return await CcxtFeed.open(venue, endpoint, clock)
+            return await CcxtFeed.open(venue, endpoint, clock=clock, start=market.start, speed=market.speed)
         case unknown:
             assert_never(unknown)

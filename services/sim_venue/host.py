@@ -32,7 +32,7 @@ __all__ = ["NUMBER", "Credential", "Dialect", "Host", "Origin", "Subscription", 
 
 log = logging.getLogger(__name__)
 
-LONGEST_LAG_S: Final = 90.0
+TURNS: Final = 2  # of the event loop before a flush: requests of other clients that came during the last one join this one
 
 
 class Dialect(Protocol):
@@ -151,8 +151,15 @@ class Host:
 
     def _put(self, waiting: _Waiting) -> None:
         if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._do_waiting)
+            asyncio.get_running_loop().call_soon(self._gather, TURNS)
         self._waiting.append(waiting)
+
+    def _gather(self, turns: int) -> None:
+        """Lets the loop turn before the flush."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._gather, turns - 1)
+        else:
+            self._do_waiting()
 
     def _do_waiting(self) -> None:
         """Everything that has come in since the last time."""

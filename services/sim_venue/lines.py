@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 Kind = Literal["orders", "market"]
 MOST_WAITING: Final = 10_000
 """Frames that wait for a client before it is disconnected."""
+AT_ONCE: Final = 100
+"""Frames that one client gets before the next one's turn."""
 GOODBYE_S: Final = 1.0
 
 
@@ -79,12 +81,14 @@ class Line:
     async def _send_all(self) -> None:
         try:
             while not self._ended:
-                while self._frames and not self._ended:
+                for _ in range(min(AT_ONCE, len(self._frames))):
                     frame = self._frames.popleft()
                     await (self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame))
                     self._sent.inc()
-                self._news.clear()
-                if not self._ended:
+                if self._frames:
+                    await asyncio.sleep(0)  # sending alone does not let others run
+                else:
+                    self._news.clear()
                     await self._news.wait()
         except ConnectionError:  # the client has gone; whoever reads the socket is told too
             self._ended = True

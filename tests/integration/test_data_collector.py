@@ -24,6 +24,7 @@ from libs.quant.fills import terms_of
 from libs.store import actions, lockstep, market, sessions
 from libs.store.sessions import Session
 from libs.venues.feed import FeedStep, MarketDataFeed
+from libs.venues.merged import VenuesFeed
 from libs.venues.pace import Pace
 from services.data_collector import app
 from services.data_collector.collect import Collector
@@ -35,6 +36,7 @@ from tests.fleets import configuration
 from tests.scenes import SESSION, a_bar, begin, clear
 from tests.scripted_broker import a_split
 from tests.scripted_feed import Crash, PassingTime, ScriptedFeed, a_spread, a_trade, at, trades
+from tests.scripted_live import two_venues
 
 MINUTE = 60 * SECOND
 PLAYED = replace(SESSION, speed=10.0)
@@ -332,11 +334,18 @@ async def test_a_database_that_goes_away_again_and_again_loses_nothing(database:
 # --- sessions
 
 
+SYSTEM = (
+    '[[account]]\nname = "main"\nbase_currency = "USD"\ndeposit = "100000"\n'
+    '[[account]]\nname = "remote"\nbase_currency = "USD"\ndeposit = "100000"\nvenue = "binance"\n'
+    '[[venue]]\nname = "binance"\nadapter = "ccxt"\nexchange = "binance"\nasset_classes = ["crypto"]\n'
+)
+
+
 class Life:
     """The whole service in this process, on a feed that the test brings."""
 
     def __init__(self, url: str, redis_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        config = self.config_dir = configuration(folder / "config")
+        config = self.config_dir = configuration(folder / "config", system=SYSTEM)
         self._settings = CollectorSettings(database_url=url, redis_url=redis_url, config_dir=str(config), speed=1000.0)
         self._monkeypatch = monkeypatch
 
@@ -408,6 +417,21 @@ async def test_another_feed_suspends_the_first_which_goes_on_when_it_is_asked_fo
     assert isinstance(before, Session)
     assert isinstance(after, Session)
     assert after.session_id == before.session_id
+
+
+async def test_a_live_session_goes_on_until_its_venues_have_begun_anew_or_play_another_market(service: Life, blank: Database) -> None:
+    def venues(start: int, seed: int = 1) -> VenuesFeed:
+        return two_venues([], [], start=start, seed=seed)[0]
+
+    for start in (NOON, NOON + MINUTE, NOON - MINUTE // 2):
+        await service.live(venues(start), "playing")
+    assert len(await states(blank)) == 1
+    await blank.fetch("update sessions set market_time = %s", (NOON + 10 * MINUTE,))
+    await service.live(venues(NOON), "playing")
+    assert [row[:2] for row in await states(blank)] == [("venues1", "finished"), ("venues1", "running")]
+    other = two_venues([], [], venue="SIM-other-1")[0]
+    await service.live(other, "playing")
+    assert [row[1] for row in await states(blank)] == ["finished", "finished", "running"]
 
 
 async def test_new_accounts_are_not_concerned_with_what_was_said_before_them(service: Life, blank: Database) -> None:

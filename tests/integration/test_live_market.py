@@ -197,6 +197,18 @@ async def test_killed_while_a_venue_is_left_behind_it_asks_for_all_that_the_venu
     assert await stored(database, "1m") == both(185.0, "1m")
 
 
+async def test_one_wrong_time_does_not_carry_the_clock_away(database: Database, url: str) -> None:
+    wrong = at(1e9, a_trade(1e9, 100.0))
+    feed, *venues = two_venues([*STOCKS[:40], wrong, *STOCKS[40:]], CRYPTO)
+    async with playing(database, url, feed) as life:
+        await speak(venues, life, 130.0)
+        await life.stop()
+        assert life.collector.market_time < NOON + 140 * SECOND
+    assert await stored(database, "1m") == both(125.0, "1m")
+    rows = await database.fetch("select split_part(reason, ':', 1), symbol from data_quarantine")
+    assert rows == [("from_the_future", "ALFA")]
+
+
 async def test_bars_close_when_they_are_due_though_no_event_comes(database: Database, url: str) -> None:
     feed, *venues = two_venues(STOCKS[:2], CRYPTO[:3])
     async with playing(database, url, feed) as life:

@@ -283,10 +283,29 @@ async def test_cancel_all_is_one_request_and_tells_what_would_not_end(venue: Scr
 
 async def test_an_order_stands_as_what_it_was_replaced_by(venue: ScriptedAlpaca, broker: AlpacaBroker) -> None:
     venue.answer("GET /v2/orders:by_client_order_id", the_order(status="replaced", replaced_by="b"))
-    venue.answer("GET /v2/orders/b", the_order(id="b", client_order_id="x", status="replaced", replaced_by="c"))
-    venue.answer("GET /v2/orders/c", the_order(id="c", client_order_id="y", status="partially_filled", qty="20", filled_qty="3"))
+    venue.answer(
+        "GET /v2/orders/b", the_order(id="b", client_order_id="x", status="replaced", replaces=ID, replaced_by="c", filled_qty="2")
+    )
+    venue.answer(
+        "GET /v2/orders/c", the_order(id="c", client_order_id="y", replaces="b", status="partially_filled", qty="20", filled_qty="3")
+    )
     found = await broker.find(ORDER.client_order_id)
     assert found == (ORDER.client_order_id, "ALFA", "open", D(20), D(3))
+    venue.answer("DELETE /v2/orders/c", "", 204)
+    await broker.cancel(ORDER.client_order_id)
+    assert venue.count("DELETE /v2/orders/c") == 1
+
+
+async def test_what_a_replacement_comes_to_is_told_of_the_order_that_was_sent(venue: ScriptedAlpaca, broker: AlpacaBroker) -> None:
+    venue.answer("GET /v2/orders/a", the_order(id="a", status="replaced", replaced_by="b"))
+    replacement = the_order(id="b", client_order_id="a-persons-own", replaces="a", qty="20", filled_qty="3")
+    await broker.connect()
+    venue.push("partial_fill", replacement, qty="3", price="100")
+    venue.push("canceled", replacement | {"status": "canceled"})
+    fill, end = await reports(broker, 2)
+    assert isinstance(fill, Fill)
+    assert isinstance(end, OrderReport)
+    assert {fill.client_order_id, end.client_order_id} == {ORDER.client_order_id}
 
 
 async def test_what_the_venue_does_not_have_is_none_and_anything_else_raises(venue: ScriptedAlpaca, broker: AlpacaBroker) -> None:

@@ -118,7 +118,15 @@ def test_a_silence_that_is_not_like_a_venue_is_taken_for_a_mute_socket() -> None
     assert "stocks" in frontier.behind
     frontier.hear("crypto", market(10 + SPEED * QUIET_S), host + QUIET_S)
     frontier.advance(host + QUIET_S)
-    assert "stocks" not in frontier.behind, "it has closed for the day"
+    assert "stocks" not in frontier.behind, "it has nothing to say, or its adapter would have noticed"
+
+
+def test_a_venue_that_has_closed_holds_nobody_up() -> None:
+    frontier = a_frontier("stocks", "crypto")
+    host = told_until(frontier, 1.0, "stocks", "crypto")
+    frontier.hours("stocks", False)
+    frontier.hear("crypto", market(20), host + 1.0)
+    assert frontier.advance(host + 1.0) == market(20 - PATIENCE_S * SPEED)
 
 
 def test_a_venue_that_speaks_seldom_is_not_suspected() -> None:

@@ -11,10 +11,9 @@ def watch(core: Core, market: Market) -> None:
 
     Those that are touched are to enter the book; a trailing one is looked at before it follows the price.
     """
-    dealt, market.dealt = market.dealt, []
     for live in list(market.stops.values()):
         if live.order.id in market.stops:  # another one of its pair may have ended it
-            _look(core, market, live, dealt)
+            _look(core, market, live, market.dealt)
 
 
 def standing_of(core: Core, live: Live) -> Standing:

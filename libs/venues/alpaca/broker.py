@@ -171,7 +171,8 @@ class AlpacaBroker:
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """See `Broker`."""
-        return [self._reading.view(order, order) for order in await self._reading.open_orders()]
+        orders = await self._reading.open_orders()
+        return [self._reading.view(order, order)._replace(client_order_id=await self._reading.owner(order)) for order in orders]
 
     async def fills_since(self, executed_at: int) -> Sequence[Fill]:
         """See `Broker`."""
@@ -207,7 +208,7 @@ class AlpacaBroker:
             self._stream_trouble = ""
             self._backoff.reset()
             while True:
-                self._take(await socket.hear(probe=LISTEN))
+                await self._take(await socket.hear(probe=LISTEN))
                 if self._missed and self._clock.monotonic() >= self._patient_until:
                     self._patient_until = self._clock.monotonic() + REFILL_EVERY_S
                     await self._refill()
@@ -219,21 +220,21 @@ class AlpacaBroker:
             head = read(frame, StreamFrame)
             if head.stream == stream:
                 return bytes(head.data)
-            self._take(frame)
+            await self._take(frame)
 
-    def _take(self, frame: bytes) -> None:
+    async def _take(self, frame: bytes) -> None:
         """One frame. What cannot be understood is counted, and found by a refill."""
         try:
             head = read(frame, StreamFrame)
             if head.stream == "trade_updates":
-                self._update(read(bytes(head.data), Update))
+                await self._update(read(bytes(head.data), Update))
         except Unreadable as error:
             self.unreadable += 1
             self._missed = True
             log.warning("a frame of the trading stream cannot be read, so what it may have said is asked for: %s", error)
 
-    def _update(self, update: Update) -> None:
-        report = report_of(update)
+    async def _update(self, update: Update) -> None:
+        report = report_of(update, await self._reading.owner(update.order))
         if is_undone(update):
             log.critical("account of key %s, order %s: %s", self._endpoint.key, update.order.client_order_id, undone(update))
         if report is not None:
@@ -251,7 +252,7 @@ class AlpacaBroker:
             self._tell(fill, None)
         for order in orders:
             told_at = time_ns(order.updated_at or order.submitted_at, "updated_at")
-            if order.replaced_by is None and (report := standing(order, told_at, "refilled")):
+            if order.replaced_by is None and (report := standing(order, await self._reading.owner(order), told_at, "refilled")):
                 self._tell(report, order)
         self._missed = False
         self._freshness.heard()

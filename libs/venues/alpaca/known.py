@@ -9,7 +9,10 @@ MOST: Final = 50_000
 
 
 class KnownOrders:
-    """Of one account. Ended orders beyond MOST are forgotten, oldest first; live ones never."""
+    """Of one account. Ended orders beyond MOST are forgotten, oldest first; live ones never.
+
+    What an order was replaced by goes under the client order id of the first of the chain: it is the one that was sent.
+    """
 
     def __init__(self) -> None:
         self._venue_ids: dict[str, str] = {}  # by client order id
@@ -18,22 +21,26 @@ class KnownOrders:
 
     def see(self, order: OrderState) -> None:
         """Takes in what the venue says; one that has ended stays so, as what is read may be older than what was heard."""
-        self._venue_ids[order.client_order_id] = order.id
+        ours = self.client_id(order.replaces or order.id) or order.client_order_id
+        if order.replaced_by is None:
+            self._venue_ids[ours] = order.id
         if order.id in self._ended:
             return
         if status_of(order) == "open" and order.replaced_by is None:
-            self._live[order.id] = order.client_order_id
+            self._live[order.id] = ours
             return
         self._live.pop(order.id, None)
-        self._ended[order.id] = order.client_order_id
+        self._ended[order.id] = ours
         if len(self._ended) > MOST:
             oldest = next(iter(self._ended))
             self._venue_ids.pop(self._ended.pop(oldest), None)
 
     def venue_id(self, client_order_id: str) -> str | None:
+        """Of the newest of its chain."""
         return self._venue_ids.get(client_order_id)
 
     def client_id(self, venue_id: str) -> str | None:
+        """Under which it, or the first of its chain, was sent."""
         return self._live.get(venue_id) or self._ended.get(venue_id)
 
     def has_ended(self, venue_id: str) -> bool:

@@ -62,12 +62,11 @@ class Reading:
 
     async def order(self, venue_id: str) -> OrderState | None:
         """None: the venue does not have it, or not yet where it is read."""
-        return await self._order(await self._requests.read(f"{self._trading}/orders/{venue_id}"))
+        return await self._seen(f"/orders/{venue_id}")
 
     async def by_client_id(self, client_order_id: str) -> OrderState | None:
         """The order that was sent under the id, whatever it was replaced by since; None as in `order`."""
-        params = {"client_order_id": client_order_id}
-        return await self._order(await self._requests.read(f"{self._trading}/orders:by_client_order_id", params))
+        return await self._seen("/orders:by_client_order_id", {"client_order_id": client_order_id})
 
     async def newest(self, order: OrderState) -> OrderState:
         """What the order was replaced by, and that, and so on: the one that lives, or ended last."""
@@ -79,6 +78,22 @@ class Reading:
                 raise OutcomeUnknown(f"order {order.id} was replaced by {order.replaced_by}, which the venue does not show")
             order = successor
         raise OutcomeUnknown(f"order {order.id} is replaced more than {LONGEST_CHAIN} times")
+
+    async def owner(self, order: OrderState) -> str:
+        """The client order id under which the order was sent, or the first of the chain that it is the newest of."""
+        parents: list[OrderState] = []
+        oldest = order
+        while oldest.replaces is not None and self._known.client_id(oldest.replaces) is None:
+            parent = await self._asked(f"/orders/{oldest.replaces}")
+            if parent is None:
+                raise OutcomeUnknown(f"order {oldest.id} replaced {oldest.replaces}, which the venue does not show")
+            parents.append(parent)
+            if len(parents) > LONGEST_CHAIN:
+                raise OutcomeUnknown(f"order {order.id} replaced more than {LONGEST_CHAIN} others")
+            oldest = parent
+        for parent in reversed(parents):
+            self._known.see(parent)
+        return (self._known.client_id(order.replaces) if order.replaces else None) or order.client_order_id
 
     async def open_orders(self) -> list[OrderState]:
         """Every open order, legs of brackets too, oldest first.
@@ -98,7 +113,7 @@ class Reading:
                 raise OutcomeUnknown(f"more than {ORDERS_PAGE} open orders of one moment: the venue cannot list them")
             params["after"] = iso(_readable(time_ns, page[-1].submitted_at, "submitted_at") - 1000)
         for order in found.values():
-            self._known.see(order)
+            await self._see(order)
         return list(found.values())
 
     async def fills_since(self, executed_at: int) -> list[Fill]:
@@ -122,7 +137,7 @@ class Reading:
         """An order as our side knows it, standing as the newest of its replacements stands."""
         if newest.status not in STATUSES:
             log.warning("order %s: the venue calls it %r, a word that is not known: it counts as open", newest.id, newest.status)
-        filled = newest.filled if newest is order else order.filled + newest.filled
+        filled = max(_readable(lambda: order.filled), _readable(lambda: newest.filled))  # a replacement takes the fills over
         quantity = _readable(finite, newest.qty if newest.qty is not None else filled, "qty")
         symbol = newest.symbol or ""
         return VenueOrder(order.client_order_id, self._symbols.get(symbol, symbol), status_of(newest), quantity, filled)
@@ -135,14 +150,23 @@ class Reading:
         order = await self.order(venue_id)
         if order is None:
             raise OutcomeUnknown(f"the venue has a fill of order {venue_id}, but does not show the order")
-        return order.client_order_id
+        return await self.owner(order)
 
-    async def _order(self, answer: Answer) -> OrderState | None:
+    async def _see(self, order: OrderState) -> None:
+        await self.owner(order)  # of a replacement it has to be known whose it is
+        self._known.see(order)
+
+    async def _seen(self, path: str, params: Mapping[str, str] | None = None) -> OrderState | None:
+        order = await self._asked(path, params)
+        if order is not None:
+            await self._see(order)
+        return order
+
+    async def _asked(self, path: str, params: Mapping[str, str] | None = None) -> OrderState | None:
+        answer = await self._requests.read(self._trading + path, params)
         if answer.status == 404 and refusal(answer) is not None:
             return None
-        order = decoded(answer, OrderState)
-        self._known.see(order)
-        return order
+        return decoded(answer, OrderState)
 
     async def _get(self, path: str, kind: type[T], params: Mapping[str, str] | None = None) -> T:
         return decoded(await self._requests.read(self._trading + path, params), kind)

@@ -16,7 +16,7 @@ from libs.venues.endpoint import Endpoint
 
 CONNECT_S: Final = 2.0
 TOTAL_S: Final = 5.0
-READ_WAIT_S: Final = 10.0  # how long a read waits for the request budget
+READ_WAIT_S: Final = 10.0
 PAUSE_S: Final = 3.0  # after a 429 that does not say how long
 LONGEST_PAUSE_S: Final = 120.0
 
@@ -71,8 +71,10 @@ class _OneWrite(ClientRequest):
 class Requests:
     """HTTP to one account at Alpaca: no retry, no redirect, no waiting beyond the limits."""
 
-    def __init__(self, endpoint: Endpoint, budget: Budget, clock: HostClock) -> None:
+    def __init__(self, endpoint: Endpoint, budget: Budget, clock: HostClock, read_wait_s: float = READ_WAIT_S) -> None:
+        """`read_wait_s`: how many host seconds a read waits for the request budget."""
         self.budget = budget
+        self._read_wait_s = read_wait_s
         self._headers = {"APCA-API-KEY-ID": endpoint.key, "APCA-API-SECRET-KEY": endpoint.secret}
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
@@ -100,7 +102,7 @@ class Requests:
             OutcomeUnknown: it was not answered.
         """
         try:
-            return await self.send("read", "GET", url, params=params, deadline=self._clock.monotonic() + READ_WAIT_S)
+            return await self.send("read", "GET", url, params=params, deadline=self._clock.monotonic() + self._read_wait_s)
         except NotSent as error:
             raise OutcomeUnknown(f"the venue was not asked: {error}") from error
 

@@ -19,28 +19,31 @@ _UNDONE: Final = ("trade_bust", "trade_correct")
 _ENDS: Final = {"canceled": Evidence.CANCELED, "expired": Evidence.EXPIRED, "rejected": Evidence.REJECTED}
 
 
-def report_of(update: Update) -> Report | None:
+def report_of(update: Update, client_order_id: str) -> Report | None:
     """What it says that we do not know by our own answers; None when that is nothing.
+
+    Args:
+        client_order_id: of the order, or of the first of its chain when it replaced another.
 
     Raises:
         Unreadable: it is about something that matters, and cannot be understood.
     """
     if update.event in _FILLS:
-        return _fill(update)
+        return _fill(update, client_order_id)
     told_at = time_ns(update.timestamp or update.order.updated_at, "timestamp")
     if update.event in _UNDONE:
-        return OrderReport(update.order.client_order_id, Evidence.UNCLEAR, update.order.filled, told_at, undone(update))
+        return OrderReport(client_order_id, Evidence.UNCLEAR, update.order.filled, told_at, undone(update))
     if update.event == "order_cancel_rejected":
-        return OrderReport(update.order.client_order_id, Evidence.CANCEL_REFUSED, update.order.filled, told_at, "the cancel was rejected")
-    return standing(update.order, told_at, update.event)
+        return OrderReport(client_order_id, Evidence.CANCEL_REFUSED, update.order.filled, told_at, "the cancel was rejected")
+    return standing(update.order, client_order_id, told_at, update.event)
 
 
-def standing(order: OrderState, told_at: int, detail: str) -> OrderReport | None:
+def standing(order: OrderState, client_order_id: str, told_at: int, detail: str) -> OrderReport | None:
     """How the order stands; None when it is filled, which its fills say."""
     status = status_of(order)
     if status == "filled":
         return None
-    return OrderReport(order.client_order_id, _ENDS.get(status, Evidence.ACCEPTED), order.filled, told_at, detail)
+    return OrderReport(client_order_id, _ENDS.get(status, Evidence.ACCEPTED), order.filled, told_at, detail)
 
 
 def is_undone(update: Update) -> bool:
@@ -57,7 +60,7 @@ def undone(update: Update) -> str:
     )
 
 
-def _fill(update: Update) -> Fill:
+def _fill(update: Update, client_order_id: str) -> Fill:
     order = update.order
     if order.filled_qty is None or update.qty is None or update.price is None or update.timestamp is None:
         raise Unreadable(f"expected qty, price, timestamp and filled_qty of a {update.event}, got {update}")
@@ -71,7 +74,7 @@ def _fill(update: Update) -> Fill:
         cum_qty=order.filled_qty,
         transaction_time=update.timestamp,
     )
-    return fill_of(activity, order.client_order_id)
+    return fill_of(activity, client_order_id)
 
 
 def fill_of(activity: Activity, client_order_id: str) -> Fill:
