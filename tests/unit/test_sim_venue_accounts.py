@@ -6,7 +6,7 @@ import pytest
 
 from libs.quant.sim_venue.commands import Bust, Cancel, Correct, OpenAccount, Replace, Submit, Transfer
 from libs.quant.sim_venue.exchange import Exchange
-from libs.quant.sim_venue.listings import Fees
+from libs.quant.sim_venue.listings import Fees, VenueRules
 from tests.boxed import BOOK, MODEL, Box, D, fills, kinds, listed
 from tests.venue_scenarios import a_listing
 
@@ -71,6 +71,15 @@ def test_a_market_order_of_cash_takes_no_more_than_the_money_is_enough_for() -> 
     reports = box.quote(109, 110, ask_lots=5000)
     assert fills(reports) == [(909, 110)]
     assert box.found(order.id).reason == "insufficient_funds"
+
+
+def test_a_storm_of_least_fees_is_paid_as_far_as_the_money_goes() -> None:
+    box = Box(listed(BOOK, fees=Fees(minimum=D(1))), rules=VenueRules(most_lots_per_fill=100), ben=SHORT)
+    box.limit("ben", "sell", 905, 110)
+    reports = box.send("ann", box.order("buy", "limit", 905, limit=110))  # one fee is set aside, ten would be asked
+    assert [lots for lots, _ in fills(reports, "ann")] == [100] * 9
+    assert reports[-1].kind == "expired"
+    assert holds(box, "ann") == (D(1000) - 990 - 9, 900)
 
 
 def test_margin_carries_leverage_times_equity() -> None:

@@ -98,7 +98,7 @@ PLANTED: Final[Mapping[str, Planted]] = {
     "a bust is for one side only": (amendments, "_sides", lambda good: lambda core, number: good(core, number)[:1]),
     "a correction keeps the old fee": (amendments, "fee", lambda good: lambda m, side, lots, ticks, maker: (ZERO, "USD")),
     "fill or kill fills a part": (taking, "_fills_whole", lambda good: lambda core, market, live: True),
-    "a storm does not come": (taking, "parts", lambda good: lambda lots, most: iter((lots,))),
+    "a storm does not come": (taking, "part_of", lambda good: lambda lots, most: lots),
     "agents throw dice of their own": (agents, "Random", _dice),
     "a snapshot forgets stops": (snapshots, "_market", _forgets("stops")),
     "a snapshot forgets who waits for the open": (snapshots, "_market", _forgets("waiting")),

@@ -103,8 +103,10 @@ def free(account: Account, name: str) -> Decimal:
 
 
 def _payable(core: Core, account: Account, market: Market, order: Order, lots: int, ticks: int) -> int:
-    own = account.holds.get(slot_of(core, order), _NOTHING)
-    there = free(account, market.instrument.currency) + own.amount
+    own, spare = account.holds.get(slot_of(core, order), _NOTHING), free(account, market.instrument.currency)
+    if spare >= 0 and ticks <= core.live[order.id].hold_ticks:  # what is set aside for it is enough, without a closer look
+        return lots
+    there = spare + own.amount
     if most_it_costs(market, lots, ticks) <= there:
         return lots
     low, high = 0, lots  # `low` can be paid, `high` cannot

@@ -14,7 +14,7 @@ from libs.quant.sim_venue import holding, lifecycle
 from libs.quant.sim_venue.book import within
 from libs.quant.sim_venue.state import Core, Live, Market
 from libs.quant.sim_venue.stops import standing_of
-from libs.quant.sim_venue.taking import parts
+from libs.quant.sim_venue.taking import part_of
 
 SIDES: Final[tuple[Side, ...]] = ("buy", "sell")
 
@@ -68,13 +68,16 @@ def _apply(core: Core, market: Market, met: Met[Live], event: FillEvent) -> None
 
 
 def _fill(core: Core, market: Market, live: Live, taken: SimFill, event: FillEvent) -> None:
-    order = live.order
-    lots = holding.most(core, core.accounts[order.account], market, order, taken.lots, taken.price_ticks)
-    if lots < taken.lots and order.asked.tif == "FOK":
-        lots = 0
+    order, account, left = live.order, core.accounts[live.order.account], taken.lots
+    part = part_of(left, core.rules.most_lots_per_fill)
     maker = order.asked.post_only or live.rested
-    for part in parts(lots, core.rules.most_lots_per_fill) if lots else ():
+    if order.asked.tif == "FOK" and holding.most(core, account, market, order, left, taken.price_ticks) < left:
+        left = 0  # not the whole of it can be paid
+    while left:
+        lots = holding.most(core, account, market, order, min(left, part), taken.price_ticks)
+        if not lots:
+            lifecycle.end(core, live, "expired", "insufficient_funds")
+            return
         core.trades += 1
-        lifecycle.fill(core, market, live, part, taken.price_ticks, maker=maker, trade=core.trades, at=moment(event)[0])
-    if lots < taken.lots:
-        lifecycle.end(core, live, "expired", "insufficient_funds")
+        lifecycle.fill(core, market, live, lots, taken.price_ticks, maker=maker, trade=core.trades, at=moment(event)[0])
+        left -= lots

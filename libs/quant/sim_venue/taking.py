@@ -4,7 +4,6 @@ Trades are at the price of the order that rested. The street (what the replayed 
 are taken from like any account, but for money: they have no end of it.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from libs.domain.orders import Side
@@ -68,7 +67,7 @@ def match(core: Core, market: Market, side: Side, limit: int | None, lots: int, 
     Args:
         live: the order that takes; None for the street and agents. It may have ended when this returns.
     """
-    half = market.book.against(side)
+    half, part = market.book.against(side), part_of(lots, core.rules.most_lots_per_fill)
     while lots:
         ticks = half.best()
         if ticks is None or not within(side, ticks, limit):
@@ -79,11 +78,11 @@ def match(core: Core, market: Market, side: Side, limit: int | None, lots: int, 
             if _kept_apart(core, live, maker):
                 return lots
             continue
-        wanted = min(lots, there)
+        wanted = min(lots, there, part)
         deal = _deliverable(core, market, maker, _deliverable(core, market, live, wanted, ticks), ticks)
         if deal:
             half.change(ticks, key, there - deal)
-            _trade(core, market, side, deal, ticks, live, maker)
+            _trade(core, market, deal, ticks, live, maker)
             lots -= deal
         if deal < wanted and not _unable(core, market, live, maker, wanted - deal, ticks):
             return lots
@@ -123,23 +122,17 @@ def _unable(core: Core, market: Market, taker: Live | None, maker: Live | None, 
     return True
 
 
-def _trade(core: Core, market: Market, side: Side, lots: int, ticks: int, taker: Live | None, maker: Live | None) -> None:
+def _trade(core: Core, market: Market, lots: int, ticks: int, taker: Live | None, maker: Live | None) -> None:
     market.last = ticks
     if market.stops:
         market.dealt.append(ticks)
-    for part in parts(lots, core.rules.most_lots_per_fill):
-        core.trades += 1
-        if maker is not None:
-            lifecycle.fill(core, market, maker, part, ticks, maker=True, trade=core.trades, at=core.at)
-        if taker is not None:
-            lifecycle.fill(core, market, taker, part, ticks, maker=False, trade=core.trades, at=core.at)
+    core.trades += 1
+    if maker is not None:
+        lifecycle.fill(core, market, maker, lots, ticks, maker=True, trade=core.trades, at=core.at)
+    if taker is not None:
+        lifecycle.fill(core, market, taker, lots, ticks, maker=False, trade=core.trades, at=core.at)
 
 
-def parts(lots: int, most: int) -> Iterator[int]:
-    """`lots` in executions of at most `most`; 0: in one. A storm has an end: no more than a thousand of them."""
-    if most > 0:
-        most = max(most, -(-lots // 1000))
-        while lots > most:
-            yield most
-            lots -= most
-    yield lots
+def part_of(lots: int, most: int) -> int:
+    """The most that one execution of `lots` may be; `most` of 0: all. A storm has an end: no more than a thousand of them."""
+    return max(most, -(-lots // 1000)) if most else lots
