@@ -82,6 +82,16 @@ def test_a_storm_of_least_fees_is_paid_as_far_as_the_money_goes() -> None:
     assert holds(box, "ann") == (D(1000) - 990 - 9, 900)
 
 
+def test_fill_or_kill_is_killed_where_the_least_fees_of_its_parts_cannot_be_paid() -> None:
+    box = Box(listed(BOOK, fees=Fees(minimum=D(1))), ben=SHORT)
+    for _ in range(5):
+        box.limit("ben", "sell", 181, 110)
+    reports = box.send("ann", box.order("buy", "limit", 905, limit=110, tif="FOK"))  # 995.5 and five fees
+    assert kinds(reports) == ["accepted", "expired"]
+    box.did(Transfer(account="ann", currency="USD", amount=D("0.5")))
+    assert len(fills(box.send("ann", box.order("buy", "limit", 905, limit=110, tif="FOK")), "ann")) == 5
+
+
 def test_margin_carries_leverage_times_equity() -> None:
     box = Box(MODEL, ann={"kind": "margin", "leverage": D(2), "allow_short": True})
     box.quote(100, 100, 9000, 9000)

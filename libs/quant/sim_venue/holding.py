@@ -92,6 +92,15 @@ def most(core: Core, account: Account, market: Market, order: Order, lots: int, 
     return max(0, min(lots, account.positions.get(market.symbol, 0) - account.asks.get(market.symbol, 0) + own.asks))
 
 
+def all_of_it(core: Core, account: Account, market: Market, order: Order, lots: int, ticks: int, deals: int) -> bool:
+    """Whether the account can pay or deliver all of `lots` at no worse than `ticks`, in so many executions at most."""
+    if order.asked.side == "sell" or account.kind == "margin":
+        return most(core, account, market, order, lots, ticks) == lots
+    own = account.holds.get(slot_of(core, order), _NOTHING)
+    least = market.listing.fees.minimum * (deals - 1)  # each asks for it, of which the cost below has one
+    return most_it_costs(market, lots, ticks) + least <= free(account, market.instrument.currency) + own.amount
+
+
 def may_short(account: Account, market: Market) -> bool:
     """Whether more may be sold than is held. An asset is borrowed on margin only."""
     return account.allow_short and market.listing.shortable and (account.kind == "margin" or not market.listing.base)

@@ -71,8 +71,8 @@ def _fill(core: Core, market: Market, live: Live, taken: SimFill, event: FillEve
     order, account, left = live.order, core.accounts[live.order.account], taken.lots
     part = part_of(left, core.rules.most_lots_per_fill)
     maker = order.asked.post_only or live.rested
-    if order.asked.tif == "FOK" and holding.most(core, account, market, order, left, taken.price_ticks) < left:
-        left = 0  # not the whole of it can be paid
+    if order.asked.tif == "FOK" and not holding.all_of_it(core, account, market, order, left, taken.price_ticks, -(-left // part)):
+        return
     while left:
         lots = holding.most(core, account, market, order, min(left, part), taken.price_ticks)
         if not lots:

@@ -18,19 +18,20 @@ class Reach(NamedTuple):
     lots: int  # of others
     own: bool  # whether it would meet an order of its own account on the way
     worst: int  # ticks of the last that it would take
+    entries: int  # how many it would take from
 
 
 def reachable(core: Core, market: Market, side: Side, limit: int | None, lots: int, account: str, *, own_counts: bool = False) -> Reach:
     """What an order of `account` would find, up to `lots`; those of its own count only where it may trade with itself."""
     half = market.book.against(side)
-    found, own, worst = 0, False, 0
+    found, own, worst, entries = 0, False, 0, 0
     for ticks in half.every():
         if not within(side, ticks, limit):
             break
         for key, there in half.levels[ticks].items():
             if found >= lots:
-                return Reach(lots, own, worst)
-            worst = ticks
+                return Reach(lots, own, worst, entries)
+            worst, entries = ticks, entries + 1
             maker = core.live[key].order if key > 0 else None
             if maker is None:
                 found += there
@@ -38,7 +39,7 @@ def reachable(core: Core, market: Market, side: Side, limit: int | None, lots: i
                 found += holding.most(core, core.accounts[maker.account], market, maker, there, ticks)
             else:
                 own = True
-    return Reach(min(found, lots), own, worst)
+    return Reach(min(found, lots), own, worst, entries)
 
 
 def arrive(core: Core, market: Market, live: Live) -> None:
@@ -95,7 +96,8 @@ def _fills_whole(core: Core, market: Market, live: Live) -> bool:
     reach = reachable(core, market, asked.side, asked.limit, lots, live.order.account, own_counts=mode == "allow")
     if reach.lots < lots or (reach.own and mode != "expire_maker"):
         return False
-    return _deliverable(core, market, live, lots, reach.worst) == lots
+    deals = reach.entries + (lots - 1) // part_of(lots, core.rules.most_lots_per_fill)
+    return holding.all_of_it(core, core.accounts[live.order.account], market, live.order, lots, reach.worst, deals)
 
 
 def _kept_apart(core: Core, taker: Live, maker: Live) -> bool:
