@@ -92,6 +92,16 @@ def test_fill_or_kill_is_killed_where_the_least_fees_of_its_parts_cannot_be_paid
     assert len(fills(box.send("ann", box.order("buy", "limit", 905, limit=110, tif="FOK")), "ann")) == 5
 
 
+def test_a_sale_that_does_not_bring_its_fee_needs_money_for_it() -> None:
+    box = Box(listed(BOOK, fees=Fees(minimum=D("0.35"))), ben=SHORT)
+    box.limit("ben", "sell", 10, 100)
+    box.send("ann", box.order("buy", "market", 10))
+    box.did(Transfer(account="ann", currency="USD", amount=-box.account("ann").balances["USD"]))
+    box.quote(10, 12)
+    assert kinds(box.send("ann", box.order("sell", "market", 3)))[-1] == "expired"
+    assert fills(box.send("ann", box.order("sell", "market", 4))) == [(4, 10)]
+
+
 def test_margin_carries_leverage_times_equity() -> None:
     box = Box(MODEL, ann={"kind": "margin", "leverage": D(2), "allow_short": True})
     box.quote(100, 100, 9000, 9000)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from libs.domain.orders import Side
 from libs.quant.sim_venue.commands import Refusal
-from libs.quant.sim_venue.fees import most_it_costs
+from libs.quant.sim_venue.fees import fee, most_it_costs
 from libs.quant.sim_venue.groups import pair_of
 from libs.quant.sim_venue.orders import Order
 from libs.quant.sim_venue.state import ZERO, Account, Core, Hold, Live, Market
@@ -82,14 +82,24 @@ def most(core: Core, account: Account, market: Market, order: Order, lots: int, 
     """
     if order.asked.side == "buy":
         return lots if account.kind == "margin" else _payable(core, account, market, order, lots, ticks)
-    if may_short(account, market):
-        return lots
-    own = account.holds.get(slot_of(core, order), _NOTHING)
-    base = market.listing.base
+    lots = lots if may_short(account, market) else _held_lots(core, account, market, order, lots)
+    return lots if account.kind == "margin" or _worth_its_fee(account, market, lots, ticks) else 0
+
+
+def _held_lots(core: Core, account: Account, market: Market, order: Order, lots: int) -> int:
+    own, base = account.holds.get(slot_of(core, order), _NOTHING), market.listing.base
     if base:
-        there = account.balances.get(base, ZERO) - account.reserved.get(base, ZERO) + own.amount
-        return max(0, min(lots, int(there / market.instrument.lot)))
+        return max(0, min(lots, int((free(account, base) + own.amount) / market.instrument.lot)))
     return max(0, min(lots, account.positions.get(market.symbol, 0) - account.asks.get(market.symbol, 0) + own.asks))
+
+
+def _worth_its_fee(account: Account, market: Market, lots: int, ticks: int) -> bool:
+    """Whether a sale brings what it costs, or there is money for the rest: the least fee may be more than a small one is worth."""
+    fees = market.listing.fees
+    if not (fees.minimum or fees.per_unit):
+        return True
+    paid, _ = fee(market, "sell", lots, ticks, fees.maker_bps > fees.taker_bps)
+    return paid - market.money(lots, ticks) <= max(ZERO, free(account, market.instrument.currency))
 
 
 def all_of_it(core: Core, account: Account, market: Market, order: Order, lots: int, ticks: int, deals: int) -> bool:
