@@ -1,6 +1,7 @@
 """What Alpaca says when it will not: an HTTP status, a code of eight digits that begins with it, a message, and at times fields.
 
-The codes are classes, not reasons; clients tell reasons apart by the message, so the messages are Alpaca's wherever they are known.
+The codes are classes, not reasons; clients tell reasons apart by the message, so the messages are Alpaca's wherever they are known
+(docs.alpaca.markets, "Error Responses" of orders; its guide to common errors).
 """
 
 from collections.abc import Callable, Mapping
@@ -110,5 +111,5 @@ _REFUSALS: Final[Mapping[Code, tuple[Callable[[str], Problem], str]]] = {
     "closed": (forbidden, "market is closed: {text}"),
     "not_open": (unprocessable, "{text}"),
     "no_market": (forbidden, 'no quotes of "{symbol}" to trade against'),
-    "below_filled": (unprocessable, "qty must be greater than filled_qty"),
+    "below_filled": (unprocessable, "qty must be > filled_qty"),
 }
