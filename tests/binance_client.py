@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from yarl import URL
 
+from libs.quant.sim_venue.listings import Listing
 from tests.sim_venues import SimVenue, a_sim_venue
 
 KEY, SECRET = "demo-binance-key", "demo-binance-secret"
@@ -120,8 +121,8 @@ class Socket(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def a_desk() -> AsyncIterator[Desk]:
+async def a_desk(listings: Sequence[Listing] | None = None) -> AsyncIterator[Desk]:
     """A venue with a quote of BTC/USD, and a client of its demo account."""
-    async with a_sim_venue() as venue, ClientSession() as http:
+    async with a_sim_venue(listings=listings) as venue, ClientSession() as http:
         await venue.quote("BTC/USD", 50_000.0, 50_000.1, size=2.0)
         yield Desk(venue, BinanceClient(http, venue.url))

@@ -7,7 +7,10 @@ from io import BytesIO
 from urllib.parse import quote, urlencode
 
 import pytest
+from msgspec.structs import replace
 
+from libs.quant.sim_venue.listings import Listing
+from services.sim_venue.app import by_hand
 from services.sim_venue.binance.endpoints import ENDPOINTS, Endpoint
 from tests.binance_client import BinanceClient, Desk, a_desk, now_ms
 
@@ -474,6 +477,55 @@ async def test_market_data_of_a_market_that_was_told(desk: Desk) -> None:
 )
 async def test_a_question_that_cannot_be_answered_is_told_why(counter: Desk, path: str, parameters: dict[str, object], code: int) -> None:
     assert (await counter.client.public(f"/api/v3/{path}", **parameters)).error[:2] == (400, code)
+
+
+# --- a venue where orders queue in a book
+
+
+def _booked() -> list[Listing]:
+    return [replace(listing, liquidity="book") for listing in by_hand() if listing.base]
+
+
+async def test_in_a_book_a_market_order_is_answered_with_its_fills() -> None:
+    async with a_desk(listings=_booked()) as desk:
+        body = (await desk.client.order(type="MARKET", price=None, timeInForce=None, quantity="0.5")).body
+        assert (body["status"], body["executedQty"], body["cummulativeQuoteQty"]) == ("FILLED", "0.50000000", "25000.05000000")
+        (trade,) = (await desk.client.signed("GET", "/api/v3/myTrades", symbol="BTCUSD")).body
+        (fill,) = body["fills"]
+        assert fill == {name: trade["id" if name == "tradeId" else name] for name in fill}
+
+
+async def test_in_a_book_an_order_that_asks_for_more_than_there_is_expires_with_the_rest() -> None:
+    async with a_desk(listings=_booked()) as desk:
+        await desk.venue.quote("BTC/USD", 50_000.0, 50_000.1, size=0.5)
+        killed = (await desk.client.order(price="50000.1", timeInForce="FOK", quantity="0.8")).body
+        taken = (await desk.client.order(price="50000.1", timeInForce="IOC", quantity="0.8")).body
+        assert (killed["status"], killed["executedQty"]) == ("EXPIRED", "0.00000000")
+        assert (taken["status"], taken["executedQty"]) == ("EXPIRED", "0.50000000")
+
+
+@pytest.mark.parametrize(
+    ("mode", "taker", "maker"),
+    [
+        ("EXPIRE_TAKER", "EXPIRED_IN_MATCH", "NEW"),
+        ("EXPIRE_MAKER", "NEW", "EXPIRED_IN_MATCH"),
+        ("EXPIRE_BOTH", "EXPIRED_IN_MATCH", "EXPIRED_IN_MATCH"),
+    ],
+)
+async def test_in_a_book_an_account_does_not_trade_with_itself(mode: str, taker: str, maker: str) -> None:
+    async with a_desk(listings=_booked()) as desk:
+        await desk.client.order(type="MARKET", price=None, timeInForce=None, quantity="0.1")
+        resting = (await desk.client.order(side="SELL", price="50000.05", quantity="0.1")).body["orderId"]
+        came = (await desk.client.order(price="50000.05", quantity="0.1", selfTradePreventionMode=mode)).body
+        found = (await desk.client.signed("GET", ORDER, symbol="BTCUSD", orderId=resting)).body
+        assert (came["status"], came["selfTradePreventionMode"], found["status"]) == (taker, mode, maker)
+
+
+async def test_in_a_book_depth_shows_what_clients_have_resting() -> None:
+    async with a_desk(listings=_booked()) as desk:
+        await desk.client.order(price="49999.50", quantity="0.25")
+        book = (await desk.client.public("/api/v3/depth", symbol="BTCUSD")).body
+        assert book["bids"] == [["50000.00000000", "2.00000000"], ["49999.50000000", "0.25000000"]]
 
 
 # --- limits, faults and garbage

@@ -63,9 +63,11 @@ def of_refusal(refusal: Refusal) -> VenueError:
 
 
 _BY_STATUS: Final[dict[int, Words]] = {
+    400: Words(-1100, "Illegal characters found in a parameter."),
     403: Words(-1002, "You are not authorized to execute this request."),
     404: Words(-1099, "Not found, authenticated, or authorized."),
     405: Words(-1099, "Not found, authenticated, or authorized."),
+    408: Words(-1001, "Internal error; unable to process your request. Please try again."),
     413: Words(-1101, "Too many parameters sent for this endpoint."),
     418: Words(-1003, "Way too many requests; IP banned. Please use the websocket for live updates to avoid bans."),
     429: Words(-1003, "Too much request weight used; please use WebSocket Streams for live updates to avoid polling the API."),
