@@ -173,6 +173,12 @@ async def test_what_cannot_be_paid_is_refused_with_what_it_costs_and_what_there_
     }
 
 
+async def test_what_is_not_held_is_not_sold_by_an_account_that_may_not_be_short(alpaca: Alpaca) -> None:
+    order = {"symbol": "AAPL", "side": "sell", "type": "market", "qty": 1, "time_in_force": "day"}
+    answer = await alpaca.raw("POST", "/v2/orders", json=order)
+    assert (answer.status, answer.body) == (403, {"code": 40310000, "message": "account is not allowed to short"})
+
+
 async def test_shares_that_an_order_keeps_are_not_there_for_another(alpaca: Alpaca) -> None:
     await alpaca.bought(qty=10)
     await alpaca.send(type="limit", side="sell", qty=8, limit_price=120)

@@ -66,6 +66,7 @@ def unauthorized() -> Problem:
 
 
 _FAULTS: Final[Mapping[int, tuple[int, str]]] = {
+    400: (BAD_FORMAT, "request is malformed"),
     404: (NOT_FOUND, "endpoint not found"),
     405: (40510000, "method not allowed"),
     408: (40810000, "request timeout"),
