@@ -215,6 +215,14 @@ def test_one_stop_sets_off_the_next() -> None:
     assert fills(box.send("ann", box.order("sell", "market", 5)), "ann") == [(5, 98), (5, 96)]
 
 
+def test_a_stop_sees_what_an_order_that_leaves_uncovers() -> None:
+    box = a_box()
+    box.quote(90, 105)
+    order = box.limit("ben", "sell", 5, 100)
+    box.send("ann", box.order("buy", "stop", 5, stop=103))
+    assert kinds(box.did(Cancel(account="ben", order=order))) == ["canceled", "triggered", "fill"]
+
+
 def test_a_trailing_stop_follows_the_best_price_and_never_goes_back() -> None:
     box = a_box()
     box.quote(100, 102)

@@ -137,6 +137,16 @@ def test_a_shape_of_the_wrong_size_or_making_is_refused(shape: str) -> None:
     assert box.not_sent("ann", *given, shape=shape) == "bad_combination"  # type: ignore[arg-type]
 
 
+def test_in_model_mode_exits_of_an_entry_that_expires_in_part_meet_the_next_event() -> None:
+    box = Box(MODEL)
+    box.quote(99, 101)
+    entry = box.order("buy", "limit", 150, limit=101, tif="GTD", expires_at=START + 3 * SECOND)
+    box.send("ann", entry, box.order("sell", "limit", 150, limit=110), box.order("sell", "stop", 150, stop=90), shape="bracket")
+    assert fills(box.quote(99, 101)) == [(100, 101)]
+    assert kinds(box.wait(5)) == ["expired", "activated", "activated"]
+    assert kinds(box.quote(110, 112)) == ["canceled", "fill"]
+
+
 # --- replacing
 
 
