@@ -334,18 +334,19 @@ async def test_a_symbol_that_is_not_listed_is_told(binance: ScriptedBinance) -> 
             pass
 
 
-async def test_through_ccxts_unified_streams_the_last_of_a_burst_is_not_missed(binance: ScriptedBinance) -> None:
+async def test_through_ccxts_unified_streams_the_newest_quote_of_each_symbol_in_a_burst_is_taken(binance: ScriptedBinance) -> None:
     binance.always("GET /api/v3/aggTrades", "[]")
-    async with a_feed(binance.url, options={"unified": True}, start=1764280000123 * 1_000_000) as feed:
+    terms: dict[str, Any] = {"options": {"unified": True}, "start": 1764280000123 * 1_000_000}
+    async with a_feed(binance.url, "BTC/USDT", "PEPE/USDT", **terms) as feed:
         async with asyncio.timeout(2), contextlib.aclosing(feed.steps(0)) as steps:  # type: ignore[type-var]
             first = asyncio.ensure_future(anext(steps))
             await until(lambda: len(binance.sockets) == 2)
-            for n in range(50):
-                await binance.push(changed("book_ticker.json", b=f"{42000 + n}.00"))
-            bid, step = 0.0, await first
-            while bid != 42049.0:
-                bid = max(event.bid for event in step.events if isinstance(event, Quote))
-                step = step if bid == 42049.0 else await anext(steps)
+            for symbol in ("BTCUSDT", "PEPEUSDT"):
+                for n in range(20):
+                    await binance.push(changed("book_ticker.json", s=symbol, b=f"{42000 + n}.00"))
+            newest = {event.symbol: event.bid for event in (await first).events if isinstance(event, Quote)}
+            while newest != {"BTC/USDT": 42019.0, "PEPE/USDT": 42019.0}:
+                newest |= {event.symbol: event.bid for event in (await anext(steps)).events if isinstance(event, Quote)}
 
 
 async def test_a_trade_without_a_price_is_set_aside_and_the_next_one_taken(binance: ScriptedBinance) -> None:
