@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks import (
+    adapter_overhead,
     event_path,
     figures,
     first_trade,
@@ -22,6 +23,7 @@ from benchmarks import (
     risk_gate,
     rows_written,
     sim_venue_core,
+    sim_venue_http,
     tick_to_order,
 )
 from benchmarks.figures import Figure
@@ -46,7 +48,9 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         risk_gate,
         rows_written,
         sim_venue_core,
+        adapter_overhead,
         risk_decisions,
+        sim_venue_http,
         first_trade,
         idle_fleet,
         journal_chain,

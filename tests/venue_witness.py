@@ -73,6 +73,7 @@ class Witness:
         self.coming: dict[int, int] = {}  # the same of those that came by the present input: where among its fills is not known
         self.trades: defaultdict[int, list[Report]] = defaultdict(list)
         self.halted: set[str] = set()  # at some time: who waits there and who stands cannot be told apart from outside
+        self.resumed = False  # since the market was last heard
         self.storm = 0
         self.amended: set[str] = set()  # accounts that a bust or a correction may have put into debt
         self.now = 0
@@ -88,6 +89,7 @@ class Witness:
             require(report.n == self.view.n + 1, f"reports count without a gap: {report.n} after {self.view.n}")
             require(report.at == self.now == venue.now, "reports bear the market's time")
             self.halted |= {report.symbol} if report.kind == "halted" else set()
+            self.resumed |= report.kind == "resumed"
             self._check(report)
             self.view.apply(report)
         self.rests |= self.coming
@@ -102,8 +104,8 @@ class Witness:
             self._solvent(name)
 
     def _is_news(self, put: Heard) -> bool:
-        """Whether time has gone by, or something is shown that is newer than all before it."""
-        news = put.market_time > self.now
+        """Whether time has gone by, something is shown that is newer than all before it, or agents may trade again."""
+        news, self.resumed = put.market_time > self.now or self.resumed, False
         for event in put.events:
             key = (event.symbol, type(event).__name__)
             at = (event.start if isinstance(event, Bar | QuoteBar) else event.ts, event.seq)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from libs.venues.ccxt_venue.broker import CcxtBroker
 from libs.venues.ccxt_venue.feed import CcxtFeed
 from libs.venues.feed import FeedStep
 from tests.ccxt_venues import a_broker, a_feed, an_order, soon
+from tests.scripted_feed import a_trade
 from tests.sim_venues import SimVenue, a_sim_venue
 from tests.waiting import until
 
@@ -76,13 +77,12 @@ async def rig(venue: SimVenue) -> AsyncIterator[Rig]:
 
 
 @contextlib.asynccontextmanager
-async def a_rig(venue: SimVenue, **pace: float) -> AsyncIterator[Rig]:
-    """A new account whose stream is up."""
+async def a_rig(venue: SimVenue, options: Mapping[str, bool] | None = None, **pace: float) -> AsyncIterator[Rig]:
+    """A new account, and who listens to it."""
     key, secret = await venue.account(f"main-{next(numbers)}", "binance", {"USD": 100_000})
-    async with a_broker(f"{venue.url}/binance", COIN, key=key, secret=secret, **{**QUICK, **pace}) as broker:
+    async with a_broker(f"{venue.url}/binance", COIN, key=key, secret=secret, options=options, **{**QUICK, **pace}) as broker:
         made = Rig(venue, broker)
         async with listening(made.listen()):
-            await until(lambda: broker.link().up)
             yield made
 
 
@@ -215,6 +215,19 @@ async def test_signatures_hold_with_a_venue_whose_clock_is_a_minute_off(venue: S
     await venue.weather()
 
 
+async def test_through_ccxts_unified_streams_the_reports_are_the_same(venue: SimVenue) -> None:
+    await venue.no_faults()
+    await venue.quote("BTC/USD", 99.5, 101.0)
+    async with a_rig(venue, {"unified": True}, mute_after_s=30.0) as rig:
+        filled, canceled = await rig.order("101"), await rig.order("98")
+        await venue.quote("BTC/USD", 99.5, 100.5)
+        await rig.until(lambda: rig.fills(filled))
+        await rig.broker.cancel(canceled)
+        await rig.until(lambda: rig.ended(canceled))
+        assert rig.fills(filled) == list(await rig.broker.fills_since(0))
+        assert rig.ended(canceled) == [Evidence.CANCELED]
+
+
 # --- market data
 
 
@@ -222,7 +235,7 @@ async def test_signatures_hold_with_a_venue_whose_clock_is_a_minute_off(venue: S
 async def feed(venue: SimVenue) -> AsyncIterator[CcxtFeed]:
     await venue.no_faults()
     await venue.weather()
-    terms = {"start": venue.host.now(), "speed": 1.0, "probe_s": 0.2, "mute_after_s": 0.5}
+    terms: dict[str, Any] = {"start": venue.host.now(), "speed": 1.0, "probe_s": 0.2, "mute_after_s": 0.5}
     async with a_feed(f"{venue.url}/binance", "BTC/USD", **terms) as opened:
         yield opened
 
@@ -245,6 +258,14 @@ class Reader:
         """Of so many trades."""
         async with asyncio.timeout(5):
             while len(self._prices()) < count:
+                self._came.clear()
+                await self._came.wait()
+        return self._prices()
+
+    async def prices_up_to(self, last: float) -> list[float]:
+        """Of all trades until one of this price."""
+        async with asyncio.timeout(5):
+            while last not in self._prices():
                 self._came.clear()
                 await self._came.wait()
         return self._prices()
@@ -314,3 +335,15 @@ async def test_a_socket_that_fell_silent_or_was_cut_is_replaced_and_its_trades_a
         await venue.no_faults()
         await tell(venue, 100.3)
         assert await reader.prices(4) == [100.0, 100.1, 100.2, 100.3]
+
+
+async def test_through_ccxts_unified_streams_no_message_of_a_burst_is_missed(venue: SimVenue) -> None:
+    await venue.no_faults()
+    terms: dict[str, Any] = {"options": {"unified": True}, "start": venue.host.now()}
+    async with a_feed(f"{venue.url}/binance", "BTC/USD", **terms) as feed, reading(feed) as reader:
+        while not reader.steps:  # nobody says when a subscription holds
+            await tell(venue, 100.0)
+            await asyncio.sleep(0.01)
+        prices = [100.0 + n / 100 for n in range(1, 50)]
+        await venue.show(*(a_trade(0.0, price, symbol="BTC/USD") for price in prices))
+        assert (await reader.prices_up_to(prices[-1]))[-49:] == prices

@@ -105,7 +105,7 @@ async def test_who_watches_gets_every_event_once_and_in_order(venue: SimVenue, c
     feed = venue.venue.terms.feed
     assert feed is not None
     steps = feed.timeline(began)
-    played = []
+    played: list[object] = []
     while len(played) < len(got):
         played += next(steps).events
     assert got == played

@@ -1,5 +1,6 @@
 """sim_venue after it was stopped or killed: the same venue, to the last report."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -13,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.settings import ConfigError
+from libs.quant.sim_venue.commands import Transfer
 from libs.quant.sim_venue.listings import Fees, Listing
 from libs.venues.line_file import LineFile, read
 from services.sim_venue.app import by_hand
+from services.sim_venue.host import Failed, Origin
 from services.sim_venue.snapshots import accounts_of
 from tests.plain_dialect import PlainDialect
 from tests.sim_venues import SimVenue, a_sim_venue
@@ -90,6 +93,20 @@ async def test_what_came_after_the_snapshot_is_done_again(tmp_path: Path) -> Non
         await killed(venue)
         assert told(venue) == before
         assert (venue.venue.recovered.lines, venue.venue.recovered.differences) == (1, 0)
+
+
+async def test_what_has_come_in_when_it_is_stopped_is_done_and_what_comes_later_is_not(tmp_path: Path) -> None:
+    async with a_sim_venue(dialects=[], folder=tmp_path) as venue:
+        paid = Transfer(account="demo-alpaca", currency="USD", amount=Decimal(1))
+        host = venue.host
+        in_time = asyncio.ensure_future(host.execute(paid, Origin("control", 0)))
+        await asyncio.sleep(0)
+        await venue.restart()
+        assert (await in_time).refusal is None
+        with pytest.raises(Failed, match="not open"):
+            await host.execute(paid, Origin("control", 0))
+        assert venue.host.view.accounts["demo-alpaca"].balances["USD"] == 100_001
+        assert venue.venue.recovered == (0, 0, True)
 
 
 async def test_a_broken_snapshot_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

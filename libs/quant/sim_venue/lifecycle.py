@@ -165,6 +165,8 @@ def _remove(core: Core, account: Account, market: Market, live: Live) -> None:
         market.waiting.pop(order.id, None)
         if order.asked.limit is not None:
             market.book.own(order.asked.side).remove(order.asked.limit, order.id)
+        if market.stops:
+            core.stirred.append(market.symbol)
     elif (of_account := market.open.get(order.account)) is not None:
         of_account.pop(order.id, None)
         if not of_account:

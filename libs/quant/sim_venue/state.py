@@ -190,6 +190,7 @@ class Core:
         self.told = 0  # reports
         self.ends: list[tuple[int, int]] = []  # heap of (end, order id); orders that ended otherwise stay until it is their turn
         self.arrivals: deque[Live] = deque()  # orders that are to enter their market now
+        self.stirred: deque[str] = deque()  # symbols where an order has left the book: stops are to look at what that shows
         self.out: list[Report] = []
 
     def report(
