@@ -12,6 +12,7 @@ from libs.venues.budget import MINUTE_S, Budget, Purpose
 from libs.venues.endpoint import Endpoint
 from libs.venues.freshness import Freshness, Mute
 from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.tenfold import Tenfold
 from tests.factories import HandClock
 from tests.scripted_feed import PassingTime
 
@@ -154,6 +155,15 @@ async def test_a_stream_that_says_nothing_is_given_up() -> None:
     clock.move(5)
     with pytest.raises(Mute, match="nothing heard for 5 s"):
         await freshness.hear(asyncio.Event().wait)
+
+
+# --- what goes on and on
+
+
+def test_a_count_is_told_at_each_power_of_ten() -> None:
+    tenfold = Tenfold()
+    assert [count for count in range(1, 2000) if tenfold.due(count)] == [1, 10, 100, 1000]
+    assert Tenfold().due(500)
 
 
 # --- connecting again
