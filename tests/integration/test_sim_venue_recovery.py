@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -168,6 +169,13 @@ async def test_other_terms_are_another_venue(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another market or other terms"):
         async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path, listings=other):
             pass
+
+
+async def test_a_venue_that_runs_cannot_be_started_twice(tmp_path: Path) -> None:
+    async with a_sim_venue(dialects=[], folder=tmp_path):
+        with pytest.raises(ConfigError, match=f"is held by process {os.getpid()}"):
+            async with a_sim_venue(dialects=[], folder=tmp_path):
+                pass
 
 
 async def test_a_played_market_is_heard_again_from_its_feed(tmp_path: Path) -> None:
