@@ -229,12 +229,10 @@ class AlpacaFeed:
         now, _ = await _market_time(self._requests, self._addresses.trading)
         since = self._timeline.reached - (OVERLAP_NS if self._connections else -1)
         since = max(since, now - FURTHEST_NS)
-        late, repeated = self._timeline.late, self._timeline.repeated
         async for ticks in ticks_since(self._requests, self._addresses.data, self._source, self._symbols, since, now):
-            for step in self._timeline.steps(ticks):
+            for step in self._timeline.refill(ticks):
                 self._refilled += len(step.events)
                 await waiting.put(step)
-        self._timeline.late, self._timeline.repeated = late, repeated  # what was known already is asked for on purpose
 
     async def _look_at_silence(self) -> None:
         if self._clock.monotonic() - self._ticked_at <= self._quiet_after_s:
