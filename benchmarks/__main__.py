@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks import (
+    adapter_overhead,
     event_path,
     figures,
     first_trade,
@@ -21,6 +22,8 @@ from benchmarks import (
     risk_decisions,
     risk_gate,
     rows_written,
+    sim_venue_core,
+    sim_venue_http,
     tick_to_order,
 )
 from benchmarks.figures import Figure
@@ -44,7 +47,10 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     for module in (
         risk_gate,
         rows_written,
+        sim_venue_core,
+        adapter_overhead,
         risk_decisions,
+        sim_venue_http,
         first_trade,
         idle_fleet,
         journal_chain,

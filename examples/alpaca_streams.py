@@ -1,10 +1,11 @@
 """Both streams of alpaca-py, as its documentation shows them: an order is sent, and its fill and the market's quotes are heard.
 
-    python examples/alpaca_streams.py [URL] [KEY] [SECRET]
+    python examples/alpaca_streams.py [ADDRESS] [KEY] [SECRET]
 
-Without arguments: a simulated venue on this machine (`make run`), its demo account. Ends by itself.
+Without arguments: the venue at SIM_VENUE_URL, or that of `make run` on this machine, and its demo account. Ends by itself.
 """
 
+import os
 import sys
 import threading
 import warnings
@@ -19,14 +20,15 @@ with warnings.catch_warnings():
     from alpaca.trading.requests import MarketOrderRequest
     from alpaca.trading.stream import TradingStream
 
-SYMBOL = "AAPL"
+ADDRESS = os.environ.get("SIM_VENUE_URL", "http://127.0.0.1:9108")
 
 
-def main(url: str = "http://127.0.0.1:9108/alpaca", key: str = "PKDEMO0000000000DEMO", secret: str = "demo-secret") -> None:
-    sockets = url.replace("http", "ws", 1)
+def main(address: str = ADDRESS, key: str = "PKDEMO0000000000DEMO", secret: str = "demo-secret") -> None:
+    sockets = address.replace("http", "ws", 1) + "/alpaca"
     market = StockDataStream(key, secret, url_override=f"{sockets}/v2/iex")
     trading = TradingStream(key, secret, paper=True, url_override=f"{sockets}/stream")
-    client = TradingClient(key, secret, paper=True, url_override=url)
+    client = TradingClient(key, secret, paper=True, url_override=f"{address}/alpaca")
+    symbol = next(asset.symbol for asset in client.get_all_assets() if asset.tradable)
     quoted, filled = threading.Event(), threading.Event()
 
     async def on_quote(quote: Quote) -> None:
@@ -46,19 +48,19 @@ def main(url: str = "http://127.0.0.1:9108/alpaca", key: str = "PKDEMO0000000000
             print(f"filled {update.qty:g} at {update.price}, position {update.position_qty:g}")
             filled.set()
 
-    market.subscribe_quotes(on_quote, SYMBOL)
-    market.subscribe_trades(on_trade, SYMBOL)
-    market.subscribe_bars(on_bar, SYMBOL)
+    market.subscribe_quotes(on_quote, symbol)
+    market.subscribe_trades(on_trade, symbol)
+    market.subscribe_bars(on_bar, symbol)
     trading.subscribe_trade_updates(on_update)
     threads = [threading.Thread(target=stream.run, daemon=True) for stream in (market, trading)]
     for thread in threads:
         thread.start()
 
     expect(quoted, "a quote")
-    client.submit_order(MarketOrderRequest(symbol=SYMBOL, qty=1, side=OrderSide.BUY, time_in_force=TimeInForce.DAY))
+    client.submit_order(MarketOrderRequest(symbol=symbol, qty=1, side=OrderSide.BUY, time_in_force=TimeInForce.DAY))
     expect(filled, "a fill")
     filled.clear()
-    client.close_position(SYMBOL)
+    client.close_position(symbol)
     expect(filled, "a fill")
 
     market.stop()

@@ -12,7 +12,8 @@ async def main() -> None:
     symbol = "BTC/USD"
     try:
         await exchange.load_markets()
-        ticker, best, book, trades, candles = await asyncio.gather(
+        tickers, ticker, best, book, trades, candles = await asyncio.gather(
+            exchange.watch_tickers(),
             exchange.watch_ticker(symbol),
             exchange.watch_bids_asks([symbol]),
             exchange.watch_order_book(symbol),
@@ -20,7 +21,7 @@ async def main() -> None:
             exchange.watch_ohlcv(symbol, "1m"),
         )
         print("last", ticker["last"], "best", best[symbol]["bid"], "bid", book["bids"][0], "trade", trades[-1]["price"])
-        print("candle", candles[-1], "all tickers", sorted(await exchange.watch_tickers()))
+        print("candle", candles[-1], "all tickers", sorted(tickers))
         for _ in range(3):
             book = await exchange.watch_order_book(symbol)
             print("book", book["nonce"], book["bids"][0], book["asks"][0])

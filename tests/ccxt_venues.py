@@ -13,6 +13,7 @@ from libs.domain.orders import Order
 from libs.venues.ccxt_venue.broker import CcxtBroker
 from libs.venues.ccxt_venue.feed import CcxtFeed
 from libs.venues.endpoint import Endpoint
+from tests.waiting import until
 
 CLIENT_ID = "TWNDAAAAAAAAAAAAAAAAAAAAAAAAAA1"
 BITCOIN = Instrument(symbol="BTC/USDT", venue="crypto", asset_class="crypto", currency="USDT", tick=Decimal("0.01"), lot=Decimal("0.00001"))
@@ -62,22 +63,23 @@ def soon(seconds: float = 3.0) -> float:
 
 @contextlib.asynccontextmanager
 async def a_broker(
-    url: str, *instruments: Instrument, key: str = "key", secret: str = "secret", venue: VenueConfig | None = None, **pace: float
+    url: str, *instruments: Instrument, key: str = "key", secret: str = "secret", options: Mapping[str, bool] | None = None, **pace: float
 ) -> AsyncIterator[CcxtBroker]:
-    """One that is connected."""
+    """One that is connected, its stream too."""
     traded = {instrument.symbol: instrument for instrument in instruments or (BITCOIN,)}
-    broker = CcxtBroker(venue or a_venue(), Endpoint(url, key, secret, "paper"), traded, clock=SystemClock(), **pace)
+    broker = CcxtBroker(a_venue(options=dict(options or {})), Endpoint(url, key, secret, "paper"), traded, clock=SystemClock(), **pace)
     try:
         await broker.connect()
+        await until(lambda: broker.link().up)
         yield broker
     finally:
         await broker.disconnect()
 
 
 @contextlib.asynccontextmanager
-async def a_feed(url: str, *symbols: str, **terms: Any) -> AsyncIterator[CcxtFeed]:
+async def a_feed(url: str, *symbols: str, options: Mapping[str, bool] | None = None, **terms: Any) -> AsyncIterator[CcxtFeed]:
     """One that is open."""
-    venue = a_venue(symbols=symbols or (BITCOIN.symbol,))
+    venue = a_venue(symbols=symbols or (BITCOIN.symbol,), options=dict(options or {}))
     feed = await CcxtFeed.open(venue, Endpoint(url, "key", "secret", "paper"), clock=SystemClock(), **terms)
     try:
         yield feed

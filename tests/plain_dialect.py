@@ -1,6 +1,7 @@
 """The smallest dialect: JSON in, commands out. For tests of what is around every dialect."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from libs.quant.sim_venue.commands import Cancel, Submit
 from libs.quant.sim_venue.orders import NewOrder
 from services.sim_venue.host import NUMBER, Host, Origin, serves
 from services.sim_venue.lines import Line
+from tests.sim_venues import SimVenue, a_sim_venue
 
 ACCOUNT = "demo-alpaca"
 
@@ -79,6 +81,14 @@ class PlainDialect:
         if outcome.refusal is not None:
             return web.json_response({"plain": 422, "code": outcome.refusal.code}, status=422)
         return _json(outcome.reports)
+
+
+@asynccontextmanager
+async def a_plain_venue() -> AsyncIterator[SimVenue]:
+    """A venue that speaks nothing else, and shows AAPL at 100.00 to 100.10."""
+    async with a_sim_venue(dialects=[PlainDialect]) as venue:
+        await venue.quote("AAPL", 100.0, 100.1)
+        yield venue
 
 
 def _json(value: object) -> web.Response:

@@ -177,6 +177,11 @@ EVIDENCE: Final[dict[tuple[Status, Evidence], Status]] = {
     (_S.CANCEL_UNKNOWN, _E.CANCEL_REFUSED): _S.CANCEL_UNKNOWN,
     # A cancel that met an order at its end: the refusal agrees with what is known, and a lost answer is not missed.
     **{(end, answer): end for end in (_S.FILLED, _S.CANCELED, _S.EXPIRED) for answer in (_E.CANCEL_REFUSED, _E.CANCEL_UNCLEAR)},
+    # The venue has told of the order before its answer was lost: nothing is missed.
+    **{
+        (told, _E.UNCLEAR): told
+        for told in (_S.ACKED, _S.PARTIAL, _S.PENDING_CANCEL, _S.CANCEL_UNKNOWN, _S.FILLED, _S.CANCELED, _S.EXPIRED)
+    },
 }
 """What evidence makes of a status, where the two agree. Everything else is an anomaly: see `after`."""
 

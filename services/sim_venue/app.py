@@ -25,14 +25,16 @@ from services.sim_venue.doors import mounted
 from services.sim_venue.host import Dialect, Host
 from services.sim_venue.kinds import Origin
 from services.sim_venue.listings import BY_HAND, listings
-from services.sim_venue.log import Began, Did, Granted, Left
+from services.sim_venue.log import Began, Did, Granted
 from services.sim_venue.market import START_BY_HAND, Pump
 from services.sim_venue.recovery import Recovered, recover, snapshot
 from services.sim_venue.settings import SimVenueSettings
 from services.sim_venue.tape import Tape
 
 LOOK_EVERY_S: Final = 1.0
-LINES_BETWEEN: Final = 20_000  # of the log, between snapshots: a start does no more of them again
+# Between snapshots: a start does no more again than this many lines, and this long a market.
+LINES_BETWEEN: Final = 20_000
+SECONDS_BETWEEN: Final = 300.0
 
 
 class Terms(NamedTuple):
@@ -59,7 +61,7 @@ class Venue:
             symbols=sorted(self._symbols),
             terms=f"{zlib.crc32(msgspec.json.encode(terms.listed)):08x}",
         )
-        self._kept = 0  # lines at the newest snapshot
+        self._kept, self._kept_at = 0, clock.monotonic()  # lines at the newest snapshot, and when it was taken
         self.recovered = Recovered(0, 0, True)
         tape = Tape(feed.bars_of if feed else {}, feed.timeline if feed else None)
         self.host = Host(self._symbols, Exchange(self._symbols, seed=terms.seed), tape, terms.seed, clock)
@@ -80,7 +82,7 @@ class Venue:
         """
         feed = self.terms.feed
         start = feed.start if feed else START_BY_HAND
-        self.recovered = recover(self.host, self.terms.folder, self._began, start, feed.timeline if feed else lambda _: iter(()))
+        self.recovered = await recover(self.host, self.terms.folder, self._began, start, feed.timeline if feed else lambda _: iter(()))
         self.host.open = True
         if self.host.written == 0:
             await self.host.take(self._began)
@@ -110,24 +112,24 @@ class Venue:
             await Pump(self.host, self.terms.feed, self.terms.speed, self._clock, in_order=self.recovered.in_order).run()
 
     async def _keep(self) -> None:
-        """A snapshot each so many lines, at a moment when nobody waits for anything."""
+        """A snapshot each so many lines or minutes, at a moment when nobody waits for anything."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            lines = self.host.written - self._kept
-            if lines >= LINES_BETWEEN and self.host.quiet:
+            lines, seconds = self.host.written - self._kept, self._clock.monotonic() - self._kept_at
+            if (lines >= LINES_BETWEEN or (lines and seconds >= SECONDS_BETWEEN)) and self.host.quiet:
                 self.keep()
 
     def keep(self) -> None:
         """Writes a snapshot and begins a new file of the log; blocks."""
         assert self.host.log is not None
         snapshots.write(self.terms.folder, snapshot(self.host, self._began))
-        self._kept = self.host.written
+        self._kept, self._kept_at = self.host.written, self._clock.monotonic()
         self.host.log.turn_over(self.host.written + 1)
 
     def close(self) -> None:
         """Leaves in order, with a snapshot. A venue that has failed, or was not open yet, leaves its files as they are."""
         if self.host.open:
-            self.host.mark(Left())
+            self.host.leave()
             self.keep()
         self.host.close()
 
@@ -180,7 +182,10 @@ async def work(context: Context, venue: Venue) -> None:
     context.info["market_time_ns"] = venue.host.now
     context.info["log_lines"] = lambda: venue.host.written
     plays = venue.terms.feed.name if venue.terms.feed else "a market that is told by hand"
-    context.readiness.set("service", True, f"open, {plays}")
+    differences = venue.recovered.differences
+    context.readiness.set(
+        "service", True, f"open, {plays}" + (f"; {differences} lines of the log came out differently" if differences else "")
+    )
     running = asyncio.ensure_future(venue.run())
     asked = asyncio.ensure_future(context.stopping.wait())
     try:

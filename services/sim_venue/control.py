@@ -13,7 +13,7 @@ from libs.quant.sim_venue.commands import Bust, Command, Configure, Correct, Hal
 from libs.quant.sim_venue.listings import SelfTrade, VenueRules
 from services.sim_venue.credentials import credential
 from services.sim_venue.faults import Fault, Weather
-from services.sim_venue.host import Host
+from services.sim_venue.host import Failed, Host
 from services.sim_venue.kinds import Origin
 from services.sim_venue.log import Granted, Shown, Turned
 
@@ -127,7 +127,10 @@ class Control:
         async def handled(request: web.Request) -> web.Response:
             if not self._host.open:
                 raise web.HTTPServiceUnavailable(text="the venue is reading its log; ask again in a moment", headers={"Retry-After": "1"})
-            return await handler(request)
+            try:
+                return await handler(request)
+            except Failed as error:
+                raise web.HTTPServiceUnavailable(text=f"the venue cannot go on: {error}") from error
 
         return handled
 

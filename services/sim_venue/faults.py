@@ -18,7 +18,7 @@ Kind = Literal[
     # of stream frames; the socket stays open
     "lose",
     "duplicate",
-    "reorder",  # the frame comes after the next one
+    "reorder",  # the frame comes after the next one; with a symbol, after the next one about it
     "late",  # by `seconds`
     "mute",  # nothing more comes on this connection, pings are still answered
     "disconnect",
@@ -63,6 +63,7 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     clock_skew_ms: float = 0.0  # of the venue's wire clock
     maintenance: bool = False  # everything but /sim answers 503
     requests_per_minute: int = 0  # above which 429 is answered; 0: the dialect's own limit
+    one_market_stream: bool = False  # an account may have one connection to market data, as most of Alpaca's plans allow
     price_gap_bps: dict[str, float] = {}  # by symbol: every price from now on is off by that
 
     def __post_init__(self) -> None:

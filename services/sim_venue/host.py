@@ -32,7 +32,7 @@ __all__ = ["NUMBER", "Credential", "Dialect", "Host", "Origin", "Subscription", 
 
 log = logging.getLogger(__name__)
 
-LONGEST_LAG_S: Final = 90.0
+TURNS: Final = 2  # of the event loop before a flush: requests of other clients that came during the last one join this one
 
 
 class Dialect(Protocol):
@@ -141,29 +141,41 @@ class Host:
 
     async def take(self, asked: Input) -> Outcome:
         """Does whatever can come in, as `execute` does commands. All that wait are done together, with one flush."""
+        if not self.open:
+            raise Failed("the venue is not open")
         waiting = _Waiting(asked, asyncio.get_running_loop().create_future())
         self._put(waiting)
         return await waiting.done
 
     def note(self, arrived: Arrived) -> None:
-        """Goes to disk with what is written next, before it."""
+        """Goes to disk with what is written next, before it; waits for nothing."""
         self._put(_Waiting(arrived, asyncio.get_running_loop().create_future()))
 
     def _put(self, waiting: _Waiting) -> None:
         if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._do_waiting)
+            asyncio.get_running_loop().call_soon(self._gather, TURNS)
         self._waiting.append(waiting)
+
+    def _gather(self, turns: int) -> None:
+        """Lets the loop turn before the flush."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._gather, turns - 1)
+        else:
+            self._do_waiting()
 
     def _do_waiting(self) -> None:
         """Everything that has come in since the last time."""
         waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
         try:
             outcomes = self._do([one.asked for one in waiting])
         except Exception as error:
             self._fail(error)
             for one in waiting:
-                one.done.set_exception(Failed(str(error)))
-                one.done.exception()  # a note has nobody who would ask
+                if not one.done.cancelled():
+                    one.done.set_exception(Failed(str(error)))
+                    one.done.exception()  # a note has nobody who would ask
             return
         for one, outcome in zip(waiting, outcomes, strict=True):
             if not one.done.cancelled():
@@ -291,6 +303,12 @@ class Host:
         log.critical("the venue cannot go on: %s", error, exc_info=error)
         if not self.failed.done():
             self.failed.set_exception(Failed(str(error)))
+
+    def leave(self) -> None:
+        """Takes nothing more, does what has come in, and writes that it left in order."""
+        self.open = False
+        self._do_waiting()
+        self.mark(Left())
 
     @property
     def quiet(self) -> bool:

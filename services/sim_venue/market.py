@@ -1,6 +1,7 @@
 """What plays the venue's market: a feed at the speed that was asked for, or nobody but the one who tells it prices."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from libs.common.clocks import SECOND, HostClock
@@ -16,10 +17,15 @@ START_BY_HAND: Final = 1_736_173_800_000_000_000
 """2025-01-06 14:30 UTC, a Monday at the open: where a manual market begins."""
 
 
+Sleep = Callable[[float], Awaitable[object]]
+
+
 class Pump:
     """Plays a feed into the venue from where it stands."""
 
-    def __init__(self, host: Host, feed: Timeline, speed: float, clock: HostClock, *, in_order: bool = True) -> None:
+    def __init__(
+        self, host: Host, feed: Timeline, speed: float, clock: HostClock, *, in_order: bool = True, sleep: Sleep = asyncio.sleep
+    ) -> None:
         """`in_order` is false after a kill: clients may have seen as much of the market as goes by between two marks, and it
         must not be there a second time."""
         self._host = host
@@ -27,6 +33,7 @@ class Pump:
         ahead = 0 if in_order else int(MARK_EVERY_S * speed * SECOND)
         self._pace = Pace(clock, host.exchange.now + ahead, speed)
         self._clock = clock
+        self._sleep = sleep
         self._next: FeedStep | None = None
         self._marked_at = self._rested_at = clock.monotonic()
         self.ended = False
@@ -52,11 +59,11 @@ class Pump:
     async def _until(self, time: int) -> None:
         while (left := self._pace.left_s(time)) > 0:
             self._mark()
-            await self._pace.rest(min(left, MARK_EVERY_S))
+            await self._sleep(min(left, MARK_EVERY_S))
             self._rested_at = self._clock.monotonic()
         if self._clock.monotonic() - self._rested_at >= MOST_AT_ONCE_S:
             self._mark()
-            await asyncio.sleep(0)
+            await self._sleep(0)
             self._rested_at = self._clock.monotonic()
 
     def _mark(self) -> None:

@@ -1,9 +1,10 @@
 """The venue as its files say it was: the same commands at the same places of the same market give the same venue."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from libs.common.logs import about
 from libs.common.settings import ConfigError
@@ -17,6 +18,8 @@ from services.sim_venue.snapshots import VERSION, Snapshot
 
 log = logging.getLogger(__name__)
 
+REST_EVERY_S: Final = 0.05
+
 
 class Recovered(NamedTuple):
     """How the files were found."""
@@ -26,7 +29,7 @@ class Recovered(NamedTuple):
     in_order: bool  # the venue was stopped, not killed
 
 
-def recover(host: Host, folder: Path, began: Began, start: int, timeline: Callable[[int], Iterator[FeedStep]]) -> Recovered:
+async def recover(host: Host, folder: Path, began: Began, start: int, timeline: Callable[[int], Iterator[FeedStep]]) -> Recovered:
     """Opens the log of the folder and brings the host to where it ends; a new one stands at market time `start`.
 
     Args:
@@ -45,7 +48,7 @@ def recover(host: Host, folder: Path, began: Began, start: int, timeline: Callab
             host.restore(restored)
         replay = Replay(host, timeline(host.exchange.now))
         for entry in host.log.entries(host.written):
-            replay.line(entry)
+            await replay.line(entry)
     except (LineFileLocked, LineFileDamaged) as error:
         raise ConfigError(f"the log of the simulated venue cannot be used: {error}") from error
     return replay.done()
@@ -89,14 +92,16 @@ class Replay:
         self._next: FeedStep | None = next(steps, None)
         self._lines = self._differences = 0
         self._in_order = True
+        self._rested_at = host.clock.monotonic()
 
-    def line(self, entry: Entry) -> None:
+    async def line(self, entry: Entry) -> None:
         """Brings the host past a line."""
         host = self._host
         told_by_hand = any(isinstance(asked, Shown) for asked in entry.inputs)
         reports: list[Report] = []
         while not told_by_hand and self._next is not None and self._next.time <= entry.at:
             reports += host.hear_again(self._next)
+            await self._rest()
             self._next = next(self._steps, None)
         if not told_by_hand and entry.at > host.exchange.now:
             reports += host.exchange.hear((), entry.at)
@@ -110,7 +115,14 @@ class Replay:
         host.show_again(entry.reports, (host.clock.now_ns() - entry.wall) / 1e9)  # readers were told what the log says
         host.written = entry.n
         self._lines += 1
+        await self._rest()
         self._in_order = any(isinstance(asked, Left) for asked in entry.inputs)
+
+    async def _rest(self) -> None:
+        """Lets the service answer that it is alive."""
+        if self._host.clock.monotonic() - self._rested_at >= REST_EVERY_S:
+            await asyncio.sleep(0)
+            self._rested_at = self._host.clock.monotonic()
 
     def _differs(self, entry: Entry, how: str) -> None:
         self._differences += 1

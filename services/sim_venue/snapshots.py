@@ -91,7 +91,7 @@ def write(folder: Path, snapshot: Snapshot) -> None:
     data = msgspec.msgpack.encode(snapshot)
     path = folder / _NAME.format(snapshot.n)
     making = path.with_suffix(".making")
-    with making.open("wb") as file:
+    with open(making, "wb", opener=_private) as file:
         file.write(zlib.crc32(data).to_bytes(4, "big") + data)
         file.flush()
         os.fsync(file.fileno())
@@ -99,6 +99,10 @@ def write(folder: Path, snapshot: Snapshot) -> None:
     flush_directory(folder)
     for old in sorted(folder.glob("snapshot-*.msgpack"))[:-KEPT]:
         old.unlink()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # keys and their secrets are in it
 
 
 def newest(folder: Path, began: Began, listings: Mapping[str, Listing]) -> Restored | None:

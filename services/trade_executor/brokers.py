@@ -141,7 +141,7 @@ class Remote:
                 from libs.venues.alpaca.broker import AlpacaBroker
 
                 budget = Budget(self._venue.requests_per_minute, clock=self._clock)
-                return AlpacaBroker(endpoint, self._instruments, clock=self._clock, budget=budget)
+                return AlpacaBroker(endpoint, instruments=self._instruments, clock=self._clock, budget=budget)
             case "ccxt":
                 from libs.venues.ccxt_venue.broker import CcxtBroker
 

@@ -54,7 +54,7 @@ class Sender:
         waited_s, began = (self._clock.now_ns() - approved_ns) / SECOND, self._clock.monotonic()
         try:
             await self._broker.submit(order, deadline)
-            answer = Shown(order.client_order_id, Evidence.ACCEPTED, Decimal(0), "")
+            answer = Shown(order.client_order_id, Evidence.ACCEPTED, Decimal(0), "", asked_for=True)
         except Refused as error:
             answer = Shown(order.client_order_id, Evidence.REJECTED, Decimal(0), str(error))
         except NotSent as error:

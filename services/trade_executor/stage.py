@@ -61,7 +61,7 @@ class Shown(NamedTuple):
     evidence: Evidence
     filled: Decimal
     detail: str
-    asked_for: bool = False  # found by a look-up, and so perhaps older than what the venue has told since
+    asked_for: bool = False  # the answer to a request, and so perhaps older than what the venue has told since
 
 
 News = Shown | Fill | Adjustment
@@ -311,7 +311,7 @@ class ExecutionStage:
 
     def _show(self, shown: Shown, held: Held, change: Change) -> None:
         if shown.asked_for and shown.evidence is Evidence.ACCEPTED and held.status in TERMINAL:
-            return  # it was open when we asked, and the end has come to us faster than the answer
+            return  # it was taken, or open, when we asked; its end has come to us faster than the answer
         step = after(held.status, shown.evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:
             change.step(held, str(shown.evidence), step, shown.detail)

@@ -3,11 +3,11 @@
 import asyncio
 import tempfile
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -15,7 +15,6 @@ from libs.common.clocks import SystemClock
 from libs.domain.actions import CorporateAction
 from libs.domain.configuration import VenueConfig
 from libs.domain.instruments import Instrument
-from libs.domain.market import Quote
 from libs.domain.orders import Order
 from libs.domain.trades import Fill
 from libs.quant.sim_venue.listings import Fees, Listing
@@ -33,6 +32,8 @@ SPLIT: Final = CorporateAction(venue="TEST", symbol="ALFA", effective=2_000, kin
 MILLISECOND: Final = 1_000_000
 WITHIN_S: Final = 3.0  # a remote venue's news has come by then, or never comes
 MUTE_AFTER_S: Final = 0.5
+LOOK_S: Final = 0.01
+PLENTY: Final = 100_000  # requests a minute
 
 
 class Rig(Protocol):
@@ -105,15 +106,19 @@ async def paper() -> AsyncIterator[Rig]:
 class RemoteRig:
     """An adapter against a sim_venue over loopback."""
 
-    def __init__(self, venue: SimVenue, dialect: str, instrument: Instrument, made: Callable[[Endpoint], Broker]) -> None:
+    def __init__(self, kind: str, venue: SimVenue) -> None:
+        self.kind = kind
         self.venue = venue
-        self.dialect = dialect
-        self.symbol = instrument.symbol
+        self.dialect = REMOTE[kind].dialect
+        self.symbol = REMOTE[kind].instrument.symbol
         self.account = ""
         self.endpoint: Endpoint
         self.broker: Broker
-        self.made = made
         self._began = 0
+
+    def made(self, endpoint: Endpoint) -> Broker:
+        """Another adapter of the same kind, not connected."""
+        return REMOTE[self.kind].broker(endpoint, PLENTY)
 
     async def open(self, account: str) -> None:
         self.account = account
@@ -154,43 +159,61 @@ class RemoteRig:
         await self.broker.connect()
         await self.until(lambda: self.broker.link().up)
 
+    def made_frugal(self, per_minute: int) -> Broker:
+        """The same with a request budget that can be used up."""
+        return REMOTE[self.kind].broker(self.endpoint, per_minute)
+
     async def until(self, holds: Callable[[], bool]) -> None:
         """AssertionError when it does not come to hold."""
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                while not holds():  # noqa: ASYNC110
-                    await asyncio.sleep(0.005)
-        except TimeoutError:
-            raise AssertionError(f"never came to hold; the link says {self.broker.link()}") from None
+
+        async def asked() -> bool:
+            return holds()
+
+        await eventually(asked, lambda: f"the link says {self.broker.link()}")
 
 
-def alpaca_broker(endpoint: Endpoint) -> Broker:
+async def eventually(holds: Callable[[], Awaitable[bool]], says: Callable[[], str]) -> None:
+    """Waits for what has no event to wait for. AssertionError when it does not come to hold."""
+    for _ in range(int(WITHIN_S / LOOK_S)):
+        if await holds():
+            return
+        await asyncio.sleep(LOOK_S)
+    raise AssertionError(f"never came to hold; {says()}")
+
+
+def alpaca_broker(endpoint: Endpoint, per_minute: int) -> Broker:
     clock = SystemClock()
-    budget = Budget(100_000, clock=clock)
+    budget = Budget(per_minute, clock=clock)
     return AlpacaBroker(endpoint, {"ALFA": ALFA}, clock=clock, budget=budget, mute_after_s=MUTE_AFTER_S, backoff=Backoff(0.05, 0.1))
 
 
-def ccxt_broker(endpoint: Endpoint) -> Broker:
-    venue = VenueConfig(name="binance", adapter="ccxt", exchange="binance", asset_classes=("crypto",), requests_per_minute=100_000)
-    return CcxtBroker(
-        venue, endpoint, {"BTC/USD": COIN}, clock=SystemClock(), probe_s=MUTE_AFTER_S / 2, mute_after_s=MUTE_AFTER_S, poll_s=60.0
-    )
+def ccxt_broker(endpoint: Endpoint, per_minute: int) -> Broker:
+    venue = VenueConfig(name="binance", adapter="ccxt", exchange="binance", asset_classes=("crypto",), requests_per_minute=per_minute)
+    coins = {"BTC/USD": COIN}
+    return CcxtBroker(venue, endpoint, coins, clock=SystemClock(), probe_s=MUTE_AFTER_S / 2, mute_after_s=MUTE_AFTER_S, poll_s=60.0)
 
 
 LISTED: Final[Mapping[str, Sequence[Listing]]] = {
     "alpaca": [Listing(instrument=ALFA)],
     "binance": [Listing(instrument=COIN, base="BTC", shortable=False, fees=Fees(maker_bps=D(10), taker_bps=D(10)))],
 }
-REMOTE: Final[Mapping[str, tuple[str, Instrument, Callable[[Endpoint], Broker]]]] = {
-    "alpaca": ("alpaca", ALFA, alpaca_broker),
-    "ccxt": ("binance", COIN, ccxt_broker),
-}
+
+
+class Kind(NamedTuple):
+    """One adapter of a remote venue."""
+
+    dialect: str
+    instrument: Instrument
+    broker: Callable[[Endpoint, int], Broker]  # with so many requests a minute
+
+
+REMOTE: Final[Mapping[str, Kind]] = {"alpaca": Kind("alpaca", ALFA, alpaca_broker), "ccxt": Kind("binance", COIN, ccxt_broker)}
 
 
 @asynccontextmanager
 async def a_remote_rig(kind: str, venue: SimVenue, account: str) -> AsyncIterator[RemoteRig]:
     """An adapter and a new account at a venue that lists what it trades."""
-    rig = RemoteRig(venue, *REMOTE[kind])
+    rig = RemoteRig(kind, venue)
     await rig.open(account)
     try:
         yield rig
@@ -203,7 +226,7 @@ async def a_remote_rig(kind: str, venue: SimVenue, account: str) -> AsyncIterato
 
 @asynccontextmanager
 async def a_venue_for(kind: str) -> AsyncIterator[SimVenue]:
-    dialect = REMOTE[kind][0]
+    dialect = REMOTE[kind].dialect
     async with a_sim_venue(listings=LISTED[dialect]) as venue:
         await venue.weather(requests_per_minute=1_000_000)
         yield venue
@@ -238,7 +261,3 @@ async def told_end(rig: Rig, client_order_id: str) -> OrderReport:
         return [r for r in heard if isinstance(r, OrderReport) and r.client_order_id == client_order_id and r.evidence != "accepted"]
 
     return ends(await told(rig, lambda heard: bool(ends(heard))))[-1]
-
-
-def a_market_quote(symbol: str, at: int, ask: float) -> Quote:
-    return a_quote(at, bid=round(ask - 0.02, 2), ask=ask, size=1000.0, symbol=symbol)

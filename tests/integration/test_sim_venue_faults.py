@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import ClientSession
 
-from tests.plain_dialect import PlainDialect
+from tests.plain_dialect import PlainDialect, a_plain_venue
 from tests.sim_venues import SimVenue, a_sim_venue
 
 ORDER = {"symbol": "AAPL", "side": "buy", "type": "limit", "tif": "GTC", "lots": 1_000_000, "limit": 10_000}
@@ -16,8 +16,7 @@ ORDER = {"symbol": "AAPL", "side": "buy", "type": "limit", "tif": "GTC", "lots":
 
 @pytest.fixture
 async def venue() -> AsyncIterator[SimVenue]:
-    async with a_sim_venue(dialects=[PlainDialect]) as venue:
-        await venue.quote("AAPL", 100.0, 100.1)
+    async with a_plain_venue() as venue:
         yield venue
 
 

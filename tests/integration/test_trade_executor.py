@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID
@@ -14,74 +13,38 @@ import psycopg
 import pytest
 from prometheus_client import REGISTRY
 
-from libs.common.bus import MemoryBus, RedisBus
+from libs.common.bus import MemoryBus
 from libs.common.clocks import HostClock, MarketClock, SystemClock
 from libs.common.consumer import Bell, Consumer
 from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
-from libs.common.journal import Hop, Outgoing, PostgresJournal
+from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
-from libs.common.runner import Context
-from libs.common.settings import Settings
 from libs.domain.actions import CorporateAction
 from libs.domain.configuration import PaperConfig
 from libs.domain.identity import client_order_id
-from libs.domain.orders import CancelRequest, Evidence, Order
-from libs.domain.streams import ORDERS_UPDATES
+from libs.domain.orders import Evidence, Order
 from libs.quant.fills import FillOn, FillTerms
-from libs.store import lockstep, risk, sessions
+from libs.store import lockstep, sessions
 from libs.store.audit import Held, ledger_faults
 from libs.store.control import Control
 from libs.store.execution import ExecutionStore
-from libs.store.risk import Assessment
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, NotSent, OutcomeUnknown, Refused
 from libs.venues.paper.broker import PaperBroker
-from services.data_collector.publish import Publisher
 from services.trade_executor import app, brokers, reconcile
 from services.trade_executor import desk as desks
-from services.trade_executor.app import Attendance
-from services.trade_executor.desk import AccountDesk
 from services.trade_executor.send import Sender, evidence_of
 from services.trade_executor.stage import ExecutionStage, Shown
+from tests.desks import NOW, Approvals, Service, a_desk, an_approval, statuses
 from tests.factories import NOON, SECOND, HandClock
-from tests.paper import ALFA, COIN, a_quote, an_order
-from tests.scenes import GRACE, SESSION, begin, clear
+from tests.paper import ALFA, COIN, a_quote
+from tests.scenes import SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
 from tests.waiting import until
 
-NOW = NOON + GRACE
 INSTRUMENTS = {"ALFA": ALFA, "BTC/USD": COIN}
 D = Decimal
-
-
-def an_approval(n: int = 1, strategy_id: str = "fast", **changed: Any) -> Order:
-    """A buy of 10 ALFA that may be sent for five seconds and rests for ten."""
-    order = an_order(n, decided_at=NOON, expires_at=NOON + 10 * SECOND, **changed)
-    return msgspec.structs.replace(order, venue="paper", strategy_id=strategy_id, valid_until=NOON + 5 * SECOND)
-
-
-class Approvals:
-    """risk_manager's part of the conversation."""
-
-    def __init__(self, journal: PostgresJournal) -> None:
-        self._journal = journal
-        self._sealer = Sealer("risk_manager", SystemClock())
-
-    async def approve(self, *orders: Order) -> None:
-        assessments = [
-            Assessment(o.signal_id, o.session_id, o.account_id, o.strategy_id, o.symbol, "APPROVED", "", "", "", "", "[]") for o in orders
-        ]
-        writes = [risk.store_assessments(assessments), risk.store_orders(orders, 1)]
-        await self._journal.commit(Hop(writes=writes, out=[self._out(order, order) for order in orders]))
-
-    async def cancel(self, order: Order) -> None:
-        request = CancelRequest(order_id=order.order_id, account_id=order.account_id, reason="superseded")
-        await self._journal.commit(Hop(out=[self._out(order, request)]))
-
-    def _out(self, order: Order, payload: object) -> Outgoing:
-        sealed = self._sealer.seal("orders.approved", payload, ts_event_ns=NOW)
-        return Outgoing("orders.approved", "orders.approved", order.order_id, sealed)
 
 
 class Desk:
@@ -168,10 +131,6 @@ def a_paper_venue(path: Path, clock: HostClock, deposit: int = 100_000, actions:
     """The account's book, as AccountDesk opens it too."""
     fill_on: dict[str, FillOn] = {"ALFA": "quote", "BTC/USD": "quote"}
     return PaperBroker.open(path, "paper", INSTRUMENTS, fill_on, FillTerms(), {"USD": D(deposit)}, 0, clock=clock, actions=actions)
-
-
-async def statuses(database: Database) -> list[str]:
-    return [row[0] for row in await database.fetch("select status from orders order by id")]
 
 
 async def events(database: Database) -> list[tuple[str, str, bool]]:
@@ -796,6 +755,20 @@ async def test_a_look_up_that_is_overtaken_by_the_end_reopens_nothing(database: 
     assert not any(anomaly for _, _, anomaly in await events(database))
 
 
+@pytest.mark.parametrize("answer", [lambda order: None, loses_the_answer], ids=["accepted", "lost"])
+async def test_an_answer_that_is_overtaken_by_the_end_contradicts_nothing(
+    database: Database, far: Desk, venue: ScriptedBroker, answer: Any
+) -> None:
+    def tells_the_end_first(order: Order) -> None:
+        far.stage.show([ended(order, Evidence.CANCELED)])
+        answer(order)
+
+    venue.answers.append(tells_the_end_first)
+    await far.trade(an_approval())
+    assert await statuses(database) == ["CANCELED"]
+    assert not any(anomaly for _, _, anomaly in await events(database))
+
+
 async def test_a_question_that_is_not_answered_is_evidence_of_nothing(database: Database, far: Desk, venue: ScriptedBroker) -> None:
     venue.answers += [loses_the_answer, loses_the_answer]
     await far.trade(an_approval(1), an_approval(2, "other"))
@@ -852,26 +825,6 @@ class Alarm(logging.Handler):
         self.raised.set()
 
 
-class Service:
-    """The whole desk of an account in this process, on the real bus."""
-
-    def __init__(self, context: Context, database: Database, publisher: Publisher, risk: Approvals, bell: Bell) -> None:
-        self.context = context
-        self.risk = risk
-        self._database = database
-        self._publisher = publisher
-        self._bell = bell
-
-    async def comes_to(self, *wanted: str, quote: int | None = None) -> None:
-        """Plays a quote and its clock, again and again as nobody may listen yet, until the orders stand so."""
-        async with asyncio.timeout(10):
-            while await statuses(self._database) != list(wanted):
-                if quote is not None:
-                    self._publisher.add(a_quote(quote))
-                    await self._publisher.send(quote, clock=self._publisher.clock(quote))
-                await self._bell.wait(0.1)
-
-
 @asynccontextmanager
 async def serving(
     url: str,
@@ -882,26 +835,10 @@ async def serving(
     session: Session = SESSION,
     upcoming: Sequence[CorporateAction] = (),
 ) -> AsyncIterator[Service]:
-    settings = Settings(database_url=url, redis_url=redis_url, state_dir=str(folder))
-    context, bus, bell = Context("trade_executor", settings), RedisBus(redis_url), Bell()
-    sealer = Sealer("data_collector", context.clock)
-    sealer.key = SESSION.key
-    sealer.session_id = context.sealer.session_id = SESSION.session_id
-    publisher = Publisher(bus, sealer, context.clock, SESSION.session_id, SESSION.speed)
-    listening = asyncio.create_task(bus.listen([ORDERS_UPDATES.address], lambda *_: bell.ring(), bell.ring))
-    attendance = Attendance(context.readiness, [account.account_id])
-    access = brokers.paper(account, session, INSTRUMENTS, upcoming, PaperConfig(), folder / "paper", context.clock)
-    desk = AccountDesk(context, session, account, INSTRUMENTS, access, partial(attendance.say, account.account_id))
-    working = asyncio.create_task(desk.run())
-    try:
-        yield Service(context, database, publisher, Approvals(PostgresJournal(database, bus, context.clock)), bell)
-        context.stopping.set()
-        await working
-    finally:
-        working.cancel()
-        listening.cancel()
-        await context.close()
-        await bus.close()
+    """A desk before the paper venue."""
+    access = brokers.paper(account, session, INSTRUMENTS, upcoming, PaperConfig(), folder / "paper", SystemClock())
+    async with a_desk(url, redis_url, account, database, access, INSTRUMENTS, session) as service:
+        yield service
 
 
 async def test_a_desk_sends_fills_and_books_on_the_market_it_hears(

@@ -39,12 +39,22 @@ async def taken_at_once(budget: Budget, what: Purpose) -> int:
     return count
 
 
-async def test_orders_and_reads_leave_the_reserve_to_cancels() -> None:
+async def test_reads_leave_a_reserve_to_orders_and_both_leave_one_to_cancels() -> None:
+    budget = a_budget(10)
+    assert await taken_at_once(budget, "read") == 5
+    assert await taken_at_once(budget, "order") == 3
+    assert await taken_at_once(budget, "cancel") == 2
+    assert budget.left() == 0
+
+
+async def test_what_orders_have_taken_reads_cannot_take_as_well() -> None:
     budget = a_budget(10)
     assert await taken_at_once(budget, "order") == 8
     assert await taken_at_once(budget, "read") == 0
-    assert await taken_at_once(budget, "cancel") == 2
-    assert budget.left() == 0
+
+
+async def test_however_small_the_budget_something_may_be_read() -> None:
+    assert await taken_at_once(a_budget(2, reserve=0.5), "read") == 1
 
 
 async def test_a_token_comes_back_a_minute_after_it_was_taken() -> None:
@@ -92,7 +102,7 @@ async def test_what_weighs_more_takes_more_and_what_never_fits_is_told_at_once()
     await budget.take("read", cost=5)
     assert budget.left() == 0.5
     assert budget.wait_s("order", cost=4) > 0
-    with pytest.raises(ValueError, match="costs at most 8, got 9"):
+    with pytest.raises(ValueError, match="costs at most 5, got 9"):
         budget.wait_s("read", cost=9)
 
 

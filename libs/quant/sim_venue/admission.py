@@ -20,6 +20,8 @@ MOST_MONEY: Final = Decimal(10) ** 13
 _SLIP: Final = 100
 """Money for an order without a limit is set aside at the shown price and one part in so many more."""
 
+_LEAST_BPS: Final = Decimal("0.01")
+
 _SIZES: Final[dict[Shape, int]] = {"simple": 1, "oco": 2, "oto": 2, "bracket": 3}
 
 
@@ -94,7 +96,8 @@ def _unfit(core: Core, account: Account, asked: NewOrder, mode: SelfTrade, *, he
     market = core.markets.get(asked.symbol)
     if market is None:
         return Refusal("unknown_symbol", f"{asked.symbol!r} is not listed")
-    for refusal in _malformed(core, market, asked):
+    refusal = next(_malformed(core, market, asked), None)
+    if refusal is not None:
         return refusal
     if _known(core, account, asked.client_order_id, replaces):
         return Refusal("duplicate_client_id", f"client order id {asked.client_order_id!r} was used before")
@@ -107,7 +110,7 @@ def _unfit(core: Core, account: Account, asked: NewOrder, mode: SelfTrade, *, he
 
 
 def _malformed(core: Core, market: Market, asked: NewOrder) -> Iterator[Refusal]:
-    """What is wrong with an order by itself."""
+    """What is wrong with an order by itself, the plainest first: each check may take for granted what those before it say."""
     kind, stops = asked.type, asked.type in STOPS
     if not asked.client_order_id:
         yield Refusal("bad_combination", "an order needs a client order id")
@@ -125,8 +128,8 @@ def _malformed(core: Core, market: Market, asked: NewOrder) -> Iterator[Refusal]
     if (asked.trail is None) == (asked.trail_bps is None) if kind == "trailing_stop" else (asked.trail, asked.trail_bps) != (None, None):
         yield Refusal("bad_combination", "a trailing stop trails by ticks or by bps, one of the two, and no other order does")
     bps = asked.trail_bps
-    if bps is not None and not (bps.is_finite() and 0 < bps < 10_000):
-        yield Refusal("bad_price", f"expected a trail of more than 0 and less than 10000 bps, got {bps}")
+    if bps is not None and not (bps.is_finite() and _LEAST_BPS <= bps < 10_000):
+        yield Refusal("bad_price", f"expected a trail of at least {_LEAST_BPS} and less than 10000 bps, got {bps}")
     if asked.post_only and (kind != "limit" or asked.tif in ("IOC", "FOK")):
         yield Refusal("bad_combination", "only a limit order that may rest can be post-only")
     if (asked.expires_at is not None) != (asked.tif == "GTD"):

@@ -14,6 +14,7 @@ def hear(core: Core, market: Market, event: MarketEvent) -> None:
         return
     _note(market, event)
     if not market.trading(_begins(event)):
+        market.unshown |= market.booked and isinstance(event, Quote)
         return
     if market.booked:
         _to_the_book(core, market, event)
@@ -38,6 +39,7 @@ def _begins(event: MarketEvent) -> int:
 def _to_the_book(core: Core, market: Market, event: MarketEvent) -> None:
     match event:
         case Quote():
+            market.unshown = False
             street.show(core, market)
         case TradeTick():
             ticks = market.ticks(event.price)

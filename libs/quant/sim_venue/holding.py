@@ -28,21 +28,19 @@ class Wanted(NamedTuple):
 
 def slot_of(core: Core, order: Order) -> int:
     """Key of what is set aside for the order."""
-    return order.id if pair_of(core, order) is None else -order.group
+    return order.id if not order.group or pair_of(core, order) is None else -order.group
 
 
 def set_aside(core: Core, account: Account, market: Market, order: Order) -> None:
     """Brings what is set aside for the order's slot up to date, after whatever has changed."""
-    group = pair_of(core, order)
-    slot, members = (order.id, (order.id,)) if group is None else (-order.group, tuple(group.rest))
-    lives = [core.live[n] for n in members if n in core.live]
-    wanted = [_wanted(live) for live in lives if live.order.status == "open"]
-    _exchange(account, slot, hold_for(account, market, wanted) if wanted else _NOTHING)
-
-
-def release(core: Core, account: Account, order: Order) -> None:
-    """Nothing is set aside for the order's slot any more."""
-    _exchange(account, slot_of(core, order), _NOTHING)
+    group = pair_of(core, order) if order.group else None
+    if group is None:
+        live = core.live.get(order.id)
+        open_ = live if order.status == "open" else None
+        _exchange(account, order.id, _NOTHING if open_ is None else _hold(account, market, _wanted(open_)))
+        return
+    lives = [core.live[n] for n in group.rest if n in core.live]
+    _exchange(account, -order.group, hold_for(account, market, [_wanted(live) for live in lives if live.order.status == "open"]))
 
 
 def hold_for(account: Account, market: Market, orders: Iterable[Wanted]) -> Hold:
@@ -72,7 +70,9 @@ def short_of(core: Core, account: Account, market: Market, wanted: list[Wanted],
         refusal = _undelivered(account, market, need.asks, spare)
         if refusal is not None:
             return refusal
-    return _overdrawn(core, account, market, need, spare) if account.kind == "margin" else None
+    if account.kind == "cash":
+        return None
+    return _overdrawn(core, account, market, need, spare, max(order.ticks for order in wanted))
 
 
 def most(core: Core, account: Account, market: Market, order: Order, lots: int, ticks: int) -> int:
@@ -162,13 +162,17 @@ def _undelivered(account: Account, market: Market, lots: int, spare: Hold) -> Re
     return Refusal("insufficient_position", f"{said}, and the account may not sell short")
 
 
-def _overdrawn(core: Core, account: Account, market: Market, need: Hold, spare: Hold) -> Refusal | None:
-    """Whether the worst that the open orders can make of a margin account is more than its equity carries."""
+def _overdrawn(core: Core, account: Account, market: Market, need: Hold, spare: Hold, ticks: int) -> Refusal | None:
+    """Whether the worst that the open orders can make of a margin account is more than its equity carries.
+
+    Args:
+        ticks: of the order, where the market has shown no price yet.
+    """
     before = _worst(account, market, 0, 0)
     after = _worst(account, market, need.bids - spare.bids, need.asks - spare.asks)
     if after <= before:
         return None
-    price = market.last if market.last is not None else 0
+    price = market.last if market.last is not None else ticks
     exposure, equity = market.money(after, price), account.balances.get(market.instrument.currency, ZERO)
     bases: set[str] = set()
     for other in core.markets.values():

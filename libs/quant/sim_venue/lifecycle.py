@@ -72,11 +72,15 @@ def fill(core: Core, market: Market, live: Live, lots: int, ticks: int, *, maker
 
 
 def end(core: Core, live: Live, status: Literal["canceled", "expired"], reason: str = "") -> None:
-    """Ends an order, once. Those that it cancels end with it; those that waited for it go live with what it filled, or end."""
+    """Ends an order, once. Those that waited for it go live with what it filled, or end.
+
+    Who cancels one of a pair cancels both; one that expires leaves the other where it is, as at the paper venue.
+    """
     order = live.order
     if not order.live:
         return
-    partners, followers = groups.partners(core, order), groups.followers(core, order)
+    partners = groups.partners(core, order) if status == "canceled" else []
+    followers = groups.followers(core, order)
     _finish(core, live, status, reason)
     for partner in partners:
         _finish(core, partner, status, reason)
@@ -161,6 +165,8 @@ def _remove(core: Core, account: Account, market: Market, live: Live) -> None:
         market.waiting.pop(order.id, None)
         if order.asked.limit is not None:
             market.book.own(order.asked.side).remove(order.asked.limit, order.id)
+        if market.stops:
+            core.stirred.append(market.symbol)
     elif (of_account := market.open.get(order.account)) is not None:
         of_account.pop(order.id, None)
         if not of_account:

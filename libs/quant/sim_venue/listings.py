@@ -51,7 +51,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         return i.quantity(lots) * i.price(ticks) * i.multiplier
 
 
-class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
+class VenueRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What can be turned while the venue runs; see `Configure`."""
 
     id_scope: IdScope = "lifetime"

@@ -43,6 +43,8 @@ def _apply(core: Core, market: Market, met: Met[Live], event: FillEvent) -> None
 def _fill(core: Core, market: Market, live: Live, taken: SimFill, event: FillEvent) -> None:
     order = live.order
     lots = holding.most(core, core.accounts[order.account], market, order, taken.lots, taken.price_ticks)
+    if lots < taken.lots and order.asked.tif == "FOK":
+        lots = 0
     maker = order.asked.post_only or live.rested
     for part in parts(lots, core.rules.most_lots_per_fill) if lots else ():
         core.trades += 1

@@ -67,8 +67,8 @@ def replace(core: Core, command: Replace) -> Refusal | None:
     new = _live(core, account, asked, found.self_trade, held=old.status == "held", group=old.group, shape=old.shape)
     order = new.order
     order.filled, order.value, order.triggered, order.replaces = old.filled, old.value, old.triggered, old.id
-    if order.stop is None or command.stop is None:
-        order.stop = old.stop if command.trail is None else order.stop
+    if command.stop is None and command.trail is None:
+        order.stop = old.stop
     lifecycle.replace(core, account, found, new)
     return None
 
@@ -81,12 +81,12 @@ def halt(core: Core, command: Halt) -> Refusal | None:
     if market.halted != command.on:
         market.halted = command.on
         core.report("halted" if command.on else "resumed", symbol=command.symbol)
-        reopen(core, market)
+        settle(core, market)
     return None
 
 
 def settle(core: Core, market: Market | None = None) -> None:
-    """Orders that are to enter their markets do, and so do stops that this triggers, until nothing more moves.
+    """Orders that are to enter their markets do, and so do stops that this or an order's end triggers, until nothing more moves.
 
     Args:
         market: one that has just heard something.
@@ -94,18 +94,23 @@ def settle(core: Core, market: Market | None = None) -> None:
     if market is not None:
         reopen(core, market)
         _watch(core, market)
-    while core.arrivals:
-        live = core.arrivals.popleft()
-        if live.order.live:
+    while core.arrivals or core.stirred:
+        if core.arrivals:
+            live = core.arrivals.popleft()
             market = core.markets[live.order.asked.symbol]
-            _enter(core, market, live)
-            _watch(core, market)
+            if live.order.live:
+                _enter(core, market, live)
+        else:
+            market = core.markets[core.stirred.popleft()]
+        _watch(core, market)
 
 
 def reopen(core: Core, market: Market) -> None:
-    """Orders that waited for a market to open enter it once it is."""
-    if market.waiting and market.trading(core.at):
-        street.show(core, market)
+    """Once a market is open, its newest quote stands in the book, and orders that waited enter."""
+    if (market.waiting or market.unshown) and market.trading(core.at):
+        if market.unshown:
+            market.unshown = False
+            street.show(core, market)
         core.arrivals.extend(market.waiting.values())
         market.waiting.clear()
 
@@ -126,6 +131,7 @@ def tick(core: Core) -> None:
             reopen(core, market)
             agents.act(core, market)
             settle(core, market)
+    settle(core)
 
 
 def _enter(core: Core, market: Market, live: Live) -> None:
@@ -143,6 +149,7 @@ def _enter(core: Core, market: Market, live: Live) -> None:
 def _watch(core: Core, market: Market) -> None:
     if market.stops and market.trading(core.at):
         stops.watch(core, market)
+    market.dealt.clear()  # later stops do not see it
 
 
 def _found(core: Core, account: str, number: int) -> Live | Refusal:

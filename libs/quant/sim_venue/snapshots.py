@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Mapping
 from decimal import Decimal
-from hashlib import sha256
 from heapq import heapify
 from typing import Final
 
@@ -14,7 +13,7 @@ from libs.quant.exchange.book import Moment
 from libs.quant.sim_venue.book import Half
 from libs.quant.sim_venue.listings import Agents, Listing, VenueRules
 from libs.quant.sim_venue.orders import Execution
-from libs.quant.sim_venue.state import FOREVER, Account, Core, Crowd, Group, Live, Market
+from libs.quant.sim_venue.state import FOREVER, Account, Core, Crowd, Group, Live, Market, fingerprint
 
 VERSION: Final = "sim_venue core 1"
 
@@ -34,6 +33,7 @@ class _Market(msgspec.Struct, array_like=True):
     bids: _Levels
     asks: _Levels
     street: dict[Side, int]
+    unshown: bool
     stops: list[int]
     waiting: list[int]
     crowd: Crowd
@@ -78,7 +78,7 @@ def taken(core: Core) -> bytes:
         busted=sorted(core.busted),
         executions=[msgspec.structs.astuple(execution) for execution in core.executions],
     )
-    return msgspec.msgpack.encode(_Snapshot(VERSION, _fingerprint(core.listings), msgspec.Raw(msgspec.msgpack.encode(state))))
+    return msgspec.msgpack.encode(_Snapshot(VERSION, core.fingerprint, msgspec.Raw(msgspec.msgpack.encode(state))))
 
 
 def restored(listings: Mapping[str, Listing], snapshot: bytes) -> Core:
@@ -91,7 +91,7 @@ def restored(listings: Mapping[str, Listing], snapshot: bytes) -> Core:
         outer = msgspec.msgpack.decode(snapshot, type=_Snapshot)
         if outer.version != VERSION:
             raise ValueError(f"a snapshot of {outer.version!r}, this is {VERSION!r}")
-        if outer.listings != _fingerprint(listings):
+        if outer.listings != fingerprint(listings):
             raise ValueError("a snapshot of a venue that lists other instruments, or these on other terms")
         state = msgspec.msgpack.decode(outer.state, type=_State)
     except msgspec.MsgspecError as error:
@@ -124,6 +124,7 @@ def _market(market: Market) -> _Market:
         bids=_levels(market.book.bids),
         asks=_levels(market.book.asks),
         street=market.street,
+        unshown=market.unshown,
         stops=list(market.stops),
         waiting=list(market.waiting),
         crowd=market.crowd,
@@ -133,7 +134,7 @@ def _market(market: Market) -> _Market:
 def _fill(core: Core, market: Market, kept: _Market) -> None:
     market.halted, market.heard, market.bid, market.ask, market.last = kept.halted, kept.heard, kept.bid, kept.ask, kept.last
     market.open = {account: {n: core.live[n] for n in orders} for account, orders in kept.open.items()}
-    market.street, market.crowd = kept.street, kept.crowd
+    market.street, market.unshown, market.crowd = kept.street, kept.unshown, kept.crowd
     market.stops = {n: core.live[n] for n in kept.stops}
     market.waiting = {n: core.live[n] for n in kept.waiting}
     for half, levels in ((market.book.bids, kept.bids), (market.book.asks, kept.asks)):
@@ -148,7 +149,3 @@ def _levels(half: Half) -> _Levels:
 
 def _execution(row: _Row) -> Execution:
     return Execution(**dict(zip(Execution.__struct_fields__, row, strict=True)))  # type: ignore[arg-type]
-
-
-def _fingerprint(listings: Mapping[str, Listing]) -> str:
-    return sha256(msgspec.msgpack.encode([listings[symbol] for symbol in sorted(listings)])).hexdigest()

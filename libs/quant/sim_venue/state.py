@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from copy import copy
 from decimal import Decimal
+from hashlib import sha256
 from typing import Final, Literal
 
 import msgspec
@@ -117,6 +118,7 @@ class Market:
         self.open: dict[str, dict[int, Live]] = {}  # `model`: by account, then id, in order of arrival
         self.book = Book()
         self.street: dict[Side, int] = {}  # `book`: ticks at which the market stands in it
+        self.unshown = False  # `book`: the newest quote came while nothing traded, and does not stand in it yet
         self.stops: dict[int, Live] = {}  # `book`: stops that wait to be triggered, in order of arrival
         self.waiting: dict[int, Live] = {}  # `book`: orders that wait for the market to open
         self.dealt: list[int] = []  # `book`: prices of trades that the stops have not seen yet
@@ -160,11 +162,17 @@ class Market:
         return False
 
 
+def fingerprint(listings: Mapping[str, Listing]) -> str:
+    """Tells other listings, or these on other terms."""
+    return sha256(msgspec.msgpack.encode([listings[symbol] for symbol in sorted(listings)])).hexdigest()
+
+
 class Core:
     """All of the venue's state, and the reports that the present command or event has made."""
 
     def __init__(self, listings: Mapping[str, Listing], seed: int, rules: VenueRules, agents: Agents | None) -> None:
         self.listings = listings
+        self.fingerprint = fingerprint(listings)
         self.markets = {symbol: Market(listing) for symbol, listing in listings.items()}
         self.seed = seed
         self.rules = rules
@@ -182,6 +190,7 @@ class Core:
         self.told = 0  # reports
         self.ends: list[tuple[int, int]] = []  # heap of (end, order id); orders that ended otherwise stay until it is their turn
         self.arrivals: deque[Live] = deque()  # orders that are to enter their market now
+        self.stirred: deque[str] = deque()  # symbols where an order has left the book: stops are to look at what that shows
         self.out: list[Report] = []
 
     def report(

@@ -18,18 +18,20 @@ class Reach(NamedTuple):
 
     lots: int  # of others
     own: bool  # whether it would meet an order of its own account on the way
+    worst: int  # ticks of the last that it would take
 
 
 def reachable(core: Core, market: Market, side: Side, limit: int | None, lots: int, account: str, *, own_counts: bool = False) -> Reach:
     """What an order of `account` would find, up to `lots`; those of its own count only where it may trade with itself."""
     half = market.book.against(side)
-    found, own = 0, False
+    found, own, worst = 0, False, 0
     for ticks in half.every():
         if not within(side, ticks, limit):
             break
         for key, there in half.levels[ticks].items():
             if found >= lots:
-                return Reach(lots, own)
+                return Reach(lots, own, worst)
+            worst = ticks
             maker = core.live[key].order if key > 0 else None
             if maker is None:
                 found += there
@@ -37,7 +39,7 @@ def reachable(core: Core, market: Market, side: Side, limit: int | None, lots: i
                 found += holding.most(core, core.accounts[maker.account], market, maker, there, ticks)
             else:
                 own = True
-    return Reach(min(found, lots), own)
+    return Reach(min(found, lots), own, worst)
 
 
 def arrive(core: Core, market: Market, live: Live) -> None:
@@ -89,9 +91,12 @@ def match(core: Core, market: Market, side: Side, limit: int | None, lots: int, 
 
 
 def _fills_whole(core: Core, market: Market, live: Live) -> bool:
-    asked, mode = live.order.asked, live.self_trade
-    reach = reachable(core, market, asked.side, asked.limit, live.order.remaining, live.order.account, own_counts=mode == "allow")
-    return reach.lots >= live.order.remaining and (mode in ("allow", "expire_maker") or not reach.own)
+    """Whether all that remains is there to be taken, and can be paid at the worst of its prices."""
+    asked, mode, lots = live.order.asked, live.self_trade, live.order.remaining
+    reach = reachable(core, market, asked.side, asked.limit, lots, live.order.account, own_counts=mode == "allow")
+    if reach.lots < lots or (reach.own and mode != "expire_maker"):
+        return False
+    return _deliverable(core, market, live, lots, reach.worst) == lots
 
 
 def _kept_apart(core: Core, taker: Live, maker: Live) -> bool:

@@ -267,5 +267,7 @@ class AlpacaBroker:
         self._news.set()
 
     def _broken(self, error: Exception) -> None:
-        self._stream_trouble = f"the stream of trade updates is down: {error}"
-        log.warning("account of key %s: %s", self._endpoint.key, self._stream_trouble)
+        trouble = f"the stream of trade updates is down: {error}"
+        if trouble != self._stream_trouble:  # an outage of a night is one line, not thousands
+            log.warning("account of key %s: %s", self._endpoint.key, trouble)
+        self._stream_trouble = trouble

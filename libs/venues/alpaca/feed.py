@@ -117,7 +117,7 @@ class AlpacaFeed:
             ValueError: a symbol is not among what it lists, or none was named and it lists too many.
         """
         check(endpoint)
-        requests = Requests(endpoint, Budget(venue.requests_per_minute, clock=clock), clock, READ_WAIT_S)
+        requests = Requests(endpoint, Budget(venue.requests_per_minute, 0.0, 0.0, clock=clock), clock, READ_WAIT_S)
         try:
             trading = addresses(endpoint).trading
             instruments = await listed(requests, trading, venue)
@@ -239,8 +239,10 @@ class AlpacaFeed:
         self._ticked_at = self._clock.monotonic()
 
     def _broken(self, error: Exception) -> None:
-        self._detail = f"the market data stream is down: {error}"
-        log.warning("%s: %s", self.name, self._detail)
+        trouble = f"the market data stream is down: {error}"
+        if trouble != self._detail:  # an outage of a night is one line, not thousands
+            log.warning("%s: %s", self.name, trouble)
+        self._detail = trouble
 
 
 def _must_be_well(told: Told) -> None:

@@ -11,6 +11,7 @@ from libs.venues.freshness import Freshness, Mute
 
 PING_EVERY_S: Final = 10.0  # an unanswered ping ends the connection half of this later
 CONNECT_S: Final = 5.0
+CLOSE_S: Final = 1.0  # how long a venue may take to say goodbye; a mute one never does
 MOST_BYTES: Final = 16 * 1024 * 1024
 
 Message = Mapping[str, object]
@@ -67,7 +68,8 @@ async def connected(session: aiohttp.ClientSession, url: str, freshness: Freshne
     freshness.heard()
     try:
         async with asyncio.timeout(CONNECT_S):
-            socket = await session.ws_connect(url, heartbeat=PING_EVERY_S, max_msg_size=MOST_BYTES)
+            closing = aiohttp.ClientWSTimeout(ws_close=CLOSE_S)
+            socket = await session.ws_connect(url, heartbeat=PING_EVERY_S, timeout=closing, max_msg_size=MOST_BYTES)
     except TimeoutError:
         raise Mute(f"no answer from the stream for {CONNECT_S:g} s") from None
     async with socket:

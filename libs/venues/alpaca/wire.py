@@ -23,7 +23,7 @@ def read(body: bytes, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(body, type=kind, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"{error}; got {body[:200].decode(errors='replace')!r}") from error
 
 
@@ -124,6 +124,9 @@ class CanceledItem(msgspec.Struct, frozen=True, kw_only=True):
     body: Problem | None = None
 
 
+MOST_DIGITS: Final = 18
+"""On either side of the point."""
+
 STATUSES: Final[dict[str, VenueStatus]] = {
     "filled": "filled",
     "canceled": "canceled",
@@ -148,8 +151,8 @@ def side_of(word: str) -> Side:
 
 
 def finite(value: Decimal | None, name: str) -> Decimal:
-    """Unreadable: there is no such number."""
-    if value is None or not value.is_finite():
+    """Unreadable: there is no such number, or it has more digits than any amount of anything."""
+    if value is None or not value.is_finite() or abs(value.adjusted()) > MOST_DIGITS:
         raise Unreadable(f"expected a number as {name}, got {value}")
     return value
 

@@ -101,8 +101,9 @@ def trade_of(event: Mapping[str, Any], symbol: str, venue: str) -> tuple[int, Tr
     return int(event["a"]), TradeTick(venue=venue, symbol=symbol, seq=0, ts=_time(event, "T"), price=price, size=size)
 
 
-def quote_of(event: Mapping[str, Any], symbol: str, venue: str, ts: int) -> Quote:
-    """A bookTicker, `seq` still to be given. Spot sends it without a time, so that it is told of one."""
+def quote_of(event: Mapping[str, Any], symbol: str, venue: str, now: int) -> Quote:
+    """A bookTicker, `seq` still to be given. Spot sends it without a time of its own, and it is dated `now` then."""
+    ts = _time(event, "E") if "E" in event else now
     bid, ask, bid_size, ask_size = (float(event[field]) for field in ("b", "a", "B", "A"))
     return Quote(venue=venue, symbol=symbol, seq=0, ts=ts, bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
 

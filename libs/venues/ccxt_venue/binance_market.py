@@ -89,7 +89,7 @@ class BinanceMarket:
         self._unanswered = 2
         symbols = list(self._symbols.values())
         self._keepers = [
-            asyncio.ensure_future(self._exchange.watch_trades_for_symbols(symbols, None, None, {"name": "aggTrade"})),
+            asyncio.ensure_future(self._exchange.watch_trades_for_symbols(symbols)),
             asyncio.ensure_future(self._exchange.watch_bids_asks(symbols)),
         ]
         answered: asyncio.Task[object] = asyncio.ensure_future(self._answered.wait())

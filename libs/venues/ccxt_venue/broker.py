@@ -14,7 +14,7 @@ from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, O
 from libs.venues.budget import Budget
 from libs.venues.ccxt_venue import binance
 from libs.venues.ccxt_venue.calls import Calls, is_not_there
-from libs.venues.ccxt_venue.client import close_exchange, make_exchange, open_exchange
+from libs.venues.ccxt_venue.client import close_exchange, is_fluent, make_exchange, open_exchange
 from libs.venues.ccxt_venue.connection import FLUENT
 from libs.venues.ccxt_venue.history import ClientIds, History
 from libs.venues.ccxt_venue.lookup import Lookup
@@ -67,9 +67,9 @@ class CcxtBroker:
         self._clock = clock
         self._probe_s = probe_s
         self._exchange = make_exchange(venue, endpoint)
-        self._fluent = venue.exchange in FLUENT
+        self._fluent = is_fluent(venue)
         self._wire = Wire(clock, Budget(venue.requests_per_minute, clock=clock))
-        self._calls = Calls(self._exchange, self._wire, binance.documented if self._fluent else lambda answered: None)
+        self._calls = Calls(self._exchange, self._wire, binance.documented if venue.exchange in FLUENT else lambda answered: None)
         self._ids = ClientIds()
         self._quotes: dict[str, str] = {}
         self._history = History(self._exchange, self._calls.read, self._ids, self._quotes)
@@ -207,7 +207,7 @@ class CcxtBroker:
         info = balance.get("info")
         if isinstance(info, dict) and info.get("canTrade") is False:
             raise WrongKey(f"{self._venue.exchange} says that this account may not trade")
-        if self._fluent and self._endpoint.mode == "live":
+        if self._venue.exchange in FLUENT and self._endpoint.mode == "live":
             for warning in await self._calls.read(lambda: binance.check_rights(self._exchange)):
                 log.warning("%s: %s", self._venue.name, warning)
 
@@ -222,7 +222,7 @@ class CcxtBroker:
         if self._fluent:
             symbols = {self._exchange.market(symbol)["id"]: symbol for symbol in self._instruments}
             return BinanceStream(self._exchange, symbols, self._quotes, self._freshness, tell, self._probe_s)
-        return UnifiedStream(self._exchange, self._ids, self._freshness, tell, ring)
+        return UnifiedStream(self._exchange, self._instruments, self._ids, self._freshness, tell, ring)
 
     async def _end(self, call: Callable[[], Awaitable[object]]) -> None:
         """A request that ends orders; whether it was sent at all makes no difference to who has to look them up."""

@@ -7,12 +7,16 @@ from urllib.parse import urlsplit
 
 from libs.domain.configuration import VenueConfig
 from libs.venues.broker import WrongKey
+from libs.venues.ccxt_venue.connection import FLUENT
 from libs.venues.ccxt_venue.wire import Wire
 from libs.venues.endpoint import Endpoint
 
 TIMEOUT_MS: Final = 5_000  # of connecting, of each read, and of a request in all
 DEMO: Final = "demo"
-"""The one option that is ours: a paper account is at the venue's demo and not at its testnet, where it has both."""
+"""An option of ours: a paper account is at the venue's demo and not at its testnet, where it has both."""
+UNIFIED: Final = "unified"
+"""The other one: streams are read as ccxt unifies them, also where we know the venue's own frames; for the day they change."""
+_OURS: Final = (DEMO, UNIFIED)
 
 _PLAIN: Final[Mapping[str, object]] = {
     "defaultType": "spot",
@@ -37,16 +41,23 @@ def make_exchange(venue: VenueConfig, endpoint: Endpoint) -> Any:
         "secret": endpoint.secret,
         "timeout": TIMEOUT_MS,
         "enableRateLimit": False,  # our own budget decides
-        "options": {**_PLAIN, **{name: value for name, value in venue.options.items() if name != DEMO}, "maxRetriesOnFailure": 0},
+        "options": {**_PLAIN, **{name: value for name, value in venue.options.items() if name not in _OURS}, "maxRetriesOnFailure": 0},
     }
     exchange = exact_class(venue.exchange)(config)
     _only_spot(exchange.options)
+    if venue.exchange in FLUENT:  # what its stream and its history both number alike, and the history gives by time
+        exchange.options["watchTradesForSymbols"] = {"name": "aggTrade"}
     if endpoint.url:
         _check_place(exchange, endpoint)
         exchange.urls["api"] = moved(exchange.urls["api"], endpoint.url)
     elif endpoint.mode == "paper":
         _to_paper(exchange, demo=bool(venue.options.get(DEMO)))
     return exchange
+
+
+def is_fluent(venue: VenueConfig) -> bool:
+    """Whether its frames are read as the venue sends them, see `binance`."""
+    return venue.exchange in FLUENT and not venue.options.get(UNIFIED)
 
 
 def open_exchange(exchange: Any, wire: Wire) -> None:

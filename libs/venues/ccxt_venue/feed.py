@@ -23,7 +23,7 @@ from libs.venues.budget import Budget
 from libs.venues.ccxt_venue import binance
 from libs.venues.ccxt_venue.binance_market import BinanceMarket
 from libs.venues.ccxt_venue.calls import Calls
-from libs.venues.ccxt_venue.client import close_exchange, make_exchange, open_exchange
+from libs.venues.ccxt_venue.client import close_exchange, is_fluent, make_exchange, open_exchange
 from libs.venues.ccxt_venue.connection import FLUENT, SUBSCRIBED_WITHIN_S, cause_of, lose, until
 from libs.venues.ccxt_venue.mapping import instruments
 from libs.venues.ccxt_venue.tape import Market
@@ -69,6 +69,7 @@ class CcxtFeed:
         self.start: int = start
         self.speed: float = speed
         self._exchange = exchange
+        self._fluent = is_fluent(venue)
         self._wire = wire
         self._calls = calls
         self._clock = wire.clock
@@ -191,7 +192,7 @@ class CcxtFeed:
 
     def _a_market(self, probe_s: float, mute_after_s: float) -> Market:
         symbols = [instrument.symbol for instrument in self.instruments]
-        if self._exchange.id in FLUENT:
+        if self._fluent:
             return BinanceMarket(self._exchange, self._calls, symbols, self, self._clock, probe_s, mute_after_s)
         return UnifiedMarket(self._exchange, self._calls, symbols, self, Freshness(self._clock, mute_after_s))
 

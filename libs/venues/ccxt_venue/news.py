@@ -1,7 +1,7 @@
 """The stream of an account's reports: in a venue's own frames where we can read them, else as ccxt unifies them."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -11,6 +11,8 @@ from libs.venues.ccxt_venue import binance
 from libs.venues.ccxt_venue.history import ClientIds
 from libs.venues.ccxt_venue.mapping import Unreadable, time_of, venue_order
 from libs.venues.freshness import Freshness, Mute
+
+SUBSCRIBED_AFTER_S: Final = 3.0  # surely
 
 Tell = Callable[[Report], None]
 Ring = Callable[[str], None]
@@ -89,8 +91,9 @@ class BinanceStream:
 class UnifiedStream:
     """What ccxt makes of any venue's streams: a bell. Trades and sums are then read from the history, where they are exact."""
 
-    def __init__(self, exchange: Any, ids: ClientIds, freshness: Freshness, tell: Tell, ring: Ring) -> None:
+    def __init__(self, exchange: Any, symbols: Iterable[str], ids: ClientIds, freshness: Freshness, tell: Tell, ring: Ring) -> None:
         self._exchange = exchange
+        self._symbols = symbols
         self._ids = ids
         self._freshness = freshness
         self._tell = tell
@@ -109,6 +112,13 @@ class UnifiedStream:
                 tasks.create_task(self._orders())
             if self._exchange.has.get("watchMyTrades"):
                 tasks.create_task(self._trades())
+            await asyncio.sleep(SUBSCRIBED_AFTER_S)
+            self._ring_all()
+
+    def _ring_all(self) -> None:
+        """For what happened after the history was asked and before the subscriptions held."""
+        for symbol in self._symbols:
+            self._ring(symbol)
 
     async def _orders(self) -> None:
         while True:

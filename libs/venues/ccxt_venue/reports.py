@@ -128,7 +128,8 @@ class Reports:
             return
         listed = {order.client_order_id for order in await self._lookup.open_orders(list(self._symbols))}
         for client_id in [one for one in self._may_be_open if one not in listed]:
-            if order := await self._lookup.shown(client_id, list(self._symbols)):  # None proves nothing
+            order = await self._lookup.shown(client_id, list(self._symbols))
+            if order and client_id in self._may_be_open:  # None proves nothing, and the stream may have told meanwhile
                 self._tell_end(order)
 
     def _tell_end(self, order: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from libs.venues.ccxt_venue.trade_line import NamedLine
 from libs.venues.freshness import Freshness, Mute
 
 PAGE: Final = 1000
+SUBSCRIBED_AFTER_S: Final = 3.0  # surely
 
 
 class UnifiedMarket:
@@ -98,8 +99,14 @@ class UnifiedMarket:
             watches += [partial(self._exchange.watch_ticker, symbol) for symbol in self._symbols]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stay_sure())
+            tasks.create_task(self._look_again())
             for watch in watches:
                 tasks.create_task(_until_lost(watch))
+
+    async def _look_again(self) -> None:
+        """For what happened after the history was asked and before the subscription held."""
+        await asyncio.sleep(SUBSCRIBED_AFTER_S)
+        await self.refill(self._since)
 
     async def _stay_sure(self) -> None:
         while True:

@@ -11,10 +11,10 @@ from libs.quant.sim_venue.commands import OpenAccount
 from libs.quant.sim_venue.view import AccountView
 from services.sim_venue.alpaca.door import Call
 from services.sim_venue.alpaca.errors import bad_format, unprocessable
-from services.sim_venue.alpaca.history import worth_before
+from services.sim_venue.alpaca.history import Closes, worth_of
 from services.sim_venue.alpaca.identity import account_uuid
 from services.sim_venue.alpaca.market_hours import CALENDAR
-from services.sim_venue.alpaca.valuation import CURRENCY, Worth, buying_power, cash_of, holdings, worth
+from services.sim_venue.alpaca.valuation import CURRENCY, Worth, before, buying_power, cash_of, holdings, worth
 from services.sim_venue.alpaca.wire import Json, answer, local, moment, rounded, text
 
 MAINTENANCE: Final = Decimal("0.3")
@@ -86,7 +86,8 @@ async def account(call: Call) -> web.Response:
     """GET /v2/account"""
     now = worth(cash_of(call.account), holdings(call.account, call.listings, call.tape))
     closed = last_close(CALENDAR, call.now)
-    last = worth_before(call.account, call.listings, call.tape, closed)
+    then = before(call.account, closed)
+    last = worth_of(then, closed, call.account, call.listings, Closes(call.tape, closed, closed))
     power = buying_power(call.account, call.listings, call.tape)
     return answer(account_json(call.account, now, last, local(closed).date().isoformat(), power))
 

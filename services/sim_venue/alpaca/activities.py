@@ -3,9 +3,9 @@
 A fill that was busted is no activity any more, and one that was corrected shows the price that holds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -85,31 +85,31 @@ def _page(call: Call, types: frozenset[str] | None) -> list[Json]:
     size = query.whole(call.query, "page_size", 1_000_000 if day else PAGE, 1, 1_000_000 if day else PAGE)
     start, end = _bounds(call, day)
     token = _place(call)
+    older, newer = (-1, token) if newest_first else (token, None)
     found = (
         activity
-        for activity in _activities(call, newest_first)
-        if (types is None or activity.type in types)
-        and (start is None or activity.at > start)
-        and (end is None or activity.at < end)
-        and (token is None or ((activity.n < token) if newest_first else (activity.n > token)))
+        for activity in _activities(call, newest_first, -1 if start is None else start, -1 if older is None else older)
+        if (types is None or activity.type in types) and (end is None or activity.at < end) and (newer is None or activity.n < newer)
     )
     return [_shown(activity, call) for activity in islice(found, size)]
 
 
-def _activities(call: Call, newest_first: bool) -> Iterator[Activity]:
+def _activities(call: Call, newest_first: bool, after: int, beyond: int) -> Iterable[Activity]:
+    """Those later than `after`, of reports beyond a number. Nobody looks at more than that: clients that catch up ask for little."""
+    recent = takewhile(lambda activity: activity.at > after and activity.n > beyond, _backwards(call))
+    return recent if newest_first else reversed(list(recent))
+
+
+def _backwards(call: Call) -> Iterator[Activity]:
     account = call.account
-    opening = Activity(account.opened_at, 0, DEPOSIT, None)
-    if not newest_first:
-        yield opening
-    for report in reversed(account.activity) if newest_first else account.activity:
+    for report in reversed(account.activity):
         execution = report.execution
         if report.kind == "fill" and execution is not None:
             if execution.id not in account.busted and execution.symbol in call.listings:
                 yield Activity(report.at, report.n, FILL, report)
         elif report.kind == "transfer" and (amount := report.balances.get(CURRENCY)):
             yield Activity(report.at, report.n, DEPOSIT if amount > 0 else WITHDRAWAL, report)
-    if newest_first:
-        yield opening
+    yield Activity(account.opened_at, 0, DEPOSIT, None)
 
 
 def _shown(activity: Activity, call: Call) -> Json:
@@ -153,7 +153,7 @@ def _place(call: Call) -> int | None:
     if number is not None:
         return number
     executed = count_of("execution", call.name, written)
-    for report in call.account.activity:
+    for report in reversed(call.account.activity):
         if report.execution is not None and report.execution.id == executed and report.kind == "fill":
             return report.n
     raise unprocessable("invalid page_token")

@@ -45,9 +45,8 @@ def bars(tape: Tape, symbol: str, begins: BeginsAt, start: int, end: int, limit:
     return _take(_joined(_minutes(tape, symbol, begins(start)), begins), start, end, limit)
 
 
-def newest(tape: Tape, symbol: str, begins: BeginsAt, at: int, count: int = 1) -> list[Bar]:
-    """The newest `count` bars that have begun by `at`, oldest first."""
-    reach = DAY
+def newest(tape: Tape, symbol: str, begins: BeginsAt, at: int, count: int = 1, reach: int = DAY) -> list[Bar]:
+    """The newest `count` bars that have begun by `at`, oldest first. `reach` is how far back to look first."""
     while True:
         found = bars(tape, symbol, begins, at - reach, at + 1, 1_000_000)
         if len(found) >= count or reach > 400 * DAY:

@@ -24,6 +24,7 @@ from services.sim_venue.lines import Line
 AUTHENTICATES_WITHIN_S: Final = 10.0
 LAST_WORD_S: Final = 1.0
 """How long a client may take to read why it is hung up on."""
+HEARTBEAT_S: Final = 60.0
 MOST_BYTES: Final = 1024 * 1024  # a subscription can name thousands of symbols
 
 _HALTED: Final = {"sc": "H", "sm": "Trading Halt", "rc": "T12", "rm": "Trading Halted; For information requested by NASDAQ"}
@@ -37,7 +38,7 @@ _RESUMED: Final = {
 
 async def data_stream(floor: Floor, request: web.Request) -> web.StreamResponse:
     """GET /v2/{feed}"""
-    socket = web.WebSocketResponse(max_msg_size=MOST_BYTES)
+    socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
     await socket.prepare(request)
     codec: Codec = MessagePack() if wants_message_pack(request.headers) else Json()
     line = Line(socket, DIALECT, "market", floor.host.faults)
@@ -119,17 +120,17 @@ class _Client:
         account = account_of(self._floor.host, DIALECT, key, secret)
         if account is None:
             self.hang_up(402, "auth failed")
-        elif self._floor.one_stream and account in self._floor.streaming:
+        elif self._floor.host.faults.weather.one_market_stream and self._floor.streaming[account]:
             self.hang_up(406, "connection limit exceeded")
         else:
             self.account = account
-            self._floor.streaming.add(account)
+            self._floor.streaming[account] += 1
             self.say([_success("authenticated")])
 
     async def leave(self) -> None:
         """Is told nothing any more."""
         if self.account is not None:
-            self._floor.streaming.discard(self.account)
+            self._floor.streaming[self.account] -= 1
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

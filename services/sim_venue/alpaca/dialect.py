@@ -73,9 +73,8 @@ class AlpacaDialect:
     name = DIALECT
     prefix = "/alpaca"
 
-    def __init__(self, host: Host, *, one_stream: bool = False) -> None:
-        """`one_stream`: an account may have one connection to the data streams, as most of Alpaca's plans allow."""
-        self._floor = Floor(host, one_stream)
+    def __init__(self, host: Host) -> None:
+        self._floor = Floor(host)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """What it answers, relative to its prefix."""

@@ -1,5 +1,6 @@
 """The door of the REST API: who comes in, how often, and how a `Problem` leaves. What handlers are given is a `Call`."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property, wraps
 from typing import Final, Literal
@@ -26,10 +27,9 @@ Api = Literal["trading", "data"]
 class Floor:
     """The host as this dialect sees it: stocks only."""
 
-    def __init__(self, host: Host, one_stream: bool = False) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
-        self.one_stream = one_stream
-        self.streaming: set[str] = set()  # accounts that are connected to the data streams
+        self.streaming: Counter[str] = Counter()  # connections to the data streams, by account
         self.listings: Mapping[str, Listing] = {
             symbol: listing for symbol, listing in host.listings.items() if listing.instrument.asset_class == "equity"
         }

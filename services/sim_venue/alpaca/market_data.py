@@ -206,9 +206,11 @@ def _snapshot(call: Call, symbol: str) -> Json:
 
 def _minute(call: Call, symbol: str) -> Bar | None:
     """The newest minute that has ended; the one that has only begun where there is no other."""
-    found = bars_of.newest(call.tape, symbol, bars_of.timeframe("1Min"), call.now - bars_of.MINUTE)
-    found = found or bars_of.newest(call.tape, symbol, bars_of.timeframe("1Min"), call.now)
-    return found[-1] if found else None
+    for at in (call.now - bars_of.MINUTE, call.now):
+        found = bars_of.newest(call.tape, symbol, bars_of.timeframe("1Min"), at, reach=10 * bars_of.MINUTE)
+        if found:
+            return found[-1]
+    return None
 
 
 def _bar(bar: Bar | None) -> Json | None:

@@ -7,10 +7,10 @@ from libs.quant.sim_venue.listings import Listing
 from libs.quant.sim_venue.orders import NewOrder, Order
 from libs.quant.sim_venue.reports import Report
 from services.sim_venue.alpaca.door import Call
-from services.sim_venue.alpaca.errors import Problem, forbidden, of_refusal
+from services.sim_venue.alpaca.errors import Problem, forbidden, of_refusal, unprocessable
 from services.sim_venue.alpaca.order_json import order_json, waits_for_the_open
 from services.sim_venue.alpaca.valuation import buying_power, held_for_orders, mark
-from services.sim_venue.alpaca.wire import Json, rounded, text
+from services.sim_venue.alpaca.wire import Json, maybe, rounded, text
 
 
 async def taken(call: Call, command: Submit) -> Json:
@@ -35,28 +35,47 @@ def arrivals(reports: list[Report]) -> list[Order]:
 
 
 def _refused(call: Call, order: NewOrder, refusal: Refusal) -> Problem:
-    """Alpaca says how much there would have been; the rest stands in `errors`."""
-    listing = call.listings[order.symbol]
-    instrument, account = listing.instrument, call.account
-    if refusal.code == "insufficient_funds":
-        return forbidden("insufficient buying power", **_power(call, order, listing))
-    if refusal.code == "insufficient_position":
-        held = account.positions.get(order.symbol, 0)
-        kept = held_for_orders(account, order.symbol)
-        existing, free = instrument.quantity(abs(held)), instrument.quantity(max(abs(held) - kept, 0))
-        wanted = text(instrument.quantity(order.lots))
-        return forbidden(
-            f"insufficient qty available for order (requested: {wanted}, available: {text(free)})",
-            symbol=order.symbol,
-            existing_qty=text(existing),
-            held_for_orders=text(instrument.quantity(kept)),
-            available=text(free),
-        )
-    return of_refusal(refusal, order.symbol)
+    """Where Alpaca says how much there would have been, so do we; the rest stands in `errors`."""
+    match refusal.code:
+        case "insufficient_funds":
+            return forbidden(
+                "insufficient buying power",
+                buying_power=text(rounded(buying_power(call.account, call.listings, call.tape), 2)),
+                cost_basis=text(rounded(_cost(call, order), 2)),
+            )
+        case "insufficient_position":
+            return _too_few(call, order)
+        case "would_trigger":
+            side = "greater" if order.side == "buy" else "less"
+            price, instrument = mark(call.tape, order.symbol), call.listings[order.symbol].instrument
+            return unprocessable(
+                f"stop price must be {side} than current price",
+                market_price=maybe(price),
+                stop_price=text(instrument.price(order.stop or 0)),
+            )
+        case "self_trade":
+            problem = of_refusal(refusal, order.symbol)
+            problem.body["reject_reason"] = "opposite side market/stop order exists"
+            return problem
+        case _:
+            return of_refusal(refusal, order.symbol)
 
 
-def _power(call: Call, order: NewOrder, listing: Listing) -> Json:
+def _too_few(call: Call, order: NewOrder) -> Problem:
+    instrument, account = call.listings[order.symbol].instrument, call.account
+    existing, kept = abs(account.positions.get(order.symbol, 0)), held_for_orders(account, order.symbol)
+    wanted, free = text(instrument.quantity(order.lots)), text(instrument.quantity(max(existing - kept, 0)))
+    return forbidden(
+        f"insufficient qty available for order (requested: {wanted}, available: {free})",
+        symbol=order.symbol,
+        existing_qty=text(instrument.quantity(existing)),
+        held_for_orders=text(instrument.quantity(kept)),
+        available=free,
+    )
+
+
+def _cost(call: Call, order: NewOrder) -> Decimal:
+    instrument = call.listings[order.symbol].instrument
     ticks = order.limit if order.limit is not None else order.stop
-    price = mark(call.tape, order.symbol) if ticks is None else listing.instrument.price(ticks)
-    cost = listing.notional(order.lots, 1) / listing.instrument.tick * (price or Decimal(0))
-    return {"buying_power": text(rounded(buying_power(call.account, call.listings, call.tape), 2)), "cost_basis": text(rounded(cost, 2))}
+    price = mark(call.tape, order.symbol) if ticks is None else instrument.price(ticks)
+    return instrument.quantity(order.lots) * (price or Decimal(0)) * instrument.multiplier

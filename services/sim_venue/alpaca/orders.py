@@ -1,7 +1,7 @@
 """/v2/orders: send, read, replace, cancel."""
 
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import islice, takewhile
 
 from aiohttp import web
 
@@ -111,17 +111,24 @@ def _standing(call: Call, listing: Listing, asked: OrderRequest | None = None) -
 
 
 def _candidates(call: Call, newest_first: bool) -> Iterable[Order]:
-    """Those that the status allows, by time of submission. Open ones are few, and ended ones many: each has its own index."""
+    """Those that the status and `after` allow, by time of submission.
+
+    Open ones are few and have an index. Of all others nobody looks at more than came after `after`: clients that poll ask for that.
+    """
     which = query.choice(call.query, "status", ("open", "closed", "all"), "open")
+    after = query.time(call.query, "after")
     found = call.account.open if which == "open" else call.account.orders
-    ordered = reversed(found.values()) if newest_first else iter(found.values())
+    recent = takewhile(lambda order: after is None or order.created_at > after, reversed(found.values()))
+    ordered: Iterable[Order] = recent
+    if not newest_first:
+        ordered = found.values() if after is None else reversed(list(recent))
     return (order for order in ordered if which != "closed" or not order.live)
 
 
 def _wanted(call: Call) -> Callable[[Order], bool]:
     symbols = set(query.words(call.query, "symbols"))
     side = query.choice(call.query, "side", ("buy", "sell", ""), "")
-    after, until = query.time(call.query, "after"), query.time(call.query, "until")
+    until = query.time(call.query, "until")
 
     def wanted(order: Order) -> bool:
         asked = order.asked
@@ -129,7 +136,6 @@ def _wanted(call: Call) -> Callable[[Order], bool]:
             asked.symbol in call.listings
             and (not symbols or asked.symbol in symbols)
             and (not side or asked.side == side)
-            and (after is None or order.created_at > after)
             and (until is None or order.created_at <= until)
         )
 

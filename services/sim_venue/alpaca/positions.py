@@ -12,7 +12,7 @@ from services.sim_venue.alpaca import order_answers, query
 from services.sim_venue.alpaca.assets import EXCHANGE
 from services.sim_venue.alpaca.door import Call
 from services.sim_venue.alpaca.errors import Problem, not_found, unprocessable
-from services.sim_venue.alpaca.history import close_before
+from services.sim_venue.alpaca.history import Closes
 from services.sim_venue.alpaca.identity import asset_uuid
 from services.sim_venue.alpaca.market_hours import CALENDAR
 from services.sim_venue.alpaca.order_json import ASSET_CLASS
@@ -92,9 +92,9 @@ async def close_all(call: Call) -> web.Response:
 def _shown(call: Call, held: Holding) -> Json:
     symbol = held.listing.symbol
     closed = last_close(CALENDAR, call.now)
-    _, positions = before(call.account, closed)
-    kept = held_for_orders(call.account, symbol)
-    return position_json(held, kept, close_before(call.tape, symbol, closed), positions.get(symbol, 0))
+    lots = before(call.account, closed).positions.get(symbol, 0)
+    yesterday = Closes(call.tape, closed, closed).before(symbol, closed)
+    return position_json(held, held_for_orders(call.account, symbol), yesterday, lots)
 
 
 def _listing(call: Call) -> Listing:

@@ -19,12 +19,13 @@ from services.sim_venue.alpaca.trade_updates import events
 from services.sim_venue.lines import Line
 
 UPDATES: Final = "trade_updates"
+HEARTBEAT_S: Final = 60.0
 MOST_BYTES: Final = 64 * 1024
 
 
 async def trading_stream(floor: Floor, request: web.Request) -> web.StreamResponse:
     """GET /stream"""
-    socket = web.WebSocketResponse(max_msg_size=MOST_BYTES)
+    socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
     await socket.prepare(request)
     codec: Codec = MessagePack() if wants_message_pack(request.headers) else Json(binary=True)
     line = Line(socket, DIALECT, "orders", floor.host.faults)

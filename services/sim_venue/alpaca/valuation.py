@@ -1,6 +1,6 @@
 """What an account is worth: its cash and what it holds, at the prices that the tape shows. Pure, and exact decimals throughout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol
 
@@ -44,6 +44,13 @@ class Holding(NamedTuple):
         return self.quantity * self.cost * self.listing.instrument.multiplier
 
 
+class Holdings(NamedTuple):
+    """Cash in USD, and signed lots by symbol."""
+
+    cash: Decimal
+    positions: dict[str, int]
+
+
 class Worth(NamedTuple):
     """An account at a moment, in USD. What is short counts negative."""
 
@@ -64,8 +71,13 @@ def mark(prices: Prices, symbol: str) -> Decimal | None:
     """The price of a symbol: of its newest trade, or the middle of its newest quote where that is younger; None before both."""
     trade, quote = prices.trade(symbol), prices.quote(symbol)
     if quote is not None and (trade is None or quote.ts > trade.ts):
-        return (exact(quote.bid) + exact(quote.ask)) / 2
+        return middle(quote)
     return None if trade is None else exact(trade.price)
+
+
+def middle(quote: Quote) -> Decimal:
+    """Between bid and ask."""
+    return (exact(quote.bid) + exact(quote.ask)) / 2
 
 
 def exact(value: float) -> Decimal:
@@ -95,16 +107,13 @@ def worth(cash: Decimal, held: list[Holding]) -> Worth:
     return Worth(cash, sum((v for v in values if v > 0), _ZERO), sum((v for v in values if v < 0), _ZERO))
 
 
-def reserved(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
-    """What open orders that would enlarge a position may still cost: at their limit, else their stop, else the newest price."""
-    return sum((_cost(order, account, listings[order.asked.symbol], prices) for order in _working(account, listings)), _ZERO)
-
-
 def buying_power(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
-    """What may still be bought: the cash of a cash account, else as much exposure as its equity bears."""
-    now = worth(cash_of(account), holdings(account, listings, prices))
-    free = now.cash if account.terms.kind == "cash" else now.equity * account.terms.leverage - now.exposure
-    return max(free - reserved(account, listings, prices), _ZERO)
+    """What may still be bought: cash less what open orders may cost, or, on margin, the exposure that equity bears less the greatest
+    that positions and open orders can come to."""
+    if account.terms.kind == "cash":
+        return max(cash_of(account) - _reserved(account, listings, prices), _ZERO)
+    equity = worth(cash_of(account), holdings(account, listings, prices)).equity
+    return max(equity * account.terms.leverage - _greatest_exposure(account, listings, prices), _ZERO)
 
 
 def cash_of(account: AccountView) -> Decimal:
@@ -112,27 +121,40 @@ def cash_of(account: AccountView) -> Decimal:
     return account.balances.get(CURRENCY, _ZERO)
 
 
-def held_for_orders(account: AccountView, symbol: str) -> int:
-    """Lots of the position that open orders would close: of a pair only one can fill, so a group counts by its largest."""
-    side = "sell" if account.positions.get(symbol, 0) > 0 else "buy"
-    groups: dict[int, int] = {}
+def working(account: AccountView, symbol: str) -> tuple[int, int]:
+    """Lots that open orders may still buy, and sell. Of those that cancel each other only one can fill: the largest counts."""
+    lots: dict[tuple[str, int], int] = {}
     for order in account.open.values():
-        if order.asked.symbol == symbol and order.asked.side == side and order.status == "open":
-            key = order.group or -order.id
-            groups[key] = max(groups.get(key, 0), order.remaining)
-    return min(sum(groups.values()), abs(account.positions.get(symbol, 0)))
+        if order.asked.symbol == symbol and order.status == "open":
+            key = order.asked.side, order.group or -order.id
+            lots[key] = max(lots.get(key, 0), order.remaining)
+    bought = sum(count for (side, _), count in lots.items() if side == "buy")
+    return bought, sum(lots.values()) - bought
 
 
-def before(account: AccountView, at: int) -> tuple[Decimal, dict[str, int]]:
-    """Cash and positions as they were at `at`: what happened since is taken back."""
+def held_for_orders(account: AccountView, symbol: str) -> int:
+    """Lots of the position that open orders would close."""
+    held = account.positions.get(symbol, 0)
+    return min(working(account, symbol)[1 if held > 0 else 0], abs(held))
+
+
+def before(account: AccountView, at: int) -> Holdings:
+    """Cash and positions as they were just before `at`."""
+    return next(rewound(account, [at]))
+
+
+def rewound(account: AccountView, times: Sequence[int]) -> Iterator[Holdings]:
+    """Cash and positions just before each of the ascending `times`, the latest first: what happened since is taken back."""
     cash, positions = cash_of(account), dict(account.positions)
-    for report in reversed(account.activity):
-        if report.at < at:
-            break
-        cash -= report.balances.get(CURRENCY, _ZERO)
-        if report.position:
-            positions[report.symbol] -= report.position
-    return (cash, positions) if account.opened_at <= at else (_ZERO, {})
+    since = len(account.activity)
+    for at in reversed(times):
+        while since and account.activity[since - 1].at >= at:
+            since -= 1
+            report = account.activity[since]
+            cash -= report.balances.get(CURRENCY, _ZERO)
+            if report.position:
+                positions[report.symbol] -= report.position
+        yield Holdings(cash, dict(positions)) if account.opened_at <= at else Holdings(_ZERO, {})
 
 
 def opening_deposit(account: AccountView) -> Decimal:
@@ -140,14 +162,25 @@ def opening_deposit(account: AccountView) -> Decimal:
     return cash_of(account) - sum((report.balances.get(CURRENCY, _ZERO) for report in account.activity), _ZERO)
 
 
-def _working(account: AccountView, listings: Mapping[str, Listing]) -> list[Order]:
-    return [order for order in account.open.values() if order.status == "open" and order.asked.symbol in listings]
+def _reserved(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
+    """What open orders to buy may still cost: at their limit, else their stop, else the newest price."""
+    costs = (_cost(order, listings[order.asked.symbol], prices) for order in account.open.values() if order.asked.symbol in listings)
+    return sum(costs, _ZERO)
 
 
-def _cost(order: Order, account: AccountView, listing: Listing, prices: Prices) -> Decimal:
-    asked, position = order.asked, account.positions.get(order.asked.symbol, 0)
-    if (position < 0) if asked.side == "buy" else (position > 0):
+def _cost(order: Order, listing: Listing, prices: Prices) -> Decimal:
+    if order.status != "open" or order.asked.side == "sell":
         return _ZERO
-    ticks = asked.limit if asked.limit is not None else order.stop
-    price = mark(prices, asked.symbol) if ticks is None else listing.instrument.price(ticks)
+    ticks = order.asked.limit if order.asked.limit is not None else order.stop
+    price = mark(prices, order.asked.symbol) if ticks is None else listing.instrument.price(ticks)
     return listing.instrument.quantity(order.remaining) * (price or _ZERO) * listing.instrument.multiplier
+
+
+def _greatest_exposure(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
+    total = _ZERO
+    for symbol in {*account.positions, *(order.asked.symbol for order in account.open.values())} & listings.keys():
+        held, (bought, sold) = account.positions.get(symbol, 0), working(account, symbol)
+        lots = max(abs(held + bought), abs(held - sold))
+        instrument = listings[symbol].instrument
+        total += instrument.quantity(lots) * (mark(prices, symbol) or _ZERO) * instrument.multiplier
+    return total

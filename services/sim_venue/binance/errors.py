@@ -32,7 +32,7 @@ class Words(NamedTuple):
 NEW_ORDER_REJECTED: Final = -2010
 CANCEL_REJECTED: Final = -2011
 
-_REFUSED: Final[dict[Code, Words]] = {
+REFUSED: Final[dict[Code, Words]] = {
     "unknown_account": Words(-2015, "Invalid API-key, IP, or permissions for action."),
     "unknown_symbol": Words(-1121, "Invalid symbol."),
     "unknown_order": Words(CANCEL_REJECTED, "Unknown order sent."),
@@ -58,20 +58,22 @@ _REFUSED: Final[dict[Code, Words]] = {
 
 def of_refusal(refusal: Refusal) -> VenueError:
     """The venue's words for what the core refused."""
-    code, text = _REFUSED[refusal.code]
+    code, text = REFUSED[refusal.code]
     return VenueError(code, text)
 
 
 _BY_STATUS: Final[dict[int, Words]] = {
+    400: Words(-1100, "Illegal characters found in a parameter."),
     403: Words(-1002, "You are not authorized to execute this request."),
     404: Words(-1099, "Not found, authenticated, or authorized."),
     405: Words(-1099, "Not found, authenticated, or authorized."),
+    408: Words(-1001, "Internal error; unable to process your request. Please try again."),
     413: Words(-1101, "Too many parameters sent for this endpoint."),
     418: Words(-1003, "Way too many requests; IP banned. Please use the websocket for live updates to avoid bans."),
     429: Words(-1003, "Too much request weight used; please use WebSocket Streams for live updates to avoid polling the API."),
     500: Words(-1000, "An unknown error occurred while processing the request."),
-    502: Words(-1001, "Internal error; unable to process your request. Please try again."),
-    503: Words(-1008, "Server is currently overloaded with other requests. Please try again in a few minutes."),
+    502: Words(-1006, "An unexpected response was received from the message bus. Execution status unknown."),
+    503: Words(-1001, "Internal error; unable to process your request. Please try again."),
     504: Words(-1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown."),
 }
 

@@ -4,7 +4,7 @@ import secrets
 import string
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
 from libs.domain.market import Quote
 from libs.domain.orders import OrderType, Side
@@ -191,6 +191,3 @@ class _Reader:
         if int(tags.get("strategyType", _LEAST_STRATEGY_TYPE)) < _LEAST_STRATEGY_TYPE:
             raise VenueError(-1134, "StrategyType was less than 1000000.")
         return tags
-
-
-CancelMode = Literal["STOP_ON_FAILURE", "ALLOW_FAILURE"]

@@ -16,6 +16,7 @@ from services.sim_venue.kinds import NUMBER, serves
 
 Headers = dict[str, str]
 _MINUTE_S: Final = 60
+_SENT: Final = web.RequestKey("sent", Sent)
 _CLIENT_IDS: Final = ("newClientOrderId", "origClientOrderId", "cancelOrigClientOrderId", "listClientOrderId")
 
 
@@ -54,8 +55,10 @@ async def _answer(desk: Desk, endpoint: Endpoint, request: web.Request, headers:
 
 
 async def read(request: web.Request) -> Sent:
-    """What a request carries, from its target and its body exactly as they came."""
-    return of_form(request.raw_path.partition("?")[2], await request.read())
+    """What a request carries, from its target and its body exactly as they came. Read once: the doors ask before the handler."""
+    if _SENT not in request:
+        request[_SENT] = of_form(request.raw_path.partition("?")[2], await request.read())
+    return request[_SENT]
 
 
 async def client_order_id(request: web.Request) -> str:

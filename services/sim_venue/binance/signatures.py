@@ -31,7 +31,7 @@ def of_form(query: str, body: bytes) -> Sent:
     except UnicodeDecodeError:
         raise illegal("body", "^[ -~]*$") from None
     values: dict[str, str] = {}
-    for part in (query, form):
+    for part in filter(None, (query, form)):
         try:
             pairs = parse_qsl(part, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
         except ValueError:

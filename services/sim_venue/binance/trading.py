@@ -1,6 +1,6 @@
 """Orders in and out: place, test, cancel, cancel all, cancel and replace."""
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from libs.quant.sim_venue.commands import Cancel, CancelAll, Submit
 from libs.quant.sim_venue.listings import Listing
@@ -127,9 +127,6 @@ def _ended(orders: list[Order], listing: Listing) -> list[Json]:
             reports = [canceled(other, listing, new_id()) for other in together]
             answers.append(order_list(together, listing) | {"orderReports": reports})
     return answers
-
-
-Attempt = Literal["SUCCESS", "FAILURE", "NOT_ATTEMPTED"]
 
 
 async def cancel_replace(desk: Desk, call: Call) -> object:

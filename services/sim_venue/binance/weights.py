@@ -1,5 +1,7 @@
 """Request weights by address and order counts by account, in fixed windows of wire time; who goes on regardless is banned."""
 
+from collections import defaultdict
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from services.sim_venue.binance.errors import VenueError
@@ -34,6 +36,7 @@ class Window(NamedTuple):
         return {"rateLimitType": self.kind, "interval": self.interval, "intervalNum": self.length, "limit": self.limit}
 
 
+@lru_cache(16)
 def windows(requests_per_minute: int) -> tuple[Window, Window, Window]:
     """The limits in force. The knob `requests_per_minute` is kept at the venue's door, and raises these where it is above them."""
     return (
@@ -62,11 +65,12 @@ class Meter:
     """Counts what is asked of the venue."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, _Counts] = {}
+        self._counts: defaultdict[Window, _Counts] = defaultdict(_Counts)
+        self._over = _Counts()
         self._banned_until: dict[str, int] = {}
 
     def _use(self, window: Window, who: str, wire_time_ns: int, amount: int) -> int:
-        counts = self._counts.setdefault(window.header, _Counts())
+        counts = self._counts[window]
         return counts.add(who, wire_time_ns // _NS // window.seconds, amount)
 
     def request(self, address: str, weight: int, limits: tuple[Window, ...], wire_time_ns: int) -> int:
@@ -85,7 +89,7 @@ class Meter:
         if used <= window.limit:
             return used
         rest = window.seconds - now_s % window.seconds
-        over = self._counts.setdefault("over", _Counts()).add(address, now_s // window.seconds, 1)
+        over = self._over.add(address, now_s // window.seconds, 1)
         if over > _PATIENCE:
             self._banned_until[address] = now_s + _BAN_S
         text = f"Too much request weight used; current limit is {window.limit} request weight per 1 MINUTE."

@@ -1,0 +1,164 @@
+"""The desk of an account at a remote venue: the real adapters against the real sim_venue, the record compared with what that holds."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import NamedTuple
+
+import aiohttp
+import pytest
+
+from fleet.venue_books import in_symbols
+from libs.common.clocks import SECOND, SystemClock
+from libs.common.database import Database
+from libs.common.settings import ConfigError
+from libs.domain.configuration import VenueConfig
+from libs.domain.orders import Order
+from libs.store import sessions
+from libs.store.activity import AtVenue
+from libs.store.audit import ledger_faults
+from libs.venues.sim_control import SimControl
+from services.sim_venue.market import START_BY_HAND
+from services.trade_executor.brokers import NotYet, Remote
+from tests.desks import Service, a_desk, an_approval, statuses
+from tests.scenes import SESSION, begin, clear
+from tests.sim_venues import SimVenue, a_sim_venue
+from tests.waiting import until
+
+D = Decimal
+OPEN = replace(SESSION, start_time=START_BY_HAND, market_time=START_BY_HAND, fills={"on": {}, "latency_ns": 0})
+
+
+class Kind(NamedTuple):
+    """A venue, and something that is traded there at about this price."""
+
+    config: VenueConfig
+    symbol: str
+    price: int
+
+
+ALPACA = Kind(VenueConfig(name="alpaca", adapter="alpaca", asset_classes=("equity",)), "AAPL", 100)
+BINANCE = Kind(VenueConfig(name="binance", adapter="ccxt", exchange="binance", asset_classes=("crypto",)), "BTC/USD", 1000)
+
+
+class Scene(NamedTuple):
+    """A desk at work, and the venue it trades at."""
+
+    kind: Kind
+    venue: SimVenue
+    desk: Service
+    database: Database
+
+    async def approves(self, n: int, limit: Decimal) -> Order:
+        """An order to buy two that may rest for ten minutes of market time."""
+        order = an_approval(n, f"strategy_{n}", symbol=self.kind.symbol, price=limit, quantity=D(2), starts=START_BY_HAND, rests_s=600)
+        await self.desk.risk.approve(order)
+        return order
+
+    async def shows(self, price: int) -> None:
+        """The market at that price, a tick wide."""
+        await self.venue.quote(self.kind.symbol, price - 0.01, price)
+
+    async def balances(self) -> list[str]:
+        """Where ledger and venue differ."""
+        async with aiohttp.ClientSession() as http:
+            holdings = await SimControl(http, self.venue.url).holdings("paper")
+        there = AtVenue("paper", self.kind.config.name, "USD", frozenset({self.kind.symbol}))
+        return await ledger_faults(self.database, {"paper": in_symbols(holdings, there)})
+
+
+def remote(kind: Kind, venue: SimVenue, **environment: str) -> Remote:
+    instruments = {symbol: listing.instrument for symbol, listing in venue.host.listings.items()}
+    return Remote(kind.config, "paper", lambda name: environment.get(name, ""), venue.url, instruments, SystemClock())
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, "test")
+    await clear(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(params=[ALPACA, BINANCE], ids=["alpaca", "ccxt"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    found: Kind = request.param
+    return found
+
+
+@asynccontextmanager
+async def trading(kind: Kind, venue: SimVenue, database: Database, url: str, redis_url: str) -> AsyncIterator[Scene]:
+    """A desk that is about to trade; its market's clock stands at the venue's."""
+    instruments = {symbol: listing.instrument for symbol, listing in venue.host.listings.items()}
+    (account,) = await sessions.accounts(database, OPEN.session_id) or [await begin(database, OPEN, list(instruments.values()))]
+    account = replace(account, venue=kind.config.name)
+    await database.write([sessions.advanced(OPEN.session_id, START_BY_HAND, START_BY_HAND, 0)])
+    async with a_desk(url, redis_url, account, database, remote(kind, venue).access(account), instruments, OPEN) as desk:
+        yield Scene(kind, venue, desk, database)
+
+
+async def test_orders_are_sent_filled_booked_and_balance_also_after_a_restart(
+    kind: Kind, database: Database, url: str, redis_url: str
+) -> None:
+    async with a_sim_venue() as venue:
+        async with trading(kind, venue, database, url, redis_url) as scene:
+            await scene.shows(kind.price)
+            await scene.approves(1, D(kind.price + 1))
+            await scene.approves(2, D(kind.price - 5))
+            await scene.desk.comes_to("ACKED", "ACKED", clock=START_BY_HAND + SECOND)
+            await scene.shows(kind.price)
+            await scene.desk.comes_to("FILLED", "ACKED", clock=START_BY_HAND + SECOND)
+            assert await scene.balances() == []
+        await scene.shows(kind.price - 6)  # the second fills while nobody looks
+        async with trading(kind, venue, database, url, redis_url) as scene:
+            await scene.desk.comes_to("FILLED", "FILLED", clock=START_BY_HAND + SECOND)
+            assert await scene.balances() == []
+
+
+async def test_an_order_ends_when_its_time_is_over(kind: Kind, database: Database, url: str, redis_url: str) -> None:
+    async with a_sim_venue() as venue, trading(kind, venue, database, url, redis_url) as scene:
+        await scene.shows(kind.price)
+        order = await scene.approves(1, D(kind.price - 5))
+        await scene.desk.comes_to("ACKED", clock=START_BY_HAND + SECOND)
+        await scene.desk.comes_to("CANCELED", clock=order.expires_at)
+        assert (await venue.requests(order.client_order_id))["order_cancel"] == 1
+
+
+@pytest.mark.parametrize("fault", [{"kind": "status_after", "status": 504}, {"kind": "drop_after"}], ids=["504", "no answer"])
+async def test_an_answer_that_is_lost_after_the_order_was_taken_costs_one_request_and_no_order(
+    kind: Kind, database: Database, url: str, redis_url: str, fault: dict[str, object]
+) -> None:
+    async with a_sim_venue() as venue, trading(kind, venue, database, url, redis_url) as scene:
+        await scene.shows(kind.price)
+        await venue.fault(**fault, what="order_submit")  # type: ignore[arg-type]
+        order = await scene.approves(1, D(kind.price + 1))
+        await scene.desk.comes_to("ACKED", clock=START_BY_HAND + SECOND)
+        await scene.shows(kind.price)
+        await scene.desk.comes_to("FILLED", clock=START_BY_HAND + SECOND)
+        assert (await venue.requests(order.client_order_id))["order_submit"] == 1
+        assert await scene.balances() == []
+
+
+async def test_a_venue_that_is_not_there_is_waited_for_and_told_of(kind: Kind, database: Database, url: str, redis_url: str) -> None:
+    async with a_sim_venue() as venue:
+        await venue.weather(maintenance=True)
+        async with trading(kind, venue, database, url, redis_url) as scene:
+            await until(lambda: "waits for venue" in str(scene.desk.context.readiness.shown()))
+            await scene.approves(1, D(kind.price - 5))
+            await venue.weather()
+            await scene.desk.comes_to("ACKED", clock=START_BY_HAND + SECOND)
+
+
+async def test_a_key_that_is_missing_or_of_the_wrong_kind_is_a_fault_of_the_configuration(database: Database) -> None:
+    account = await begin(database)
+    async with a_sim_venue() as venue:
+        real = ALPACA._replace(config=VenueConfig(name="alpaca", adapter="alpaca", asset_classes=("equity",), url=f"{venue.url}/alpaca"))
+        with pytest.raises(ConfigError, match="venue alpaca needs ALPACA_API_KEY and ALPACA_API_SECRET"):
+            await remote(real, venue).access(account)()
+        with pytest.raises(ConfigError, match="account paper at venue alpaca"):
+            await remote(real, venue, ALPACA_API_KEY="AKLIVE00000000000000", ALPACA_API_SECRET="s3cret").access(account)()
+        venue_of_nobody = remote(ALPACA, venue)
+    with pytest.raises(NotYet, match="is sim_venue running"):
+        await venue_of_nobody.access(account)()
+    assert await statuses(database) == []
