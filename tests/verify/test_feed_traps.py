@@ -1,8 +1,7 @@
 """A bug planted in an adapter's feed turns its conformance red: a check that cannot fail checks nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -21,11 +20,28 @@ from libs.venues.feed import FeedStep
 from libs.venues.freshness import Freshness
 from tests.conformance import feed_checks as checks
 from tests.conformance import feed_rigs
-from tests.conformance.feed_rigs import KINDS, FeedRig, a_feed_rig
+from tests.conformance.feed_rigs import KINDS, FeedRig, Kind, a_feed_rig
 from tests.conformance.rigs import a_venue_for
+from tests.sim_venues import SimVenue
 
 Patch = pytest.MonkeyPatch
 Check = Callable[[FeedRig], Awaitable[None]]
+
+
+_late: list[asyncio.Task[None]] = []
+
+
+def late(work: Coroutine[Any, Any, None]) -> None:
+    """Does it some time later, and not when the test is over."""
+
+    async def do() -> None:
+        try:
+            await asyncio.sleep(0.2)
+            await work
+        finally:
+            work.close()
+
+    _late.append(asyncio.create_task(do()))
 
 
 # --- Alpaca
@@ -50,12 +66,7 @@ def refills_after_it_says_that_it_is_up(patch: Patch) -> None:
     refill = AlpacaFeed._refill
 
     async def later(self: AlpacaFeed, waiting: Any) -> None:
-        async def do() -> None:
-            with suppress(Exception):
-                await asyncio.sleep(0.2)
-                await refill(self, waiting)
-
-        self._refilling = asyncio.create_task(do())  # type: ignore[attr-defined]
+        late(refill(self, waiting))
 
     patch.setattr(AlpacaFeed, "_refill", later)
 
@@ -133,12 +144,7 @@ def is_up_before_it_has_asked(patch: Patch) -> None:
     refill = BinanceMarket.refill
 
     async def later(self: BinanceMarket, since: int) -> None:
-        async def do() -> None:
-            with suppress(Exception):
-                await asyncio.sleep(0.2)
-                await refill(self, since)
-
-        self._refilling = asyncio.create_task(do())  # type: ignore[attr-defined]
+        late(refill(self, since))
 
     patch.setattr(BinanceMarket, "refill", later)
 
@@ -204,5 +210,15 @@ async def test_a_planted_bug_is_found(kind: str, plant: Callable[[Patch], None],
     async with a_venue_for(kind) as venue:
         plant(monkeypatch)
         with pytest.raises((AssertionError, TimeoutError)):
-            async with a_feed_rig(KINDS[kind], venue) as rig:
-                await check(rig)
+            await played(check, KINDS[kind], venue)
+
+
+async def played(check: Check, kind: Kind, venue: SimVenue) -> None:
+    async with a_feed_rig(kind, venue) as rig:
+        try:
+            await check(rig)
+        finally:
+            for task in _late:
+                task.cancel()
+            await asyncio.gather(*_late, return_exceptions=True)
+            _late.clear()
