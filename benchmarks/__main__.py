@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks import (
+    adapter_overhead,
     event_path,
     figures,
     first_trade,
@@ -47,6 +48,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         risk_gate,
         rows_written,
         sim_venue_core,
+        adapter_overhead,
         risk_decisions,
         sim_venue_http,
         first_trade,

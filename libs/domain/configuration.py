@@ -43,7 +43,7 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     url: str = "sim"  # sim: our own sim_venue; "": the venue's own; else a base URL
     symbols: tuple[str, ...] = ()  # what is subscribed to; empty: all that it lists (only where that is few: sim)
     requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 180
-    options: dict[str, str | int | float | bool] = {}  # of ccxt: handed to the exchange's `options`
+    options: dict[str, str | int | float | bool] = {}  # ccxt: handed to the exchange's `options`; alpaca: feed, fractional
 
     def __post_init__(self) -> None:
         """ValueError: it cannot be spoken to like that; the message says why."""

@@ -1,4 +1,4 @@
-"""How many requests a venue takes in a minute, and what of that is kept for cancels."""
+"""How many requests a venue takes in a minute, and what of that is kept for cancels and for orders."""
 
 import asyncio
 from collections import deque
@@ -18,14 +18,16 @@ class Budget:
     """The requests of one account: a bucket of `per_minute` tokens, each of which comes back a minute after it was taken.
 
     A bucket that refills steadily would let twice as many through in the first minute after a rest, and venues count by
-    the minute; this one never passes the limit in any minute, wherever the venue's own minutes begin. Orders and reads
-    cannot take the last tokens: an order that is to be cancelled is money at risk, and must not wait for a report.
+    the minute; this one never passes the limit in any minute, wherever the venue's own minutes begin. The last tokens are
+    for cancels, as an order that is to be cancelled is money at risk; the ones before them for orders, as looking up again
+    and again what became of one must not keep the next from being sent.
     """
 
     def __init__(
         self,
         per_minute: int,
         cancel_reserve: float = 0.2,
+        order_reserve: float = 0.25,
         *,
         clock: HostClock,
         rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -34,14 +36,17 @@ class Budget:
         Args:
             per_minute: tokens in all; where a venue weighs its requests, weight.
             cancel_reserve: share of them that only cancels can take, 0 to below 1.
+            order_reserve: share of them that reads cannot take besides; one is always left to them.
             rest: waits so many host seconds.
 
         Raises:
             ValueError: nothing would be left for orders.
         """
-        self._reserve = ceil(per_minute * cancel_reserve)
-        if per_minute - self._reserve < 1 or self._reserve < 0:
+        for_orders = per_minute - ceil(per_minute * cancel_reserve)
+        if not 1 <= for_orders <= per_minute:
             raise ValueError(f"expected requests left for orders, got {per_minute} a minute of which {cancel_reserve} are for cancels")
+        for_reads = max(1, for_orders - ceil(per_minute * order_reserve))
+        self._room: dict[Purpose, int] = {"cancel": per_minute, "order": for_orders, "read": for_reads}
         self._per_minute = per_minute
         self._clock = clock
         self._rest = rest
@@ -73,7 +78,7 @@ class Budget:
         """
         now = self._clock.monotonic()
         self._refill(now)
-        room = self._per_minute - (0 if what == "cancel" else self._reserve)
+        room = self._room[what]
         if cost > room:
             raise ValueError(f"expected a {what} that costs at most {room}, got {cost}")
         missing = self._used + cost - room

@@ -25,7 +25,7 @@ from services.sim_venue.doors import mounted
 from services.sim_venue.host import Dialect, Host
 from services.sim_venue.kinds import Origin
 from services.sim_venue.listings import BY_HAND, listings
-from services.sim_venue.log import Began, Did, Granted, Left
+from services.sim_venue.log import Began, Did, Granted
 from services.sim_venue.market import START_BY_HAND, Pump
 from services.sim_venue.recovery import Recovered, recover, snapshot
 from services.sim_venue.settings import SimVenueSettings
@@ -129,7 +129,7 @@ class Venue:
     def close(self) -> None:
         """Leaves in order, with a snapshot. A venue that has failed, or was not open yet, leaves its files as they are."""
         if self.host.open:
-            self.host.mark(Left())
+            self.host.leave()
             self.keep()
         self.host.close()
 

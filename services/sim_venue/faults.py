@@ -18,7 +18,7 @@ Kind = Literal[
     # of stream frames; the socket stays open
     "lose",
     "duplicate",
-    "reorder",  # the frame comes after the next one
+    "reorder",  # the frame comes after the next one; with a symbol, after the next one about it
     "late",  # by `seconds`
     "mute",  # nothing more comes on this connection, pings are still answered
     "disconnect",

@@ -29,7 +29,7 @@ class Line:
         self._kind: Kind = kind
         self._faults = faults
         self._frames: deque[str | bytes] = deque()
-        self._overtaken: str | bytes | None = None  # waits for the next frame to pass it
+        self._overtaken: tuple[str | bytes, str] | None = None  # waits for the next frame about that symbol, "" any, to pass it
         self._muted = False
         self._ended = False
         self._news = asyncio.Event()
@@ -42,18 +42,18 @@ class Line:
             return
         fault = self._faults.of_frame(self._dialect, self._kind, symbol)
         if fault is None:
-            self._put(frame)
+            self._put(frame, symbol)
             return
         metrics.SIM_FAULTS.labels(kind=fault.kind).inc()
         match fault.kind:
             case "duplicate":
-                self._put(frame)
-                self._put(frame)
+                self._put(frame, symbol)
+                self._put(frame, symbol)
             case "reorder":
                 self._put_overtaken()
-                self._overtaken = frame
+                self._overtaken = frame, fault.symbol
             case "late":
-                asyncio.get_running_loop().call_later(fault.seconds, self._put, frame)
+                asyncio.get_running_loop().call_later(fault.seconds, self._put, frame, symbol)
             case "mute":
                 self._muted = True
             case "disconnect":
@@ -61,11 +61,12 @@ class Line:
             case _:  # lose
                 pass
 
-    def _put(self, frame: str | bytes) -> None:
+    def _put(self, frame: str | bytes, symbol: str) -> None:
         if self._muted or self._ended:
             return
         self._frames.append(frame)
-        self._put_overtaken()
+        if self._overtaken is not None and self._overtaken[1] in ("", symbol):
+            self._put_overtaken()
         self._news.set()
         if len(self._frames) > MOST_WAITING:
             log.warning("a client of %s reads too slowly: %d frames wait; disconnected", self._dialect, len(self._frames))
@@ -75,7 +76,7 @@ class Line:
 
     def _put_overtaken(self) -> None:
         if self._overtaken is not None:
-            self._frames.append(self._overtaken)
+            self._frames.append(self._overtaken[0])
             self._overtaken = None
 
     async def _send_all(self) -> None:

@@ -227,7 +227,7 @@ async def frames_that_come_twice_are_the_same_fills(rig: RemoteRig) -> None:
 @check
 async def frames_out_of_order_are_the_same_fills(rig: RemoteRig) -> None:
     await rig.broker.submit(rig.order(), NEVER_LATE)
-    await rig.venue.fault("reorder", what="orders", dialect=rig.dialect, count=2)
+    await rig.venue.fault("reorder", what="orders", dialect=rig.dialect, symbol=rig.symbol)
     await _filled_in_five(rig)
     await _same_as_the_venue_says(rig, await told_fills(rig, D(10)))
 

@@ -27,10 +27,28 @@ async def test_an_account_is_worth_its_cash_and_what_it_holds(alpaca: Alpaca) ->
     assert found.last_equity == "0"  # it was opened after the last close
 
 
-async def test_buying_power_is_what_open_orders_leave(alpaca: Alpaca) -> None:
-    await alpaca.send(type="limit", qty=100, limit_price=99)
-    found = await alpaca.call(alpaca.trading.get_account)
-    assert (found.cash, found.buying_power) == ("100000", "90100")
+@pytest.mark.parametrize(("kind", "left"), [("cash", "90100"), ("margin", "89999")])
+async def test_buying_power_is_what_open_orders_leave(alpaca: Alpaca, kind: str, left: str) -> None:
+    """Cash is set aside at the limit; exposure is counted at the market's price."""
+    key, secret = await alpaca.venue.account(kind, "alpaca", {"USD": 100_000}, kind=kind)
+    headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
+    order = {"symbol": "AAPL", "side": "buy", "type": "limit", "qty": 100, "limit_price": 99, "time_in_force": "day"}
+    assert (await alpaca.raw("POST", "/v2/orders", headers=headers, json=order)).status == 200
+    found = (await alpaca.raw("GET", "/v2/account", headers=headers)).body
+    assert (found["cash"], found["buying_power"]) == ("100000", left)
+
+
+@pytest.mark.parametrize("kind", ["cash", "margin"])
+async def test_what_buying_power_allows_is_taken_and_a_share_more_is_refused(alpaca: Alpaca, kind: str) -> None:
+    await alpaca.venue.quote("AAPL", 100.0, 100.0)
+    key, secret = await alpaca.venue.account(kind, "alpaca", {"USD": 10_000}, kind=kind)
+    headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
+    order = {"symbol": "AAPL", "side": "buy", "type": "limit", "limit_price": 100, "time_in_force": "gtc"}
+    await alpaca.raw("POST", "/v2/orders", headers=headers, json={**order, "qty": 30})
+    power = Decimal((await alpaca.raw("GET", "/v2/account", headers=headers)).body["buying_power"])
+    more = await alpaca.raw("POST", "/v2/orders", headers=headers, json={**order, "qty": str(power / 100 + 1)})
+    exact = await alpaca.raw("POST", "/v2/orders", headers=headers, json={**order, "qty": str(power / 100)})
+    assert (power, more.status, exact.status) == (7_000, 403, 200)
 
 
 async def test_a_margin_account_buys_with_leverage_and_sells_short(alpaca: Alpaca) -> None:

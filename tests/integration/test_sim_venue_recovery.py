@@ -1,6 +1,8 @@
 """sim_venue after it was stopped or killed: the same venue, to the last report."""
 
+import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -13,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.settings import ConfigError
+from libs.quant.sim_venue.commands import Transfer
 from libs.quant.sim_venue.listings import Fees, Listing
 from libs.venues.line_file import LineFile, read
 from services.sim_venue.app import by_hand
+from services.sim_venue.host import Failed, Origin
 from services.sim_venue.snapshots import accounts_of
 from tests.plain_dialect import PlainDialect
 from tests.sim_venues import SimVenue, a_sim_venue
@@ -92,6 +96,20 @@ async def test_what_came_after_the_snapshot_is_done_again(tmp_path: Path) -> Non
         assert (venue.venue.recovered.lines, venue.venue.recovered.differences) == (1, 0)
 
 
+async def test_what_has_come_in_when_it_is_stopped_is_done_and_what_comes_later_is_not(tmp_path: Path) -> None:
+    async with a_sim_venue(dialects=[], folder=tmp_path) as venue:
+        paid = Transfer(account="demo-alpaca", currency="USD", amount=Decimal(1))
+        host = venue.host
+        in_time = asyncio.ensure_future(host.execute(paid, Origin("control", 0)))
+        await asyncio.sleep(0)
+        await venue.restart()
+        assert (await in_time).refusal is None
+        with pytest.raises(Failed, match="not open"):
+            await host.execute(paid, Origin("control", 0))
+        assert venue.host.view.accounts["demo-alpaca"].balances["USD"] == 100_001
+        assert venue.venue.recovered == (0, 0, True)
+
+
 async def test_a_broken_snapshot_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path) as venue:
         await some_trading(venue)
@@ -151,6 +169,26 @@ async def test_other_terms_are_another_venue(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another market or other terms"):
         async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path, listings=other):
             pass
+
+
+async def test_a_log_that_ends_before_its_snapshot_is_not_gone_on_with(tmp_path: Path) -> None:
+    async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path) as venue:
+        await some_trading(venue)
+        await venue.restart()
+        venue.host.open = False
+        await venue.stop()
+        (tmp_path / f"lines-{venue.host.written + 1:012}.log").unlink()
+        first = tmp_path / "lines-000000000001.log"
+        first.write_bytes(first.read_bytes()[:-200])
+        with pytest.raises(ConfigError, match="the log ends with line"):
+            await venue.start()
+
+
+async def test_a_venue_that_runs_cannot_be_started_twice(tmp_path: Path) -> None:
+    async with a_sim_venue(dialects=[], folder=tmp_path):
+        with pytest.raises(ConfigError, match=f"is held by process {os.getpid()}"):
+            async with a_sim_venue(dialects=[], folder=tmp_path):
+                pass
 
 
 async def test_a_played_market_is_heard_again_from_its_feed(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_service_has_the_time_to_drain_and_waits_for_its_schema(name: str) -> 
 
 def test_the_market_stops_before_what_it_set_in_motion() -> None:
     """Compose stops who depends on another before that other one."""
-    flow = ["data-collector", "strategy-engine", "risk-manager", "trade-executor"]
+    flow = ["data-collector", "strategy-engine", "risk-manager", "trade-executor", "sim-venue"]
     for first, then in zip(flow, flow[1:], strict=False):
         assert then in CONTAINERS[first]["depends_on"]
 

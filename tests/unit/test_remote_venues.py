@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.venues.broker import NotSent
@@ -12,6 +12,7 @@ from libs.venues.budget import MINUTE_S, Budget, Purpose
 from libs.venues.endpoint import Endpoint
 from libs.venues.freshness import Freshness, Mute
 from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.tenfold import Tenfold
 from tests.factories import HandClock
 from tests.scripted_feed import PassingTime
 
@@ -39,12 +40,22 @@ async def taken_at_once(budget: Budget, what: Purpose) -> int:
     return count
 
 
-async def test_orders_and_reads_leave_the_reserve_to_cancels() -> None:
+async def test_reads_leave_a_reserve_to_orders_and_both_leave_one_to_cancels() -> None:
+    budget = a_budget(10)
+    assert await taken_at_once(budget, "read") == 5
+    assert await taken_at_once(budget, "order") == 3
+    assert await taken_at_once(budget, "cancel") == 2
+    assert budget.left() == 0
+
+
+async def test_what_orders_have_taken_reads_cannot_take_as_well() -> None:
     budget = a_budget(10)
     assert await taken_at_once(budget, "order") == 8
     assert await taken_at_once(budget, "read") == 0
-    assert await taken_at_once(budget, "cancel") == 2
-    assert budget.left() == 0
+
+
+async def test_however_small_the_budget_something_may_be_read() -> None:
+    assert await taken_at_once(a_budget(2, reserve=0.5), "read") == 1
 
 
 async def test_a_token_comes_back_a_minute_after_it_was_taken() -> None:
@@ -92,7 +103,7 @@ async def test_what_weighs_more_takes_more_and_what_never_fits_is_told_at_once()
     await budget.take("read", cost=5)
     assert budget.left() == 0.5
     assert budget.wait_s("order", cost=4) > 0
-    with pytest.raises(ValueError, match="costs at most 8, got 9"):
+    with pytest.raises(ValueError, match="costs at most 5, got 9"):
         budget.wait_s("read", cost=9)
 
 
@@ -104,6 +115,7 @@ def test_a_budget_that_leaves_nothing_for_orders_is_refused() -> None:
 asked_for = st.tuples(st.sampled_from(["order", "read", "cancel"]), st.floats(0, 20), st.integers(1, 4))
 
 
+@settings(max_examples=50)
 @given(st.lists(asked_for, max_size=60))
 def test_no_minute_ever_sees_more_than_the_limit(requests: list[tuple[Purpose, float, int]]) -> None:
     clock = PassingTime()
@@ -144,6 +156,15 @@ async def test_a_stream_that_says_nothing_is_given_up() -> None:
     clock.move(5)
     with pytest.raises(Mute, match="nothing heard for 5 s"):
         await freshness.hear(asyncio.Event().wait)
+
+
+# --- what goes on and on
+
+
+def test_a_count_is_told_at_each_power_of_ten() -> None:
+    tenfold = Tenfold()
+    assert [count for count in range(1, 2000) if tenfold.due(count)] == [1, 10, 100, 1000]
+    assert Tenfold().due(500)
 
 
 # --- connecting again

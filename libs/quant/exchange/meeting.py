@@ -65,7 +65,7 @@ def meetings(orders: Sequence[tuple[K, Standing]], event: FillEvent, instrument:
         stop, triggered, taken = _met(standing, offers[side], here)
         left = offers[side]
         if taken is not None and left is not None:
-            offers[side] = left._replace(lots=left.lots - taken.lots)
+            offers[side] = Offer(left.first, left.best, left.lots - taken.lots)
         acts = taken is not None or triggered > standing.triggered
         if acts and standing.oco:
             gone.add(standing.oco)
@@ -74,7 +74,7 @@ def meetings(orders: Sequence[tuple[K, Standing]], event: FillEvent, instrument:
 
 def _by_pessimism(orders: Sequence[tuple[K, Standing]], here: _Event) -> Sequence[tuple[K, Standing]]:
     """In order of arrival, but of those that cancel each other the stop first, unless the open fills the limit."""
-    if not any(standing.oco for _, standing in orders):
+    if len(orders) == 1 or not any(standing.oco for _, standing in orders):
         return orders
     return sorted(orders, key=lambda one: _rank(one[1], here))
 
@@ -100,10 +100,7 @@ def _met_stop(standing: Standing, offered: Offer | None, here: _Event) -> tuple[
     seen = traded(here.event, standing.side, here.instrument)
     if seen is None:
         return None, False, None
-    stop = standing.stop if standing.stop is not None else trailed(standing, seen.first)
-    touched = _touched(standing.side, stop, seen)
-    if touched is None and (standing.trail is not None or standing.trail_bps is not None):
-        stop, touched = _moved(standing, stop, seen)
+    stop, touched = stop_after(standing, seen)
     if touched is None:
         return stop, False, None
     if offered is None:  # the touch counts, also where too little was dealt for a share of it
@@ -111,7 +108,19 @@ def _met_stop(standing: Standing, offered: Offer | None, here: _Event) -> tuple[
     return stop, True, _taken(standing, at_price(standing.side, touched, offered, here.terms, here.event))
 
 
-def trailed(standing: Standing, best: int) -> int:
+def stop_after(standing: Standing, seen: Traded) -> tuple[int, int | None]:
+    """Where a stop stands after these prices, and at which price they touched it; None: they did not. Ticks.
+
+    A trailing stop is compared with them first and follows them after; it begins behind the first where it has no price.
+    """
+    stop = standing.stop if standing.stop is not None else _trailed(standing, seen.first)
+    touched = _touched(standing.side, stop, seen)
+    if touched is None and (standing.trail is not None or standing.trail_bps is not None):
+        return _moved(standing, stop, seen)
+    return stop, touched
+
+
+def _trailed(standing: Standing, best: int) -> int:
     """Where a trailing stop stands behind the best price it has seen, in ticks. A share of it is rounded to the nearest tick."""
     distance = standing.trail or 0
     if standing.trail_bps is not None:
@@ -130,7 +139,7 @@ def _touched(side: Side, stop: int, seen: Traded) -> int | None:
 def _moved(standing: Standing, stop: int, seen: Traded) -> tuple[int, int | None]:
     """The stop moved behind the best price of the event, and that stop if the close shows that it was crossed after."""
     sell = standing.side == "sell"
-    moved = max(stop, trailed(standing, seen.high)) if sell else min(stop, trailed(standing, seen.low))
+    moved = max(stop, _trailed(standing, seen.high)) if sell else min(stop, _trailed(standing, seen.low))
     crossed = seen.last <= moved if sell else seen.last >= moved
     return moved, moved if crossed and moved != stop else None
 

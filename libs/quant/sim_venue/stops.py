@@ -1,8 +1,8 @@
 """`book`: which stops a price touches. Selling stops watch what is bid and dealt, buying stops what is asked and dealt."""
 
-from libs.quant.exchange.meeting import Standing, trailed
+from libs.quant.exchange.meeting import Standing, stop_after
+from libs.quant.fills import Traded
 from libs.quant.sim_venue import groups, lifecycle
-from libs.quant.sim_venue.book import within
 from libs.quant.sim_venue.state import Core, Live, Market
 
 
@@ -34,23 +34,16 @@ def standing_of(core: Core, live: Live) -> Standing:
 
 
 def _look(core: Core, market: Market, live: Live, dealt: list[int]) -> None:
-    order, asked = live.order, live.order.asked
-    shown = market.book.own("buy" if asked.side == "sell" else "sell").best()
+    order = live.order
+    shown = market.book.against(order.asked.side).best()
     seen = dealt if shown is None else [*dealt, shown]
     if not seen:
         return
-    worst, best = (min(seen), max(seen)) if asked.side == "sell" else (max(seen), min(seen))
-    standing = standing_of(core, live)
-    stop = order.stop if order.stop is not None else trailed(standing, worst)
-    if within("buy" if asked.side == "sell" else "sell", worst, stop):
-        order.stop = stop
+    stop, touched = stop_after(standing_of(core, live), Traded(seen[0], min(seen), max(seen), seen[-1]))
+    moved, order.stop = stop != order.stop, stop
+    if touched is not None:
         del market.stops[order.id]
         lifecycle.trigger(core, live)
         core.arrivals.append(live)
-        return
-    if asked.type == "trailing_stop":
-        followed = trailed(standing, best)
-        stop = max(stop, followed) if asked.side == "sell" else min(stop, followed)
-    if stop != order.stop:
-        order.stop = stop
+    elif moved:
         core.say("moved", order)

@@ -4,6 +4,7 @@ The venue counts; Alpaca's clients want UUIDs. A UUID here (version 8 of RFC 956
 account and the count itself, so that the same order has the same UUID after every restart and no table is kept to find it again.
 """
 
+from functools import lru_cache
 from typing import Final, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 from zlib import crc32
@@ -29,11 +30,13 @@ def count_of(kind: Of, account: str, text: str) -> int | None:
     return count if found == uuid_of(kind, account, count) else None
 
 
+@lru_cache(maxsize=1024)
 def account_uuid(account: str) -> UUID:
     """The account's own id."""
     return uuid5(NAMESPACE_URL, f"tradewinds:sim_venue:account:{account}")
 
 
+@lru_cache(maxsize=4096)
 def asset_uuid(symbol: str) -> UUID:
     """The id of an asset."""
     return uuid5(NAMESPACE_URL, f"tradewinds:sim_venue:asset:{symbol}")

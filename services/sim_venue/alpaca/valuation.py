@@ -107,16 +107,13 @@ def worth(cash: Decimal, held: list[Holding]) -> Worth:
     return Worth(cash, sum((v for v in values if v > 0), _ZERO), sum((v for v in values if v < 0), _ZERO))
 
 
-def reserved(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
-    """What open orders that would enlarge a position may still cost: at their limit, else their stop, else the newest price."""
-    return sum((_cost(order, account, listings[order.asked.symbol], prices) for order in _working(account, listings)), _ZERO)
-
-
 def buying_power(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
-    """What may still be bought: the cash of a cash account, else as much exposure as its equity bears."""
-    now = worth(cash_of(account), holdings(account, listings, prices))
-    free = now.cash if account.terms.kind == "cash" else now.equity * account.terms.leverage - now.exposure
-    return max(free - reserved(account, listings, prices), _ZERO)
+    """What may still be bought: cash less what open orders may cost, or, on margin, the exposure that equity bears less the greatest
+    that positions and open orders can come to."""
+    if account.terms.kind == "cash":
+        return max(cash_of(account) - _reserved(account, listings, prices), _ZERO)
+    equity = worth(cash_of(account), holdings(account, listings, prices)).equity
+    return max(equity * account.terms.leverage - _greatest_exposure(account, listings, prices), _ZERO)
 
 
 def cash_of(account: AccountView) -> Decimal:
@@ -124,15 +121,21 @@ def cash_of(account: AccountView) -> Decimal:
     return account.balances.get(CURRENCY, _ZERO)
 
 
-def held_for_orders(account: AccountView, symbol: str) -> int:
-    """Lots of the position that open orders would close: of a pair only one can fill, so a group counts by its largest."""
-    side = "sell" if account.positions.get(symbol, 0) > 0 else "buy"
-    groups: dict[int, int] = {}
+def working(account: AccountView, symbol: str) -> tuple[int, int]:
+    """Lots that open orders may still buy, and sell. Of those that cancel each other only one can fill: the largest counts."""
+    lots: dict[tuple[str, int], int] = {}
     for order in account.open.values():
-        if order.asked.symbol == symbol and order.asked.side == side and order.status == "open":
-            key = order.group or -order.id
-            groups[key] = max(groups.get(key, 0), order.remaining)
-    return min(sum(groups.values()), abs(account.positions.get(symbol, 0)))
+        if order.asked.symbol == symbol and order.status == "open":
+            key = order.asked.side, order.group or -order.id
+            lots[key] = max(lots.get(key, 0), order.remaining)
+    bought = sum(count for (side, _), count in lots.items() if side == "buy")
+    return bought, sum(lots.values()) - bought
+
+
+def held_for_orders(account: AccountView, symbol: str) -> int:
+    """Lots of the position that open orders would close."""
+    held = account.positions.get(symbol, 0)
+    return min(working(account, symbol)[1 if held > 0 else 0], abs(held))
 
 
 def before(account: AccountView, at: int) -> Holdings:
@@ -159,14 +162,25 @@ def opening_deposit(account: AccountView) -> Decimal:
     return cash_of(account) - sum((report.balances.get(CURRENCY, _ZERO) for report in account.activity), _ZERO)
 
 
-def _working(account: AccountView, listings: Mapping[str, Listing]) -> list[Order]:
-    return [order for order in account.open.values() if order.status == "open" and order.asked.symbol in listings]
+def _reserved(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
+    """What open orders to buy may still cost: at their limit, else their stop, else the newest price."""
+    costs = (_cost(order, listings[order.asked.symbol], prices) for order in account.open.values() if order.asked.symbol in listings)
+    return sum(costs, _ZERO)
 
 
-def _cost(order: Order, account: AccountView, listing: Listing, prices: Prices) -> Decimal:
-    asked, position = order.asked, account.positions.get(order.asked.symbol, 0)
-    if (position < 0) if asked.side == "buy" else (position > 0):
+def _cost(order: Order, listing: Listing, prices: Prices) -> Decimal:
+    if order.status != "open" or order.asked.side == "sell":
         return _ZERO
-    ticks = asked.limit if asked.limit is not None else order.stop
-    price = mark(prices, asked.symbol) if ticks is None else listing.instrument.price(ticks)
+    ticks = order.asked.limit if order.asked.limit is not None else order.stop
+    price = mark(prices, order.asked.symbol) if ticks is None else listing.instrument.price(ticks)
     return listing.instrument.quantity(order.remaining) * (price or _ZERO) * listing.instrument.multiplier
+
+
+def _greatest_exposure(account: AccountView, listings: Mapping[str, Listing], prices: Prices) -> Decimal:
+    total = _ZERO
+    for symbol in {*account.positions, *(order.asked.symbol for order in account.open.values())} & listings.keys():
+        held, (bought, sold) = account.positions.get(symbol, 0), working(account, symbol)
+        lots = max(abs(held + bought), abs(held - sold))
+        instrument = listings[symbol].instrument
+        total += instrument.quantity(lots) * (mark(prices, symbol) or _ZERO) * instrument.multiplier
+    return total

@@ -27,7 +27,7 @@ class Teller:
         self._done: Recent[int, bool] = Recent()
 
     def events(self, report: Report) -> Iterator[tuple[str, Json]]:
-        """(symbol, event) of a report: the order's, then its list's, then the balances that may have changed."""
+        """(symbol or "", event) of a report: the order's, then its list's, then the balances that may have changed."""
         desk = self._desk
         self._holdings.apply(report)
         if report.symbol and report.symbol not in desk.symbols:
@@ -44,7 +44,7 @@ class Teller:
         for update in balance_updates(report):
             yield report.symbol, update
         if report.kind not in ("moved", "opened"):
-            yield report.symbol, self._position(report)
+            yield "", self._position(report)  # it is about assets
 
     def _list_status(self, report: Report) -> Json | None:
         order = report.order
