@@ -26,7 +26,7 @@ def of_feed(feed: MarketDataFeed) -> list[Listing]:
 
 def by_hand() -> list[Listing]:
     """The listings of a manual market."""
-    return [listing(instrument) for instrument in _BY_HAND]
+    return [listing(instrument) for instrument in BY_HAND]
 
 
 def _share(symbol: str) -> Instrument:
@@ -53,7 +53,7 @@ def _coin(base: str, quote: str, lot: str) -> Instrument:
     )
 
 
-_BY_HAND: Final = (
+BY_HAND: Final = (
     *(_share(symbol) for symbol in ("AAPL", "JPM", "KO", "MSFT", "SPY", "XOM")),
     *(_coin(base, quote, lot) for base, lot in (("BTC", "0.00001"), ("ETH", "0.0001")) for quote in ("USD", "USDT")),
 )
