@@ -261,11 +261,11 @@ async def _next(heard: "asyncio.Queue[Any]") -> Any:
 
 
 async def _listening(alpaca: Alpaca) -> None:
-    await until(lambda: bool(alpaca.venue.host._listening.get("demo-alpaca")))
+    await until(lambda: "demo-alpaca" in alpaca.venue.host.listeners())
 
 
 async def _watching(alpaca: Alpaca) -> None:
-    await until(lambda: bool(alpaca.venue.host._watching) and bool(alpaca.venue.host._listening.get("")))
+    await until(lambda: {"market", ""} <= alpaca.venue.host.listeners().keys())
 
 
 def _trade(symbol: str) -> TradeTick:
