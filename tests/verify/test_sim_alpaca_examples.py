@@ -14,7 +14,7 @@ SAYS = {
 
 
 async def test_scripts_written_from_alpaca_pys_documentation_run_by_another_address_alone(tmp_path: Path) -> None:
-    with a_process(tmp_path, SIM_MARKET="synthetic", SPEED="10") as venue:
+    with a_process(tmp_path, SIM_MARKET="synthetic", SPEED="60") as venue:
         keys = await _accounts(venue.url)
         runs = await asyncio.gather(*(_ran(script, venue.url, *keys[script]) for script in SAYS))
     for (script, expected), (code, printed) in zip(SAYS.items(), runs, strict=True):
@@ -27,9 +27,18 @@ async def _accounts(url: str) -> dict[str, tuple[str, str]]:
     """Key and secret of an account for each script: they close all that they find."""
     async with BinanceClient.connected(url) as client:  # for its waiting and its control API; the dialect does not matter here
         await client.until_open()
+        await _traded_for(90, client)
         asked = [{"account": script, "dialect": "alpaca", "deposit": {"USD": "100000"}} for script in SAYS]
         opened = [await client.control("POST", "accounts", body) for body in asked]
     return {script: (answer["key"], answer["secret"]) for script, answer in zip(SAYS, opened, strict=True)}
+
+
+async def _traded_for(seconds: int, client: BinanceClient) -> None:
+    """Until the market has been open so long: a script that asks for the newest minute expects one."""
+    began = (await client.control("GET", "market"))["market_time"]
+    async with asyncio.timeout(60):
+        while (await client.control("GET", "market"))["market_time"] < began + seconds * 1_000_000_000:  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.1)
 
 
 async def _ran(script: str, *arguments: str) -> tuple[int, str]:
