@@ -155,8 +155,8 @@ async def test_a_signature_from_the_wrong_time_is_refused_and_the_clocks_are_com
     binance.answers(POST, Said(error(-1021, "Timestamp for this request was 1000ms ahead of the server's time."), 400))
     with pytest.raises(Refused):
         await broker.submit(an_order(), soon())
-    await broker.open_orders()
-    asked = [one for one in binance.asked if one.what == "GET /api/v3/openOrders"]
+    await broker.submit(an_order(), soon())
+    asked = [one for one in binance.asked if one.what == POST]
     assert abs(int(asked[-1].parameters["timestamp"]) - binance.clock_ms) < 5_000
 
 
