@@ -1,14 +1,19 @@
 """What plays the venue's market: a feed at the speed that was asked for, or nobody but the one who tells it prices."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from libs.common.clocks import SECOND, HostClock
+from libs.common.logs import about
+from libs.domain.times import iso
 from libs.venues.feed import FeedStep
 from libs.venues.markets import Timeline
 from libs.venues.pace import Pace
 from services.sim_venue.host import Host
+
+log = logging.getLogger(__name__)
 
 MARK_EVERY_S: Final = 1.0
 MOST_AT_ONCE_S: Final = 0.005  # how long a market that is late may keep clients waiting
@@ -36,7 +41,6 @@ class Pump:
         self._sleep = sleep
         self._next: FeedStep | None = None
         self._marked_at = self._rested_at = clock.monotonic()
-        self.ended = False
         host.time = self.now
 
     def now(self) -> int:
@@ -52,8 +56,9 @@ class Pump:
             await self._until(step.time)
             self._host.hear(step)
         self._next = None
-        self.ended = True
         self._host.mark()
+        told = about("market_ended", "success")
+        log.info("the data of the market have ended; it stands still at %s", iso(self._host.now()), extra=told)
         await asyncio.Event().wait()
 
     async def _until(self, time: int) -> None:

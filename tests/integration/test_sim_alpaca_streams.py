@@ -8,6 +8,7 @@ import pytest
 
 from libs.domain.market import Quote, TradeTick
 from services.sim_venue.alpaca import data_stream as stream_module
+from services.sim_venue.alpaca import trading_stream as trading_module
 from tests.alpaca_clients import HEADERS, KEY, SECRET, Alpaca, an_alpaca, data_stream, running, trading_stream
 from tests.waiting import until
 
@@ -218,6 +219,17 @@ async def test_a_second_connection_is_refused_where_the_weather_allows_one(alpac
             assert await second.next() == CONNECTED
             assert await second.next() == [{"T": "error", "code": 406, "msg": "connection limit exceeded"}]
             assert await second.next() is None
+
+
+async def test_a_defect_in_what_feeds_a_stream_ends_it_instead_of_muting_it(alpaca: Alpaca, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(trading_module, "events", broken)
+    async with alpaca.updates() as socket:
+        await alpaca.send(type="limit", qty=1, limit_price=90)
+        assert await socket.next() is None
+    assert (await alpaca.raw("GET", "/v2/clock")).status == 200
 
 
 async def test_faults_reach_the_frames_of_both_streams(alpaca: Alpaca) -> None:

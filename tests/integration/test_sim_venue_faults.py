@@ -119,6 +119,16 @@ async def test_above_the_limit_of_requests_there_is_429(venue: SimVenue, http: C
     assert [await read(http) for _ in range(5)] == [404, 404, 404, 429, 429]
 
 
+async def test_who_goes_on_at_binance_after_429_is_banned() -> None:
+    async with a_sim_venue() as venue, ClientSession(venue.url) as http:
+        await venue.weather(requests_per_minute=1)
+        statuses = []
+        for _ in range(3):
+            async with http.get("/binance/api/v3/ping") as answer:
+                statuses.append(answer.status)
+    assert statuses == [200, 429, 418]
+
+
 async def test_reads_lag_behind_what_was_answered(venue: SimVenue, http: ClientSession) -> None:
     await venue.weather(read_lag_s=60)
     assert await submit(http) == 200
