@@ -148,6 +148,22 @@ async def test_a_venue_that_is_not_there_was_sent_nothing(binance: ScriptedBinan
             await broker.submit(an_order(), soon())
 
 
+async def test_a_connection_that_takes_longer_than_the_deadline_was_sent_nothing(broker: CcxtBroker) -> None:
+    received = asyncio.get_running_loop().create_future()
+
+    async def never_shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.set_result(await reader.read(1))  # of a TLS greeting
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(never_shake_hands, "127.0.0.1", 0) as mute:
+        port = mute.sockets[0].getsockname()[1]
+        broker._exchange.urls["api"]["private"] = f"https://127.0.0.1:{port}/api/v3"
+        with pytest.raises(NotSent, match="no connection"):
+            await broker.submit(an_order(), soon(0.2))
+    assert await received == b"\x16"
+
+
 async def test_a_signature_from_the_wrong_time_is_refused_and_the_clocks_are_compared_again(
     binance: ScriptedBinance, broker: CcxtBroker
 ) -> None:
@@ -155,8 +171,8 @@ async def test_a_signature_from_the_wrong_time_is_refused_and_the_clocks_are_com
     binance.answers(POST, Said(error(-1021, "Timestamp for this request was 1000ms ahead of the server's time."), 400))
     with pytest.raises(Refused):
         await broker.submit(an_order(), soon())
-    await broker.open_orders()
-    asked = [one for one in binance.asked if one.what == "GET /api/v3/openOrders"]
+    await broker.submit(an_order(), soon())
+    asked = [one for one in binance.asked if one.what == POST]
     assert abs(int(asked[-1].parameters["timestamp"]) - binance.clock_ms) < 5_000
 
 
