@@ -158,10 +158,10 @@ async def test_a_key_that_is_missing_or_of_the_wrong_kind_is_a_fault_of_the_conf
     account = await begin(database)
     async with a_sim_venue() as venue:
         real = ALPACA._replace(config=VenueConfig(name="alpaca", adapter="alpaca", asset_classes=("equity",), url=f"{venue.url}/alpaca"))
-        with pytest.raises(ConfigError, match="venue alpaca needs ALPACA_API_KEY and ALPACA_API_SECRET"):
+        with pytest.raises(ConfigError, match="venue alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY"):
             await remote(real, venue).access(account)()
         with pytest.raises(ConfigError, match="account paper at venue alpaca"):
-            await remote(real, venue, ALPACA_API_KEY="AKLIVE00000000000000", ALPACA_API_SECRET="s3cret").access(account)()
+            await remote(real, venue, ALPACA_API_KEY="AKLIVE00000000000000", ALPACA_SECRET_KEY="s3cret").access(account)()
         venue_of_nobody = remote(ALPACA, venue)
     with pytest.raises(NotYet, match="is sim_venue running"):
         await venue_of_nobody.access(account)()
@@ -172,8 +172,8 @@ async def test_a_key_that_is_missing_or_of_the_wrong_kind_is_a_fault_of_the_conf
     ("kinds", "environment", "said"),
     [
         ([ALPACA], {}, 'venue alpaca is simulated \\(url = "sim"\\)'),
-        ([REAL], {}, "venue alpaca needs ALPACA_API_KEY and ALPACA_API_SECRET"),
-        ([REAL], {"ALPACA_API_KEY": "PKPAPER", "ALPACA_API_SECRET": "s"}, "ALPACA_API_KEY is a paper key"),
+        ([REAL], {}, "venue alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY"),
+        ([REAL], {"ALPACA_API_KEY": "PKPAPER", "ALPACA_SECRET_KEY": "s"}, "ALPACA_API_KEY is a paper key"),
         ([], {}, "an account is at venue paper"),
     ],
     ids=["simulated", "no keys", "paper keys", "paper venue"],

@@ -171,6 +171,19 @@ async def test_other_terms_are_another_venue(tmp_path: Path) -> None:
             pass
 
 
+async def test_a_log_that_ends_before_its_snapshot_is_not_gone_on_with(tmp_path: Path) -> None:
+    async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path) as venue:
+        await some_trading(venue)
+        await venue.restart()
+        venue.host.open = False
+        await venue.stop()
+        (tmp_path / f"lines-{venue.host.written + 1:012}.log").unlink()
+        first = tmp_path / "lines-000000000001.log"
+        first.write_bytes(first.read_bytes()[:-200])
+        with pytest.raises(ConfigError, match="the log ends with line"):
+            await venue.start()
+
+
 async def test_a_venue_that_runs_cannot_be_started_twice(tmp_path: Path) -> None:
     async with a_sim_venue(dialects=[], folder=tmp_path):
         with pytest.raises(ConfigError, match=f"is held by process {os.getpid()}"):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.clocks import SystemClock
@@ -263,6 +263,7 @@ ticks = st.builds(
 ).map(lambda tick: tick._replace(values=tick.values[:2]) if tick.kind == "t" else tick)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.lists(ticks, max_size=5), max_size=8))
 def test_steps_ascend_numbers_have_no_gap_and_nothing_goes_back_within_its_own(frames: list[list[Tick]]) -> None:
     timeline = Timeline("v", 0)

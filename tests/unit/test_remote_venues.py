@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.venues.broker import NotSent
@@ -115,6 +115,7 @@ def test_a_budget_that_leaves_nothing_for_orders_is_refused() -> None:
 asked_for = st.tuples(st.sampled_from(["order", "read", "cancel"]), st.floats(0, 20), st.integers(1, 4))
 
 
+@settings(max_examples=50)
 @given(st.lists(asked_for, max_size=60))
 def test_no_minute_ever_sees_more_than_the_limit(requests: list[tuple[Purpose, float, int]]) -> None:
     clock = PassingTime()
