@@ -10,8 +10,8 @@ import ccxt.async_support as ccxt
 import pytest
 
 from tests.binance_client import KEY, SECRET
+from tests.sim_venue_process import ran
 from tests.sim_venues import SimVenue, a_sim_venue
-from tests.venue_process import ran
 
 BTC = "BTC/USD"
 

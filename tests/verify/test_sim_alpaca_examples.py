@@ -1,10 +1,9 @@
 """The scripts of `examples/`, as they stand, against a venue in another process."""
 
 import asyncio
-import sys
 from pathlib import Path
 
-from tests.sim_venue_process import ROOT, BinanceClient, a_process
+from tests.sim_venue_process import BinanceClient, a_process
 
 SAYS = {
     "examples/alpaca_trading.py": ["bought 10 ", "a second time is refused: 422", "bracket: limit buy (new), limit sell (held)", "left: 0"],
@@ -16,7 +15,7 @@ SAYS = {
 async def test_scripts_written_from_alpaca_pys_documentation_run_by_another_address_alone(tmp_path: Path) -> None:
     with a_process(tmp_path, SIM_MARKET="synthetic", SPEED="60") as venue:
         keys = await _accounts(venue.url)
-        runs = await asyncio.gather(*(_ran(script, venue.url, *keys[script]) for script in SAYS))
+        runs = await asyncio.gather(*(ran(script, venue.url, *keys[script]) for script in SAYS))
     for (script, expected), (code, printed) in zip(SAYS.items(), runs, strict=True):
         assert code == 0, f"{script}:\n{printed}"
         for words in expected:
@@ -39,12 +38,3 @@ async def _traded_for(seconds: int, client: BinanceClient) -> None:
     async with asyncio.timeout(60):
         while (await client.control("GET", "market"))["market_time"] < began + seconds * 1_000_000_000:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.1)
-
-
-async def _ran(script: str, *arguments: str) -> tuple[int, str]:
-    """Exit code and what was printed, errors too."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(ROOT / script), *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    printed, _ = await process.communicate()
-    return process.returncode or 0, printed.decode()

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from msgspec.structs import replace
 
-from services.sim_venue.app import by_hand
+from services.sim_venue.listings import by_hand
 from tests.binance_client import Answer, Desk, Socket, a_desk
 
 D = Decimal
