@@ -11,8 +11,9 @@ from libs.common.clocks import SECOND
 
 PATIENCE_S: Final = 0.25
 """Host seconds that an event may be under way: a venue that has said nothing has nothing from before that."""
-HOLD_S: Final = 5.0
-"""Host seconds for which one venue that is lost holds up the market of all."""
+HOLD_S: Final = 3.0
+"""Host seconds for which one venue that is lost holds up the market of all: longer than most reconnections take, and shorter
+than it takes until somebody is told that the market stands still."""
 QUIET_S: Final = 90.0
 """Host seconds of silence after which an open venue that usually speaks is believed to have nothing to say. Longer than its
 adapter takes to find out that its socket is mute."""

@@ -115,6 +115,10 @@ class Host:
         """Quotes and trades from now on, in batches."""
         return self._audience.of_market()
 
+    def listeners(self) -> dict[str, int]:
+        """How many listen to each account, "" being the whole venue, and under "market" to the market."""
+        return self._audience.counted()
+
     # --- what comes in
 
     async def execute(self, command: Command, origin: Origin) -> Outcome:

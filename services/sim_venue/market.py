@@ -35,8 +35,8 @@ class Pump:
         must not be there a second time."""
         self._host = host
         self._steps = feed.timeline(host.exchange.now)
-        ahead = 0 if in_order else int(MARK_EVERY_S * speed * SECOND)
-        self._pace = Pace(clock, host.exchange.now + ahead, speed)
+        self._resumes_at = host.exchange.now + (0 if in_order else int(MARK_EVERY_S * speed * SECOND))
+        self._pace = Pace(clock, self._resumes_at, speed)
         self._clock = clock
         self._sleep = sleep
         self._next: FeedStep | None = None
@@ -52,7 +52,8 @@ class Pump:
         """Until cancelled; where the data end, the market stands still."""
         while (step := next(self._steps, None)) is not None:
             self._next = step
-            self._pace.on_the_way_to(step.time)
+            if step.time > self._resumes_at:
+                self._pace.on_the_way_to(step.time)
             await self._until(step.time)
             self._host.hear(step)
         self._next = None

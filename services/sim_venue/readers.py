@@ -66,6 +66,11 @@ class Audience:
         self._market.append(subscription)
         return subscription
 
+    def counted(self) -> dict[str, int]:
+        """Who listens: to each account, and under "market" to the market."""
+        accounts = {account: len(listening) for account, listening in self._accounts.items() if listening}
+        return accounts | ({"market": len(self._market)} if self._market else {})
+
     def tell(self, reports: Sequence[Report]) -> None:
         """Each to those who listen to its account."""
         for report in reports:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.domain.market import Quote, TradeTick
 from services.sim_venue.alpaca import data_stream as stream_module
@@ -28,8 +29,9 @@ async def test_alpaca_py_hears_an_order_from_its_beginning_to_its_fill(alpaca: A
     heard: asyncio.Queue[Any] = asyncio.Queue()
     stream = trading_stream(alpaca)
     stream.subscribe_trade_updates(_into(heard))
+    before = _frames("orders")
     async with running(stream):
-        await _listening(alpaca)
+        await until(lambda: _frames("orders") == before + 2)  # authorized, listening
         sent = await alpaca.send(type="market", qty=10)
         await alpaca.venue.quote("AAPL", 100.0, 100.02, size=4)
         await alpaca.venue.quote("AAPL", 100.0, 100.02)
@@ -52,8 +54,9 @@ async def test_alpaca_py_hears_the_market_in_message_pack(alpaca: Alpaca) -> Non
     stream.subscribe_bars(into, "AAPL")
     stream.subscribe_trading_statuses(into, "AAPL")
     at = alpaca.venue.host.now() + MINUTE
+    before = _frames("market")
     async with running(stream):
-        await _watching(alpaca)
+        await until(lambda: _frames("market") == before + 3)  # connected, authenticated, subscribed
         await alpaca.venue.show(_quote("AAPL"), _trade("AAPL"), at=at + 1_234)
         await alpaca.venue.show(_quote("MSFT"), at=at + MINUTE)
         await alpaca.venue.control("POST", "halt", {"symbol": "AAPL"})
@@ -260,12 +263,9 @@ async def _next(heard: "asyncio.Queue[Any]") -> Any:
         return await heard.get()
 
 
-async def _listening(alpaca: Alpaca) -> None:
-    await until(lambda: bool(alpaca.venue.host._listening.get("demo-alpaca")))
-
-
-async def _watching(alpaca: Alpaca) -> None:
-    await until(lambda: bool(alpaca.venue.host._watching) and bool(alpaca.venue.host._listening.get("")))
+def _frames(kind: str) -> float:
+    """What the venues of this process have sent to clients of a kind of stream."""
+    return REGISTRY.get_sample_value("tradewinds_sim_stream_frames_total", {"dialect": "alpaca", "kind": kind}) or 0.0
 
 
 def _trade(symbol: str) -> TradeTick:

@@ -185,7 +185,7 @@ async def frames(venue: SimVenue, http: ClientSession, kind: str, **knob: object
     await venue.fault(kind, what="orders", **knob)
     async with http.ws_connect("stream") as socket:
         got = [(await socket.receive()).data] if kind != "mute" else []
-        for word in ("1", "2", "3", "end"):
+        for word in ("1", "2", "3", *(["en"] if kind == "garble" else []), "end"):
             await socket.send_str(word)
         while got[-1:] != ["end"]:
             message = await socket.receive(timeout=2)
@@ -203,6 +203,7 @@ async def frames(venue: SimVenue, http: ClientSession, kind: str, **knob: object
         ("duplicate", {"symbol": "AAPL"}, ["hello", "1", "1", "2", "3", "end"]),
         ("reorder", {"symbol": "AAPL"}, ["hello", "2", "1", "3", "end"]),
         ("late", {"symbol": "AAPL", "seconds": 600}, ["hello", "2", "3", "end"]),
+        ("garble", {"skip": 4}, ["hello", "1", "2", "3", "e", "end"]),
         ("disconnect", {"symbol": "AAPL", "skip": 1}, ["hello", "1", "CLOSE"]),
     ],
 )

@@ -18,8 +18,8 @@ from libs.common.settings import ConfigError
 from libs.quant.sim_venue.commands import Transfer
 from libs.quant.sim_venue.listings import Fees, Listing
 from libs.venues.line_file import LineFile, read
-from services.sim_venue.app import by_hand
 from services.sim_venue.host import Failed, Origin
+from services.sim_venue.listings import by_hand
 from services.sim_venue.snapshots import accounts_of
 from tests.plain_dialect import PlainDialect
 from tests.sim_venues import SimVenue, a_sim_venue
