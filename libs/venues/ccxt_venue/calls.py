@@ -35,7 +35,7 @@ class Calls:
         until = self._wire.clock.monotonic() + WITHIN_S if deadline is None else deadline
         if self._measured_at is None:
             try:
-                await self._measure_clocks(until)
+                await self.measure_clocks(until)
             except (Refused, OutcomeUnknown) as error:
                 raise NotSent(f"the venue did not say what time it is, and a signature needs it: {error}") from error
         return await self._once(what, call, until)
@@ -50,7 +50,7 @@ class Calls:
         now = self._wire.clock.monotonic()
         try:
             if self._measured_at is None or now - self._measured_at > MEASURED_EACH_S:
-                await self._measure_clocks(now + WITHIN_S)
+                await self.measure_clocks(now + WITHIN_S)
             return await self._once("read", call, now + WITHIN_S)
         except NotSent as error:
             raise OutcomeUnknown(str(error)) from error
@@ -66,7 +66,7 @@ class Calls:
                     self._measured_at = None
                 raise outcome_of(error, answered, self._documented) from error
 
-    async def _measure_clocks(self, until: float) -> None:
+    async def measure_clocks(self, until: float) -> None:
         """How far this machine's clock is from the venue's, for the time in signatures; nothing where ccxt does not say how.
 
         Half of the round trip is taken off: the venue looked at its clock in the middle of it.
