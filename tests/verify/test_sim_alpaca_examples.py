@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from tests.sim_venue_process import BinanceClient, a_process
+from tests.sim_venue_process import BinanceClient, a_process, ran
 
 SAYS = {
     "examples/alpaca_trading.py": ["bought 10 ", "a second time is refused: 422", "bracket: limit buy (new), limit sell (held)", "left: 0"],
