@@ -21,6 +21,7 @@ from services.sim_venue.credentials import Credential
 from services.sim_venue.faults import Faults
 from services.sim_venue.gaps import gapped
 from services.sim_venue.kinds import NUMBER, Origin, What, serves
+from services.sim_venue.lines import Lines
 from services.sim_venue.log import Arrived, Began, Did, Entry, Granted, Input, Left, OracleLog, Shown, Turned
 from services.sim_venue.readers import Audience, LateView
 from services.sim_venue.requests import Requests
@@ -77,6 +78,7 @@ class Host:
         self.seed = seed
         self.clock = clock
         self.faults = Faults(seed)
+        self.lines = Lines(self.faults)
         self.requests = Requests()
         self.open = False  # whether it does what it is asked: not before its log is read
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -299,5 +301,6 @@ class Host:
         """Ends what others listen to, and gives up the log."""
         self.open = False
         self._audience.close()
+        self.lines.hang_up()
         if self.log is not None:
             self.log.close()

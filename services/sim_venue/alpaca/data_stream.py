@@ -42,7 +42,7 @@ async def data_stream(floor: Floor, request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
     await socket.prepare(request)
     codec: Codec = MessagePack() if wants_message_pack(request.headers) else Json()
-    line = Line(socket, DIALECT, "market", floor.host.faults)
+    line = floor.host.lines.open(socket, DIALECT, "market")
     client = _Client(floor, line, codec)
     client.say([_success("connected")])
     try:

@@ -29,7 +29,7 @@ async def trading_stream(floor: Floor, request: web.Request) -> web.StreamRespon
     socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
     await socket.prepare(request)
     codec: Codec = MessagePack() if wants_message_pack(request.headers) else Json(binary=True)
-    line = Line(socket, DIALECT, "orders", floor.host.faults)
+    line = floor.host.lines.open(socket, DIALECT, "orders")
     client = _Client(floor, line, codec, request.headers)
     try:
         async for frame in socket:

@@ -114,7 +114,7 @@ class StreamSocket:
         account = self._desk.keys.account(name, self._desk.host.wire_time_ns())
         found = topic(name, self._desk.symbols)
         if account is not None:
-            self._orders = self._orders or Line(self._socket, DIALECT, "orders", self._desk.host.faults)
+            self._orders = self._orders or self._desk.host.lines.open(self._socket, DIALECT, "orders")
             self._users[name] = AccountFeed(self._desk, account, self._orders, lambda event: self._spelled(name, encoded(event)))
         elif found is not None:
             self._streams.add(found, self._tell)
