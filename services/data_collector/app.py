@@ -84,6 +84,7 @@ async def _play(
     async with asyncio.TaskGroup() as group:
         writing = group.create_task(ticks.run())
         if isinstance(feed, VenuesFeed):
+            context.info["feeds"] = partial(links, feed)
             playing = Live(feed, collector, context.clock, lead_s, partial(context.readiness.set, "service")).run
         else:
             context.readiness.set("service", True, f"playing {session.feed}")
@@ -174,6 +175,11 @@ def in_currency(account: AccountConfig, feed: MarketDataFeed) -> AccountConfig:
             " name one of them"
         )
     return msgspec.structs.replace(account, base_currency=currencies[0])
+
+
+def links(feed: VenuesFeed) -> dict[str, object]:
+    """For /info: how the connection to each venue is."""
+    return {name: venue.link()._asdict() for name, venue in feed.feeds.items()}
 
 
 def _another_market(found: Session, feed: MarketDataFeed) -> str:

@@ -4,22 +4,37 @@ Pure: it is told host seconds and market times, and reads no clock.
 """
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from math import inf
+from operator import attrgetter
+from statistics import median
+from typing import Final, NamedTuple
 
 from libs.common.clocks import SECOND
 
 PATIENCE_S: Final = 0.25
 """Host seconds that an event may be under way: a venue that has said nothing has nothing from before that."""
-HOLD_S: Final = 5.0
-"""Host seconds for which one venue that is lost holds up the market of all."""
+HOLD_S: Final = 3.0
+"""Host seconds for which one venue that is lost holds up the market of all: longer than most reconnections take, and shorter
+than it takes until somebody is told that the market stands still."""
 QUIET_S: Final = 90.0
 """Host seconds of silence after which an open venue that usually speaks is believed to have nothing to say. Longer than its
 adapter takes to find out that its socket is mute."""
 GAPS: Final = 20.0
 """A silence of so many usual gaps between two steps is suspicious: perhaps the socket is mute."""
-_KNOWN_AFTER: Final = 20  # gaps, from which the usual one is known; the newest then has this share in it
+_KNOWN_AFTER: Final = 10  # gaps, of which the middle one is the usual one: a stall of ours is no habit of the venue's
+_BREATH_S: Final = 0.001  # what is less apart was said at once
+_host: Final = attrgetter("host")
 _GRAIN_S: Final = 0.005  # how finely the past is remembered
+
+
+class _Known(NamedTuple):
+    """Where the market was at a host time, and for how many host seconds it may go on from there unheard."""
+
+    host: float
+    market: int
+    goes_on_s: float
 
 
 class Estimate:
@@ -28,29 +43,35 @@ class Estimate:
     def __init__(self, market_time: int, speed: float, lead_s: float) -> None:
         self._speed = speed
         self._lead_s = lead_s
-        self._hosts = [float("-inf")]
-        self._markets = [market_time]
+        self._known = [_Known(-inf, market_time, 0.0)]
 
     def hear(self, market_time: int, host: float) -> None:
         """An event of that time has come."""
-        if market_time <= self._markets[-1]:
+        newest = self._known[-1]
+        if market_time < newest.market or (market_time == newest.market and newest.goes_on_s):
             return
-        if host - self._hosts[-1] < _GRAIN_S:
-            self._markets[-1] = market_time
+        host = max(host, newest.host)
+        if host - newest.host < _GRAIN_S and newest.goes_on_s:
+            self._known[-1] = newest._replace(market=market_time)
             return
-        self._hosts.append(host)
-        self._markets.append(market_time)
-        if len(self._hosts) > 1000:
-            keep = max(0, bisect_right(self._hosts, host - PATIENCE_S) - 1)
-            del self._hosts[:keep], self._markets[:keep]
+        self._known.append(_Known(host, market_time, self._lead_s))
+        if len(self._known) > 1000:
+            del self._known[: max(0, self._at(host - PATIENCE_S))]
+
+    def stop(self, host: float) -> None:
+        """Nobody says any more how time passes: it stands still until the next event, unless it is the world's."""
+        if self._lead_s < inf:
+            self._known.append(_Known(host, self.at(host), 0.0))
 
     def at(self, host: float) -> int:
         """Where the market was at a host time, by what was known then."""
-        n = max(0, bisect_right(self._hosts, host) - 1)
-        if self._hosts[n] == float("-inf"):
-            return self._markets[n]
-        passed = min(max(0.0, host - self._hosts[n]), self._lead_s)
-        return self._markets[n] + int(passed * self._speed * SECOND)
+        known = self._known[self._at(host)]
+        if not known.goes_on_s:
+            return known.market
+        return known.market + int(min(max(0.0, host - known.host), known.goes_on_s) * self._speed * SECOND)
+
+    def _at(self, host: float) -> int:
+        return max(0, bisect_right(self._known, host, key=_host) - 1)
 
 
 class _Venue:
@@ -61,8 +82,7 @@ class _Venue:
         self.up = False
         self.open = True  # its hours, whatever it says
         self.lost = True  # it was away, and what it had to say meanwhile may still be on its way
-        self.gap_s = 0.0  # the usual one between two steps
-        self.gaps = 0
+        self.gaps: deque[float] = deque(maxlen=31)  # between what it said lately
         self.spoke_at = self.changed_at = host
         self.holds_since: float | None = host
 
@@ -71,7 +91,10 @@ class _Venue:
 
     def suspicious(self, host: float) -> bool:
         """Connected and open, and quieter than it ever is."""
-        return self.open and self.gaps >= _KNOWN_AFTER and max(PATIENCE_S, GAPS * self.gap_s) < self.silent_s(host) < QUIET_S
+        silent = self.silent_s(host)
+        if not self.open or len(self.gaps) < _KNOWN_AFTER or not PATIENCE_S < silent < QUIET_S:
+            return False
+        return silent > GAPS * median(self.gaps)
 
     def look(self, host: float, caught_up_from: int) -> None:
         """Whether it holds up the market now."""
@@ -109,9 +132,8 @@ class Frontier:
         self._estimate.hear(time, host)
         if seen.suspicious(host):
             seen.lost = True  # a socket that was held up: the rest comes now
-        elif not seen.lost:
-            seen.gaps = min(seen.gaps + 1, _KNOWN_AFTER)
-            seen.gap_s += (min(host - seen.spoke_at, QUIET_S) - seen.gap_s) / seen.gaps
+        elif not seen.lost and (gap := host - seen.spoke_at) > _BREATH_S:
+            seen.gaps.append(gap)
         seen.newest = max(seen.newest, time)
         seen.spoke_at = host
 
@@ -120,6 +142,8 @@ class Frontier:
         seen = self._venues[venue]
         if up != seen.up:
             seen.up, seen.changed_at, seen.lost = up, host, True
+            if not self.alive:
+                self._estimate.stop(host)
 
     def hours(self, venue: str, is_open: bool) -> None:
         """Whether any of its markets is open, by the calendar: the silence of a closed one is nothing to wonder at."""

@@ -56,6 +56,7 @@ class Live:
         self._shown: tuple[bool, str] | None = None
         self._backlog: deque[tuple[float, FeedStep]] = deque()
         self._over = False
+        self._behind: frozenset[str] = frozenset()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
 
@@ -160,12 +161,21 @@ class Live:
         collector, publisher = self._collector, self._collector.publisher
         # What has come and was not taken in yet, because the record is away, has its time still before it.
         market_time = self._frontier.advance(self._backlog[0][0] if self._backlog else self._host.monotonic())
-        behind = self._frontier.behind
-        collector.hold([symbol for symbol, venue in self._venue_of.items() if venue in behind])
+        if self._frontier.behind != self._behind:
+            self._leave_behind(self._frontier.behind)
         while (due := collector.next_due()) is not None and due <= market_time and not stopping.is_set():
             await collector.close(max(due, collector.market_time))
         if self._frontier.alive and publisher.clock_due_s(CLOCK_EVERY_S) <= 0 and not stopping.is_set():
             await collector.beat(market_time)
+
+    def _leave_behind(self, venues: frozenset[str]) -> None:
+        """Bars of these venues stay open from now on; those of the others close."""
+        for name in venues - self._behind:
+            log.warning("the market goes on without %s, whose bars stay open", name, extra=about("feed_left_behind", "failure", venue=name))
+        for name in self._behind - venues:
+            log.info("%s has caught up", name, extra=about("feed_left_behind", "success", venue=name))
+        self._behind = venues
+        self._collector.hold([symbol for symbol, venue in self._venue_of.items() if venue in venues])
 
     async def _end(self, stopping: asyncio.Event) -> bool:
         self._collector.hold(())

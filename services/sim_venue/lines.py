@@ -54,6 +54,8 @@ class Line:
                 self._overtaken = frame, fault.symbol
             case "late":
                 asyncio.get_running_loop().call_later(fault.seconds, self._put, frame, symbol)
+            case "garble":
+                self._put(frame[: len(frame) // 2], symbol)
             case "mute":
                 self._muted = True
             case "disconnect":

@@ -137,6 +137,27 @@ def test_a_venue_that_speaks_seldom_is_not_suspected() -> None:
     assert frontier.advance(host + silence) == market((host + silence - PATIENCE_S) * SPEED)
 
 
+def test_one_stall_does_not_make_a_venue_one_that_speaks_seldom() -> None:
+    frontier = a_frontier("stocks", "crypto")
+    told_until(frontier, 0.1, "stocks", "crypto")
+    for n in range(20):
+        frontier.hear("stocks", market(50 + n / 10), 5.0 + n / 100)
+        frontier.hear("crypto", market(50 + n / 10), 5.0 + n / 100)
+        frontier.advance(5.0 + n / 100)
+    frontier.hear("crypto", market(60), 6.0)
+    assert frontier.advance(6.0) == market(51.9)
+
+
+def test_a_simulated_market_that_was_away_goes_on_from_where_it_stood() -> None:
+    frontier = a_frontier("crypto", lead_s=2.0)
+    told_until(frontier, 1.0, "crypto")
+    frontier.link("crypto", False, 1.0)
+    frontier.link("crypto", True, 3.0)
+    assert frontier.advance(3.0 + PATIENCE_S + 0.1) == market(10)
+    frontier.hear("crypto", market(10.1), 3.5)
+    assert frontier.advance(3.5) == market(10.1)
+
+
 def test_what_comes_after_a_suspicious_silence_is_waited_for_whole() -> None:
     frontier = a_frontier("stocks", "crypto")
     told_until(frontier, 1.0, "stocks", "crypto")
