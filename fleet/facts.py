@@ -45,7 +45,7 @@ MOVES_WITHIN_S: Final = 3.0  # the market clock is stored each second
 CLOCK_LOOKS: Final = 5  # the quickest answer tells the server's time best
 COMPLAINTS: Final = 20
 WIDE: Final = 10.0  # times the equity
-FILES: Final = ("system", "strategies", "risk", "notifications")
+FILES: Final = ("system", "strategies", "risk", "notifications", "sim_venue")
 _NUMBERS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[A-Z0-9]{4}[A-Z2-7]{26}\w+|-?\d[\d.,]*")  # ids and numbers
 
 

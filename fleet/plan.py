@@ -12,7 +12,7 @@ from fleet.markets import Played, Wanted, chosen
 from fleet.running import offset
 from fleet.service_process import Service
 from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located, value_of
-from libs.domain.configuration import NotificationsConfig, RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.configuration import NotificationsConfig, RiskConfig, SimVenueConfig, StrategiesConfig, StrategyConfig, SystemConfig
 from libs.domain.fleet import PORTS
 from libs.quant.folds.registry import find, parameters
 from services.scheduler import configuration as scheduled
@@ -91,6 +91,7 @@ def check_configuration(folder: Path, environment: str) -> SystemConfig:
     from_toml(RiskConfig, folder, "risk", environment)
     scheduled.read(folder, environment)
     from_toml(NotificationsConfig, folder, "notifications", environment, optional=True)
+    from_toml(SimVenueConfig, folder, "sim_venue", environment, optional=True)
     for n, strategy in enumerate(strategies):
         if wrong := _wrong_with(strategy, [account.name for account in system.account]):
             key, complaint = wrong

@@ -100,6 +100,41 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 raise ValueError(f"Expected a number above 0 and at most 1 in field `{name}`, got {share}")
 
 
+class ListedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a class of assets trades at sim_venue; bps are of the notional, the rest in the quote currency."""
+
+    liquidity: Literal["model", "book"] = "model"
+    maker_bps: Decimal = Decimal(0)
+    taker_bps: Decimal = Decimal(0)
+    per_unit: Decimal = Decimal(0)
+    minimum: Decimal = Decimal(0)  # of each fill
+    paid_in: Literal["quote", "received"] = "quote"  # received: a buyer of a coin pays in that coin
+
+    def __post_init__(self) -> None:
+        """ValueError: a fee that no venue has; the message says which."""
+        for name in ("maker_bps", "taker_bps", "per_unit", "minimum"):
+            value: Decimal = getattr(self, name)
+            if not (value.is_finite() and value >= 0):
+                raise ValueError(f"Expected a number of 0 or more in field `{name}`, got {value}")
+
+
+class AgentsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who quotes and takes in every `book` of sim_venue beside the market, drawn from its seed."""
+
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e6)] = 2.0  # steps a second of market time, in each symbol
+    lots: Annotated[int, msgspec.Meta(gt=0)] = 10  # the most that one quotes or takes
+    spread: Annotated[int, msgspec.Meta(gt=0)] = 4  # ticks between their best quotes, about
+    resting: Annotated[int, msgspec.Meta(gt=0)] = 20  # quotes at once, in each symbol
+
+
+class SimVenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """config/sim_venue.toml; without the file shares trade free and coins at 10 bps, both in `model`."""
+
+    equity: ListedConfig = ListedConfig()
+    crypto: ListedConfig = ListedConfig(maker_bps=Decimal(10), taker_bps=Decimal(10))
+    agents: AgentsConfig | None = None  # None: nobody
+
+
 class PegConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[peg]]`: what a unit of a currency counts as when accounts are valued, whatever the market says."""
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from libs.common.runner import Context
-from libs.common.settings import ConfigError
+from libs.common.settings import ConfigError, from_toml
+from libs.domain.configuration import SimVenueConfig
 from libs.venues.markets import MarketNotFound, named
 from services.sim_venue.host import Dialect, Host
-from services.sim_venue.listings import by_hand, of_feed
+from services.sim_venue.listings import agents, by_hand, of_feed
 from services.sim_venue.settings import SimVenueSettings
 from services.sim_venue.venue import Terms, Venue
 
@@ -27,7 +28,7 @@ def venue(context: Context, settings: SimVenueSettings) -> Venue:
     """The venue that the settings describe, not open yet.
 
     Raises:
-        ConfigError: its market is not there.
+        ConfigError: its market is not there, or config/sim_venue.toml cannot be used.
     """
     feed = None
     if settings.sim_market != "manual":
@@ -35,9 +36,10 @@ def venue(context: Context, settings: SimVenueSettings) -> Venue:
             feed = named(settings.sim_market, settings.seed, settings.recordings())
         except MarketNotFound as error:
             raise ConfigError(f"SIM_MARKET={settings.sim_market}: {error}") from error
-    listed = of_feed(feed) if feed else by_hand()
+    config = from_toml(SimVenueConfig, Path(settings.config_dir), "sim_venue", settings.environment, optional=True)
+    listed = of_feed(feed, config) if feed else by_hand(config)
     speed = settings.speed or (feed.speed if feed else 0.0)
-    return Venue(Terms(feed, listed, settings.seed, speed, folder_of(settings)), context.clock, dialects())
+    return Venue(Terms(feed, listed, settings.seed, speed, folder_of(settings), agents(config)), context.clock, dialects())
 
 
 def folder_of(settings: SimVenueSettings) -> Path:

@@ -1,32 +1,49 @@
-"""What the venue lists: the instruments of its market on the terms of this house, shares without fees, coins at 10 bps."""
+"""What the venue lists: the instruments of its market, on the terms of config/sim_venue.toml."""
 
 from decimal import Decimal
 from typing import Final
 
+from libs.domain.configuration import SimVenueConfig
 from libs.domain.instruments import Instrument
 from libs.quant.fills import FillOn
-from libs.quant.sim_venue.listings import Fees, Listing
+from libs.quant.sim_venue.listings import Agents, Fees, Listing
 from libs.venues.feed import MarketDataFeed
 
-_COIN_FEES: Final = Fees(maker_bps=Decimal(10), taker_bps=Decimal(10))
+HOUSE: Final = SimVenueConfig()
+"""The terms of a venue that nothing was configured for."""
 
 
-def listing(instrument: Instrument, fill_on: FillOn = "quote") -> Listing:
+def listing(instrument: Instrument, config: SimVenueConfig, fill_on: FillOn = "quote") -> Listing:
     """An instrument as it trades here. A coin settles as the asset that it is; everything else makes a position."""
-    if instrument.asset_class != "crypto":
-        return Listing(instrument=instrument, fill_on=fill_on)
+    coin = instrument.asset_class == "crypto"
+    terms = config.crypto if coin else config.equity
     base, _, _ = instrument.symbol.partition("/")
-    return Listing(instrument=instrument, fill_on=fill_on, base=base, shortable=False, fees=_COIN_FEES)
+    return Listing(
+        instrument=instrument,
+        liquidity=terms.liquidity,
+        fill_on=fill_on,
+        base=base if coin else "",
+        shortable=not coin,
+        fees=Fees(
+            maker_bps=terms.maker_bps, taker_bps=terms.taker_bps, per_unit=terms.per_unit, minimum=terms.minimum, paid_in=terms.paid_in
+        ),
+    )
 
 
-def of_feed(feed: MarketDataFeed) -> list[Listing]:
+def of_feed(feed: MarketDataFeed, config: SimVenueConfig = HOUSE) -> list[Listing]:
     """The listings of a feed's market."""
-    return [listing(instrument, feed.fill_on[instrument.symbol]) for instrument in feed.instruments]
+    return [listing(instrument, config, feed.fill_on[instrument.symbol]) for instrument in feed.instruments]
 
 
-def by_hand() -> list[Listing]:
+def by_hand(config: SimVenueConfig = HOUSE) -> list[Listing]:
     """The listings of a manual market."""
-    return [listing(instrument) for instrument in BY_HAND]
+    return [listing(instrument, config) for instrument in BY_HAND]
+
+
+def agents(config: SimVenueConfig) -> Agents | None:
+    """Who trades beside the market; None: nobody."""
+    found = config.agents
+    return None if found is None else Agents(rate=found.rate, lots=found.lots, spread=found.spread, resting=found.resting)
 
 
 def _share(symbol: str) -> Instrument:

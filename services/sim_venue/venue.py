@@ -12,7 +12,7 @@ from aiohttp import web
 from libs.common.clocks import HostClock
 from libs.quant.sim_venue.commands import OpenAccount
 from libs.quant.sim_venue.exchange import Exchange
-from libs.quant.sim_venue.listings import Listing
+from libs.quant.sim_venue.listings import Agents, Listing
 from libs.venues.markets import Timeline
 from services.sim_venue import snapshots
 from services.sim_venue.control import Control
@@ -39,6 +39,7 @@ class Terms(NamedTuple):
     seed: int
     speed: float
     folder: Path
+    agents: Agents | None = None  # in every `book`
 
 
 class Venue:
@@ -53,12 +54,12 @@ class Venue:
             feed=feed.name if feed else "manual",
             seed=terms.seed,
             symbols=sorted(self._symbols),
-            terms=f"{zlib.crc32(msgspec.json.encode(terms.listed)):08x}",
+            terms=f"{zlib.crc32(msgspec.json.encode([terms.listed, terms.agents])):08x}",
         )
         self._kept, self._kept_at = 0, clock.monotonic()  # lines at the newest snapshot, and when it was taken
         self.recovered = Recovered(0, 0, True)
         tape = Tape(feed.bars_of if feed else {}, feed.timeline if feed else None)
-        self.host = Host(self._symbols, Exchange(self._symbols, seed=terms.seed), tape, terms.seed, clock)
+        self.host = Host(self._symbols, Exchange(self._symbols, seed=terms.seed, agents=terms.agents), tape, terms.seed, clock)
         self.control = Control(self.host, feed=feed.name if feed else "manual", speed=terms.speed, manual=feed is None)
         self.dialects = [dialect(self.host) for dialect in dialects]
 
