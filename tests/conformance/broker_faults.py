@@ -241,6 +241,14 @@ async def frames_that_come_late_are_the_same_fills(rig: RemoteRig) -> None:
 
 
 @check
+async def a_frame_that_cannot_be_read_is_asked_for(rig: RemoteRig) -> None:
+    await rig.broker.submit(rig.order(), NEVER_LATE)
+    await rig.venue.fault("garble", what="orders", dialect=rig.dialect, symbol=rig.symbol)
+    await _filled_in_five(rig)
+    await _same_as_the_venue_says(rig, await told_fills(rig, D(10)))
+
+
+@check
 async def what_happened_while_the_stream_was_down_is_told_after_it(rig: RemoteRig) -> None:
     await rig.broker.submit(rig.order(), NEVER_LATE)
     await rig.venue.fault("disconnect", what="orders", dialect=rig.dialect)

@@ -396,7 +396,9 @@ TRAPS: Final[dict[str, Trap]] = {
         lambda patch, kind: told_as(counted_by_hand())(patch, kind), ("frames_out_of_order_are_the_same_fills",)
     ),
     "late frames are old news": Trap(lambda patch, kind: told_as(only_newer())(patch, kind), ("frames_that_come_late_are_the_same_fills",)),
-    "nothing is refilled": Trap(never_refilled, ("what_happened_while_the_stream_was_down_is_told_after_it",)),
+    "nothing is refilled": Trap(
+        never_refilled, ("what_happened_while_the_stream_was_down_is_told_after_it", "a_frame_that_cannot_be_read_is_asked_for")
+    ),
     "an open socket is alive": Trap(open_means_alive, ("a_stream_that_says_nothing_is_given_up_and_what_it_kept_is_told",)),
     "a broken stream stays broken": Trap(never_again, ("a_venue_that_was_restarted_is_found_again_with_all_it_had",)),
     "ends are not refilled": Trap(ends_are_not_asked_for, ("an_end_that_was_missed_is_told_after_the_next_connection",)),
