@@ -1,4 +1,4 @@
-"""What our adapters cost per order, beside the same request by aiohttp alone. The venue is a sim_venue in a process of its own.
+"""What our adapters cost per order, beside the same request by aiohttp alone and by ccxt alone. The venue is a process of its own.
 
 Blocks of the two take turns, one order at a time, so that both meet the same machine. CPU of this process is compared, as most
 of an order's time passes at the venue; the runs hold that time too. No target: the figure says what an adapter's checks (deadline,
@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 import aiohttp
+import ccxt.pro
 import msgspec
 import uvloop
 
@@ -27,6 +28,7 @@ from libs.venues.alpaca.broker import AlpacaBroker
 from libs.venues.broker import Broker
 from libs.venues.budget import Budget
 from libs.venues.ccxt_venue.broker import CcxtBroker
+from libs.venues.ccxt_venue.client import moved
 from libs.venues.endpoint import Endpoint
 from services.sim_venue.credentials import DEMO
 from services.sim_venue.listings import BY_HAND
@@ -43,11 +45,12 @@ Send = Callable[[Order], Awaitable[None]]
 
 
 class Pair(NamedTuple):
-    """The same order in two ways."""
+    """The same order in two ways, or three."""
 
     adapter: Broker
     raw: Send
     order: Order  # that rests; each is sent under an id of its own
+    library: Send | None = None  # by the library beneath the adapter, as its users call it
 
 
 def measure() -> dict[str, Figure]:
@@ -86,7 +89,10 @@ async def _runs(opening: AbstractAsyncContextManager[Pair]) -> list[dict[str, fl
         found = []
         for run in range(RUNS + 1):
             taken: dict[str, float] = {}
-            for name, send in (("adapter", adapter), ("raw", pair.raw)) if run % 2 else (("raw", pair.raw), ("adapter", adapter)):
+            ways: list[tuple[str, Send]] = [("adapter", adapter), ("raw", pair.raw)]
+            if pair.library is not None:
+                ways.append(("library", pair.library))
+            for name, send in ways if run % 2 else reversed(ways):
                 taken |= await _block(name, send, [_numbered(pair.order, next(numbers)) for _ in range(BLOCK)])
                 await pair.adapter.cancel_all()
             found.append(taken)
@@ -143,8 +149,19 @@ async def _ccxt(url: str, client: BinanceClient) -> AsyncIterator[Pair]:
         status, said = await client.signed("POST", "order", **body, price=price, quantity=quantity, newClientOrderId=order.client_order_id)
         assert status == 200, said
 
+    library = ccxt.pro.binance({"apiKey": endpoint.key, "secret": endpoint.secret, "enableRateLimit": False})
+    library.urls["api"] = moved(library.urls["api"], endpoint.url)
+    library.options |= {"fetchMargins": False, "fetchCurrencies": False, "fetchMarkets": {"types": ["spot"]}}
+
+    async def by_ccxt(order: Order) -> None:
+        assert order.price is not None
+        params = {"clientOrderId": order.client_order_id}
+        await library.create_order("BTC/USD", "limit", "buy", float(order.quantity), float(order.price), params)
+
     await broker.connect()
-    yield Pair(broker, raw, order)
+    await library.load_markets()
+    yield Pair(broker, raw, order, by_ccxt)
+    await library.close()
     await broker.disconnect()
 
 

@@ -71,8 +71,8 @@ def main(address: str = ADDRESS, key: str = "PKDEMO0000000000DEMO", secret: str 
 
 
 def expect(event: threading.Event, what: str) -> None:
-    if not event.wait(timeout=30):
-        raise SystemExit(f"no {what[2:]} within 30 s")
+    if not event.wait(timeout=60):
+        raise SystemExit(f"no {what[2:]} within a minute")
 
 
 if __name__ == "__main__":

@@ -135,8 +135,8 @@ def close(client: TradingClient, symbol: str) -> None:
 
 
 def filled(client: TradingClient, order: Order) -> Order:
-    """Waits until it has filled, half a minute at most."""
-    for _ in range(120):
+    """Waits until it has filled, a minute at most."""
+    for _ in range(240):
         if order.status == OrderStatus.FILLED:
             return order
         time.sleep(0.25)

@@ -226,10 +226,19 @@ def hours(calendar: Calendar, day: date) -> str:
 def _strategies(seen: Facts) -> Result:
     if seen.record is None:
         return _unread(seen)
-    on = [s.strategy_id for s in seen.strategies if s.enabled]
+    on = [s.strategy_id for s in seen.strategies if s.enabled and not s.rests]
+    rest = sum(s.rests for s in seen.strategies)
     broken = [s.strategy_id for s in seen.strategies if s.failed]
-    told = f"{len(on)} of {len(seen.strategies)} on" + (f"; failed: {', '.join(broken)}" if broken else "")
+    told = f"{len(on)} of {len(seen.strategies) - rest} on" + (f"; failed: {', '.join(broken)}" if broken else "")
     return _judged(bool(on) and not broken, told)
+
+
+def _venues(seen: Facts) -> Result:
+    if not seen.venues.venues:
+        return Result("fail", "not known: trade_executor does not say", known=False)
+    money = "REAL money" if seen.venues.mode == "live" else "no real money"
+    told = [f"{account} at {link.venue} {link.state}" for account, link in seen.venues.venues.items()]
+    return _judged(all(link.up for link in seen.venues.venues.values()), "; ".join([money, *told]))
 
 
 def _feed(seen: Facts) -> Result:
@@ -324,6 +333,7 @@ ITEMS: Final = (
     Item("market today", _calendar, "", PRE),
     Item("strategies on", _strategies, "strategy-failed"),
     Item("feed is fresh", _feed, "feed-stale", PRE),
+    Item("venues connected", _venues, "service-down"),
     Item("disk", _disk, "disk"),
     Item("memory", _memory, "memory"),
     Item("clock", _clock, "clock-skew"),

@@ -157,8 +157,9 @@ def list_command(json: Json = False) -> None:
     async def work(hands: Hands) -> Answer:
         found = await control.strategies(hands.database)
         lines = [
-            f"{s.strategy_id:<20} {'FAILED' if s.failed else 'on' if s.enabled else 'OFF':<6} {s.class_name} {s.timeframe}"
-            f" {' '.join(s.symbols)} in {s.account}, {s.allocation:.0%} of its equity"
+            f"{s.strategy_id:<20} {'FAILED' if s.failed else 'OFF' if not s.enabled else 'rests' if s.rests else 'on':<6} {s.class_name}"
+            f" {s.timeframe} {' '.join(s.symbols)} in {s.account}, {s.allocation:.0%} of its equity"
+            + (", which is not traded in this market" if s.rests else "")
             for s in found
         ]
         return Answer("\n".join(lines) or "no strategies: config/strategies.toml has none", [s._asdict() for s in found])

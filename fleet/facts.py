@@ -18,13 +18,14 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from fleet import log_files, running
+from fleet import log_files, running, venue_links
 from fleet.log_lines import LogLine, at_least
 from fleet.notify import channels_of
 from fleet.plan import FleetSettings, check_configuration
 from fleet.running import NothingRuns, Running
 from fleet.status import ANSWER_WITHIN_S, state_of
 from fleet.venue_books import VenueBooks
+from fleet.venue_links import Venues
 from libs.common.bus import RedisBus
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Rejected, Unreachable
@@ -107,6 +108,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None
     since: str
     services: list[ServiceSeen]
+    venues: Venues
     postgres: ServerSeen | None
     redis: ServerSeen | None
     record: Condition | None
@@ -147,10 +149,11 @@ async def gather(settings: FleetSettings, environment: Mapping[str, str], clock:
     at = datetime.fromtimestamp(clock.now_ns() / 1e9, UTC)
     record = _Record()
     services: list[ServiceSeen] = []
-    redis = None
+    venues, redis = Venues(), None
     if found is not None:
         books = VenueBooks(state if found.pid is not None else None, found.peer("sim_venue"), _simulated(settings))
-        services, redis, _ = await asyncio.gather(_services(found), _redis(found.redis_url), record.look(found, books, clock))
+        looks = (_services(found), _venues(found), _redis(found.redis_url), record.look(found, books, clock))
+        services, venues, redis, _ = await asyncio.gather(*looks)
     return Facts(
         at=at,
         state_dir=str(state),
@@ -158,6 +161,7 @@ async def gather(settings: FleetSettings, environment: Mapping[str, str], clock:
         pid=found.pid if found else None,
         since=found.since if found else "",
         services=services,
+        venues=venues,
         postgres=record.server,
         redis=redis,
         record=record.condition,
@@ -199,6 +203,11 @@ async def _service(http: aiohttp.ClientSession, name: str, url: str) -> ServiceS
     except (TimeoutError, aiohttp.ClientError, msgspec.MsgspecError):
         info = _Info()
     return ServiceSeen(name=name, state=state, pid=info.pid, version=info.version, uptime_s=info.uptime_s)
+
+
+async def _venues(found: Running) -> Venues:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
+        return await venue_links.asked(http, found.peer("trade_executor"))
 
 
 async def _channels(found: Running) -> list[str] | None:

@@ -322,7 +322,11 @@ def strategy_text(s: StrategyStanding) -> str:
         f"P&L         realised {change(s.realized_pnl)}, fees {money(s.fees)}",
     ]
     if not s.last_targets:
-        why = "it failed" if s.failed else "it warms up, or its market is closed; see `fleet status`"
+        why = (
+            "it failed"
+            if s.failed
+            else "it warms up, its market is closed, or its account is not traded in this one; see `fleet strategies list`"
+        )
         return "\n".join([*lines, f"targets     none yet: {why}"])
     head = ("SYMBOL", "DECIDED (UTC)", "VERDICT", "TARGET", "HELD", "REALISED")
     rows = [

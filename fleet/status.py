@@ -92,7 +92,7 @@ async def status(running: Running, database: Database) -> Status:
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
         states = await asyncio.gather(*(state_of(http, running.peer(name)) for name in running.ports))
-        venues = await venue_links.asked(http, running.peer("trade_executor"))
+        venues = (await venue_links.asked(http, running.peer("trade_executor"))).venues
     standing = await activity.standing(database)
     services = dict(zip(running.ports, states, strict=True))
     return Status(

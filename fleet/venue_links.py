@@ -1,7 +1,5 @@
 """How the connection of each account to its venue is, as trade_executor tells it on /info."""
 
-from collections.abc import Mapping
-
 import aiohttp
 import msgspec
 
@@ -32,23 +30,35 @@ class VenueLink(msgspec.Struct, frozen=True, kw_only=True):
         return "" if self.budget is None else f"{self.budget:.0%}"
 
 
-class _Info(msgspec.Struct):
-    venues: dict[str, VenueLink] = {}
+class _Config(msgspec.Struct, frozen=True):
+    execution_mode: str = ""
 
 
-def of_info(page: bytes) -> Mapping[str, VenueLink]:
-    """By account, from trade_executor's /info.
+class Venues(msgspec.Struct, frozen=True):
+    """What trade_executor tells of where it trades."""
+
+    venues: dict[str, VenueLink] = {}  # by account
+    config: _Config = _Config()
+
+    @property
+    def mode(self) -> str:
+        """paper_trading or live; "" where it does not say."""
+        return self.config.execution_mode
+
+
+def of_info(page: bytes) -> Venues:
+    """From trade_executor's /info.
 
     Raises:
         msgspec.MsgspecError: it is something else.
     """
-    return msgspec.json.decode(page, type=_Info).venues
+    return msgspec.json.decode(page, type=Venues)
 
 
-async def asked(http: aiohttp.ClientSession, url: str) -> Mapping[str, VenueLink]:
-    """By account, from the trade_executor at that base URL; nothing when it does not say."""
+async def asked(http: aiohttp.ClientSession, url: str) -> Venues:
+    """From the trade_executor at that base URL; nothing when it does not say."""
     try:
         async with http.get(f"{url}/info") as answer:
             return of_info(await answer.read())
     except (TimeoutError, aiohttp.ClientError, msgspec.MsgspecError):
-        return {}
+        return Venues()

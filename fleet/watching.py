@@ -69,7 +69,7 @@ class Samples:
             found = msgspec.json.decode(text[1], type=_Info).tick_to_order_ms
             self.latency = found if found is not None and found.n else self.latency
         if text := await self._get(services.get("trade_executor"), "info"):
-            self.venues = venue_links.of_info(text[1])
+            self.venues = venue_links.of_info(text[1]).venues
 
     async def _get(self, service: Supervised | None, page: str) -> tuple[int, bytes] | None:
         if service is None or service.process is None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import warnings
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,7 +40,6 @@ __all__ = [
     "data_stream",
     "enums",
     "running",
-    "symbols",
     "trading_stream",
 ]
 
@@ -164,7 +163,3 @@ def trading_stream(alpaca: Alpaca) -> Any:
 def data_stream(alpaca: Alpaca, feed: str = "iex") -> Any:
     """alpaca-py's own."""
     return StockDataStream(KEY, SECRET, url_override=alpaca.url.replace("http", "ws") + f"/v2/{feed}")
-
-
-def symbols(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [row["symbol"] for row in rows]

@@ -10,7 +10,6 @@ from aiohttp import web
 from libs.quant.sim_venue.commands import Cancel, Submit
 from libs.quant.sim_venue.orders import NewOrder
 from services.sim_venue.host import NUMBER, Host, Origin, serves
-from services.sim_venue.lines import Line
 from tests.sim_venues import SimVenue, a_sim_venue
 
 ACCOUNT = "demo-alpaca"
@@ -69,7 +68,7 @@ class PlainDialect:
     async def stream(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        line = Line(socket, self.name, "orders", self._host.faults)
+        line = self._host.lines.open(socket, self.name, "orders")
         line.send("hello")
         async for message in socket:
             line.send(str(message.data), symbol="AAPL")

@@ -117,3 +117,12 @@ class BinanceClient:
             if time.monotonic() > give_up:
                 raise TimeoutError(f"sim_venue is not ready after {READY_WITHIN_S:g} s")
             await asyncio.sleep(0.02)  # it has two cores to begin on, and one of them is not ours
+
+
+async def ran(script: str, *arguments: str) -> tuple[int, str]:
+    """Exit code and what was printed, errors too, of a script of this repository."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / script), *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    printed, _ = await process.communicate()
+    return process.returncode or 0, printed.decode()

@@ -16,8 +16,9 @@ from libs.domain.market import Quote, TradeTick
 from libs.quant.sim_venue.listings import Listing
 from libs.venues.markets import Timeline, named
 from services.sim_venue import app as venue_app
-from services.sim_venue.app import Terms, Venue
 from services.sim_venue.host import Dialect, Host
+from services.sim_venue.listings import by_hand, of_feed
+from services.sim_venue.venue import Terms, Venue
 
 Dialects = Sequence[Callable[[Host], Dialect]]
 
@@ -147,7 +148,7 @@ async def a_sim_venue(
     """
     with tempfile.TemporaryDirectory() as made:
         feed: Timeline | None = None if market == "manual" else named(market, seed, None)
-        listed = listings or (venue_app.of_feed(feed) if feed else venue_app.by_hand())
+        listed = listings or (of_feed(feed) if feed else by_hand())
         venue = SimVenue(Terms(feed, listed, seed, speed, folder or Path(made)), clock or SystemClock(), dialects)
         try:
             await venue.start()

@@ -20,7 +20,7 @@ Look = Callable[[str], str]
 def variables(venue: VenueConfig) -> tuple[str, str]:
     """Names of the variables that hold the keys of a venue."""
     name = venue.name.upper()
-    return f"{name}_API_KEY", f"{name}_API_SECRET"
+    return f"{name}_API_KEY", f"{name}_SECRET_KEY"
 
 
 def keys(venue: VenueConfig, look: Look) -> Keys:

@@ -207,4 +207,7 @@ def fee(terms: FillTerms, quantity: Decimal, price: Decimal, multiplier: Decimal
 
 def charged(notional: Decimal, quantity: Decimal, *, bps: Decimal, per_unit: Decimal, least: Decimal) -> Decimal:
     """A share of the notional and so much a unit, at least `least`; to 12 decimals, in the currency of the notional."""
-    return max(notional * bps / 10_000 + quantity * per_unit, least).quantize(_FEE_STEP)
+    share = notional * bps / 10_000
+    if per_unit:
+        share += quantity * per_unit
+    return max(share, least).quantize(_FEE_STEP)

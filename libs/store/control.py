@@ -51,6 +51,7 @@ class StrategyStatus(NamedTuple):
     allocation: float
     enabled: bool
     failed: str  # why strategy_engine has stopped it; "" while it runs
+    rests: bool = False  # its account is not traded in the session that runs
 
 
 class Rearmed(NamedTuple):
@@ -225,6 +226,8 @@ async def asked_to_reconcile(database: Database) -> datetime | None:
 async def strategies(database: Database) -> list[StrategyStatus]:
     """Every strategy of the configuration."""
     rows = await database.fetch(
-        "select strategy_id, class_name, symbols, timeframe, account, allocation, enabled, failed from strategies order by strategy_id"
+        "select strategy_id, class_name, symbols, timeframe, account, allocation, enabled, failed, exists (select from sessions where"
+        " state = 'running') and not exists (select from accounts a join sessions s using (session_id) where s.state = 'running'"
+        " and a.name = account) from strategies order by strategy_id"
     )
     return [StrategyStatus(*row) for row in rows]

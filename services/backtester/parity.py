@@ -1,7 +1,7 @@
 """A day that the fleet traded, played again through the backtester: what differs, and why."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ import msgspec
 from libs.common.database import Database
 from libs.common.settings import from_toml
 from libs.domain.configuration import AccountConfig, LimitConfig, RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.instruments import AssetClass
 from libs.domain.names import TIMEFRAMES
 from libs.domain.stories import Difference
 from libs.domain.times import iso
@@ -44,6 +45,7 @@ class Operating:
     limits: Sequence[LimitConfig]
     terms: FillTerms  # of a session that has not stored its own
     fleet_tag: str
+    tradable: Callable[[str], frozenset[AssetClass]]  # by accounts at a venue
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +81,7 @@ def configured(folder: Path, environment: str) -> Operating:
         limits=from_toml(RiskConfig, folder, "risk", environment).limit,
         terms=terms_of(msgspec.structs.asdict(system.paper)),
         fleet_tag=system.fleet_tag,
+        tradable=system.tradable,
     )
 
 
@@ -219,4 +222,5 @@ def setup_of(session: Session, account: Account, operating: Operating) -> Setup:
         day_tz=account.day_tz,
         orders_on_last_bar=True,
         faults_are_fatal=False,
+        tradable=operating.tradable(account.venue),
     )

@@ -10,10 +10,11 @@ from libs.common.settings import from_environment
 from libs.domain.fleet import PORTS
 from services.sim_venue import app
 from services.sim_venue.settings import SimVenueSettings
+from services.sim_venue.venue import Venue
 
 
 def main() -> None:
-    made: list[app.Venue] = []
+    made: list[Venue] = []
 
     def settings() -> SimVenueSettings:
         return from_environment(SimVenueSettings, os.environ)

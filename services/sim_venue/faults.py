@@ -20,11 +20,12 @@ Kind = Literal[
     "duplicate",
     "reorder",  # the frame comes after the next one; with a symbol, after the next one about it
     "late",  # by `seconds`
+    "garble",  # half of the frame comes instead of it
     "mute",  # nothing more comes on this connection, pings are still answered
     "disconnect",
 ]
 
-OF_FRAMES: Final = frozenset({"lose", "duplicate", "reorder", "late", "mute", "disconnect"})
+OF_FRAMES: Final = frozenset({"lose", "duplicate", "reorder", "late", "garble", "mute", "disconnect"})
 STATUSES: Final = (418, 429, 500, 502, 503, 504)
 LONGEST_S: Final = 600.0
 WHATS: Final = ("order_submit", "order_cancel", "order_replace", "order_read", "account_read", "market_read", "other")

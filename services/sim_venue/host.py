@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, assert_never
 
@@ -22,7 +21,9 @@ from services.sim_venue.credentials import Credential
 from services.sim_venue.faults import Faults
 from services.sim_venue.gaps import gapped
 from services.sim_venue.kinds import NUMBER, Origin, What, serves
+from services.sim_venue.lines import Lines
 from services.sim_venue.log import Arrived, Began, Did, Entry, Granted, Input, Left, OracleLog, Shown, Turned
+from services.sim_venue.readers import Audience, LateView
 from services.sim_venue.requests import Requests
 from services.sim_venue.snapshots import Restored
 from services.sim_venue.subscriptions import Subscription
@@ -77,6 +78,7 @@ class Host:
         self.seed = seed
         self.clock = clock
         self.faults = Faults(seed)
+        self.lines = Lines(self.faults)
         self.requests = Requests()
         self.open = False  # whether it does what it is asked: not before its log is read
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -84,11 +86,9 @@ class Host:
         self.written = 0  # lines of the log
         self.log: OracleLog | None = None
         self.time: Callable[[], int] = lambda: self.exchange.now  # the market's clock, set by what plays it
-        self._view = View(listings)
-        self._late: deque[tuple[float, Sequence[Report]]] = deque()  # reports that reads do not see yet, and when they came
+        self._views = LateView(View(listings), clock, lambda: self.faults.weather.read_lag_s)
+        self._audience = Audience()
         self._waiting: list[_Waiting] = []
-        self._listening: defaultdict[str, list[Subscription[Report]]] = defaultdict(list)
-        self._watching: list[Subscription[Sequence[MarketEvent]]] = []
 
     # --- what dialects read
 
@@ -103,14 +103,7 @@ class Host:
     @property
     def view(self) -> View:
         """Accounts, orders and executions; behind by the knob `read_lag_s`."""
-        self._catch_up()
-        return self._view
-
-    def _catch_up(self) -> None:
-        seen_to = self.clock.monotonic() - self.faults.weather.read_lag_s
-        while self._late and self._late[0][0] <= seen_to:
-            for report in self._late.popleft()[1]:
-                self._view.apply(report)
+        return self._views.seen()
 
     def credential(self, key: str) -> Credential | None:
         """Whose key it is."""
@@ -118,16 +111,15 @@ class Host:
 
     def reports(self, account: str) -> Subscription[Report]:
         """The account's reports from now on, each after it is on disk, all in order."""
-        listening = self._listening[account]
-        subscription: Subscription[Report] = Subscription(listening.remove)
-        listening.append(subscription)
-        return subscription
+        return self._audience.of_account(account)
 
     def market(self) -> Subscription[Sequence[MarketEvent]]:
         """Quotes and trades from now on, in batches."""
-        subscription: Subscription[Sequence[MarketEvent]] = Subscription(self._watching.remove)
-        self._watching.append(subscription)
-        return subscription
+        return self._audience.of_market()
+
+    def listeners(self) -> dict[str, int]:
+        """How many listen to each account, "" being the whole venue, and under "market" to the market."""
+        return self._audience.counted()
 
     # --- what comes in
 
@@ -185,16 +177,17 @@ class Host:
         at = self.now()
         reports = self.exchange.hear((), at) if at > self.exchange.now else []
         inputs, outcomes = [], []
+        shown: list[MarketEvent] = []
         for one in asked:
             done, outcome = self.apply(one)
             inputs.append(done)
             outcomes.append(outcome)
             reports = [*reports, *outcome.reports] if outcome.reports else reports
+            if isinstance(one, Shown):
+                shown += gapped(one.events, self.faults.weather.price_gap_bps)
         self._write(inputs, reports)
         self._publish(reports)
-        for one in asked:
-            if isinstance(one, Shown):
-                self._show(one.events)
+        self._audience.show(shown)
         return outcomes
 
     def apply(self, asked: Input) -> tuple[Input, Outcome]:
@@ -203,6 +196,8 @@ class Host:
         match asked:
             case Did():
                 outcome = self.exchange.execute(asked.command)
+                became = outcome.refusal.code if outcome.refusal else "done"
+                metrics.SIM_COMMANDS.labels(command=type(asked.command).__name__, outcome=became).inc()
                 asked = msgspec.structs.replace(asked, reports=len(outcome.reports), refusal=outcome.refusal)
             case Shown():
                 outcome = Outcome(self._hear(asked.events, asked.market_time))
@@ -230,7 +225,7 @@ class Host:
             self._fail(error)
             raise Failed(str(error)) from error
         self._publish(reports)
-        self._show(step.events)
+        self._audience.show(gapped(step.events, self.faults.weather.price_gap_bps))
 
     def mark(self, *marks: Input) -> None:
         """Writes down how far the market has come."""
@@ -244,7 +239,7 @@ class Host:
         """Stands where a snapshot was taken."""
         kept = restored.kept
         self.exchange = restored.exchange
-        self._view = restored.view
+        self._views = LateView(restored.view, self.clock, lambda: self.faults.weather.read_lag_s)
         self.tape.recall(kept.tape, self.exchange.now)
         self.requests.recall(kept.requests, kept.of_ids)
         self.credentials = {credential.key: credential for credential in kept.credentials}
@@ -253,9 +248,7 @@ class Host:
 
     def view_of_all(self) -> View:
         """With all reports, also those that readers did not see yet: from now on they do."""
-        self._late = deque((float("-inf"), reports) for _, reports in self._late)
-        self._catch_up()
-        return self._view
+        return self._views.whole()
 
     def hear_again(self, step: FeedStep) -> list[Report]:
         """A step that was heard before the venue was last stopped."""
@@ -277,26 +270,15 @@ class Host:
         metrics.SIM_FLUSHES.observe(self.clock.monotonic() - started)
 
     def _publish(self, reports: Sequence[Report]) -> None:
-        if not reports:
-            return
-        self.show_again(reports)
-        for report in reports:
-            metrics.SIM_REPORTS.labels(kind=report.kind).inc()
-            for subscription in list(self._listening.get(report.account, ())):
-                subscription.put(report)
+        if reports:
+            self._views.add(reports)
+            self._audience.tell(reports)
+            for report in reports:
+                metrics.SIM_REPORTS.labels(kind=report.kind).inc()
 
-    def show_again(self, reports: Sequence[Report], age_s: float = 0.0) -> None:
-        """Lets readers see reports, in time; they are `age_s` old."""
-        self._late.append((self.clock.monotonic() - age_s, reports))
-        self._catch_up()
-
-    def _show(self, events: Sequence[MarketEvent | BadRow]) -> None:
-        if not self._watching:
-            return
-        shown = gapped(events, self.faults.weather.price_gap_bps)
-        if shown:
-            for subscription in list(self._watching):
-                subscription.put(shown)
+    def show_again(self, reports: Sequence[Report], age_s: float) -> None:
+        """Lets readers see reports of before the venue was last stopped; they are `age_s` old."""
+        self._views.add(reports, age_s)
 
     def _fail(self, error: BaseException) -> None:
         self.open = False
@@ -313,15 +295,12 @@ class Host:
     @property
     def quiet(self) -> bool:
         """Nothing waits to be done or to be seen."""
-        return not self._waiting and not self._late
+        return not self._waiting and not self._views.behind
 
     def close(self) -> None:
         """Ends what others listen to, and gives up the log."""
         self.open = False
-        for listening in [*self._listening.values()]:
-            for reports in list(listening):
-                reports.close()
-        for market in list(self._watching):
-            market.close()
+        self._audience.close()
+        self.lines.hang_up()
         if self.log is not None:
             self.log.close()

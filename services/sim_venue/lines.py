@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from typing import Final, Literal
+from weakref import WeakSet
 
 from aiohttp import WSCloseCode, web
 
@@ -20,8 +21,27 @@ AT_ONCE: Final = 100
 GOODBYE_S: Final = 1.0
 
 
+class Lines:
+    """All websockets of one venue."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._open: WeakSet[Line] = WeakSet()
+
+    def open(self, socket: web.WebSocketResponse, dialect: str, kind: Kind) -> "Line":
+        """The line of a client that a dialect has accepted; the dialect closes it when the client has gone."""
+        line = Line(socket, dialect, kind, self._faults)
+        self._open.add(line)
+        return line
+
+    def hang_up(self) -> None:
+        """The venue leaves: a client that stays would keep it from going."""
+        for line in list(self._open):
+            line.hang_up()
+
+
 class Line:
-    """Made by a dialect once its client is known."""
+    """One client's."""
 
     def __init__(self, socket: web.WebSocketResponse, dialect: str, kind: Kind, faults: Faults) -> None:
         self._socket = socket
@@ -54,10 +74,12 @@ class Line:
                 self._overtaken = frame, fault.symbol
             case "late":
                 asyncio.get_running_loop().call_later(fault.seconds, self._put, frame, symbol)
+            case "garble":
+                self._put(frame[: len(frame) // 2], symbol)
             case "mute":
                 self._muted = True
             case "disconnect":
-                self._end()
+                self.hang_up()
             case _:  # lose
                 pass
 
@@ -72,7 +94,7 @@ class Line:
             log.warning("a client of %s reads too slowly: %d frames wait; disconnected", self._dialect, len(self._frames))
             metrics.SIM_OVERRUNS.labels(dialect=self._dialect).inc()
             self._frames.clear()
-            self._end()
+            self.hang_up()
 
     def _put_overtaken(self) -> None:
         if self._overtaken is not None:
@@ -94,7 +116,7 @@ class Line:
         except ConnectionError:  # the client has gone; whoever reads the socket is told too
             self._ended = True
 
-    def _end(self) -> None:
+    def hang_up(self) -> None:
         """Hangs up without waiting for what is queued."""
         self._ended = True
         self._ending = asyncio.create_task(self.close())

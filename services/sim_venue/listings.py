@@ -1,12 +1,12 @@
 """What the venue lists: the instruments of its market on the terms of this house, shares without fees, coins at 10 bps."""
 
-from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
 from libs.domain.instruments import Instrument
 from libs.quant.fills import FillOn
 from libs.quant.sim_venue.listings import Fees, Listing
+from libs.venues.feed import MarketDataFeed
 
 _COIN_FEES: Final = Fees(maker_bps=Decimal(10), taker_bps=Decimal(10))
 
@@ -19,9 +19,14 @@ def listing(instrument: Instrument, fill_on: FillOn = "quote") -> Listing:
     return Listing(instrument=instrument, fill_on=fill_on, base=base, shortable=False, fees=_COIN_FEES)
 
 
-def listings(instruments: Iterable[Instrument], fill_on: Mapping[str, FillOn]) -> dict[str, Listing]:
-    """By symbol."""
-    return {i.symbol: listing(i, fill_on.get(i.symbol, "quote")) for i in instruments}
+def of_feed(feed: MarketDataFeed) -> list[Listing]:
+    """The listings of a feed's market."""
+    return [listing(instrument, feed.fill_on[instrument.symbol]) for instrument in feed.instruments]
+
+
+def by_hand() -> list[Listing]:
+    """The listings of a manual market."""
+    return [listing(instrument) for instrument in BY_HAND]
 
 
 def _share(symbol: str) -> Instrument:
@@ -52,4 +57,3 @@ BY_HAND: Final = (
     *(_share(symbol) for symbol in ("AAPL", "JPM", "KO", "MSFT", "SPY", "XOM")),
     *(_coin(base, quote, lot) for base, lot in (("BTC", "0.00001"), ("ETH", "0.0001")) for quote in ("USD", "USDT")),
 )
-"""The instruments of a manual market."""

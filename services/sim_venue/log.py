@@ -97,7 +97,8 @@ _NAME: Final = "lines-{:012}.log"
 class OracleLog:
     """The files: each holds the lines from the number in its name on. Only the last one grows; one process at a time."""
 
-    def __init__(self, folder: Path, firsts: list[int], file: LineFile) -> None:
+    def __init__(self, folder: Path, firsts: list[int], file: LineFile, last: int) -> None:
+        self.last = last  # number of the newest line
         self._folder = folder
         self._firsts = firsts  # of each file, ascending
         self._file = file
@@ -111,8 +112,8 @@ class OracleLog:
             LineFileDamaged: its last file is not what was written.
         """
         firsts = sorted(int(path.stem.partition("-")[2]) for path in folder.glob("lines-*.log")) or [1]
-        file, _ = LineFile.open(folder / _NAME.format(firsts[-1]))
-        return cls(folder, firsts, file)
+        file, payloads = LineFile.open(folder / _NAME.format(firsts[-1]))
+        return cls(folder, firsts, file, firsts[-1] + len(payloads) - 1)
 
     def entries(self, after: int) -> Iterator[Entry]:
         """All lines after line `after`, the oldest first.
@@ -150,6 +151,7 @@ class OracleLog:
     def append(self, entry: Entry) -> None:
         """Writes and flushes a line; blocks for the time of a flush. LineFileFailed: nothing more can be written."""
         self._file.append(_encoder.encode(entry))
+        self.last = entry.n
 
     def turn_over(self, first: int) -> None:
         """The lines from number `first` on go into a new file."""

@@ -1,14 +1,19 @@
 """What plays the venue's market: a feed at the speed that was asked for, or nobody but the one who tells it prices."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from libs.common.clocks import SECOND, HostClock
+from libs.common.logs import about
+from libs.domain.times import iso
 from libs.venues.feed import FeedStep
 from libs.venues.markets import Timeline
 from libs.venues.pace import Pace
 from services.sim_venue.host import Host
+
+log = logging.getLogger(__name__)
 
 MARK_EVERY_S: Final = 1.0
 MOST_AT_ONCE_S: Final = 0.005  # how long a market that is late may keep clients waiting
@@ -30,13 +35,12 @@ class Pump:
         must not be there a second time."""
         self._host = host
         self._steps = feed.timeline(host.exchange.now)
-        ahead = 0 if in_order else int(MARK_EVERY_S * speed * SECOND)
-        self._pace = Pace(clock, host.exchange.now + ahead, speed)
+        self._resumes_at = host.exchange.now + (0 if in_order else int(MARK_EVERY_S * speed * SECOND))
+        self._pace = Pace(clock, self._resumes_at, speed)
         self._clock = clock
         self._sleep = sleep
         self._next: FeedStep | None = None
         self._marked_at = self._rested_at = clock.monotonic()
-        self.ended = False
         host.time = self.now
 
     def now(self) -> int:
@@ -48,12 +52,14 @@ class Pump:
         """Until cancelled; where the data end, the market stands still."""
         while (step := next(self._steps, None)) is not None:
             self._next = step
-            self._pace.on_the_way_to(step.time)
+            if step.time > self._resumes_at:
+                self._pace.on_the_way_to(step.time)
             await self._until(step.time)
             self._host.hear(step)
         self._next = None
-        self.ended = True
         self._host.mark()
+        told = about("market_ended", "success")
+        log.info("the data of the market have ended; it stands still at %s", iso(self._host.now()), extra=told)
         await asyncio.Event().wait()
 
     async def _until(self, time: int) -> None:

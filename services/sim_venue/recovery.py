@@ -46,6 +46,8 @@ async def recover(host: Host, folder: Path, began: Began, start: int, timeline: 
             host.exchange.hear((), start)
         else:
             host.restore(restored)
+        if host.written > host.log.last:
+            raise LineFileDamaged(f"{folder}: a snapshot is of line {host.written}, and the log ends with line {host.log.last}")
         replay = Replay(host, timeline(host.exchange.now))
         for entry in host.log.entries(host.written):
             await replay.line(entry)

@@ -21,6 +21,7 @@ from libs.store.market_reader import MarketReader
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, Link, OutcomeUnknown
 from services.trade_executor import links, reconcile
+from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.floor import Floor
 from services.trade_executor.hop import Held
@@ -60,6 +61,7 @@ class AccountDesk:
         self._lease = Lease(context.database("lease"), f"executor:{name}", context.holder, context.clock)
         self._bell = Bell()
         self._over = asyncio.Event()  # asked to stop, the session has ended, or the lease is lost
+        self._absences = Absences()
         self.link: Link | None = None  # as last seen; None while there is no broker
 
     async def run(self) -> None:
@@ -238,6 +240,10 @@ class AccountDesk:
         """
         found = await reconcile.looked_up(broker, held, sender.in_flight)
         self._show([*await reconcile.missed(broker, self._store, self._account.account_id, self._session), *found.shown])
+        absent = self._absences.note(held, found.absent, self._context.clock.monotonic())
+        if settled := await never_accepted(broker, self._store, absent):
+            self._absences.settled(shown.client_order_id for shown in settled)
+            self._show(settled)
         if found.unanswered:
             raise OutcomeUnknown(f"{len(found.unanswered)} orders could not be looked up: {found.unanswered[0]}")
 

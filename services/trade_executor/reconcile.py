@@ -41,6 +41,7 @@ class Looked(NamedTuple):
 
     shown: list[Shown]
     unanswered: list[str]  # why, for each that could not be looked up: no evidence of anything
+    absent: list[str]  # client order ids that the venue did not find, which proves nothing by itself
 
 
 class Difference(NamedTuple):
@@ -101,7 +102,7 @@ def _happened(session: Session, item: Fill | Adjustment) -> tuple[int, bool]:
 
 async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str]) -> Looked:
     """What the venue says of orders it may hold; orders whose own answer is still awaited are left alone."""
-    found = Looked([], [])
+    found = Looked([], [], [])
     for item in held:
         id_ = item.order.client_order_id
         if id_ in in_flight:
@@ -113,7 +114,9 @@ async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str]) -
             continue
         if seen is not None:
             found.shown.append(_seen(seen))
-        elif item.status is Status.SUBMITTING or broker.abilities.absence_is_proof:
+            continue
+        found.absent.append(id_)
+        if item.status is Status.SUBMITTING or broker.abilities.absence_is_proof:
             found.shown.append(Shown(id_, Evidence.UNCLEAR, item.filled, "no answer on record"))
             if broker.abilities.absence_is_proof:
                 found.shown.append(Shown(id_, Evidence.NOT_ACCEPTED, item.filled, "the venue's own book does not have it"))
@@ -165,6 +168,8 @@ class Asked:
     def now(self, order: object, *, connected: bool) -> bool:
         """Whether it is time; `order` is the newest of those that ask for it."""
         back, self._connected = connected and not self._connected, connected
+        if not connected:
+            self.again()  # an answer is what tells that the venue is back
         now = self._clock.monotonic()
         if now < self._next and order == self._obeyed and not back:
             return False

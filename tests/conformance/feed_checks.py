@@ -149,7 +149,7 @@ def before_the_next_frame(garbage: str | bytes) -> Iterator[None]:
 
     def nonsense_first(line: Line, frame: str | bytes, symbol: str = "") -> None:
         if line._kind == "market" and left:
-            line._put(left.pop())
+            line._put(left.pop(), symbol)
         send(line, frame, symbol)
 
     with patch.object(Line, "send", nonsense_first):

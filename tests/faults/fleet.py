@@ -42,7 +42,8 @@ def free_offset() -> int:
 
 
 class Fleet:
-    """`fleet run --json` on servers of its own. What it says goes to a file, so that nobody has to read along."""
+    """`fleet run --json` on servers of its own, traded at venue paper, whose book the oracle reads. What it says goes to a file,
+    so that nobody has to read along."""
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.state = folder / "state"
@@ -53,7 +54,7 @@ class Fleet:
         self.environment = {**ours, "STATE_DIR": str(self.state), "PORT_OFFSET": str(free_offset()), **environment}
         with self._heard.open("ab") as heard, self._answer.open("wb") as answer:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fleet.cli", "run", "--json", *arguments],
+                [sys.executable, "-m", "fleet.cli", "run", "--json", "--venue", "paper", *arguments],
                 env=self.environment,
                 stdout=answer,
                 stderr=heard,

@@ -12,14 +12,16 @@ import pytest
 from fleet.venue_books import in_symbols
 from libs.common.clocks import SECOND, SystemClock
 from libs.common.database import Database
-from libs.common.settings import ConfigError
-from libs.domain.configuration import VenueConfig
+from libs.common.settings import ConfigError, Settings
+from libs.domain.configuration import SystemConfig, VenueConfig
 from libs.domain.orders import Order
 from libs.store import sessions
 from libs.store.activity import AtVenue
 from libs.store.audit import ledger_faults
+from libs.store.sessions import Account
 from libs.venues.sim_control import SimControl
 from services.sim_venue.market import START_BY_HAND
+from services.trade_executor.app import check_mode
 from services.trade_executor.brokers import NotYet, Remote
 from tests.desks import Service, a_desk, an_approval, statuses
 from tests.scenes import SESSION, begin, clear
@@ -40,6 +42,8 @@ class Kind(NamedTuple):
 
 ALPACA = Kind(VenueConfig(name="alpaca", adapter="alpaca", asset_classes=("equity",)), "AAPL", 100)
 BINANCE = Kind(VenueConfig(name="binance", adapter="ccxt", exchange="binance", asset_classes=("crypto",)), "BTC/USD", 1000)
+
+REAL = ALPACA._replace(config=VenueConfig(name="alpaca", adapter="alpaca", asset_classes=("equity",), url=""))
 
 
 class Scene(NamedTuple):
@@ -154,11 +158,31 @@ async def test_a_key_that_is_missing_or_of_the_wrong_kind_is_a_fault_of_the_conf
     account = await begin(database)
     async with a_sim_venue() as venue:
         real = ALPACA._replace(config=VenueConfig(name="alpaca", adapter="alpaca", asset_classes=("equity",), url=f"{venue.url}/alpaca"))
-        with pytest.raises(ConfigError, match="venue alpaca needs ALPACA_API_KEY and ALPACA_API_SECRET"):
+        with pytest.raises(ConfigError, match="venue alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY"):
             await remote(real, venue).access(account)()
         with pytest.raises(ConfigError, match="account paper at venue alpaca"):
-            await remote(real, venue, ALPACA_API_KEY="AKLIVE00000000000000", ALPACA_API_SECRET="s3cret").access(account)()
+            await remote(real, venue, ALPACA_API_KEY="AKLIVE00000000000000", ALPACA_SECRET_KEY="s3cret").access(account)()
         venue_of_nobody = remote(ALPACA, venue)
     with pytest.raises(NotYet, match="is sim_venue running"):
         await venue_of_nobody.access(account)()
     assert await statuses(database) == []
+
+
+@pytest.mark.parametrize(
+    ("kinds", "environment", "said"),
+    [
+        ([ALPACA], {}, 'venue alpaca is simulated \\(url = "sim"\\)'),
+        ([REAL], {}, "venue alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY"),
+        ([REAL], {"ALPACA_API_KEY": "PKPAPER", "ALPACA_SECRET_KEY": "s"}, "ALPACA_API_KEY is a paper key"),
+        ([], {}, "an account is at venue paper"),
+    ],
+    ids=["simulated", "no keys", "paper keys", "paper venue"],
+)
+def test_real_money_is_refused_by_the_executor_itself(kinds: list[Kind], environment: dict[str, str], said: str) -> None:
+    live = Settings(database_url="", redis_url="", execution_mode="live", live_trading_confirmed="yes")
+    system = SystemConfig(account=[], venue=[kind.config for kind in kinds])
+    accounts = [Account("a", "a", kind.config.name, "USD", False, D(1)) for kind in kinds] or [
+        Account("a", "a", "paper", "USD", False, D(1))
+    ]
+    with pytest.raises(ConfigError, match=f"EXECUTION_MODE=live: {said}"):
+        check_mode(live, system, accounts, lambda name: environment.get(name, ""))

@@ -48,7 +48,7 @@ async def test_what_buying_power_allows_is_taken_and_a_share_more_is_refused(alp
     power = Decimal((await alpaca.raw("GET", "/v2/account", headers=headers)).body["buying_power"])
     more = await alpaca.raw("POST", "/v2/orders", headers=headers, json={**order, "qty": str(power / 100 + 1)})
     exact = await alpaca.raw("POST", "/v2/orders", headers=headers, json={**order, "qty": str(power / 100)})
-    assert (power, more.status, exact.status) == (7_000, 403, 200)
+    assert (power, more.status, exact.status) == (Decimal(7_000), 403, 200)
 
 
 async def test_a_margin_account_buys_with_leverage_and_sells_short(alpaca: Alpaca) -> None:

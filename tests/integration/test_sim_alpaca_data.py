@@ -112,14 +112,14 @@ async def test_a_day_without_start_begins_at_midnight_in_new_york_and_ends_now(a
 @pytest.mark.parametrize(
     ("query", "status", "message"),
     [
-        ("bars?symbols=AAPL&timeframe=7Fortnight", 422, "invalid timeframe: 7Fortnight"),
-        ("bars?symbols=AAPL&timeframe=60Min", 422, "invalid timeframe: 60Min"),
-        ("bars?timeframe=1Min", 422, "symbols is required"),
-        ("trades?symbols=AAPL&limit=0", 422, "invalid limit: expected a whole number from 1 to 10000"),
-        ("trades?symbols=AAPL&limit=10001", 422, "invalid limit: expected a whole number from 1 to 10000"),
-        ("trades?symbols=AAPL&start=yesterday", 422, "invalid start: expected RFC 3339 like 2024-01-02T15:04:05Z, or 2024-01-02"),
-        ("trades?symbols=AAPL&page_token=%%%", 422, "invalid page_token"),
-        ("trades?symbols=AAPL&sort=sideways", 422, "invalid sort: expected one of asc, desc"),
+        ("bars?symbols=AAPL&timeframe=7Fortnight", 400, "invalid timeframe: 7Fortnight"),
+        ("bars?symbols=AAPL&timeframe=60Min", 400, "invalid timeframe: 60Min"),
+        ("bars?timeframe=1Min", 400, "symbols is required"),
+        ("trades?symbols=AAPL&limit=0", 400, "invalid limit: expected a whole number from 1 to 10000"),
+        ("trades?symbols=AAPL&limit=10001", 400, "invalid limit: expected a whole number from 1 to 10000"),
+        ("trades?symbols=AAPL&start=yesterday", 400, "invalid start: expected RFC 3339 like 2024-01-02T15:04:05Z, or 2024-01-02"),
+        ("trades?symbols=AAPL&page_token=%%%", 400, "invalid page_token"),
+        ("trades?symbols=AAPL&sort=sideways", 400, "invalid sort: expected one of asc, desc"),
         ("ZZZ/trades", 404, "asset not found for ZZZ"),
     ],
 )

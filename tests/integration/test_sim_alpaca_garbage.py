@@ -6,7 +6,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
 
 from services.sim_venue.alpaca.dialect import DATA, STREAMS, TRADING, Route
 from tests.alpaca_clients import HEADERS, Alpaca, an_alpaca
@@ -79,6 +78,12 @@ async def test_paths_and_methods_that_are_not_there_say_so(alpaca: Alpaca, metho
     assert (answer.status, answer.body["code"]) == (status, code)
 
 
+@pytest.mark.parametrize("path", list(STREAMS))
+async def test_a_stream_asked_for_without_a_handshake_says_so(alpaca: Alpaca, path: str) -> None:
+    answer = await alpaca.raw("GET", path)
+    assert (answer.status, answer.body) == (400, {"code": 40010000, "message": "request is malformed"})
+
+
 async def test_a_body_beyond_all_measure_is_refused(alpaca: Alpaca) -> None:
     answer = await alpaca.raw("POST", "/v2/orders", data=io.BytesIO(b"{" + b" " * (2 * 1024 * 1024) + b"}"))
     assert (answer.status, answer.body["code"]) == (413, 41310000)
@@ -93,7 +98,7 @@ async def test_a_frame_beyond_all_measure_ends_the_stream(alpaca: Alpaca) -> Non
 
 @pytest.mark.parametrize("status", [418, 429, 500, 502, 503, 504])
 async def test_a_status_that_a_fault_asks_for_has_alpacas_body(status: int) -> None:
-    async with an_alpaca() as alpaca, ClientSession():
+    async with an_alpaca() as alpaca:
         await alpaca.venue.fault("status_after", what="order_submit", status=status, client_order_id="lost")
         answer = await alpaca.raw("POST", "/v2/orders", json={**GOOD, "client_order_id": "lost"})
         found = await alpaca.raw("GET", "/v2/orders:by_client_order_id?client_order_id=lost")

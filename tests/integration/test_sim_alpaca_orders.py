@@ -100,12 +100,32 @@ async def test_replacing_makes_a_chain_that_names_both_ends(alpaca: Alpaca) -> N
     first = await alpaca.send(type="limit", qty=3, limit_price=99, client_order_id="first")
     change = ask.ReplaceOrderRequest(qty=5, limit_price=98.5, client_order_id="second")
     second = await alpaca.call(alpaca.trading.replace_order_by_id, first["id"], change)
+    again = await alpaca.raw("PATCH", f"/v2/orders/{first['id']}", json={"qty": "6"})
+    same = await alpaca.raw("PATCH", f"/v2/orders/{second.id}", json={})
     old = await alpaca.order(first["id"])
     new = await alpaca.order(str(second.id))
     assert (old["status"], old["replaced_by"], old["limit_price"]) == ("replaced", str(second.id), "99")
     assert old["replaced_at"] == old["updated_at"]
     assert (new["status"], new["replaces"], new["limit_price"], new["qty"]) == ("new", first["id"], "98.5", "5")
     assert new["client_order_id"] == "second"
+    assert [(answer.status, answer.body["message"]) for answer in (again, same)] == [
+        (422, "order already replaced"),
+        (422, "order parameters are not changed"),
+    ]
+
+
+async def test_a_replacement_carries_what_the_chain_has_filled_and_must_leave_something_to_fill(alpaca: Alpaca) -> None:
+    first = await alpaca.send(type="limit", qty=10, limit_price=101)
+    await alpaca.venue.quote("AAPL", 100.0, 100.02, size=4)
+    few = await alpaca.raw("PATCH", f"/v2/orders/{first['id']}", json={"qty": "4"})
+    second = (await alpaca.raw("PATCH", f"/v2/orders/{first['id']}", json={"qty": "6"})).body
+    shown = await alpaca.order(second["id"])
+    await alpaca.venue.quote("AAPL", 100.0, 100.02)
+    ended = await alpaca.order(second["id"])
+    assert (few.status, few.body["message"]) == (422, "qty must be > filled_qty")
+    assert (shown["status"], shown["qty"], shown["filled_qty"]) == ("partially_filled", "6", "4")
+    assert (ended["status"], ended["filled_qty"]) == ("filled", "6")
+    assert [position["qty"] for position in (await alpaca.raw("GET", "/v2/positions")).body] == ["6"]
 
 
 async def test_an_order_that_has_ended_or_waits_for_the_open_is_not_replaced(alpaca: Alpaca) -> None:
@@ -153,6 +173,12 @@ async def test_what_cannot_be_paid_is_refused_with_what_it_costs_and_what_there_
     }
 
 
+async def test_what_is_not_held_is_not_sold_by_an_account_that_may_not_be_short(alpaca: Alpaca) -> None:
+    order = {"symbol": "AAPL", "side": "sell", "type": "market", "qty": 1, "time_in_force": "day"}
+    answer = await alpaca.raw("POST", "/v2/orders", json=order)
+    assert (answer.status, answer.body) == (403, {"code": 40310000, "message": "account is not allowed to short"})
+
+
 async def test_shares_that_an_order_keeps_are_not_there_for_another(alpaca: Alpaca) -> None:
     await alpaca.bought(qty=10)
     await alpaca.send(type="limit", side="sell", qty=8, limit_price=120)
@@ -183,6 +209,14 @@ async def test_shares_that_an_order_keeps_are_not_there_for_another(alpaca: Alpa
         ({"qty": "NaN"}, 422, 42210000, "invalid qty"),
         ({"qty": "0.0000001"}, 422, 42210000, "qty must be a multiple of 0.000001"),
         ({"notional": 5}, 422, 42210000, "only one of qty or notional is accepted"),
+        ({"qty": None}, 422, 40010001, "qty or notional is required"),
+        ({"qty": "0.5", "time_in_force": "gtc"}, 422, 42210000, "fractional orders must be DAY orders"),
+        (
+            {"qty": "0.5", "type": "trailing_stop", "trail_price": 1},
+            422,
+            42210000,
+            "fractional orders must be market, limit, stop, or stop_limit orders",
+        ),
         ({"limit_price": 99}, 422, 42210000, "market orders must not have limit_price"),
         ({"type": "limit"}, 422, 42210000, "limit orders require limit price"),
         (

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.domain.market import Quote, TradeTick
 from services.sim_venue.alpaca import data_stream as stream_module
+from services.sim_venue.alpaca import trading_stream as trading_module
 from tests.alpaca_clients import HEADERS, KEY, SECRET, Alpaca, an_alpaca, data_stream, running, trading_stream
 from tests.waiting import until
 
@@ -27,8 +29,9 @@ async def test_alpaca_py_hears_an_order_from_its_beginning_to_its_fill(alpaca: A
     heard: asyncio.Queue[Any] = asyncio.Queue()
     stream = trading_stream(alpaca)
     stream.subscribe_trade_updates(_into(heard))
+    before = _frames("orders")
     async with running(stream):
-        await _listening(alpaca)
+        await until(lambda: _frames("orders") == before + 2)  # authorized, listening
         sent = await alpaca.send(type="market", qty=10)
         await alpaca.venue.quote("AAPL", 100.0, 100.02, size=4)
         await alpaca.venue.quote("AAPL", 100.0, 100.02)
@@ -51,8 +54,9 @@ async def test_alpaca_py_hears_the_market_in_message_pack(alpaca: Alpaca) -> Non
     stream.subscribe_bars(into, "AAPL")
     stream.subscribe_trading_statuses(into, "AAPL")
     at = alpaca.venue.host.now() + MINUTE
+    before = _frames("market")
     async with running(stream):
-        await _watching(alpaca)
+        await until(lambda: _frames("market") == before + 3)  # connected, authenticated, subscribed
         await alpaca.venue.show(_quote("AAPL"), _trade("AAPL"), at=at + 1_234)
         await alpaca.venue.show(_quote("MSFT"), at=at + MINUTE)
         await alpaca.venue.control("POST", "halt", {"symbol": "AAPL"})
@@ -220,6 +224,17 @@ async def test_a_second_connection_is_refused_where_the_weather_allows_one(alpac
             assert await second.next() is None
 
 
+async def test_a_defect_in_what_feeds_a_stream_ends_it_instead_of_muting_it(alpaca: Alpaca, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(trading_module, "events", broken)
+    async with alpaca.updates() as socket:
+        await alpaca.send(type="limit", qty=1, limit_price=90)
+        assert await socket.next() is None
+    assert (await alpaca.raw("GET", "/v2/clock")).status == 200
+
+
 async def test_faults_reach_the_frames_of_both_streams(alpaca: Alpaca) -> None:
     async with alpaca.updates() as orders, alpaca.socket("/v2/iex", headers=HEADERS) as market:
         await market.next(), await market.next()
@@ -248,12 +263,9 @@ async def _next(heard: "asyncio.Queue[Any]") -> Any:
         return await heard.get()
 
 
-async def _listening(alpaca: Alpaca) -> None:
-    await until(lambda: bool(alpaca.venue.host._listening.get("demo-alpaca")))
-
-
-async def _watching(alpaca: Alpaca) -> None:
-    await until(lambda: bool(alpaca.venue.host._watching) and bool(alpaca.venue.host._listening.get("")))
+def _frames(kind: str) -> float:
+    """What the venues of this process have sent to clients of a kind of stream."""
+    return REGISTRY.get_sample_value("tradewinds_sim_stream_frames_total", {"dialect": "alpaca", "kind": kind}) or 0.0
 
 
 def _trade(symbol: str) -> TradeTick:

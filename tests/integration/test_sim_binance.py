@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from libs.quant.sim_venue.listings import Listing
-from services.sim_venue.app import by_hand
 from services.sim_venue.binance.endpoints import ENDPOINTS, Endpoint
+from services.sim_venue.listings import by_hand
 from tests.binance_client import BinanceClient, Desk, a_desk, now_ms
 
 ORDER = "/api/v3/order"

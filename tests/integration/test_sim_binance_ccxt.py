@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -12,10 +10,10 @@ import ccxt.async_support as ccxt
 import pytest
 
 from tests.binance_client import KEY, SECRET
+from tests.sim_venue_process import ran
 from tests.sim_venues import SimVenue, a_sim_venue
 
 BTC = "BTC/USD"
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 class Client(NamedTuple):
@@ -141,13 +139,6 @@ async def test_examples_run_as_they_are_against_a_venue_in_another_process() -> 
 async def _run(script: str) -> None:
     async with a_sim_venue("synthetic", speed=60.0) as venue:
         market = asyncio.create_task(venue.venue.run())
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(EXAMPLES / script),
-            venue.url,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await process.communicate()
+        code, said = await ran(f"examples/{script}", venue.url)
         market.cancel()
-    assert (process.returncode, said.decode().strip().splitlines()[-1:]) == (0, ["done"]), said.decode()
+    assert (code, said.strip().splitlines()[-1:]) == (0, ["done"]), said

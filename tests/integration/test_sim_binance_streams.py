@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 
 from tests.binance_client import Desk, a_desk
 
@@ -253,13 +253,18 @@ async def test_frames_of_the_account_are_doubled_lost_and_silenced(desk: Desk) -
     assert (await socket.ask(method="LIST_SUBSCRIPTIONS", id=2))["result"] == [key]  # the socket is alive
 
 
-async def test_a_venue_that_leaves_ends_its_streams(desk: Desk) -> None:
+async def test_a_venue_that_leaves_hangs_up_at_once(desk: Desk) -> None:
+    sockets = [await desk.socket(path) for path in ("/ws/btcusd@trade", "/ws-api/v3")]
+    desk.venue.venue.close()
+    async with asyncio.timeout(10):
+        frames = [await socket.ws.receive() for socket in sockets]
+    assert [(frame.type, frame.data) for frame in frames] == [(WSMsgType.CLOSE, WSCloseCode.GOING_AWAY)] * 2
+
+
+async def test_streams_go_on_after_a_restart(desk: Desk) -> None:
+    await desk.socket("/ws/btcusd@trade")
+    await desk.venue.restart()
     socket = await desk.socket("/ws/btcusd@trade")
     await socket.ask(method="LIST_SUBSCRIPTIONS", id=1)
-    await desk.venue.restart()
-    async with asyncio.timeout(10):
-        assert (await socket.ws.receive()).type is not WSMsgType.TEXT
-    fresh = await desk.socket("/ws/btcusd@trade")
-    await fresh.ask(method="LIST_SUBSCRIPTIONS", id=1)
     await desk.venue.trade("BTC/USD", 50_000.05, 0.25)
-    assert (await fresh.next())["e"] == "trade"
+    assert (await socket.next())["e"] == "trade"

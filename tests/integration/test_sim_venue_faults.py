@@ -119,6 +119,16 @@ async def test_above_the_limit_of_requests_there_is_429(venue: SimVenue, http: C
     assert [await read(http) for _ in range(5)] == [404, 404, 404, 429, 429]
 
 
+async def test_who_goes_on_at_binance_after_429_is_banned() -> None:
+    async with a_sim_venue() as venue, ClientSession(venue.url) as http:
+        await venue.weather(requests_per_minute=1)
+        statuses = []
+        for _ in range(3):
+            async with http.get("/binance/api/v3/ping") as answer:
+                statuses.append(answer.status)
+    assert statuses == [200, 429, 418]
+
+
 async def test_reads_lag_behind_what_was_answered(venue: SimVenue, http: ClientSession) -> None:
     await venue.weather(read_lag_s=60)
     assert await submit(http) == 200
@@ -175,7 +185,7 @@ async def frames(venue: SimVenue, http: ClientSession, kind: str, **knob: object
     await venue.fault(kind, what="orders", **knob)
     async with http.ws_connect("stream") as socket:
         got = [(await socket.receive()).data] if kind != "mute" else []
-        for word in ("1", "2", "3", "end"):
+        for word in ("1", "2", "3", *(["en"] if kind == "garble" else []), "end"):
             await socket.send_str(word)
         while got[-1:] != ["end"]:
             message = await socket.receive(timeout=2)
@@ -193,6 +203,7 @@ async def frames(venue: SimVenue, http: ClientSession, kind: str, **knob: object
         ("duplicate", {"symbol": "AAPL"}, ["hello", "1", "1", "2", "3", "end"]),
         ("reorder", {"symbol": "AAPL"}, ["hello", "2", "1", "3", "end"]),
         ("late", {"symbol": "AAPL", "seconds": 600}, ["hello", "2", "3", "end"]),
+        ("garble", {"skip": 4}, ["hello", "1", "2", "3", "e", "end"]),
         ("disconnect", {"symbol": "AAPL", "skip": 1}, ["hello", "1", "CLOSE"]),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +18,8 @@ from libs.common.settings import ConfigError
 from libs.quant.sim_venue.commands import Transfer
 from libs.quant.sim_venue.listings import Fees, Listing
 from libs.venues.line_file import LineFile, read
-from services.sim_venue.app import by_hand
 from services.sim_venue.host import Failed, Origin
+from services.sim_venue.listings import by_hand
 from services.sim_venue.snapshots import accounts_of
 from tests.plain_dialect import PlainDialect
 from tests.sim_venues import SimVenue, a_sim_venue
@@ -168,6 +169,26 @@ async def test_other_terms_are_another_venue(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another market or other terms"):
         async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path, listings=other):
             pass
+
+
+async def test_a_log_that_ends_before_its_snapshot_is_not_gone_on_with(tmp_path: Path) -> None:
+    async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path) as venue:
+        await some_trading(venue)
+        await venue.restart()
+        venue.host.open = False
+        await venue.stop()
+        (tmp_path / f"lines-{venue.host.written + 1:012}.log").unlink()
+        first = tmp_path / "lines-000000000001.log"
+        first.write_bytes(first.read_bytes()[:-200])
+        with pytest.raises(ConfigError, match="the log ends with line"):
+            await venue.start()
+
+
+async def test_a_venue_that_runs_cannot_be_started_twice(tmp_path: Path) -> None:
+    async with a_sim_venue(dialects=[], folder=tmp_path):
+        with pytest.raises(ConfigError, match=f"is held by process {os.getpid()}"):
+            async with a_sim_venue(dialects=[], folder=tmp_path):
+                pass
 
 
 async def test_a_played_market_is_heard_again_from_its_feed(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from libs.venues.broker import Broker, NotSent, OutcomeUnknown, Refused
 from libs.venues.paper.broker import PaperBroker
 from services.trade_executor import app, brokers, reconcile
 from services.trade_executor import desk as desks
+from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.send import Sender, evidence_of
 from services.trade_executor.stage import ExecutionStage, Shown
 from tests.desks import NOW, Approvals, Service, a_desk, an_approval, statuses
@@ -779,6 +780,35 @@ async def test_a_question_that_is_not_answered_is_evidence_of_nothing(database: 
     assert await statuses(database) == ["UNKNOWN", "UNKNOWN"]
 
 
+async def test_what_a_venue_has_not_found_often_and_long_enough_and_nowhere_else_it_never_had(
+    database: Database, far: Desk, venue: ScriptedBroker
+) -> None:
+    venue.answers.append(loses_the_answer)
+    await far.trade(an_approval())
+    (held,) = far.stage.unresolved()
+    id_, absences = held.order.client_order_id, Absences()
+    assert [absences.note([held], [id_], now) for now in (0.0, 30.0, 60.0, 119.0)] == [[]] * 4
+    assert absences.note([held], [id_], 120.0) == [id_]
+    venue.cash["USD"] = D(99_000)
+    assert await never_accepted(venue, far.store, [id_]) == []
+    venue.cash["USD"] = D(100_000)
+    await far.show(*await never_accepted(venue, far.store, [id_]))
+    assert await statuses(database) == ["NOT_ACCEPTED"]
+
+
+async def test_a_venue_that_has_found_an_order_once_is_asked_anew(database: Database, far: Desk, venue: ScriptedBroker) -> None:
+    venue.answers.append(loses_the_answer)
+    await far.trade(an_approval())
+    (held,) = far.stage.unresolved()
+    id_, absences = held.order.client_order_id, Absences()
+    for now in (0.0, 30.0, 60.0, 90.0):
+        absences.note([held], [id_], now)
+    absences.note([held], [], 100.0)
+    assert absences.note([held], [id_], 130.0) == []
+    venue.has(held.order)
+    assert await never_accepted(venue, far.store, [id_]) == []
+
+
 def test_orders_in_doubt_are_asked_for_ever_less_often_until_another_joins_them() -> None:
     patience = reconcile.Patience(1.0, 4.0)
     assert [n for n in range(16) if patience.wants({"a"}, float(n))] == [0, 1, 3, 7, 11, 15]
@@ -789,6 +819,15 @@ def test_orders_in_doubt_are_asked_for_ever_less_often_until_another_joins_them(
 def test_everything_is_looked_at_again_when_the_venue_comes_back() -> None:
     asked = reconcile.Asked(HandClock(), every_s=30.0)
     assert [asked.now(None, connected=up) for up in (True, True, False, False, True, True)] == [True, False, False, False, True, False]
+
+
+def test_a_venue_that_is_away_is_asked_more_often_because_an_answer_tells_that_it_is_back() -> None:
+    clock = HandClock()
+    asked = reconcile.Asked(clock, every_s=30.0)
+    assert asked.now(None, connected=True)
+    assert not asked.now(None, connected=False)
+    clock.move(5.0)
+    assert asked.now(None, connected=False)
 
 
 # --- with the real paper venue

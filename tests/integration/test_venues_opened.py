@@ -119,7 +119,7 @@ async def test_a_sim_venue_that_is_not_there_is_waited_for_until_asked_to_stop(o
 async def test_real_venues_have_the_time_of_the_world_and_keys_from_the_environment(opening: MakeOpening) -> None:
     it = opening(REAL)
     async with AsyncExitStack() as stack:
-        found = await it.venues({"BINANCE_API_KEY": "k", "BINANCE_API_SECRET": "s"}).opened(stack)
+        found = await it.venues({"BINANCE_API_KEY": "k", "BINANCE_SECRET_KEY": "s"}).opened(stack)
     assert found is not None
     feed, lead_s = found
     assert (feed.instruments[0].venue, feed.speed, lead_s) == ("VENUES", 1.0, float("inf"))
@@ -127,7 +127,7 @@ async def test_real_venues_have_the_time_of_the_world_and_keys_from_the_environm
 
 
 async def test_a_key_that_is_missing_or_wrong_is_the_operators_to_mend(opening: MakeOpening) -> None:
-    with pytest.raises(ConfigError, match="BINANCE_API_KEY and BINANCE_API_SECRET"):
+    with pytest.raises(ConfigError, match="BINANCE_API_KEY and BINANCE_SECRET_KEY"):
         await opening(REAL).venues().opened(AsyncExitStack())
     it = opening(STOCKS)
     it.answers = [WrongKey("a live key")]

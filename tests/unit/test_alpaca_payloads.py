@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.domain.orders import Evidence, Order
@@ -227,22 +227,26 @@ def reads(kind: type[Any], use: Callable[[Any], object]) -> Callable[[bytes], No
     return check
 
 
+@settings(max_examples=50)
 @given(spoilt("update_fill"))
 def test_any_frame_is_a_report_nothing_or_unreadable(body: bytes) -> None:
     reads(Update, lambda update: report_of(update, OURS))(body)
 
 
+@settings(max_examples=50)
 @given(spoilt("activity"))
 def test_any_activity_is_a_fill_or_unreadable(body: bytes) -> None:
     reads(Activity, lambda activity: fill_of(activity, OURS))(body)
 
 
+@settings(max_examples=50)
 @given(spoilt("quote") | spoilt("trade"), st.sampled_from(KINDS))
 def test_any_tick_is_a_tick_nothing_or_unreadable(body: bytes, kind: Any) -> None:
     reads(Told, lambda told: tick_of(told, kind, told.symbol))(body)
     reads(Page, lambda page: page.next_page_token)(body)
 
 
+@settings(max_examples=50)
 @given(st.integers(100, 599), spoilt("order") | st.binary(max_size=50))
 def test_any_answer_to_an_order_is_accepted_refused_or_unknown(status: int, body: bytes) -> None:
     for judge in (lambda: outcomes.accepted(Answer(status, body), OURS), lambda: outcomes.all_taken(Answer(status, body))):
@@ -253,6 +257,7 @@ def test_any_answer_to_an_order_is_accepted_refused_or_unknown(status: int, body
         assert 200 <= status < 300
 
 
+@settings(max_examples=50)
 @given(st.integers(500, 599) | st.sampled_from([408, 409, 418, 429]), st.text(max_size=20), st.integers())
 def test_what_throttles_or_fails_is_never_a_refusal(status: int, message: str, code: int) -> None:
     body = json.dumps({"code": code, "message": message}).encode()

@@ -1,5 +1,7 @@
 """The ccxt adapter on what Binance is documented to send, and on what it should never send and some day will."""
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -8,14 +10,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.domain.market import BadRow, Quote, TradeTick
 from libs.domain.orders import Evidence
 from libs.venues.broker import Holdings, NotSent, OrderReport, OutcomeUnknown, Refused, WrongKey
 from libs.venues.ccxt_venue.binance import check_rights
 from libs.venues.ccxt_venue.broker import CcxtBroker
 from libs.venues.ccxt_venue.client import make_exchange
 from libs.venues.endpoint import Endpoint
-from tests.ccxt_venues import BITCOIN, CLIENT_ID, a_broker, a_venue, an_order, soon
+from tests.ccxt_venues import BITCOIN, CLIENT_ID, a_broker, a_feed, a_venue, an_order, soon
 from tests.scripted_binance import Said, ScriptedBinance, a_scripted_binance, payload
+from tests.waiting import until
 
 POST, GET, DELETE = "POST /api/v3/order", "GET /api/v3/order", "DELETE /api/v3/order"
 TRADES = "GET /api/v3/myTrades"
@@ -74,6 +78,7 @@ async def test_a_price_of_a_hundred_millionth_is_not_written_with_an_exponent(bi
         pytest.param(Said(error(-1003, "Too much request weight used."), 429, {"Retry-After": "0"}), Refused, id="429 in its own words"),
         pytest.param(Said(payload("gateway.html"), 429), OutcomeUnknown, id="429 of something in between"),
         pytest.param(Said(payload("gateway.html"), 403), OutcomeUnknown, id="403 of a firewall"),
+        pytest.param(Said(payload("gateway.html"), 401), OutcomeUnknown, id="401 of something in between"),
         pytest.param(Said(error(-2010, "Duplicate order sent."), 400), OutcomeUnknown, id="the id is there already"),
         pytest.param(Said(error(-1007, "Timeout waiting for response from backend server."), 408), OutcomeUnknown, id="backend timed out"),
         pytest.param(Said(error(-1000, "An unknown error occurred while processing the request."), 400), OutcomeUnknown, id="-1000"),
@@ -143,6 +148,22 @@ async def test_a_venue_that_is_not_there_was_sent_nothing(binance: ScriptedBinan
             await broker.submit(an_order(), soon())
 
 
+async def test_a_connection_that_takes_longer_than_the_deadline_was_sent_nothing(broker: CcxtBroker) -> None:
+    received = asyncio.get_running_loop().create_future()
+
+    async def never_shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.set_result(await reader.read(1))  # of a TLS greeting
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(never_shake_hands, "127.0.0.1", 0) as mute:
+        port = mute.sockets[0].getsockname()[1]
+        broker._exchange.urls["api"]["private"] = f"https://127.0.0.1:{port}/api/v3"
+        with pytest.raises(NotSent, match="no connection"):
+            await broker.submit(an_order(), soon(0.2))
+    assert await received == b"\x16"
+
+
 async def test_a_signature_from_the_wrong_time_is_refused_and_the_clocks_are_compared_again(
     binance: ScriptedBinance, broker: CcxtBroker
 ) -> None:
@@ -150,8 +171,8 @@ async def test_a_signature_from_the_wrong_time_is_refused_and_the_clocks_are_com
     binance.answers(POST, Said(error(-1021, "Timestamp for this request was 1000ms ahead of the server's time."), 400))
     with pytest.raises(Refused):
         await broker.submit(an_order(), soon())
-    await broker.open_orders()
-    asked = [one for one in binance.asked if one.what == "GET /api/v3/openOrders"]
+    await broker.submit(an_order(), soon())
+    asked = [one for one in binance.asked if one.what == POST]
     assert abs(int(asked[-1].parameters["timestamp"]) - binance.clock_ms) < 5_000
 
 
@@ -231,11 +252,13 @@ async def test_a_fill_is_the_same_from_the_stream_and_from_the_history(binance: 
         assert list(await other.next_reports()) == [first]
 
 
-async def test_fills_before_the_window_count_in_the_sum(binance: ScriptedBinance, broker: CcxtBroker) -> None:
+async def test_fills_before_the_window_count_in_the_sum(binance: ScriptedBinance) -> None:
     both = json.loads(payload("my_trades.json"))
-    binance.answers(TRADES, Said(json.dumps(both[1:])), Said(json.dumps(both)))
-    binance.answers(GET, Said(changed("order.json", executedQty="0.00500000")))
-    (fill,) = await broker.fills_since(1764280003000 * 1_000_000)
+    binance.always(TRADES, "[]")
+    async with a_broker(binance.url) as broker:  # which has heard of neither
+        binance.answers(TRADES, Said(json.dumps(both[1:])), Said(json.dumps(both)))
+        binance.answers(GET, Said(changed("order.json", executedQty="0.00500000")))
+        (fill,) = await broker.fills_since(1764280003000 * 1_000_000)
     assert (fill.exec_key, fill.cumulative) == ("BTC/USDT:72", Decimal("0.005"))
 
 
@@ -309,3 +332,72 @@ async def test_a_cancel_on_the_stream_is_of_the_order_and_not_of_the_cancels_own
     await binance.push(payload("execution_canceled.json"))
     canceled = OrderReport(CLIENT_ID, Evidence.CANCELED, Decimal("0.002"), 1764280004000 * 1_000_000, "canceled")
     assert list(await broker.next_reports()) == [canceled]
+
+
+# --- market data
+
+
+async def test_instruments_have_the_exact_steps_of_their_filters(binance: ScriptedBinance) -> None:
+    async with a_feed(binance.url, "BTC/USDT", "PEPE/USDT") as feed:
+        bitcoin, pepe = feed.instruments
+    assert (bitcoin.tick, bitcoin.lot, bitcoin.min_notional, bitcoin.currency) == (Decimal("0.01"), Decimal("0.00001"), Decimal(5), "USDT")
+    assert (pepe.tick, pepe.lot) == (Decimal("1E-8"), Decimal(1))
+
+
+async def test_a_symbol_that_is_not_listed_is_told(binance: ScriptedBinance) -> None:
+    with pytest.raises(ValueError, match="DOGE/USDT"):
+        async with a_feed(binance.url, "BTC/USDT", "DOGE/USDT"):
+            pass
+
+
+async def test_through_ccxts_unified_streams_the_newest_quote_of_each_symbol_in_a_burst_is_taken(binance: ScriptedBinance) -> None:
+    binance.always("GET /api/v3/aggTrades", "[]")
+    terms: dict[str, Any] = {"options": {"unified": True}, "start": 1764280000123 * 1_000_000}
+    async with a_feed(binance.url, "BTC/USDT", "PEPE/USDT", **terms) as feed:
+        async with asyncio.timeout(2), contextlib.aclosing(feed.steps(0)) as steps:  # type: ignore[type-var]
+            first = asyncio.ensure_future(anext(steps))
+            await until(lambda: len(binance.sockets) == 2)
+            for symbol in ("BTCUSDT", "PEPEUSDT"):
+                for n in range(20):
+                    await binance.push(changed("book_ticker.json", s=symbol, b=f"{42000 + n}.00"))
+            newest = {event.symbol: event.bid for event in (await first).events if isinstance(event, Quote)}
+            while newest != {"BTC/USDT": 42019.0, "PEPE/USDT": 42019.0}:
+                newest |= {event.symbol: event.bid for event in (await anext(steps)).events if isinstance(event, Quote)}
+
+
+async def test_a_trade_without_a_price_is_set_aside_and_the_next_one_taken(binance: ScriptedBinance) -> None:
+    binance.always("GET /api/v3/aggTrades", "[]")
+    trade = {
+        "e": "aggTrade",
+        "E": 1764280003000,
+        "s": "BTCUSDT",
+        "a": 1,
+        "q": "1",
+        "f": 1,
+        "l": 1,
+        "T": 1764280003000,
+        "m": True,
+        "M": True,
+    }
+    async with a_feed(binance.url, start=1764280000123 * 1_000_000) as feed:
+        async with asyncio.timeout(2), contextlib.aclosing(feed.steps(0)) as steps:  # type: ignore[type-var]
+            first = asyncio.ensure_future(anext(steps))
+            await until(lambda: feed.link().up)
+            await binance.sockets[0].send_str(json.dumps(trade))
+            await binance.sockets[0].send_str(json.dumps({**trade, "p": "42000.5"}))
+            assert isinstance((await first).events[0], BadRow)
+            (taken,) = (await anext(steps)).events
+    assert isinstance(taken, TradeTick)
+    assert taken.price == 42000.5
+
+
+@pytest.mark.parametrize("garbage", ["{", "[1, 2", '{"e": 5}', '"text"', "[]", "null", '{"e": "aggTrade", "s": ["BTCUSDT"]}', "\u0000"])
+async def test_garbage_on_a_stream_does_not_make_it_deaf(binance: ScriptedBinance, garbage: str) -> None:
+    async with a_broker(binance.url) as broker:
+        await broker.next_reports()
+        await binance.push(garbage)
+        told = asyncio.ensure_future(broker.next_reports())
+        while not told.done():  # it may have been lost, and be back in a moment
+            await binance.push(payload("execution_canceled.json"))
+            await asyncio.wait({told}, timeout=0.02)
+    assert {report.client_order_id for report in await told if isinstance(report, OrderReport)} == {CLIENT_ID}

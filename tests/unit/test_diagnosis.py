@@ -16,6 +16,7 @@ from fleet.diagnosis import findings
 from fleet.facts import Complaint, ConfigSeen, Facts, HostSeen, ServerSeen, ServiceSeen
 from fleet.log_lines import LogLine
 from fleet.operating import Answer
+from fleet.venue_links import VenueLink, Venues
 from libs.common import secrets
 from libs.domain.fleet import SERVICES
 from libs.store.control import Killed, StrategyStatus
@@ -87,6 +88,7 @@ WELL = Facts(
     pid=1,
     since="2026-03-01 00:00:00",
     services=[ServiceSeen(name=name, state="healthy", pid=1, version="1", uptime_s=100.0) for name in SERVICES],
+    venues=Venues(venues={"paper": VenueLink(venue="paper", up=True)}),
     postgres=ServerSeen(ok=True, detail="", latency_ms=1.0, clock_ahead_s=0.001),
     redis=ServerSeen(ok=True, detail="", latency_ms=1.0),
     record=RECORD,

@@ -13,7 +13,7 @@ ALPACA = {"name": "alpaca", "adapter": "alpaca", "asset_classes": ["equity"]}
 BINANCE = {"name": "binance", "adapter": "ccxt", "exchange": "binance", "asset_classes": ["crypto"]}
 REAL_ALPACA = ALPACA | {"url": "", "symbols": ["AAPL"]}
 REAL_BINANCE = BINANCE | {"url": "", "symbols": ["BTC/USD"]}
-KEYS = {"ALPACA_API_KEY": "AK123456", "ALPACA_API_SECRET": "s3cret", "BINANCE_API_KEY": "k", "BINANCE_API_SECRET": "s"}
+KEYS = {"ALPACA_API_KEY": "AK123456", "ALPACA_SECRET_KEY": "s3cret", "BINANCE_API_KEY": "k", "BINANCE_SECRET_KEY": "s"}
 
 
 def a_system(*venues: dict[str, Any]) -> SystemConfig:
@@ -60,7 +60,7 @@ def test_real_venues_bring_their_own_market() -> None:
 @pytest.mark.parametrize(
     ("system", "keys", "said"),
     [
-        (a_system(REAL_ALPACA), {}, "venue alpaca needs ALPACA_API_KEY and ALPACA_API_SECRET"),
+        (a_system(REAL_ALPACA), {}, "venue alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY"),
         (a_system(ALPACA, REAL_BINANCE), KEYS, "alpaca is simulated and binance is not"),
     ],
 )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.venues.broker import NotSent
@@ -12,6 +12,7 @@ from libs.venues.budget import MINUTE_S, Budget, Purpose
 from libs.venues.endpoint import Endpoint
 from libs.venues.freshness import Freshness, Mute
 from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.tenfold import Tenfold
 from tests.factories import HandClock
 from tests.scripted_feed import PassingTime
 
@@ -114,6 +115,7 @@ def test_a_budget_that_leaves_nothing_for_orders_is_refused() -> None:
 asked_for = st.tuples(st.sampled_from(["order", "read", "cancel"]), st.floats(0, 20), st.integers(1, 4))
 
 
+@settings(max_examples=50)
 @given(st.lists(asked_for, max_size=60))
 def test_no_minute_ever_sees_more_than_the_limit(requests: list[tuple[Purpose, float, int]]) -> None:
     clock = PassingTime()
@@ -154,6 +156,15 @@ async def test_a_stream_that_says_nothing_is_given_up() -> None:
     clock.move(5)
     with pytest.raises(Mute, match="nothing heard for 5 s"):
         await freshness.hear(asyncio.Event().wait)
+
+
+# --- what goes on and on
+
+
+def test_a_count_is_told_at_each_power_of_ten() -> None:
+    tenfold = Tenfold()
+    assert [count for count in range(1, 2000) if tenfold.due(count)] == [1, 10, 100, 1000]
+    assert Tenfold().due(500)
 
 
 # --- connecting again

@@ -6,7 +6,7 @@ import pytest
 
 from libs.quant.sim_venue.commands import Bust, Cancel, Correct, OpenAccount, Replace, Submit, Transfer
 from libs.quant.sim_venue.exchange import Exchange
-from libs.quant.sim_venue.listings import Fees
+from libs.quant.sim_venue.listings import Fees, VenueRules
 from tests.boxed import BOOK, MODEL, Box, D, fills, kinds, listed
 from tests.venue_scenarios import a_listing
 
@@ -71,6 +71,35 @@ def test_a_market_order_of_cash_takes_no_more_than_the_money_is_enough_for() -> 
     reports = box.quote(109, 110, ask_lots=5000)
     assert fills(reports) == [(909, 110)]
     assert box.found(order.id).reason == "insufficient_funds"
+
+
+def test_a_storm_of_least_fees_is_paid_as_far_as_the_money_goes() -> None:
+    box = Box(listed(BOOK, fees=Fees(minimum=D(1))), rules=VenueRules(most_lots_per_fill=100), ben=SHORT)
+    box.limit("ben", "sell", 905, 110)
+    reports = box.send("ann", box.order("buy", "limit", 905, limit=110))  # one fee is set aside, ten would be asked
+    assert [lots for lots, _ in fills(reports, "ann")] == [100] * 9
+    assert reports[-1].kind == "expired"
+    assert holds(box, "ann") == (D(1000) - 990 - 9, 900)
+
+
+def test_fill_or_kill_is_killed_where_the_least_fees_of_its_parts_cannot_be_paid() -> None:
+    box = Box(listed(BOOK, fees=Fees(minimum=D(1))), ben=SHORT)
+    for _ in range(5):
+        box.limit("ben", "sell", 181, 110)
+    reports = box.send("ann", box.order("buy", "limit", 905, limit=110, tif="FOK"))  # 995.5 and five fees
+    assert kinds(reports) == ["accepted", "expired"]
+    box.did(Transfer(account="ann", currency="USD", amount=D("0.5")))
+    assert len(fills(box.send("ann", box.order("buy", "limit", 905, limit=110, tif="FOK")), "ann")) == 5
+
+
+def test_a_sale_that_does_not_bring_its_fee_needs_money_for_it() -> None:
+    box = Box(listed(BOOK, fees=Fees(minimum=D("0.35"))), ben=SHORT)
+    box.limit("ben", "sell", 10, 100)
+    box.send("ann", box.order("buy", "market", 10))
+    box.did(Transfer(account="ann", currency="USD", amount=-box.account("ann").balances["USD"]))
+    box.quote(10, 12)
+    assert kinds(box.send("ann", box.order("sell", "market", 3)))[-1] == "expired"
+    assert fills(box.send("ann", box.order("sell", "market", 4))) == [(4, 10)]
 
 
 def test_margin_carries_leverage_times_equity() -> None:

@@ -166,6 +166,7 @@ def test_a_replacement_that_would_be_refused_leaves_the_old_order_alone() -> Non
     box = Box()
     old = box.limit("ann", "buy", 10, 100)
     assert box.refused(Replace(account="ann", order=old, client_order_id="n", limit=0)) == "bad_price"
+    assert box.refused(Replace(account="ann", order=old, client_order_id="n", lots=0)) == "bad_quantity"
     assert box.refused(Replace(account="ann", order=old, client_order_id="n", stop=5)) == "bad_combination"
     assert box.refused(Replace(account="ann", order=99, client_order_id="n")) == "unknown_order"
     assert box.found(old).status == "open"

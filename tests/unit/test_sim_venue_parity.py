@@ -174,7 +174,7 @@ def played(seed: int, accounts: tuple[str, ...] = ("one",)) -> tuple[list[tuple[
     return wanted, got
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(2))
 def test_drawn_markets_and_orders_fill_as_at_the_paper_venue(block: int) -> None:
     fills = 0
     for seed in range(block * 40, block * 40 + 40):

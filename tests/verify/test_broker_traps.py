@@ -172,7 +172,7 @@ def sent_twice(patch: Patch, kind: str) -> None:
 
 
 def clocks_compared_never(patch: Patch, _kind: str) -> None:
-    async def idle(self: Any) -> None:
+    async def idle(self: Any, _until: float) -> None:
         return None
 
     patch.setattr(Calls, "measure_clocks", idle)

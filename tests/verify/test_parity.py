@@ -31,7 +31,7 @@ def operating() -> Operating:
     system = from_toml(SystemConfig, CONFIG, "system", "")
     terms = FillTerms(**{name: getattr(system.paper, name) for name in FillTerms.__struct_fields__})
     strategies = from_toml(StrategiesConfig, CONFIG, "strategies", "").strategy
-    return Operating(system.account, strategies, from_toml(RiskConfig, CONFIG, "risk", "").limit, terms, system.fleet_tag)
+    return Operating(system.account, strategies, from_toml(RiskConfig, CONFIG, "risk", "").limit, terms, system.fleet_tag, system.tradable)
 
 
 async def beside_a_backtest(fleet: Fleet, replay: str, data: Path | None) -> Compared:

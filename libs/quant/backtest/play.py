@@ -58,7 +58,7 @@ def signals_of(tape: Tape, setup: Setup) -> Said:
         ValueError: a strategy is configured wrongly; the message says which and how.
         StrategyFault: one failed on a bar, and faults are fatal.
     """
-    playing = Playing(setup.session_id, setup.account_id, 0.0, tape.grace_ns)
+    playing = Playing(setup.session_id, setup.account_id, 0.0, tape.grace_ns, setup.tradable)
     found = assembled(setup.strategies, tape.instruments, tape.timeframes, {setup.account_name: playing}, tape.adjustments)
     signals: list[Signal] = []
     faults: list[str] = []

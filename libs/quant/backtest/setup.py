@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from libs.domain.configuration import StrategyConfig
+from libs.domain.instruments import ASSET_CLASSES, AssetClass
 from libs.quant.fills import FillTerms
 from libs.quant.risk.limits import Limits
 
@@ -56,3 +57,4 @@ class Setup:
     killed: frozenset[tuple[str, str]] = frozenset()
     day_starts_at: str = "00:00"  # of the trading day, that the daily loss is counted from
     day_tz: str = "UTC"
+    tradable: frozenset[AssetClass] = ASSET_CLASSES  # by the account

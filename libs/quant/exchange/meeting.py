@@ -65,7 +65,7 @@ def meetings(orders: Sequence[tuple[K, Standing]], event: FillEvent, instrument:
         stop, triggered, taken = _met(standing, offers[side], here)
         left = offers[side]
         if taken is not None and left is not None:
-            offers[side] = left._replace(lots=left.lots - taken.lots)
+            offers[side] = Offer(left.first, left.best, left.lots - taken.lots)
         acts = taken is not None or triggered > standing.triggered
         if acts and standing.oco:
             gone.add(standing.oco)
@@ -74,7 +74,7 @@ def meetings(orders: Sequence[tuple[K, Standing]], event: FillEvent, instrument:
 
 def _by_pessimism(orders: Sequence[tuple[K, Standing]], here: _Event) -> Sequence[tuple[K, Standing]]:
     """In order of arrival, but of those that cancel each other the stop first, unless the open fills the limit."""
-    if not any(standing.oco for _, standing in orders):
+    if len(orders) == 1 or not any(standing.oco for _, standing in orders):
         return orders
     return sorted(orders, key=lambda one: _rank(one[1], here))
 

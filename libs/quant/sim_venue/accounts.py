@@ -3,8 +3,9 @@
 from decimal import Decimal
 from typing import Final
 
-from libs.quant.sim_venue import holding, lifecycle
+from libs.quant.sim_venue import holding
 from libs.quant.sim_venue.commands import Configure, OpenAccount, Refusal, Transfer
+from libs.quant.sim_venue.ledger import pay
 from libs.quant.sim_venue.state import ZERO, Account, Core
 
 MOST_MONEY: Final = Decimal(10) ** 15
@@ -46,7 +47,7 @@ def transfer(core: Core, command: Transfer) -> Refusal | None:
     if account.balances.get(name, ZERO) + amount > MOST_MONEY:
         return Refusal("bad_quantity", f"a balance of more than {MOST_MONEY} {name} is not kept")
     changes = {name: amount}
-    lifecycle.pay(account, changes)
+    pay(account, changes)
     core.report("transfer", account=account.name, balances=changes)
     return None
 

@@ -49,7 +49,7 @@ def refusal_of_replacement(core: Core, account: Account, old: Live, asked: NewOr
     """Why an order does not take the place of another."""
     order = old.order
     held = order.status == "held"
-    if asked.lots <= order.filled:
+    if 0 < asked.lots <= order.filled:
         return Refusal("below_filled", f"{order.filled} lots have filled, {asked.lots} would leave nothing to fill")
     refusal = _unfit(core, account, asked, old.self_trade, held=held or order.triggered, replaces=order)
     if refusal is not None or held:

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import msgspec
 
-from libs.quant.sim_venue import lifecycle
 from libs.quant.sim_venue.commands import Bust, Correct, Refusal
 from libs.quant.sim_venue.fees import fee, moves
+from libs.quant.sim_venue.ledger import deliver
 from libs.quant.sim_venue.orders import Execution
 from libs.quant.sim_venue.state import MOST, ZERO, Core
 
@@ -21,7 +21,7 @@ def bust(core: Core, command: Bust) -> Refusal | None:
         changes, position = moves(market, execution)
         back = {name: -change for name, change in changes.items()}
         core.busted.add(execution.id)
-        lifecycle.book(account, market, back, -position)
+        deliver(account, market, back, -position)
         core.report("bust", account=account.name, symbol=market.symbol, execution=execution, balances=back, position=-position)
     return None
 
@@ -39,7 +39,7 @@ def correct(core: Core, command: Correct) -> Refusal | None:
         execution = msgspec.structs.replace(was, ticks=command.ticks, fee=paid, fee_currency=currency)
         core.executions[was.id - 1] = execution
         changes = _difference(moves(market, execution)[0], moves(market, was)[0])
-        lifecycle.book(account, market, changes, 0)
+        deliver(account, market, changes, 0)
         core.report("correct", account=account.name, symbol=market.symbol, execution=execution, was=was, balances=changes)
     return None
 

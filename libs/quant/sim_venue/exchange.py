@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Self, assert_never
 
 from libs.domain.market import MarketEvent
-from libs.quant.sim_venue import accounts, amendments, ordering, snapshots
+from libs.quant.sim_venue import accounts, amendments, ordering, settling, snapshots
 from libs.quant.sim_venue.commands import (
     Bust,
     Cancel,
@@ -56,7 +56,7 @@ class Exchange:
         refusal = _done(core, command)
         if refusal is not None:
             return Outcome([], refusal)
-        ordering.settle(core)
+        settling.settle(core)
         return Outcome(core.told_now())
 
     def hear(self, events: Sequence[MarketEvent], market_time: int) -> list[Report]:
@@ -68,16 +68,20 @@ class Exchange:
             if market is None or market.heard_before(type(event).__name__, moment_of(event)):
                 continue
             core.at = known_at(event)
-            ordering.expire(core, core.at - 1)
+            settling.expire(core, core.at - 1)
             hear(core, market, event)
-            ordering.settle(core, market)
+            settling.settle(core, market)
         core.at = core.now
-        ordering.expire(core, core.now)
-        ordering.tick(core)
+        settling.expire(core, core.now)
+        settling.tick(core)
         return core.told_now()
 
     def depth(self, symbol: str, levels: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """Bids and asks as (ticks, lots), best first: what the market shows and, in `book`, the accounts' resting orders."""
+        """Bids and asks as (ticks, lots), best first: what the market shows and, in `book`, the accounts' resting orders.
+
+        Raises:
+            KeyError: the symbol is not listed.
+        """
         market = self._core.markets[symbol]
         if market.booked:
             return market.book.bids.depth(levels), market.book.asks.depth(levels)

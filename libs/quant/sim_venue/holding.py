@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from libs.domain.orders import Side
 from libs.quant.sim_venue.commands import Refusal
-from libs.quant.sim_venue.fees import most_it_costs
+from libs.quant.sim_venue.fees import fee, most_it_costs
 from libs.quant.sim_venue.groups import pair_of
 from libs.quant.sim_venue.orders import Order
 from libs.quant.sim_venue.state import ZERO, Account, Core, Hold, Live, Market
@@ -82,14 +82,33 @@ def most(core: Core, account: Account, market: Market, order: Order, lots: int, 
     """
     if order.asked.side == "buy":
         return lots if account.kind == "margin" else _payable(core, account, market, order, lots, ticks)
-    if may_short(account, market):
-        return lots
-    own = account.holds.get(slot_of(core, order), _NOTHING)
-    base = market.listing.base
+    lots = lots if may_short(account, market) else _held_lots(core, account, market, order, lots)
+    return lots if account.kind == "margin" or _worth_its_fee(account, market, lots, ticks) else 0
+
+
+def _held_lots(core: Core, account: Account, market: Market, order: Order, lots: int) -> int:
+    own, base = account.holds.get(slot_of(core, order), _NOTHING), market.listing.base
     if base:
-        there = account.balances.get(base, ZERO) - account.reserved.get(base, ZERO) + own.amount
-        return max(0, min(lots, int(there / market.instrument.lot)))
+        return max(0, min(lots, int((free(account, base) + own.amount) / market.instrument.lot)))
     return max(0, min(lots, account.positions.get(market.symbol, 0) - account.asks.get(market.symbol, 0) + own.asks))
+
+
+def _worth_its_fee(account: Account, market: Market, lots: int, ticks: int) -> bool:
+    """Whether a sale brings what it costs, or there is money for the rest: the least fee may be more than a small one is worth."""
+    fees = market.listing.fees
+    if not (fees.minimum or fees.per_unit):
+        return True
+    paid, _ = fee(market, "sell", lots, ticks, fees.maker_bps > fees.taker_bps)
+    return paid - market.money(lots, ticks) <= max(ZERO, free(account, market.instrument.currency))
+
+
+def all_of_it(core: Core, account: Account, market: Market, order: Order, lots: int, ticks: int, deals: int) -> bool:
+    """Whether the account can pay or deliver all of `lots` at no worse than `ticks`, in so many executions at most."""
+    if order.asked.side == "sell" or account.kind == "margin":
+        return most(core, account, market, order, lots, ticks) == lots
+    own = account.holds.get(slot_of(core, order), _NOTHING)
+    least = market.listing.fees.minimum * (deals - 1)  # each asks for it, of which the cost below has one
+    return most_it_costs(market, lots, ticks) + least <= free(account, market.instrument.currency) + own.amount
 
 
 def may_short(account: Account, market: Market) -> bool:
@@ -103,8 +122,10 @@ def free(account: Account, name: str) -> Decimal:
 
 
 def _payable(core: Core, account: Account, market: Market, order: Order, lots: int, ticks: int) -> int:
-    own = account.holds.get(slot_of(core, order), _NOTHING)
-    there = free(account, market.instrument.currency) + own.amount
+    own, spare = account.holds.get(slot_of(core, order), _NOTHING), free(account, market.instrument.currency)
+    if spare >= 0 and ticks <= core.live[order.id].hold_ticks:  # what is set aside for it is enough, without a closer look
+        return lots
+    there = spare + own.amount
     if most_it_costs(market, lots, ticks) <= there:
         return lots
     low, high = 0, lots  # `low` can be paid, `high` cannot

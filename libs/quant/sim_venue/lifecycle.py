@@ -1,13 +1,13 @@
 """What happens to an order: it is taken, goes live, is triggered, fills, ends. Each says so in a report and sees to what follows."""
 
-from decimal import Decimal
 from heapq import heappush
 from typing import Literal
 
 from libs.quant.sim_venue import groups, holding
 from libs.quant.sim_venue.fees import fee, moves
+from libs.quant.sim_venue.ledger import deliver
 from libs.quant.sim_venue.orders import Execution
-from libs.quant.sim_venue.state import FOREVER, ZERO, Account, Core, Live, Market
+from libs.quant.sim_venue.state import FOREVER, Account, Core, Live, Market
 
 
 def take(core: Core, account: Account, live: Live) -> None:
@@ -58,7 +58,7 @@ def fill(core: Core, market: Market, live: Live, lots: int, ticks: int, *, maker
     )
     core.executions.append(execution)
     balances, position = moves(market, execution)
-    book(account, market, balances, position)
+    deliver(account, market, balances, position)
     followers = groups.followers(core, order) if order.group else []
     if not order.remaining:
         order.status = "filled"
@@ -100,23 +100,6 @@ def replace(core: Core, account: Account, old: Live, new: Live) -> None:
     _remove(core, account, core.markets[order.asked.symbol], old)
     core.say("replaced", order)
     take(core, account, new)
-
-
-def book(account: Account, market: Market, balances: dict[str, Decimal], position: int) -> None:
-    """Moves money, assets and a position."""
-    pay(account, balances)
-    if position:
-        held = account.positions.get(market.symbol, 0) + position
-        if held:
-            account.positions[market.symbol] = held
-        else:
-            del account.positions[market.symbol]
-
-
-def pay(account: Account, balances: dict[str, Decimal]) -> None:
-    """Moves money and assets."""
-    for name, change in balances.items():
-        account.balances[name] = account.balances.get(name, ZERO) + change
 
 
 def _activate(core: Core, held: list[Live], lots: int) -> None:

@@ -4,7 +4,6 @@ Trades are at the price of the order that rested. The street (what the replayed 
 are taken from like any account, but for money: they have no end of it.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from libs.domain.orders import Side
@@ -19,19 +18,20 @@ class Reach(NamedTuple):
     lots: int  # of others
     own: bool  # whether it would meet an order of its own account on the way
     worst: int  # ticks of the last that it would take
+    entries: int  # how many it would take from
 
 
 def reachable(core: Core, market: Market, side: Side, limit: int | None, lots: int, account: str, *, own_counts: bool = False) -> Reach:
     """What an order of `account` would find, up to `lots`; those of its own count only where it may trade with itself."""
     half = market.book.against(side)
-    found, own, worst = 0, False, 0
+    found, own, worst, entries = 0, False, 0, 0
     for ticks in half.every():
         if not within(side, ticks, limit):
             break
         for key, there in half.levels[ticks].items():
             if found >= lots:
-                return Reach(lots, own, worst)
-            worst = ticks
+                return Reach(lots, own, worst, entries)
+            worst, entries = ticks, entries + 1
             maker = core.live[key].order if key > 0 else None
             if maker is None:
                 found += there
@@ -39,7 +39,7 @@ def reachable(core: Core, market: Market, side: Side, limit: int | None, lots: i
                 found += holding.most(core, core.accounts[maker.account], market, maker, there, ticks)
             else:
                 own = True
-    return Reach(min(found, lots), own, worst)
+    return Reach(min(found, lots), own, worst, entries)
 
 
 def arrive(core: Core, market: Market, live: Live) -> None:
@@ -68,7 +68,7 @@ def match(core: Core, market: Market, side: Side, limit: int | None, lots: int, 
     Args:
         live: the order that takes; None for the street and agents. It may have ended when this returns.
     """
-    half = market.book.against(side)
+    half, part = market.book.against(side), part_of(lots, core.rules.most_lots_per_fill)
     while lots:
         ticks = half.best()
         if ticks is None or not within(side, ticks, limit):
@@ -79,11 +79,11 @@ def match(core: Core, market: Market, side: Side, limit: int | None, lots: int, 
             if _kept_apart(core, live, maker):
                 return lots
             continue
-        wanted = min(lots, there)
+        wanted = min(lots, there, part)
         deal = _deliverable(core, market, maker, _deliverable(core, market, live, wanted, ticks), ticks)
         if deal:
             half.change(ticks, key, there - deal)
-            _trade(core, market, side, deal, ticks, live, maker)
+            _trade(core, market, deal, ticks, live, maker)
             lots -= deal
         if deal < wanted and not _unable(core, market, live, maker, wanted - deal, ticks):
             return lots
@@ -96,7 +96,8 @@ def _fills_whole(core: Core, market: Market, live: Live) -> bool:
     reach = reachable(core, market, asked.side, asked.limit, lots, live.order.account, own_counts=mode == "allow")
     if reach.lots < lots or (reach.own and mode != "expire_maker"):
         return False
-    return _deliverable(core, market, live, lots, reach.worst) == lots
+    deals = reach.entries + (lots - 1) // part_of(lots, core.rules.most_lots_per_fill)
+    return holding.all_of_it(core, core.accounts[live.order.account], market, live.order, lots, reach.worst, deals)
 
 
 def _kept_apart(core: Core, taker: Live, maker: Live) -> bool:
@@ -123,23 +124,17 @@ def _unable(core: Core, market: Market, taker: Live | None, maker: Live | None, 
     return True
 
 
-def _trade(core: Core, market: Market, side: Side, lots: int, ticks: int, taker: Live | None, maker: Live | None) -> None:
+def _trade(core: Core, market: Market, lots: int, ticks: int, taker: Live | None, maker: Live | None) -> None:
     market.last = ticks
     if market.stops:
         market.dealt.append(ticks)
-    for part in parts(lots, core.rules.most_lots_per_fill):
-        core.trades += 1
-        if maker is not None:
-            lifecycle.fill(core, market, maker, part, ticks, maker=True, trade=core.trades, at=core.at)
-        if taker is not None:
-            lifecycle.fill(core, market, taker, part, ticks, maker=False, trade=core.trades, at=core.at)
+    core.trades += 1
+    if maker is not None:
+        lifecycle.fill(core, market, maker, lots, ticks, maker=True, trade=core.trades, at=core.at)
+    if taker is not None:
+        lifecycle.fill(core, market, taker, lots, ticks, maker=False, trade=core.trades, at=core.at)
 
 
-def parts(lots: int, most: int) -> Iterator[int]:
-    """`lots` in executions of at most `most`; 0: in one. A storm has an end: no more than a thousand of them."""
-    if most > 0:
-        most = max(most, -(-lots // 1000))
-        while lots > most:
-            yield most
-            lots -= most
-    yield lots
+def part_of(lots: int, most: int) -> int:
+    """The most that one execution of `lots` may be; `most` of 0: all. A storm has an end: no more than a thousand of them."""
+    return max(most, -(-lots // 1000)) if most else lots

@@ -7,9 +7,9 @@ import msgspec
 
 from libs.domain.configuration import VenueConfig
 from libs.domain.instruments import Instrument
-from libs.venues.alpaca.outcomes import refusal
+from libs.venues.alpaca.outcomes import refusal, unauthorized
 from libs.venues.alpaca.reading import decoded
-from libs.venues.alpaca.requests import Requests
+from libs.venues.alpaca.requests import Answer, Requests
 from libs.venues.broker import WrongKey
 
 TICK: Final = Decimal("0.01")
@@ -54,7 +54,7 @@ async def listed(requests: Requests, trading: str, venue: VenueConfig) -> list[I
 
 async def _everything(requests: Requests, trading: str) -> list[Asset]:
     answer = await requests.read(f"{trading}/assets", {"status": "active", "asset_class": "us_equity"})
-    _must_take_key(answer.status, trading)
+    _must_take_key(answer, trading)
     assets = [asset for asset in decoded(answer, list[Asset]) if not asset.fault()]
     if not 0 < len(assets) <= MOST_UNNAMED:
         raise ValueError(
@@ -65,15 +65,15 @@ async def _everything(requests: Requests, trading: str) -> list[Asset]:
 
 async def _asset(requests: Requests, trading: str, symbol: str) -> Asset:
     answer = await requests.read(f"{trading}/assets/{symbol}")
-    _must_take_key(answer.status, trading)
+    _must_take_key(answer, trading)
     if answer.status == 404 and refusal(answer):
         raise ValueError(f"{symbol} is not listed: name another in `symbols`")
     return decoded(answer, Asset)
 
 
-def _must_take_key(status: int, trading: str) -> None:
-    if status in (401, 403):
-        raise WrongKey(f"{trading} does not take the key (HTTP {status})")
+def _must_take_key(answer: Answer, trading: str) -> None:
+    if unauthorized(answer):
+        raise WrongKey(f"{trading} does not take the key: {answer.shown()}")
 
 
 def _instrument(asset: Asset, venue: str, fractional: bool) -> Instrument:

@@ -26,6 +26,7 @@ from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint
 from libs.venues.freshness import Freshness
 from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.tenfold import Tenfold
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,8 @@ class AlpacaBroker:
         self._news = asyncio.Event()
         self._missed = False  # something was said that could not be understood
         self._patient_until = 0.0
-        self.unreadable = 0  # frames that could not be understood; each made a refill
+        self._unreadable = 0
+        self._tell_unreadable = Tenfold()
 
     # --- connecting
 
@@ -102,7 +104,7 @@ class AlpacaBroker:
         """See `Broker`. An account that may not trade is connected all the same, to look and to cancel; `link` says why."""
         check(self._endpoint)
         answer = await self._requests.read(f"{self._addresses.trading}/account")
-        if answer.status in (401, 403):
+        if outcomes.unauthorized(answer):
             raise WrongKey(f"{self._addresses.trading} does not take the key {self._endpoint.key}: {answer.shown()}")
         account = decoded(answer, Account)
         if self._endpoint.mode == "live" and account.account_number.startswith("PA"):
@@ -223,15 +225,18 @@ class AlpacaBroker:
             await self._take(frame)
 
     async def _take(self, frame: bytes) -> None:
-        """One frame. What cannot be understood is counted, and found by a refill."""
+        """One frame. What it may have said when it cannot be understood is found by a refill."""
         try:
             head = read(frame, StreamFrame)
             if head.stream == "trade_updates":
                 await self._update(read(bytes(head.data), Update))
         except Unreadable as error:
-            self.unreadable += 1
             self._missed = True
-            log.warning("a frame of the trading stream cannot be read, so what it may have said is asked for: %s", error)
+            self._unreadable += 1
+            if self._tell_unreadable.due(self._unreadable):
+                log.warning(
+                    "%d frames of the trading stream could not be read; what they may have said is asked for: %s", self._unreadable, error
+                )
 
     async def _update(self, update: Update) -> None:
         report = report_of(update, await self._reading.owner(update.order))

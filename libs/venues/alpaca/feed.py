@@ -29,6 +29,7 @@ from libs.venues.endpoint import Endpoint
 from libs.venues.feed import FeedLink, FeedStep
 from libs.venues.freshness import Freshness, Mute
 from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.tenfold import Tenfold
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ MUTE_AFTER_S: Final = 10.0
 QUIET_AFTER_S: Final = 60.0
 OVERLAP_NS: Final = 60 * SECOND  # market time by which a refill reaches back, for symbols that were behind the others
 FURTHEST_NS: Final = 24 * 3600 * SECOND  # that is refilled at most
-READ_WAIT_S: Final = 90.0  # the budget comes back within a minute, and a long refill may use it up
 MOST_WAITING: Final = 1000  # steps; then the socket is not read, and the venue cuts off who is too slow
 
 
@@ -95,6 +95,7 @@ class AlpacaFeed:
         self._refilled = 0
         self._ticked_at = 0.0
         self._timeline = Timeline(name, start)
+        self._tell_late = Tenfold()
 
     @classmethod
     async def open(
@@ -117,7 +118,7 @@ class AlpacaFeed:
             ValueError: a symbol is not among what it lists, or none was named and it lists too many.
         """
         check(endpoint)
-        requests = Requests(endpoint, Budget(venue.requests_per_minute, 0.0, 0.0, clock=clock), clock, READ_WAIT_S)
+        requests = Requests(endpoint, Budget(venue.requests_per_minute, 0.0, 0.0, clock=clock), clock)
         try:
             trading = addresses(endpoint).trading
             instruments = await listed(requests, trading, venue)
@@ -217,18 +218,21 @@ class AlpacaFeed:
             self._ticked_at = self._clock.monotonic()
         for step in self._timeline.steps(ticks, bad):
             await waiting.put(step)
+        late, repeated = self.dropped()
+        if self._tell_late.due(late):
+            log.warning(
+                "%s: %d ticks that came after newer ones of their own were dropped, and %d that came twice", self.name, late, repeated
+            )
 
     async def _refill(self, waiting: asyncio.Queue[FeedStep]) -> None:
         """What happened while nobody listened. The subscription stands already, so that nothing falls in between."""
         now, _ = await _market_time(self._requests, self._addresses.trading)
         since = self._timeline.reached - (OVERLAP_NS if self._connections else -1)
         since = max(since, now - FURTHEST_NS)
-        late, repeated = self._timeline.late, self._timeline.repeated
         async for ticks in ticks_since(self._requests, self._addresses.data, self._source, self._symbols, since, now):
-            for step in self._timeline.steps(ticks):
+            for step in self._timeline.refill(ticks):
                 self._refilled += len(step.events)
                 await waiting.put(step)
-        self._timeline.late, self._timeline.repeated = late, repeated  # what was known already is asked for on purpose
 
     async def _look_at_silence(self) -> None:
         if self._clock.monotonic() - self._ticked_at <= self._quiet_after_s:

@@ -7,7 +7,7 @@ import msgspec
 
 from libs.domain.times import SECOND, iso
 from libs.venues.alpaca.reading import decoded
-from libs.venues.alpaca.requests import Requests
+from libs.venues.alpaca.requests import PAGE_WAIT_S, Requests
 from libs.venues.alpaca.ticks import KINDS, Kind, Tick, Told, tick_of
 from libs.venues.alpaca.wire import Unreadable
 from libs.venues.broker import OutcomeUnknown
@@ -51,7 +51,7 @@ async def _stretch(requests: Requests, data: str, feed: str, symbols: Sequence[s
         params["end"] = iso(end)
     found: list[Tick] = []
     while True:
-        page = decoded(await requests.read(f"{data}/{'quotes' if kind == 'q' else 'trades'}", params), Page)
+        page = decoded(await requests.read(f"{data}/{'quotes' if kind == 'q' else 'trades'}", params, PAGE_WAIT_S), Page)
         for symbol, told in ((page.quotes if kind == "q" else page.trades) or {}).items():
             try:
                 found += [tick for each in told if (tick := tick_of(each, kind, symbol)) is not None]

@@ -28,6 +28,11 @@ def refusal(answer: Answer) -> str | None:
     return None
 
 
+def unauthorized(answer: Answer) -> bool:
+    """The venue itself does not take the key; a proxy on the way that says 403 has never seen it."""
+    return answer.status in _UNAUTHORIZED and refusal(answer) is not None
+
+
 def accepted(answer: Answer, client_order_id: str) -> OrderState:
     """The order that a POST has made.
 

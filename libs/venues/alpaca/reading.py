@@ -1,7 +1,7 @@
 """Reads of one account. Each gives all there is or raises: half of a listing would pass for orders that are gone."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from decimal import Decimal
 from typing import Final, ParamSpec, TypeVar
 
@@ -10,7 +10,7 @@ from libs.domain.times import SECOND, iso
 from libs.domain.trades import Fill
 from libs.venues.alpaca.known import KnownOrders
 from libs.venues.alpaca.outcomes import refusal
-from libs.venues.alpaca.requests import Answer, Requests
+from libs.venues.alpaca.requests import PAGE_WAIT_S, READ_WAIT_S, Answer, Requests
 from libs.venues.alpaca.updates import fill_of
 from libs.venues.alpaca.wire import (
     STATUSES,
@@ -28,11 +28,14 @@ from libs.venues.alpaca.wire import (
 from libs.venues.broker import Holdings, OutcomeUnknown
 
 T = TypeVar("T")
+P = ParamSpec("P")
 log = logging.getLogger(__name__)
 
 ORDERS_PAGE: Final = 500  # the most that Alpaca gives at once
 FILLS_PAGE: Final = 100
 LONGEST_CHAIN: Final = 100  # replacements of one order
+WORTH_A_LISTING: Final = 10  # orders
+DAY: Final = 24 * 3600 * SECOND
 
 
 class Reading:
@@ -46,6 +49,7 @@ class Reading:
         self._symbols = symbols
 
     async def account(self) -> Account:
+        """Its state and its cash."""
         return await self._get("/account", Account)
 
     async def market_time(self) -> int:
@@ -96,33 +100,18 @@ class Reading:
         return (self._known.client_id(order.replaces) if order.replaces else None) or order.client_order_id
 
     async def open_orders(self) -> list[OrderState]:
-        """Every open order, legs of brackets too, oldest first.
-
-        Pages are told apart by the time of submission, which several orders may share: each page begins a moment before
-        the last one ended, and what comes twice is taken once.
-        """
-        found: dict[str, OrderState] = {}
-        params = {"status": "open", "limit": str(ORDERS_PAGE), "direction": "asc", "nested": "false"}
-        while True:
-            page = await self._get("/orders", list[OrderState], params)
-            before = len(found)
-            found |= {order.id: order for order in page}
-            if len(page) < ORDERS_PAGE:
-                break
-            if len(found) == before:
-                raise OutcomeUnknown(f"more than {ORDERS_PAGE} open orders of one moment: the venue cannot list them")
-            params["after"] = iso(_readable(time_ns, page[-1].submitted_at, "submitted_at") - 1000)
-        for order in found.values():
+        """Every open order, legs of brackets too, oldest first."""
+        orders = [order async for page in self._listing({"status": "open"}) for order in page]
+        for order in orders:
             await self._see(order)
-        return list(found.values())
+        return orders
 
     async def fills_since(self, executed_at: int) -> list[Fill]:
         """See `Broker`. The history is asked from a second earlier, as it counts in milliseconds."""
         activities: dict[str, Activity] = {}
-        after = max(0, executed_at // SECOND - 1) * SECOND
-        params = {"after": iso(after), "direction": "asc", "page_size": str(FILLS_PAGE)}
+        params = {"after": iso(_second_before(executed_at)), "direction": "asc", "page_size": str(FILLS_PAGE)}
         while True:
-            page = await self._get("/account/activities/FILL", list[Activity], params)
+            page = await self._get("/account/activities/FILL", list[Activity], params, PAGE_WAIT_S)
             before = len(activities)
             activities |= {activity.id: activity for activity in page}
             if len(page) < FILLS_PAGE:
@@ -130,8 +119,39 @@ class Reading:
             if len(activities) == before:
                 raise OutcomeUnknown("the venue's history gives the same page of fills again and again")
             params["page_token"] = page[-1].id
+        await self._learn({a.order_id for a in activities.values() if self._known.client_id(a.order_id) is None}, executed_at)
         fills = [_readable(fill_of, a, await self._client_id(a.order_id)) for a in activities.values()]
         return sorted((fill for fill in fills if fill.executed_at >= executed_at), key=lambda fill: fill.executed_at)
+
+    async def _learn(self, venue_ids: set[str], executed_at: int) -> None:
+        """Whose so many orders are, by listing instead of one by one; those that are older than a day stay unknown."""
+        if len(venue_ids) < WORTH_A_LISTING:
+            return
+        async for page in self._listing({"status": "all", "after": iso(_second_before(executed_at - DAY))}):
+            for order in page:
+                await self._see(order)
+                venue_ids.discard(order.id)
+            if not venue_ids:
+                return
+
+    async def _listing(self, which: Mapping[str, str]) -> AsyncIterator[list[OrderState]]:
+        """All orders of a kind, oldest first, page by page, each once.
+
+        Pages are told apart by the time of submission, which several orders may share: each page begins a moment before
+        the last one ended, and what comes twice is taken once.
+        """
+        found: set[str] = set()
+        params = {"limit": str(ORDERS_PAGE), "direction": "asc", "nested": "false", **which}
+        while True:
+            page = await self._get("/orders", list[OrderState], params, PAGE_WAIT_S)
+            new = [order for order in page if order.id not in found]
+            yield new
+            if len(page) < ORDERS_PAGE:
+                return
+            if not new:
+                raise OutcomeUnknown(f"more than {ORDERS_PAGE} orders of one moment: the venue cannot list them")
+            found.update(order.id for order in new)
+            params["after"] = iso(_readable(time_ns, page[-1].submitted_at, "submitted_at") - 1000)
 
     def view(self, order: OrderState, newest: OrderState) -> VenueOrder:
         """An order as our side knows it, standing as the newest of its replacements stands."""
@@ -168,8 +188,8 @@ class Reading:
             return None
         return decoded(answer, OrderState)
 
-    async def _get(self, path: str, kind: type[T], params: Mapping[str, str] | None = None) -> T:
-        return decoded(await self._requests.read(self._trading + path, params), kind)
+    async def _get(self, path: str, kind: type[T], params: Mapping[str, str] | None = None, wait_s: float = READ_WAIT_S) -> T:
+        return decoded(await self._requests.read(self._trading + path, params, wait_s), kind)
 
 
 def decoded(answer: Answer, kind: type[T]) -> T:
@@ -179,14 +199,15 @@ def decoded(answer: Answer, kind: type[T]) -> T:
     return _readable(read, answer.body, kind)
 
 
-P = ParamSpec("P")
-
-
 def _readable(take: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return take(*args, **kwargs)
     except Unreadable as error:
         raise OutcomeUnknown(f"the venue's answer cannot be read: {error}") from error
+
+
+def _second_before(ns: int) -> int:
+    return max(0, ns // SECOND - 1) * SECOND
 
 
 def _signed(position: Position) -> Decimal:

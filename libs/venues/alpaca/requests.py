@@ -17,6 +17,7 @@ from libs.venues.endpoint import Endpoint
 CONNECT_S: Final = 2.0
 TOTAL_S: Final = 5.0
 READ_WAIT_S: Final = 10.0
+PAGE_WAIT_S: Final = 90.0  # of one page of many: the budget comes back within a minute, and a long listing may use it up
 PAUSE_S: Final = 3.0  # after a 429 that does not say how long
 LONGEST_PAUSE_S: Final = 120.0
 
@@ -71,10 +72,8 @@ class _OneWrite(ClientRequest):
 class Requests:
     """HTTP to one account at Alpaca: no retry, no redirect, no waiting beyond the limits."""
 
-    def __init__(self, endpoint: Endpoint, budget: Budget, clock: HostClock, read_wait_s: float = READ_WAIT_S) -> None:
-        """`read_wait_s`: how many host seconds a read waits for the request budget."""
+    def __init__(self, endpoint: Endpoint, budget: Budget, clock: HostClock) -> None:
         self.budget = budget
-        self._read_wait_s = read_wait_s
         self._headers = {"APCA-API-KEY-ID": endpoint.key, "APCA-API-SECRET-KEY": endpoint.secret}
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
@@ -95,14 +94,17 @@ class Requests:
             await self._session.close()
             self._session = None
 
-    async def read(self, url: str, params: Mapping[str, str] | None = None) -> Answer:
+    async def read(self, url: str, params: Mapping[str, str] | None = None, wait_s: float = READ_WAIT_S) -> Answer:
         """A GET.
+
+        Args:
+            wait_s: how many host seconds it waits for the request budget.
 
         Raises:
             OutcomeUnknown: it was not answered.
         """
         try:
-            return await self.send("read", "GET", url, params=params, deadline=self._clock.monotonic() + self._read_wait_s)
+            return await self.send("read", "GET", url, params=params, deadline=self._clock.monotonic() + wait_s)
         except NotSent as error:
             raise OutcomeUnknown(f"the venue was not asked: {error}") from error
 
@@ -134,7 +136,9 @@ class Requests:
             async with self.session.request(method, url, params=params, data=body, headers=headers, allow_redirects=False) as response:
                 answer = Answer(response.status, await response.read())
                 self._heed(response)
-        except (NotSent, OutcomeUnknown) as error:
+        except NotSent:
+            raise  # too late, which says nothing of the venue
+        except OutcomeUnknown as error:
             self.trouble = str(error)
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: what came is not HTTP

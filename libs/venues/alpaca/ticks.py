@@ -8,11 +8,13 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from libs.domain.market import BadRow, MarketEvent, Quote, TradeTick
+from libs.domain.times import SECOND
 from libs.venues.alpaca.wire import Unreadable, read, time_ns
 from libs.venues.feed import FeedStep
 
 Kind = Literal["q", "t"]
 KINDS: Final[tuple[Kind, ...]] = ("q", "t")
+LATELY_NS: Final = 60 * SECOND  # market time
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,7 @@ class Timeline:
     def __init__(self, venue: str, after: int) -> None:
         self._venue = venue
         self._newest: dict[tuple[str, Kind], tuple[int, set[tuple[tuple[float, ...], str]]]] = {}
+        self._lately: set[Tick] = set()  # of the newest refill: what the stream tells again is not late
         self._seqs: dict[tuple[str, Kind], int] = {}
         self._after = after
         self.reached = after  # time of the newest step
@@ -87,6 +90,14 @@ class Timeline:
         if rows := list(bad):
             yield self._step(self.reached + 1, [msgspec.structs.replace(row, ts=self.reached + 1) for row in rows])
 
+    def refill(self, ticks: Iterable[Tick]) -> Iterator[FeedStep]:
+        """The same of a page of the history, which holds on purpose what was told already."""
+        told = list(ticks)
+        late, repeated = self.late, self.repeated
+        yield from self.steps(told)
+        self.late, self.repeated = late, repeated
+        self._lately = {tick for tick in told if tick.time > self.reached - LATELY_NS}
+
     def _step(self, time: int, events: list[MarketEvent | BadRow]) -> FeedStep:
         self.reached = max(time, self.reached + 1)
         return FeedStep(self.reached, events)
@@ -94,11 +105,11 @@ class Timeline:
     def _admit(self, tick: Tick) -> bool:
         newest, there = self._newest.get((tick.symbol, tick.kind), (self._after, set()))
         mark = (tick.values, tick.name)
+        if tick in self._lately or (tick.time == newest and mark in there):
+            self.repeated += 1
+            return False
         if tick.time < newest or tick.time == self._after:
             self.late += 1
-            return False
-        if tick.time == newest and mark in there:
-            self.repeated += 1
             return False
         if tick.time > newest:
             there = set()

@@ -13,6 +13,7 @@ T = TypeVar("T")
 WITHIN_S: Final = 30.0
 """Host seconds that a request without a deadline of its own may wait for its share of the budget."""
 
+MEASURED_EACH_S: Final = 3600.0
 _LATE: Final = "-1021"  # the time in a signature was too old or too new
 
 
@@ -23,7 +24,7 @@ class Calls:
         self._exchange = exchange
         self._wire = wire
         self._documented = documented
-        self._clocks_differ = True  # by how much is not known, or was proved wrong
+        self._measured_at: float | None = None  # host monotonic; None: the clocks' difference is not known, or was proved wrong
 
     async def change(self, what: Purpose, call: Callable[[], Awaitable[T]], deadline: float | None = None) -> T:
         """One request that changes something, sent before `deadline` (host monotonic seconds) or not at all.
@@ -32,14 +33,12 @@ class Calls:
             Refused, NotSent, OutcomeUnknown.
         """
         until = self._wire.clock.monotonic() + WITHIN_S if deadline is None else deadline
-        await self._wire.budget.take(what, until)
-        async with self._wire.sending(until) as sending:
+        if self._measured_at is None:
             try:
-                return await call()
-            except Exception as error:  # ccxt raises what it likes, KeyError too: the default is unknown
-                answered = sending.answered()
-                self._clocks_differ |= answered.code == _LATE
-                raise outcome_of(error, answered, self._documented) from error
+                await self.measure_clocks(until)
+            except (Refused, OutcomeUnknown) as error:
+                raise NotSent(f"the venue did not say what time it is, and a signature needs it: {error}") from error
+        return await self._once(what, call, until)
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:
         """One request that changes nothing.
@@ -48,24 +47,35 @@ class Calls:
             Refused: the venue says that there is no such thing, or that we may not see it.
             OutcomeUnknown: it was not answered.
         """
+        now = self._wire.clock.monotonic()
         try:
-            if self._clocks_differ:
-                await self.measure_clocks()
-            return await self.change("read", call)
+            if self._measured_at is None or now - self._measured_at > MEASURED_EACH_S:
+                await self.measure_clocks(now + WITHIN_S)
+            return await self._once("read", call, now + WITHIN_S)
         except NotSent as error:
             raise OutcomeUnknown(str(error)) from error
 
-    async def measure_clocks(self) -> None:
+    async def _once(self, what: Purpose, call: Callable[[], Awaitable[T]], until: float) -> T:
+        await self._wire.budget.take(what, until)
+        async with self._wire.sending(until) as sending:
+            try:
+                return await call()
+            except Exception as error:  # ccxt raises what it likes, KeyError too: the default is unknown
+                answered = sending.answered()
+                if answered.code == _LATE:
+                    self._measured_at = None
+                raise outcome_of(error, answered, self._documented) from error
+
+    async def measure_clocks(self, until: float) -> None:
         """How far this machine's clock is from the venue's, for the time in signatures; nothing where ccxt does not say how.
 
         Half of the round trip is taken off: the venue looked at its clock in the middle of it.
         """
-        self._clocks_differ = False
-        if "timeDifference" not in self._exchange.options or not self._exchange.has.get("fetchTime"):
-            return
-        began = self._exchange.milliseconds()
-        theirs = await self.change("read", self._exchange.fetch_time)
-        self._exchange.options["timeDifference"] = (began + self._exchange.milliseconds()) // 2 - int(theirs)
+        if "timeDifference" in self._exchange.options and self._exchange.has.get("fetchTime"):
+            began = self._exchange.milliseconds()
+            theirs = await self._once("read", self._exchange.fetch_time, until)
+            self._exchange.options["timeDifference"] = (began + self._exchange.milliseconds()) // 2 - int(theirs)
+        self._measured_at = self._wire.clock.monotonic()
 
 
 def is_not_there(refused: Refused) -> bool:

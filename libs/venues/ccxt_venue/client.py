@@ -63,6 +63,7 @@ def is_fluent(venue: VenueConfig) -> bool:
 def open_exchange(exchange: Any, wire: Wire) -> None:
     """Lets it connect when it has to; needs a running loop. Whoever opens it closes it with `close_exchange`."""
     exchange.session, exchange.own_session = wire.open(), False
+    exchange.ssl_context = False  # of a session of its own, which it never has; else it reads all certificates each time
 
 
 async def close_exchange(exchange: Any, wire: Wire) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
@@ -37,6 +37,9 @@ from libs.venues.timeline import QUOTES, TRADES
 
 log = logging.getLogger(__name__)
 
+MOST_SYMBOLS: Final = 200
+"""Of one subscription, at Binance as in ccxt."""
+
 
 class _Placed(NamedTuple):
     time: int
@@ -64,6 +67,8 @@ class CcxtFeed:
         self.venue: str = venue.name
         self.instruments: Sequence[Instrument] = instruments(exchange, venue.name, venue.symbols)
         symbols = [instrument.symbol for instrument in self.instruments]
+        if len(symbols) > MOST_SYMBOLS:
+            raise ValueError(f"Expected at most {MOST_SYMBOLS} symbols of {venue.name} in field `symbols`, got {len(symbols)}")
         self.bars_of: Mapping[str, BarsOf] = dict.fromkeys(symbols, "trade")
         self.fill_on: Mapping[str, FillOn] = dict.fromkeys(symbols, "quote")
         self.start: int = start
@@ -106,7 +111,7 @@ class CcxtFeed:
             mute_after_s: host seconds of silence after which it is given up.
 
         Raises:
-            ValueError: ccxt has no such exchange, or a symbol is not listed there.
+            ValueError: ccxt has no such exchange, a symbol is not listed there, or there are too many.
             WrongKey: mode and address do not go together.
             OutcomeUnknown: the venue does not answer; try again.
         """

@@ -21,7 +21,7 @@ from libs.venues.reconnecting import Backoff, reconnecting
 
 log = logging.getLogger(__name__)
 
-OVERLAP_NS: Final = 300 * SECOND  # market time by which each look at the history reaches back behind the newest fill
+OVERLAP_NS: Final = 300 * SECOND  # market time by which each look at the history reaches back behind the newest fill that it had
 _TOLD: Final = 50_000  # fills whose keys are remembered
 
 
@@ -47,7 +47,7 @@ class Reports:
         self._rung: set[str] = set()
         self._bell = asyncio.Event()
         self._told: OrderedDict[str, None] = OrderedDict()
-        self._newest: int | None = None  # execution time of the newest fill told
+        self._newest: dict[str, int] = {}  # execution time of the newest fill of the history; it may lag behind the stream
         self._lost: asyncio.Future[None] | None = None
         self._backoff = Backoff()
         self._listener: asyncio.Task[None] | None = None
@@ -121,9 +121,11 @@ class Reports:
 
     async def _catch_up(self, symbols: Iterable[str]) -> None:
         """Fills first: an order that ended has them, and is not found open any more."""
-        since = None if self._newest is None else self._newest - OVERLAP_NS
-        for missed in await self._history.fills(list(symbols), since):
-            self._tell(missed)
+        for symbol in list(symbols):
+            newest = self._newest.get(symbol)
+            for seen in await self._history.fills([symbol], None if newest is None else newest - OVERLAP_NS):
+                self._newest[symbol] = max(self._newest.get(symbol, 0), seen.executed_at)
+                self._tell(seen)
         if not self._may_be_open:
             return
         listed = {order.client_order_id for order in await self._lookup.open_orders(list(self._symbols))}
@@ -152,7 +154,6 @@ class Reports:
             if len(self._told) > _TOLD:
                 self._told.popitem(last=False)
             self._history.learn(report)
-            self._newest = max(self._newest or 0, report.executed_at)
             if report.cumulative >= self._may_be_open.get(report.client_order_id, Decimal("Infinity")):
                 self.not_there(report.client_order_id)
         elif isinstance(report, OrderReport) and report.evidence in ENDS.values():

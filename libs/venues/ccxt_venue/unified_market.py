@@ -18,7 +18,7 @@ SUBSCRIBED_AFTER_S: Final = 3.0  # surely
 
 
 class UnifiedMarket:
-    """Takes what ccxt has parsed at the moment it has: whoever awaits its futures gets the first of a burst and misses the rest."""
+    """Takes what ccxt has parsed at the moment it has: whoever awaits its futures gets the ends of a burst and misses what is between."""
 
     def __init__(self, exchange: Any, calls: Calls, symbols: Sequence[str], tape: Tape, freshness: Freshness) -> None:
         self._exchange = exchange

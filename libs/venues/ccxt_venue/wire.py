@@ -106,8 +106,8 @@ def current() -> Sending | None:
 
 async def _about_to_write(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
     if sending := _SENDING.get():
+        sending.limit.reschedule(None)  # what is written now has to be waited for; an error when it is too late for that
         sending.written = True
-        sending.limit.reschedule(None)  # what is written now has to be waited for
 
 
 def _retry_after(header: str, clock: HostClock) -> float:

@@ -29,7 +29,7 @@ def account_json(account: AccountView, now: Worth, last: Worth, last_day: str, p
     leverage = terms.leverage if terms.kind == "margin" else Decimal(1)
     return {
         "id": str(account_uuid(account.name)),
-        "account_number": account_uuid(account.name).hex[:9].upper(),
+        "account_number": f"PA{account_uuid(account.name).hex[:10].upper()}",  # as those of paper accounts
         "admin_configurations": {},
         "user_configurations": None,
         "status": "ACTIVE",

@@ -17,6 +17,7 @@ from services.sim_venue.alpaca.authentication import account_of, of_headers
 from services.sim_venue.alpaca.codec import Codec, Garbled, Json, MessagePack, wants_message_pack
 from services.sim_venue.alpaca.data_json import TAPE, bar_json, quote_json, trade_json
 from services.sim_venue.alpaca.door import DIALECT, Floor
+from services.sim_venue.alpaca.feeding import feeding
 from services.sim_venue.alpaca.subscriptions import Subscriptions, Wrong
 from services.sim_venue.alpaca.wire import Json as Message
 from services.sim_venue.lines import Line
@@ -41,7 +42,7 @@ async def data_stream(floor: Floor, request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
     await socket.prepare(request)
     codec: Codec = MessagePack() if wants_message_pack(request.headers) else Json()
-    line = Line(socket, DIALECT, "market", floor.host.faults)
+    line = floor.host.lines.open(socket, DIALECT, "market")
     client = _Client(floor, line, codec)
     client.say([_success("connected")])
     try:
@@ -144,7 +145,7 @@ class _Client:
         self.say([self._subscribed.message()])
         if not self._tasks:
             loop = asyncio.get_running_loop()
-            self._tasks = [loop.create_task(self._watch_market()), loop.create_task(self._watch_halts())]
+            self._tasks = [loop.create_task(feeding(work, self._line)) for work in (self._watch_market(), self._watch_halts())]
 
     async def _watch_market(self) -> None:
         market = self._floor.host.market()
@@ -155,9 +156,6 @@ class _Client:
                 self._tell_bars()
         finally:
             market.close()
-        if market.overrun:
-            self.hang_up(407, "slow client")
-        await self._line.close()
 
     def _of(self, events: Iterable[MarketEvent]) -> dict[str, list[Message]]:
         """What is told of a batch, by symbol: a frame for each, so that a fault can be aimed at one."""

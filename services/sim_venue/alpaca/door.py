@@ -111,8 +111,11 @@ def behind_the_door(floor: Floor, api: Api, handler: Handler) -> Callable[[web.R
                 raise fault(429)
             response = await handler(Call(request, floor, name))
         except Problem as problem:
+            if api == "data" and problem.status == 422:
+                problem.status = 400  # market data knows no 422: what is wrong with a question is a bad request there
             response = problem.response()
         response.headers.update(left.headers)
+        response.headers["X-Request-ID"] = f"{request[NUMBER]:032x}"
         return response
 
     return answered

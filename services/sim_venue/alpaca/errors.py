@@ -1,6 +1,7 @@
 """What Alpaca says when it will not: an HTTP status, a code of eight digits that begins with it, a message, and at times fields.
 
-The codes are classes, not reasons; clients tell reasons apart by the message, so the messages are Alpaca's wherever they are known.
+The codes are classes, not reasons; clients tell reasons apart by the message, so the messages are Alpaca's wherever they are known
+(docs.alpaca.markets, "Error Responses" of orders; its guide to common errors).
 """
 
 from collections.abc import Callable, Mapping
@@ -65,6 +66,7 @@ def unauthorized() -> Problem:
 
 
 _FAULTS: Final[Mapping[int, tuple[int, str]]] = {
+    400: (BAD_FORMAT, "request is malformed"),
     404: (NOT_FOUND, "endpoint not found"),
     405: (40510000, "method not allowed"),
     408: (40810000, "request timeout"),
@@ -110,5 +112,5 @@ _REFUSALS: Final[Mapping[Code, tuple[Callable[[str], Problem], str]]] = {
     "closed": (forbidden, "market is closed: {text}"),
     "not_open": (unprocessable, "{text}"),
     "no_market": (forbidden, 'no quotes of "{symbol}" to trade against'),
-    "below_filled": (unprocessable, "qty must be greater than filled_qty"),
+    "below_filled": (unprocessable, "qty must be > filled_qty"),
 }

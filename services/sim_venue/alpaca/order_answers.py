@@ -64,6 +64,8 @@ def _refused(call: Call, order: NewOrder, refusal: Refusal) -> Problem:
 def _too_few(call: Call, order: NewOrder) -> Problem:
     instrument, account = call.listings[order.symbol].instrument, call.account
     existing, kept = abs(account.positions.get(order.symbol, 0)), held_for_orders(account, order.symbol)
+    if not existing:
+        return forbidden("account is not allowed to short")
     wanted, free = text(instrument.quantity(order.lots)), text(instrument.quantity(max(existing - kept, 0)))
     return forbidden(
         f"insufficient qty available for order (requested: {wanted}, available: {free})",

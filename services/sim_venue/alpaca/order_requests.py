@@ -52,7 +52,7 @@ def submit(asked: OrderRequest, standing: Standing) -> Submit:
 def replace(asked: ReplaceRequest, old: Order, standing: Standing) -> Replace:
     """The command that puts a new order in the place of an open one."""
     if asked == ReplaceRequest():
-        raise forbidden("order parameters are not changed")
+        raise unprocessable("order parameters are not changed")
     instrument, terms = standing.listing.instrument, old.asked
     for name in ("limit_price", "stop_price"):
         if getattr(asked, name) is not None and name not in _PRICES[terms.type]:
@@ -105,6 +105,8 @@ def _first(asked: OrderRequest, side: Side, shape: Shape, standing: Standing) ->
     _check_prices(asked, kind, limit)
     tif = _tif(asked, kind)
     lots = _quantity(asked, kind, tif, standing)
+    if asked.qty is not None and asked.qty % 1:
+        _check_part_of_a_share(kind, tif, shape)
     percent = None if asked.trail_percent is None else positive(asked.trail_percent, "trail_percent")
     return NewOrder(
         client_order_id=_client_id(asked.client_order_id),
@@ -163,12 +165,14 @@ def _tif(asked: OrderRequest, kind: OrderType) -> Tif:
 
 def _quantity(asked: OrderRequest, kind: OrderType, tif: Tif, standing: Standing) -> int:
     if asked.qty is None and asked.notional is None:
-        raise unprocessable("qty or notional is required")
+        raise bad_value("qty or notional is required")
     if asked.qty is not None and asked.notional is not None:
         raise unprocessable("only one of qty or notional is accepted")
     if asked.qty is not None:
         return to_lots(asked.qty, standing.listing.instrument)
     notional = positive(cast(Decimal, asked.notional), "notional")
+    if standing.listing.instrument.lot == 1:
+        raise forbidden(f'asset "{standing.listing.symbol}" is not fractionable')
     if kind != "market" or tif != "DAY":
         raise unprocessable("notional orders must be DAY market orders")
     if standing.price is None:
@@ -178,6 +182,15 @@ def _quantity(asked: OrderRequest, kind: OrderType, tif: Tif, standing: Standing
     if lots < 1:
         raise forbidden(f"notional {text(notional)} buys less than {text(standing.listing.instrument.lot)}, the least there is")
     return lots
+
+
+def _check_part_of_a_share(kind: OrderType, tif: Tif, shape: Shape) -> None:
+    if kind == "trailing_stop":
+        raise unprocessable("fractional orders must be market, limit, stop, or stop_limit orders")
+    if shape != "simple":
+        raise unprocessable("fractional orders must be simple orders")
+    if tif != "DAY":
+        raise unprocessable("fractional orders must be DAY orders")
 
 
 def _client_id(given: str | None) -> str:

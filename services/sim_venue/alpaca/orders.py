@@ -32,12 +32,12 @@ async def listed(call: Call) -> web.Response:
     """GET /v2/orders?status=&limit=&after=&until=&direction=&nested=&symbols=&side="""
     limit = query.whole(call.query, "limit", 50, 1, MOST_LISTED)
     wanted = _wanted(call)
-    rolled_up = query.flag(call.query, "nested")
     newest_first = query.choice(call.query, "direction", ("asc", "desc"), "desc") == "desc"
-    found = islice((order for order in _candidates(call, newest_first) if wanted(order)), limit)
-    if not rolled_up:
-        return answer([_shown(call, order) for order in found])
-    return answer([_nested(call, order) for order in found if not is_leg(order, call.account)])
+    found = (order for order in _candidates(call, newest_first) if wanted(order))
+    if not query.flag(call.query, "nested"):
+        return answer([_shown(call, order) for order in islice(found, limit)])
+    first = (order for order in found if not is_leg(order, call.account))
+    return answer([_nested(call, order) for order in islice(first, limit)])
 
 
 async def one(call: Call) -> web.Response:
@@ -63,6 +63,8 @@ async def change(call: Call) -> web.Response:
     old = call.order()
     listing = call.listings[old.asked.symbol]
     now = status(old, listing, call.now)
+    if now == "replaced":
+        raise unprocessable("order already replaced")
     if now not in ("new", "partially_filled", "held"):
         raise unprocessable(f"cannot replace order in {now} status")
     if "notional" in old.asked.tags and asked.qty is not None:

@@ -15,6 +15,7 @@ from libs.quant.sim_venue.reports import Report
 from services.sim_venue.alpaca.authentication import account_of, of_headers
 from services.sim_venue.alpaca.codec import Codec, Garbled, Json, MessagePack, wants_message_pack
 from services.sim_venue.alpaca.door import DIALECT, Floor
+from services.sim_venue.alpaca.feeding import feeding
 from services.sim_venue.alpaca.trade_updates import events
 from services.sim_venue.lines import Line
 
@@ -28,7 +29,7 @@ async def trading_stream(floor: Floor, request: web.Request) -> web.StreamRespon
     socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
     await socket.prepare(request)
     codec: Codec = MessagePack() if wants_message_pack(request.headers) else Json(binary=True)
-    line = Line(socket, DIALECT, "orders", floor.host.faults)
+    line = floor.host.lines.open(socket, DIALECT, "orders")
     client = _Client(floor, line, codec, request.headers)
     try:
         async for frame in socket:
@@ -90,7 +91,7 @@ class _Client:
 
     def _listen(self, account: str, wanted: bool) -> None:
         if wanted and self._listening is None:
-            self._listening = asyncio.get_running_loop().create_task(self._tell(account))
+            self._listening = asyncio.get_running_loop().create_task(feeding(self._tell(account), self._line))
         elif not wanted and self._listening is not None:
             self._listening.cancel()
             self._listening = None
@@ -108,7 +109,6 @@ class _Client:
                 self._tell_of(report, positions[report.symbol])
         finally:
             reports.close()
-        await self._line.close()  # the venue stops, or this client reads too slowly
 
     def _tell_of(self, report: Report, position: int) -> None:
         listing, order = self._floor.listings.get(report.symbol), self._order(report)

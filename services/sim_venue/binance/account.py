@@ -1,6 +1,7 @@
 """What an account asks about itself: balances, fees, trades, counts."""
 
 from itertools import islice
+from typing import Final
 
 from libs.quant.sim_venue.listings import Fees
 from libs.quant.sim_venue.orders import Execution
@@ -8,8 +9,9 @@ from services.sim_venue.binance.desk import Call, Desk
 from services.sim_venue.binance.errors import VenueError
 from services.sim_venue.binance.figures import ZERO, exact, ms, ns, rate
 from services.sim_venue.binance.order_answers import Json, own_trade
+from services.sim_venue.binance.symbols import wire
 
-_DAY_MS = 86_400_000
+_DAY_MS: Final = 86_400_000
 
 
 async def account(desk: Desk, call: Call) -> object:
@@ -74,7 +76,7 @@ async def trade_fees(desk: Desk, call: Call) -> object:
     listings = [desk.symbols.needed(call.parameters)] if "symbol" in call.parameters else list(desk.symbols)
     return [
         {
-            "symbol": listing.symbol.replace("/", ""),
+            "symbol": wire(listing.symbol),
             "makerCommission": rate(listing.fees.maker_bps),
             "takerCommission": rate(listing.fees.taker_bps),
         }
@@ -97,13 +99,14 @@ async def my_trades(desk: Desk, call: Call) -> object:
             e.symbol == listing.symbol
             and e.id not in view.busted
             and (order is None or e.order == order)
+            and (start is None or e.at >= ns(start))  # ids rise, times need not: fills have the time of the event that they met
             and (end is None or e.at < ns(end + 1))
         )
 
     found: list[Execution] = []
     forwards = first is not None or start is not None
     for execution in reversed(view.executions.values()):
-        if (first is not None and execution.id < first) or (start is not None and execution.at < ns(start)):
+        if first is not None and execution.id < first:
             break
         if wanted(execution):
             found.append(execution)

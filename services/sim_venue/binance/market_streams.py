@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from libs.domain.market import MarketEvent, Quote, TradeTick
+from libs.domain.market import Bar, MarketEvent, Quote, TradeTick
 from libs.quant.sim_venue.listings import Listing
 from services.sim_venue.binance import klines, tickers, trades
 from services.sim_venue.binance.books import Diff
@@ -36,7 +36,8 @@ class MarketStreams:
         self._shown: dict[str, int] = {}  # of partial books: the update that was shown last
         self._best: dict[str, tuple[object, object]] = {}
         self._last: dict[str, tuple[TradeTick, bool]] = {}
-        self._told: dict[str, int] = {}  # of candle streams: when the newest candle that was told opens
+        self._told: dict[str, int] = {}  # of candle streams: when the first candle opens that may have more to tell
+        self._candle: dict[str, tuple[Bar, bool]] = {}  # as it was told last, and whether it was closed
         self._stirred: dict[Pace, set[str]] = {pace: set() for pace in PACES}  # symbols with events since the last look
 
     def add(self, topic: Topic, reader: Reader) -> None:
@@ -71,6 +72,7 @@ class MarketStreams:
         del self._readers[topic.name]
         self._shown.pop(topic.name, None)
         self._told.pop(topic.name, None)
+        self._candle.pop(topic.name, None)
         diff = self._diffs.pop(topic.name, None)
         if diff is not None and topic.listing is not None:
             self._desk.book(topic.listing).forget(diff)
@@ -166,12 +168,14 @@ class MarketStreams:
         return () if before == book.update else (book.snapshot(topic.levels),)
 
     def _candles(self, topic: Topic, listing: Listing) -> Iterable[object]:
-        """Those that have closed since, each once, and the open one."""
+        """Those that have closed since, each once, and the open one where it has changed."""
         now = self._desk.host.now()
         bars = klines.candles(self._desk.host.tape, listing.symbol, topic.detail, self._told[topic.name], now + 1, 1000)
         for bar in bars:
-            yield klines.event(bar, topic.detail, wire(listing.symbol), now)
             end = klines.closes(topic.detail, bar.start)
+            if self._candle.get(topic.name) != (bar, end <= now):
+                self._candle[topic.name] = bar, end <= now
+                yield klines.event(bar, topic.detail, wire(listing.symbol), now)
             self._told[topic.name] = end if end <= now else bar.start
 
     def _ticker(self, topic: Topic, listing: Listing) -> Json:

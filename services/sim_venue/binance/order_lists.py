@@ -18,16 +18,14 @@ from services.sim_venue.binance.trading import newest
 _OWN: Final = ("type", "price", "stopPrice", "timeInForce", "trailingDelta", "icebergQty", "strategyId", "strategyType")
 
 
-def _spelled(prefix: str, shared: str = "") -> Names:
-    """How a part of a list spells an order's parameters: `belowStopPrice`; side and quantity as the whole list has them."""
+def _spelled(prefix: str, amount: str = "") -> Names:
+    """How a part of a list spells an order's parameters: `belowStopPrice`. `amount` is the prefix of side and quantity."""
     names = {name: prefix + name[0].upper() + name[1:] for name in _OWN} | {"newClientOrderId": f"{prefix}ClientOrderId"}
-    of_pair = {"side": "pendingSide", "quantity": "pendingQuantity"} if shared else {}
-    own = {} if shared or prefix in ("above", "below") else {"side": f"{prefix}Side", "quantity": f"{prefix}Quantity"}
-    return names | of_pair | own
+    return names | ({"side": f"{amount}Side", "quantity": f"{amount}Quantity"} if amount else {})
 
 
 _ABOVE, _BELOW = _spelled("above"), _spelled("below")
-_WORKING, _PENDING = _spelled("working"), _spelled("pending")
+_WORKING, _PENDING = _spelled("working", "working"), _spelled("pending", "pending")
 _PENDING_ABOVE, _PENDING_BELOW = _spelled("pendingAbove", "pending"), _spelled("pendingBelow", "pending")
 
 

@@ -94,6 +94,9 @@ class _Reader:
             raise missing(self._name(name))
         return value
 
+    def _ticks(self, name: str) -> int:
+        return ticks(self._decimal(name), self._listing, self._name(name))
+
     def order(self) -> NewOrder:
         side = self._p.choice(self._name("side"), dict[str, Side | None](SIDES), None, VenueError(-1117, "Invalid side."))
         if side is None:
@@ -103,12 +106,8 @@ class _Reader:
             raise VenueError(-1116, "Invalid orderType.")
         self._check_wanted(name)
         trailing = self._trailing(name)
-        limit = ticks(self._decimal("price"), self._listing, "price") if name in ("LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT") else None
-        stop = (
-            ticks(self._decimal("stopPrice"), self._listing, "stopPrice")
-            if TYPES[name] in ("stop", "stop_limit") and not trailing
-            else None
-        )
+        limit = self._ticks("price") if TYPES[name] in ("limit", "stop_limit") else None
+        stop = self._ticks("stopPrice") if TYPES[name] in ("stop", "stop_limit") and trailing is None else None
         amount = self._lots(side)
         self._check_notional(amount, limit or stop, side)
         return NewOrder(

@@ -13,8 +13,6 @@ from services.sim_venue.binance.order_answers import encoded
 from services.sim_venue.binance.topics import topic
 from services.sim_venue.lines import Line
 
-PING_S: Final = 20.0
-MOST_FRAME: Final = 64 * 1024
 MOST_STREAMS: Final = 1024
 _METHODS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 
@@ -38,12 +36,12 @@ class Complaint(Exception):
 class StreamSocket:
     """One connection."""
 
-    def __init__(self, desk: Desk, streams: MarketStreams, socket: web.WebSocketResponse, combined: bool) -> None:
+    def __init__(self, desk: Desk, streams: MarketStreams, socket: web.WebSocketResponse, line: Line, combined: bool) -> None:
         self._desk = desk
         self._streams = streams
         self._socket = socket
         self._combined = combined
-        self._line = Line(socket, DIALECT, "market", desk.host.faults)
+        self._line = line
         self._orders: Line | None = None
         self._names: dict[str, None] = {}
         self._users: dict[str, AccountFeed] = {}
@@ -61,7 +59,6 @@ class StreamSocket:
         finally:
             for name in list(self._names):
                 self._unsubscribe(name)
-            await self._line.close()
             if self._orders is not None:
                 await self._orders.close()
 
@@ -117,7 +114,7 @@ class StreamSocket:
         account = self._desk.keys.account(name, self._desk.host.wire_time_ns())
         found = topic(name, self._desk.symbols)
         if account is not None:
-            self._orders = self._orders or Line(self._socket, DIALECT, "orders", self._desk.host.faults)
+            self._orders = self._orders or self._desk.host.lines.open(self._socket, DIALECT, "orders")
             self._users[name] = AccountFeed(self._desk, account, self._orders, lambda event: self._spelled(name, encoded(event)))
         elif found is not None:
             self._streams.add(found, self._tell)
@@ -150,10 +147,3 @@ def _names_of(params: object) -> list[str]:
     if not isinstance(params, list) or not params or not all(isinstance(name, str) for name in params):
         raise Complaint(2, "Invalid request: params must be an array of stream names")
     return list(dict.fromkeys(params))
-
-
-async def accept(request: web.Request) -> web.WebSocketResponse:
-    """A websocket with the client, kept alive by pings."""
-    socket = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=MOST_FRAME)
-    await socket.prepare(request)
-    return socket

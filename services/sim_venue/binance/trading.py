@@ -84,15 +84,16 @@ def target(desk: Desk, call: Call, listing: Listing, id_name: str = "orderId", c
 async def cancel(desk: Desk, call: Call) -> object:
     """`DELETE /api/v3/order`."""
     listing = desk.symbols.needed(call.parameters)
-    return await _cancel(desk, call, listing, target(desk, call, listing), call.parameters.client_id("newClientOrderId"))
+    return await _cancel(desk, call, target(desk, call, listing), call.parameters.client_id("newClientOrderId"))
 
 
-async def _cancel(desk: Desk, call: Call, listing: Listing, meant: Target, cancel_id: str | None) -> Json:
+async def _cancel(desk: Desk, call: Call, meant: Target, cancel_id: str | None) -> Json:
     _check_restrictions(call, meant.known)
     name = cancel_id or new_id()
     desk.cancel_ids.put(meant.order, name)
     reports = await desk.execute(Cancel(account=call.account, order=meant.order), call)
-    return canceled(newest(reports, meant.order), listing, name)
+    order = newest(reports, meant.order)
+    return canceled(order, desk.host.view.listings[order.asked.symbol], name)
 
 
 def _check_restrictions(call: Call, known: Order | None) -> None:
@@ -140,11 +141,12 @@ async def cancel_replace(desk: Desk, call: Call) -> object:
     p.need("cancelReplaceMode")
     go_on = p.choice("cancelReplaceMode", modes, False, VenueError(-1130, "Data sent for parameter 'cancelReplaceMode' is not valid."))
     detail = detail_of(p)
+    self_trade_of(p)
     order = read_order(p, listing, desk.host.tape.quote(listing.symbol))
     answer: Json = {"cancelResult": "SUCCESS", "newOrderResult": "SUCCESS", "cancelResponse": None, "newOrderResponse": None}
     try:
         meant = target(desk, call, listing, "cancelOrderId", "cancelOrigClientOrderId")
-        answer["cancelResponse"] = await _cancel(desk, call, listing, meant, p.client_id("cancelNewClientOrderId"))
+        answer["cancelResponse"] = await _cancel(desk, call, meant, p.client_id("cancelNewClientOrderId"))
     except VenueError as error:
         answer |= {"cancelResult": "FAILURE", "cancelResponse": error.body}
         if not go_on:

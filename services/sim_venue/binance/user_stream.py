@@ -8,6 +8,7 @@ from libs.quant.sim_venue.reports import Kind, Report
 from services.sim_venue.binance.desk import Call, Desk
 from services.sim_venue.binance.figures import ms
 from services.sim_venue.binance.order_answers import Json, order_list
+from services.sim_venue.binance.recent import Recent
 from services.sim_venue.binance.symbols import wire
 from services.sim_venue.binance.user_events import account_position, balance_updates, execution_report
 
@@ -23,7 +24,7 @@ class Teller:
         self._desk = desk
         self._account = account
         self._holdings = desk.holdings(desk.account(account))
-        self._done: set[int] = set()
+        self._done: Recent[int, bool] = Recent()
 
     def events(self, report: Report) -> Iterator[tuple[str, Json]]:
         """(symbol or "", event) of a report: the order's, then its list's, then the balances that may have changed."""
@@ -51,11 +52,11 @@ class Teller:
             return None
         orders = self._together(order)
         begins = report.kind in ("accepted", "held") and order.id == order.group
-        ends = report.kind in _ENDS and not any(one.live for one in orders) and order.group not in self._done
+        ends = report.kind in _ENDS and not any(one.live for one in orders) and self._done.get(order.group) is None
         if not begins and not ends:
             return None
         if ends:
-            self._done.add(order.group)
+            self._done.put(order.group, True)
         shown = order_list(orders, self._desk.host.view.listings[report.symbol])
         return {
             "e": "listStatus",

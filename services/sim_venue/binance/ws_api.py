@@ -7,13 +7,14 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from services.sim_venue.binance.account_feed import AccountFeed
-from services.sim_venue.binance.desk import DIALECT, Call, Desk
+from services.sim_venue.binance.desk import Call, Desk
 from services.sim_venue.binance.endpoints import ENDPOINTS, Endpoint
 from services.sim_venue.binance.errors import VenueError, of_status
 from services.sim_venue.binance.order_answers import encoded
 from services.sim_venue.binance.request_faults import Dropped, Passage
 from services.sim_venue.binance.rest import client_order_id_of
 from services.sim_venue.binance.signatures import MOST_PARAMETERS, Sent, check, known, of_mapping
+from services.sim_venue.host import Failed
 from services.sim_venue.lines import Line
 
 log = logging.getLogger(__name__)
@@ -44,11 +45,11 @@ class Answer(NamedTuple):
 class ApiSocket:
     """One connection. Its requests are answered in the order in which they came."""
 
-    def __init__(self, desk: Desk, socket: web.WebSocketResponse, address: str) -> None:
+    def __init__(self, desk: Desk, socket: web.WebSocketResponse, line: Line, address: str) -> None:
         self._desk = desk
         self._socket = socket
         self._address = address
-        self._line = Line(socket, DIALECT, "orders", desk.host.faults)
+        self._line = line
         self._users: dict[int, AccountFeed] = {}
         self._next = 0
 
@@ -65,7 +66,6 @@ class ApiSocket:
         finally:
             for user in self._users.values():
                 user.close()
-            await self._line.close()
 
     async def _hear(self, text: str) -> None:
         number, hide = None, False
@@ -77,6 +77,8 @@ class ApiSocket:
             answer = _refused(VenueError(-1135, "JSON Request Invalid."))
         except VenueError as error:
             answer = _refused(error)
+        except Failed:
+            answer = _refused(of_status(503))
         except Dropped:
             raise
         except Exception:
