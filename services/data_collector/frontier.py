@@ -15,6 +15,8 @@ from libs.common.clocks import SECOND
 
 PATIENCE_S: Final = 0.25
 """Host seconds that an event may be under way: a venue that has said nothing has nothing from before that."""
+BACK_S: Final = 1.0
+"""Host seconds of silence after which a venue that is connected again is believed to have missed nothing."""
 HOLD_S: Final = 3.0
 """Host seconds for which one venue that is lost holds up the market of all: longer than most reconnections take, and shorter
 than it takes until somebody is told that the market stands still."""
@@ -100,7 +102,7 @@ class _Venue:
         """Whether it holds up the market now."""
         if self.lost and self.up:
             caught_up = self.spoke_at > self.changed_at and self.newest >= caught_up_from
-            self.lost = not caught_up and self.silent_s(host) <= PATIENCE_S
+            self.lost = not caught_up and self.silent_s(host) <= BACK_S
         if not self.lost and not self.suspicious(host):
             self.holds_since = None
         elif self.holds_since is None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.clocks import SECOND
-from services.data_collector.frontier import GAPS, HOLD_S, PATIENCE_S, QUIET_S, Estimate, Frontier
+from services.data_collector.frontier import BACK_S, GAPS, HOLD_S, PATIENCE_S, QUIET_S, Estimate, Frontier
 from tests.factories import NOON
 
 SPEED = 10.0
@@ -32,8 +32,8 @@ def told_until(frontier: Frontier, host: float, *venues: str, every: float = 0.0
     while n * every <= host:
         for venue in venues:
             frontier.hear(venue, market(n * every * SPEED), n * every)
-        n += 1
         frontier.advance(n * every)
+        n += 1
     return (n - 1) * every
 
 
@@ -91,13 +91,14 @@ def test_a_venue_that_is_back_is_waited_for_until_it_has_told_what_it_missed() -
     assert not frontier.behind
 
 
-def test_a_venue_that_is_back_and_missed_nothing_is_waited_for_no_longer_than_an_event_is_under_way() -> None:
+def test_a_venue_that_is_back_and_missed_nothing_is_waited_for_for_a_second() -> None:
     frontier = a_frontier("stocks", "crypto")
     told_until(frontier, 1.0, "stocks", "crypto", every=0.5)
     frontier.link("stocks", False, 1.0)
     frontier.link("stocks", True, 1.2)
-    frontier.hear("crypto", market(20), 1.2 + PATIENCE_S + 0.1)
-    assert frontier.advance(1.2 + PATIENCE_S + 0.1) == market(13)  # where the market was a patience ago
+    frontier.hear("crypto", market(20), 2.1)
+    assert frontier.advance(2.1) == market(10)
+    assert frontier.advance(1.2 + BACK_S + 0.2) == market(20.5)  # where the market was a patience ago
 
 
 def test_without_any_venue_time_stands_still() -> None:
