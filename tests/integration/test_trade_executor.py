@@ -407,6 +407,51 @@ async def test_a_cancel_that_is_refused_is_looked_up(database: Database, desk: D
     assert await statuses(database) == ["CANCELED"]
 
 
+async def test_a_cancel_that_came_while_the_answer_was_awaited_is_asked_for_once_the_venue_has_the_order(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    venue.gate.clear()
+    await desk.risk.approve(order)
+    await desk.consumer.step(wait=False)
+    await desk.risk.cancel(order)
+    await desk.consumer.step(wait=False)
+    assert (await statuses(database), venue.cancelled) == (["SUBMITTING"], [])
+    venue.gate.set()
+    await desk.sender.drain()
+    await desk.turn()
+    assert (await statuses(database), venue.cancelled) == (["PENDING_CANCEL"], [order.client_order_id])
+
+
+async def test_a_cancel_of_an_order_in_doubt_is_asked_for_once_it_is_found(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    order = an_approval()
+    venue.answers.append(loses_the_answer)
+    await desk.trade(order)
+    await desk.risk.cancel(order)
+    await desk.turn()
+    assert (await statuses(database), venue.cancelled) == (["UNKNOWN"], [])
+    venue.has(order)
+    await desk.look()
+    assert (await statuses(database), venue.cancelled) == (["PENDING_CANCEL"], [order.client_order_id])
+
+
+async def test_a_cancel_that_did_not_get_through_is_asked_for_again_as_long_as_the_order_lives(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    venue.cancel_answers += [OutcomeUnknown("no budget"), Refused("pending")]
+    await desk.risk.cancel(order)
+    await desk.turn()
+    for asked in (2, 3):
+        assert await statuses(database) == ["CANCEL_UNKNOWN"]
+        await desk.look()
+        assert len(venue.cancelled) == asked
+    await desk.show(ended(order, Evidence.CANCELED))
+    await desk.look()
+    assert (await statuses(database), len(venue.cancelled)) == (["CANCELED"], 3)
+
+
 # --- booking
 
 
@@ -468,6 +513,26 @@ async def test_a_fill_beyond_the_venues_own_sum_is_put_aside_for_a_person(
     assert "more than the venue's own sum of 4" in reason
     assert caplog.text.count("was not booked") == 1
     assert await booked(database) == [("1", 4)]
+
+
+async def test_a_fill_that_was_missed_is_booked_after_the_end_that_followed_the_next_one(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 3, cumulative=5, n=2), Shown(order.client_order_id, Evidence.CANCELED, D(5), "canceled"))
+    await desk.show(a_fill(order, 2), a_fill(order, 3, cumulative=5, n=2))  # as the history has them
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+    assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
+
+
+async def test_a_fill_that_was_missed_is_booked_after_a_restart(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 3, cumulative=5, n=2))
+    venue.fills += [a_fill(order, 2), a_fill(order, 3, cumulative=5, n=2)]
+    await (await Desk(database, account, venue).begin()).turn()
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
 
 
 @pytest.mark.parametrize("id_", ["somebody-elses", client_order_id("TEST", UUID(int=99), 1)])
