@@ -388,6 +388,10 @@ class ExecutionStage:
             elif fate == "halt":
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-B05: the account may only close")
 
+    def market_time(self) -> int:
+        """Now, as far as this account has heard, ns."""
+        return self._market.now()
+
     def unresolved(self) -> list[Held]:
         """Orders whose truth only the venue knows."""
         return [h for h in self._open.values() if h.status in AT_VENUE]

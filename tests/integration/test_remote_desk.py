@@ -7,17 +7,21 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import aiohttp
+import msgspec
 import pytest
 
 from fleet.venue_books import in_symbols
+from libs.common.bus import MemoryBus
 from libs.common.clocks import SECOND, SystemClock
 from libs.common.database import Database
+from libs.common.journal import PostgresJournal
 from libs.common.settings import ConfigError, Settings
 from libs.domain.configuration import SystemConfig, VenueConfig
 from libs.domain.orders import Order
 from libs.store import sessions
 from libs.store.activity import AtVenue
 from libs.store.audit import ledger_faults
+from libs.store.control import Control
 from libs.store.sessions import Account
 from libs.venues.sim_control import SimControl
 from services.sim_venue.market import START_BY_HAND
@@ -57,6 +61,7 @@ class Scene(NamedTuple):
     async def approves(self, n: int, limit: Decimal) -> Order:
         """An order to buy two that may rest for ten minutes of market time."""
         order = an_approval(n, f"strategy_{n}", symbol=self.kind.symbol, price=limit, quantity=D(2), starts=START_BY_HAND, rests_s=600)
+        order = msgspec.structs.replace(order, venue=self.kind.config.name)
         await self.desk.risk.approve(order)
         return order
 
@@ -142,6 +147,26 @@ async def test_an_answer_that_is_lost_after_the_order_was_taken_costs_one_reques
         await scene.desk.comes_to("FILLED", clock=START_BY_HAND + SECOND)
         assert (await venue.requests(order.client_order_id))["order_submit"] == 1
         assert await scene.balances() == []
+
+
+async def test_a_fill_that_the_stream_left_out_is_booked_however_much_was_filled_since(
+    kind: Kind, database: Database, url: str, redis_url: str
+) -> None:
+    operator = Control(database, PostgresJournal(database, MemoryBus(), SystemClock()), SystemClock())
+    async with a_sim_venue() as venue, trading(kind, venue, database, url, redis_url) as scene:
+        await scene.shows(kind.price)
+        await scene.approves(1, D(kind.price - 1))
+        await scene.approves(2, D(kind.price - 2))
+        await scene.desk.comes_to("ACKED", "ACKED", clock=START_BY_HAND + SECOND)
+        await venue.fault("lose", what="orders", count=1)
+        await scene.shows(kind.price - 1)
+        await venue.pass_time(500)
+        await scene.shows(kind.price - 2)
+        await scene.desk.comes_to("ACKED", "FILLED", clock=START_BY_HAND + SECOND)
+        await operator.reconcile("test", "ann")
+        await scene.desk.comes_to("FILLED", "FILLED", clock=START_BY_HAND + SECOND)
+        assert await scene.balances() == []
+        assert await database.fetch("select exec_key, reason from fill_quarantine") == []
 
 
 async def test_a_venue_that_is_not_there_is_waited_for_and_told_of(kind: Kind, database: Database, url: str, redis_url: str) -> None:

@@ -87,8 +87,11 @@ class Desk:
 
     async def look(self) -> None:
         """What the venue knows and we do not."""
-        self.stage.show(await reconcile.missed(self.broker, self.store, self.account_id, SESSION))
-        await self.show(*(await reconcile.looked_up(self.broker, self.stage.unresolved(), self.sender.in_flight)).shown)
+        held = self.stage.unresolved()
+        found = (await reconcile.looked_up(self.broker, held, self.sender.in_flight)).shown
+        owing = reconcile.owing_since(held, found)
+        self.stage.show(await reconcile.missed(self.broker, self.store, self.account_id, SESSION, owing_since=owing))
+        await self.show(*found)
 
     async def turn(self) -> None:
         """Until nothing is left to decide and every request has its answer."""
@@ -706,6 +709,30 @@ async def test_fills_that_were_missed_are_booked_at_the_start(
     await Desk(database, account, venue).begin()
     assert await booked(database) == [("1", 4), ("2", 6)]
     assert await statuses(database) == ["FILLED"]
+
+
+async def test_a_fill_that_lies_far_behind_the_newest_is_asked_for_while_its_order_is_owed_it(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order, later = an_approval(1), an_approval(2, "slow")
+    await desk.trade(order, later)
+    venue.fills.append(a_fill(order, 10, executed_at=NOW))
+    venue.has(order, "filled", 10)
+    await desk.show(a_fill(later, 10, executed_at=NOW + 1000 * SECOND))
+    await desk.look()
+    assert await statuses(database) == ["FILLED", "FILLED"]
+
+
+async def test_fills_are_read_again_since_they_were_read_last_however_new_the_newest_is(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order, later = an_approval(1), an_approval(2, "slow")
+    await desk.trade(order, later)
+    venue.fills.append(a_fill(order, 4, executed_at=NOW))
+    await desk.show(ended(order, Evidence.CANCELED), a_fill(later, 10, executed_at=NOW + 1000 * SECOND))
+    assert await reconcile.missed(venue, desk.store, account.account_id, SESSION) == []
+    assert await reconcile.missed(venue, desk.store, account.account_id, SESSION, read_to=NOW) == venue.fills
+    assert await reconcile.missed(venue, desk.store, account.account_id, replace(SESSION, speed=60.0)) == venue.fills
 
 
 async def test_orders_that_were_held_back_are_sent_after_a_restart(
