@@ -93,7 +93,10 @@ async def missed(
     newest = await store.last_executed_at()
     overlap = max(OVERLAP_NS, int(OVERLAP_S * session.speed * SECOND))
     starts = [newest, newest if read_to is None else read_to, newest if owing_since is None else owing_since]
-    fills = await answered(broker.fills_since(max(0, min(starts) - overlap)), "its fills")
+    since = min(starts) - overlap
+    if not broker.abilities.absence_is_proof:  # an account of the world's has a history before us, of years perhaps
+        since = max(since, session.start_time - overlap)
+    fills = await answered(broker.fills_since(max(0, since)), "its fills")
     happened: list[Fill | Adjustment] = [a for transaction, a in told.items() if transaction not in booked]
     return sorted([*happened, *fills], key=partial(_happened, session))
 

@@ -301,11 +301,15 @@ class ExecutionStage:
                 continue
             held = self._order_of(item.client_order_id, rows, change)
             if isinstance(item, Fill):
-                if item.exec_key not in booked:
+                if item.exec_key not in booked and not self._is_before_us(item, held):
                     booked.add(item.exec_key)
                     self._book(item, held, change)
             elif held is not None:
                 self._show(item, held, change)
+
+    def _is_before_us(self, fill: Fill, held: Held | None) -> bool:
+        """Whether somebody else traded it before the session began: an adapter tells what it finds in an account's history."""
+        return held is None and fill.executed_at < self._session.start_time
 
     def _order_of(self, client_order_id: str, rows: Mapping[UUID, OrderRow], change: Change) -> Held | None:
         try:

@@ -24,6 +24,7 @@ from libs.domain.actions import CorporateAction
 from libs.domain.configuration import PaperConfig
 from libs.domain.identity import client_order_id
 from libs.domain.orders import Evidence, Order
+from libs.domain.trades import Fill
 from libs.quant.fills import FillOn, FillTerms
 from libs.store import lockstep, sessions
 from libs.store.audit import Held, ledger_faults
@@ -150,6 +151,10 @@ async def booked(database: Database) -> list[tuple[str, int]]:
 async def books(database: Database) -> list[tuple[str, str, int, Decimal]]:
     rows = await database.fetch("select strategy_id, symbol, quantity, avg_cost from positions order by 1, 2")
     return [(strategy, symbol, int(quantity), cost) for strategy, symbol, quantity, cost in rows]
+
+
+def replace_id(fill: Fill, client_order_id: str) -> Fill:
+    return msgspec.structs.replace(fill, client_order_id=client_order_id)
 
 
 def ended(order: Order, evidence: Evidence, filled: int = 0) -> Shown:
@@ -546,6 +551,18 @@ async def test_a_fill_of_no_order_of_ours_is_put_aside(database: Database, desk:
     assert await booked(database) == []
 
 
+async def test_what_the_account_traded_before_the_session_is_none_of_our_business(
+    database: Database, far: Desk, venue: ScriptedBroker
+) -> None:
+    somebody = replace_id(a_fill(an_approval(), 4, executed_at=NOON - 3600 * SECOND), "web-1")
+    venue.fills.append(somebody)
+    assert await reconcile.missed(venue, far.store, far.account_id, SESSION) == []
+    await far.show(somebody)
+    assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
+    await far.show(replace_id(a_fill(an_approval(), 4, executed_at=NOON, n=2), "web-2"))
+    assert await database.fetch("select count(*) from fill_quarantine") == [(1,)]
+
+
 async def test_a_fill_that_is_not_what_was_ordered_is_put_aside(database: Database, desk: Desk) -> None:
     order = an_approval()
     await desk.trade(order)
@@ -640,7 +657,7 @@ async def test_what_was_missed_is_booked_in_the_order_in_which_it_happened(
 async def test_a_fill_on_a_coarse_bar_that_holds_the_open_is_in_new_units(
     database: Database, account: Account, desk: Desk, venue: ScriptedBroker, start: int, units: int
 ) -> None:
-    session = replace(SESSION, timeframes=("1h",), fills={"on": {"ALFA": "bar"}, "latency_ns": 0})
+    session = replace(SESSION, timeframes=("1h",), start_time=start, fills={"on": {"ALFA": "bar"}, "latency_ns": 0})
     order = an_approval()
     await desk.trade(order)
     venue.fills.append(a_fill(order, 10, executed_at=start))
