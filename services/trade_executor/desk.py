@@ -273,10 +273,11 @@ class AccountDesk:
             await asyncio.sleep(LOOK_UP_EVERY_S)
 
     def _in_doubt(self, held: Held, sender: Sender) -> bool:
-        """Only the venue knows what became of it: no answer, or an intent whose commit was not answered and so was never sent."""
+        """Only the venue knows what became of it: no answer, a fill not heard of, or an intent whose commit was not answered, and
+        that was never sent."""
         if held.status is Status.SUBMITTING:
             return self._stage.settled and held.order.client_order_id not in sender.in_flight
-        return held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN)
+        return held.owed or held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN)
 
     def _cancel_again(self, sender: Sender) -> None:
         """Cancels whose request may never have left are asked for once more: asking twice does no harm."""

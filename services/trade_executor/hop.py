@@ -48,6 +48,11 @@ class Held:
         return self.order.strategy_id, self.order.symbol
 
     @property
+    def owed(self) -> bool:
+        """Whether the venue has filled more of it than is booked: a fill is on its way, or was missed."""
+        return self.at_venue > self.filled
+
+    @property
     def avg_fill_price(self) -> Decimal | None:
         return (self.cost / self.filled).quantize(_PRICE_STEP) if self.filled else None
 

@@ -6,6 +6,7 @@ says so is committed; their answers come back as evidence and are decided on in 
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
@@ -325,9 +326,14 @@ class ExecutionStage:
     def _show(self, shown: Shown, held: Held, change: Change) -> None:
         if shown.asked_for and shown.evidence is Evidence.ACCEPTED and held.status in TERMINAL:
             return  # it was taken, or open, when we asked; its end has come to us faster than the answer
-        step = after(held.status, shown.evidence, max(held.filled, shown.filled))
+        evidence = shown.evidence
+        if held.status not in TERMINAL and shown.filled > held.filled:
+            held = change.orders[held.order.order_id] = replace(held, at_venue=max(held.at_venue, shown.filled))
+            if evidence in (Evidence.CANCELED, Evidence.EXPIRED):  # its book is not free before what it traded is booked
+                evidence = Evidence.ACCEPTED
+        step = after(held.status, evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:
-            change.step(held, str(shown.evidence), step, shown.detail)
+            change.step(held, str(evidence), step, shown.detail)
 
     def _book(self, fill: Fill, held: Held | None, change: Change) -> None:
         reason = self._contradiction(fill, held)

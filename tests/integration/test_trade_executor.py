@@ -532,6 +532,22 @@ async def test_a_fill_that_was_missed_is_booked_after_the_end_that_followed_the_
     assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
 
 
+async def test_an_end_that_speaks_of_fills_that_are_not_booked_is_no_end_before_they_are(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order, next_ = an_approval(1), an_approval(2)
+    await desk.trade(order, next_)
+    await desk.show(a_fill(order, 3, cumulative=3), ended(order, Evidence.CANCELED, 5))
+    assert await statuses(database) == ["PARTIAL", "APPROVED"]
+    assert [held.owed for held in desk.stage.unresolved()] == [True]
+    venue.has(order, "canceled", 5)
+    venue.fills += [a_fill(order, 3), a_fill(order, 2, cumulative=5, n=2)]
+    await desk.look()
+    assert await statuses(database) == ["CANCELED", "ACKED"]
+    assert [held.owed for held in desk.stage.unresolved()] == [False]
+    assert await booked(database) == [("1", 3), ("2", 2)]
+
+
 async def test_a_fill_that_was_missed_is_booked_after_a_restart(
     database: Database, account: Account, desk: Desk, venue: ScriptedBroker
 ) -> None:
