@@ -17,6 +17,7 @@ from libs.venues.broker import Holdings, NotSent, OrderReport, OutcomeUnknown, R
 from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint, Mode
 from libs.venues.reconnecting import Backoff
+from tests.factories import HandClock
 from tests.paper import ALFA, COIN, D, an_order
 from tests.scripted_alpaca import ScriptedAlpaca, payload, scripted
 from tests.waiting import SOON, until
@@ -208,6 +209,25 @@ async def test_an_order_for_which_the_budget_has_nothing_in_time_is_not_sent(ven
         await broker.submit(an_order(2), soon())
     assert venue.count(POST) == 1
     await broker.disconnect()
+
+
+async def test_an_order_that_waits_for_the_budget_is_not_sent_once_the_connections_are_given_up(venue: ScriptedAlpaca) -> None:
+    clock, given_up = HandClock(), asyncio.Event()
+
+    async def rest(seconds: float) -> None:
+        await given_up.wait()
+        clock.move(seconds)
+
+    venue.answer(POST, the_order())
+    broker = a_broker(venue.endpoint(), budget=Budget(2, 0.5, clock=clock, rest=rest))
+    await broker.submit(ORDER, soon())
+    waiting = asyncio.create_task(broker.submit(an_order(2), CLOCK.monotonic() + 100))
+    await asyncio.sleep(0)
+    await broker.disconnect()
+    given_up.set()
+    with pytest.raises(NotSent, match="given up"):
+        await waiting
+    assert venue.count(POST) == 1
 
 
 async def test_after_a_429_nothing_is_sent_until_the_venue_wants_it(venue: ScriptedAlpaca, broker: AlpacaBroker) -> None:

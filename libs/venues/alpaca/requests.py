@@ -77,6 +77,7 @@ class Requests:
         self._headers = {"APCA-API-KEY-ID": endpoint.key, "APCA-API-SECRET-KEY": endpoint.secret}
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+        self._given_up = False
         self.latency_ms: float | None = None  # of the newest answered request
         self.trouble = "nothing has been asked yet"  # what became of the newest request; "": it was answered
 
@@ -89,7 +90,8 @@ class Requests:
         return self._session
 
     async def close(self) -> None:
-        """Gives up the connections; a second time does nothing."""
+        """Gives up the connections; a second time does nothing. What still waits for the budget is not sent any more."""
+        self._given_up = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -128,6 +130,8 @@ class Requests:
             OutcomeUnknown: some may have, and there is no whole answer.
         """
         await self.budget.take(what, deadline)
+        if self._given_up:
+            raise NotSent("the connections to the venue were given up")
         attempt = _Attempt(self._clock, deadline)
         before = _ATTEMPT.set(attempt)
         began = self._clock.monotonic()
