@@ -121,15 +121,22 @@ class OracleLog:
         Raises:
             LineFileDamaged: a line is missing, or not what was written.
         """
+        expected = after + 1
         for first in self._holding(after):
             path = self._folder / _NAME.format(first)
-            for n, payload in enumerate(self._payloads(first), first):
+            if first > expected:
+                raise LineFileDamaged(
+                    f"{path}: it begins with line {first} of the log, and line {expected} is missing: a file was moved or cut"
+                )
+            payloads = self._payloads(first)
+            for n, payload in enumerate(payloads, first):
                 if n <= after:
                     continue
                 entry = _decoder.decode(payload)
                 if entry.n != n:
                     raise LineFileDamaged(f"{path}: expected line {n} of the log, got line {entry.n}: a file is missing or was moved")
                 yield entry
+            expected = max(expected, first + len(payloads))
 
     def raw(self, after: int, most: int) -> list[bytes]:
         """The oldest `most` lines after line `after` as they are written. Blocks while it reads whole files."""
