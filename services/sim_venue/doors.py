@@ -10,7 +10,7 @@ from aiohttp import web
 from libs.common import metrics
 from services.sim_venue.faults import Fault
 from services.sim_venue.host import Dialect, Failed, Host
-from services.sim_venue.kinds import CHANGES, NUMBER, What, served_by
+from services.sim_venue.kinds import CHANGES, NUMBER, What, naming, served_by
 from services.sim_venue.log import Arrived, Fate
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Doors:
 
     async def _answer(self, request: web.Request, handler: Handler, what: What) -> web.StreamResponse:
         await _body(request)
-        client_order_id = await self._dialect.client_order_id(request) if what in NAMES_AN_ORDER else ""
+        client_order_id = naming(await self._dialect.client_order_id(request)) if what in NAMES_AN_ORDER else ""
         arrived = Arrived(request=request[NUMBER], dialect=self._dialect.name, what=what, client_order_id=client_order_id)
         refused = self._shut()
         faults = () if refused else self._host.faults.of_request(self._dialect.name, what, client_order_id)

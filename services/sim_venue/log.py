@@ -125,9 +125,7 @@ class OracleLog:
         for first in self._holding(after):
             path = self._folder / _NAME.format(first)
             if first > expected:
-                raise LineFileDamaged(
-                    f"{path}: it begins with line {first} of the log, and line {expected} is missing: a file was moved or cut"
-                )
+                raise LineFileDamaged(f"{path}: line {expected} of the log is missing before it: a file was moved, or cut")
             payloads = self._payloads(first)
             for n, payload in enumerate(payloads, first):
                 if n <= after:

@@ -1,6 +1,7 @@
 """One venue as a whole: its host, its dialects and its market over one folder."""
 
 import asyncio
+import logging
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from libs.common.clocks import HostClock
+from libs.common.logs import about
 from libs.quant.sim_venue.commands import OpenAccount
 from libs.quant.sim_venue.exchange import Exchange
 from libs.quant.sim_venue.listings import Agents, Listing
@@ -24,6 +26,8 @@ from services.sim_venue.log import Began, Did, Granted
 from services.sim_venue.market import START_BY_HAND, Pump
 from services.sim_venue.recovery import Recovered, recover, snapshot
 from services.sim_venue.tape import Tape
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
 # Between snapshots: a start does no more again than this many lines, and this long a market.
@@ -112,7 +116,15 @@ class Venue:
             await asyncio.sleep(LOOK_EVERY_S)
             lines, seconds = self.host.written - self._kept, self._clock.monotonic() - self._kept_at
             if (lines >= LINES_BETWEEN or (lines and seconds >= SECONDS_BETWEEN)) and self.host.quiet:
-                self.keep()
+                self._keep_if_it_can()
+
+    def _keep_if_it_can(self) -> None:
+        """A snapshot saves the next start time and nothing else: the venue goes on without one, and the log has everything."""
+        try:
+            self.keep()
+        except Exception:
+            self._kept, self._kept_at = self.host.written, self._clock.monotonic()  # not again at once
+            log.exception("no snapshot was written", extra=about("snapshot_written", "failure"))
 
     def keep(self) -> None:
         """Writes a snapshot and begins a new file of the log; blocks."""
@@ -125,5 +137,5 @@ class Venue:
         """Leaves in order, with a snapshot. A venue that has failed, or was not open yet, leaves its files as they are."""
         if self.host.open:
             self.host.leave()
-            self.keep()
+            self._keep_if_it_can()
         self.host.close()

@@ -451,6 +451,7 @@ async def test_market_data_of_a_market_that_was_told(desk: Desk) -> None:
     (candle,) = (await public("/api/v3/klines", symbol="BTCUSD", interval="1m")).body
     assert candle[1:6] == ["50000.00000000", "50002.00000000", "50000.00000000", "50002.00000000", "0.30000000"]
     assert candle[6] - candle[0] == 59_999
+    assert (await public("/api/v3/klines", symbol="BTCUSD", interval="1M", startTime=2**63 - 1)).body == []
     assert len((await public("/api/v3/ticker/bookTicker")).body) == 4
     rolling = (await public("/api/v3/ticker", symbols='["BTCUSD"]', windowSize="1h", type="MINI")).body
     assert rolling[0]["lastPrice"] == "50002.00000000"

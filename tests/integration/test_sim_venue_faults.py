@@ -91,6 +91,13 @@ async def test_a_fault_hits_the_order_it_is_aimed_at(venue: SimVenue, http: Clie
     assert [await submit(http, name) for name in ("a", "b", "c")] == [200, 503, 200]
 
 
+async def test_an_id_that_can_name_no_order_is_not_kept(venue: SimVenue, http: ClientSession) -> None:
+    assert await submit(http, "a" * 129) == 200
+    assert "a" * 129 not in venue.host.requests.kept()
+    assert await submit(http, "a" * 128) == 200
+    assert "a" * 128 in venue.host.requests.kept()
+
+
 async def test_a_fault_hits_after_so_many_and_so_often(venue: SimVenue, http: ClientSession) -> None:
     await venue.fault("status_before", what="order_submit", skip=1, count=2, status=503)
     assert [await submit(http, name) for name in "abcd"] == [200, 503, 503, 200]

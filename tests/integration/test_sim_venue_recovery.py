@@ -127,15 +127,19 @@ async def test_a_file_of_the_log_that_is_missing_is_not_passed_over(tmp_path: Pa
             await venue.restart()
         venue.host.open = False
         await venue.stop()
-        for snapshot in tmp_path.glob("snapshot-*"):
-            snapshot.unlink()
-        first, second, *_ = sorted(tmp_path.glob("lines-*.log"))
+        second = _only_the_log(tmp_path)[1]
         second.rename(tmp_path / "elsewhere")
         with pytest.raises(ConfigError, match="missing"):
             await venue.start()
         (tmp_path / "elsewhere").rename(second)
         await venue.restart()
         assert venue.venue.recovered.differences == 0
+
+
+def _only_the_log(folder: Path) -> list[Path]:
+    for snapshot in folder.glob("snapshot-*"):
+        snapshot.unlink()
+    return sorted(folder.glob("lines-*.log"))
 
 
 async def test_a_broken_snapshot_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -77,6 +77,8 @@ async def candles(desk: Desk, call: Call) -> object:
     tape, until = desk.host.tape, desk.host.now() + 1
     if end is not None:
         until = min(until, ns(end) + 1)
+    if start is not None and ns(start) >= until:
+        return []
     if start is None:
         found = klines.newest(tape, listing.symbol, interval, until, limit)
     else:

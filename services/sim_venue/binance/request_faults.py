@@ -8,7 +8,7 @@ from services.sim_venue.binance.desk import DIALECT
 from services.sim_venue.binance.errors import of_status
 from services.sim_venue.faults import Fault
 from services.sim_venue.host import Host
-from services.sim_venue.kinds import CHANGES, What
+from services.sim_venue.kinds import CHANGES, What, naming
 from services.sim_venue.log import Arrived, Fate
 
 
@@ -23,8 +23,8 @@ class Passage:
         self.number = host.requests.next()
         self._host = host
         self._what: What = what
-        self._client_order_id = client_order_id
-        self._faults: Sequence[Fault] = host.faults.of_request(DIALECT, what, client_order_id)
+        self._client_order_id = naming(client_order_id)
+        self._faults: Sequence[Fault] = host.faults.of_request(DIALECT, what, self._client_order_id)
 
     @property
     def _last(self) -> Fault | None:
