@@ -28,6 +28,7 @@ from services.sim_venue.log import Granted, Shown, Turned
 
 T = TypeVar("T")
 MOST_ENTRIES: Final = 1_000
+MOST_BYTES: Final = 4 * 1024 * 1024  # of lines in one answer
 _MOST_DIGITS: Final = 18
 STEP_NS: Final = 1_000_000  # that pass with each thing a manual market is told, unless it says more
 
@@ -261,7 +262,7 @@ class Control:
         if not _counts(after):
             raise web.HTTPBadRequest(text=f"after: expected the number of a line, got {after[:40]!r}")
         assert self._host.log is not None
-        lines = await asyncio.to_thread(self._host.log.raw, int(after), MOST_ENTRIES)
+        lines = await asyncio.to_thread(self._host.log.raw, int(after), MOST_ENTRIES, MOST_BYTES)
         return web.Response(body=b"[%s]" % b",".join(lines), content_type="application/json")
 
 

@@ -136,14 +136,18 @@ class OracleLog:
                 yield entry
             expected = max(expected, first + len(payloads))
 
-    def raw(self, after: int, most: int) -> list[bytes]:
-        """The oldest `most` lines after line `after` as they are written. Blocks while it reads whole files."""
+    def raw(self, after: int, most: int, most_bytes: int) -> list[bytes]:
+        """The oldest lines after line `after` as they are written: at most so many, and no more than so many bytes of them but for
+        the first. Blocks while it reads whole files.
+        """
         found: list[bytes] = []
         for first in self._holding(after):
-            found += self._payloads(first)[max(0, after + 1 - first) :]
-            if len(found) >= most:
-                break
-        return found[:most]
+            for payload in self._payloads(first)[max(0, after + 1 - first) :]:
+                most_bytes -= len(payload)
+                if found and (len(found) == most or most_bytes < 0):
+                    return found
+                found.append(payload)
+        return found
 
     def _holding(self, after: int) -> list[int]:
         """First lines of the files that hold lines after `after`."""

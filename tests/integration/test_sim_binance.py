@@ -480,6 +480,13 @@ async def test_a_question_that_cannot_be_answered_is_told_why(counter: Desk, pat
     assert (await counter.client.public(f"/api/v3/{path}", **parameters)).error[:2] == (400, code)
 
 
+async def test_one_who_floods_without_a_key_leaves_the_weight_of_a_key_alone(desk: Desk) -> None:
+    weighs_80 = "/api/v3/ticker/24hr"  # of 6000
+    answers = [await desk.client.send("GET", weighs_80, **{"X-MBX-APIKEY": ""}) for _ in range(76)]
+    assert [answer.status for answer in answers[-2:]] == [200, 429]
+    assert (await desk.client.order()).status == 200
+
+
 # --- a venue where orders queue in a book
 
 

@@ -242,5 +242,7 @@ async def test_the_log_is_read_from_any_line_over_all_files(tmp_path: Path) -> N
         await some_trading(venue)
         await venue.restart()
         await venue.quote("AAPL", 1.0, 2.0)
+        assert venue.host.log is not None
+        assert len(venue.host.log.raw(3, 1_000, 1)) == 1  # one that is larger than all that is allowed comes alone
         lines = await venue.control("GET", "log?after=3")
         assert [line["n"] for line in lines] == list(range(4, venue.host.written + 1))

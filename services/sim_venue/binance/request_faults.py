@@ -1,6 +1,5 @@
 """The fault knobs of requests, as they hit those of the websocket API; those of REST are hit at the venue's doors."""
 
-import asyncio
 from collections.abc import Sequence
 
 from libs.common import metrics
@@ -35,7 +34,7 @@ class Passage:
         for fault in self._faults:
             metrics.SIM_FAULTS.labels(kind=fault.kind).inc()
             if fault.kind == "latency":
-                await asyncio.sleep(fault.seconds)
+                await self._host.pause(fault.seconds)
         last = self._last
         if last is not None and last.kind == "status_before":
             await self._write("answered", last.status)
@@ -51,7 +50,7 @@ class Passage:
         if last is None:
             return
         if last.kind == "late_answer":
-            await asyncio.sleep(last.seconds)
+            await self._host.pause(last.seconds)
         elif last.kind == "status_after":
             raise of_status(last.status)
         elif last.kind in ("drop_after", "half"):  # half a frame is none
