@@ -148,6 +148,12 @@ class Line:
                 await self._socket.close(code=WSCloseCode.GOING_AWAY)
         except TimeoutError:
             pass
-        transport = self._socket.get(_TRANSPORT)
-        if transport is not None and transport.get_write_buffer_size():
-            transport.abort()  # its client reads nothing: a transport that only closes would wait for it for ever
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # else it is the writer's: what waited for a client that reads nothing was cancelled with the sending above
+        finally:
+            transport = self._socket.get(_TRANSPORT)
+            if transport is not None and transport.get_write_buffer_size():
+                transport.abort()  # a transport that only closes would wait for its client for ever

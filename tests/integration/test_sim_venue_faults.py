@@ -1,6 +1,7 @@
 """What goes wrong between sim_venue and its clients when it is asked to, and what never does."""
 
 import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator
 
@@ -241,7 +242,7 @@ async def test_frames_go_astray_as_asked(
 async def test_who_does_not_read_is_gone_for_good(venue: SimVenue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.sim_venue.lines.MOST_WAITING", 10)
     monkeypatch.setattr("services.sim_venue.lines.GOODBYE_S", 0.05)
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(venue.url.rpartition(":")[2]), limit=1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(venue.url.rpartition(":")[2]))
     writer.write(
         b"GET /plain/stream HTTP/1.1\r\nHost: venue\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -252,6 +253,9 @@ async def test_who_does_not_read_is_gone_for_good(venue: SimVenue, monkeypatch: 
         line.send("x" * 4_000_000)
         await asyncio.sleep(0)
     await until(lambda: not [*venue.host.lines])
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionResetError):
+            await reader.read()  # to the end, which is there
     writer.close()
 
 
