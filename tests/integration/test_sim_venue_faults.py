@@ -1,7 +1,6 @@
 """What goes wrong between sim_venue and its clients when it is asked to, and what never does."""
 
 import asyncio
-import contextlib
 import io
 from collections.abc import AsyncIterator
 
@@ -239,24 +238,23 @@ async def test_frames_go_astray_as_asked(
     assert got == expected or (kind == "disconnect" and got[-1] in ("CLOSE", "CLOSED"))
 
 
-async def test_who_does_not_read_is_gone_for_good(venue: SimVenue, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_does_not_read_is_gone_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.sim_venue.lines.MOST_WAITING", 10)
     monkeypatch.setattr("services.sim_venue.lines.GOODBYE_S", 0.05)
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(venue.url.rpartition(":")[2]))
-    writer.write(
-        b"GET /plain/stream HTTP/1.1\r\nHost: venue\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    await reader.read(1)
-    (line,) = venue.host.lines
-    for _ in range(30):
-        line.send("x" * 4_000_000)
-        await asyncio.sleep(0)
-    await until(lambda: not [*venue.host.lines])
-    async with asyncio.timeout(5):
-        with contextlib.suppress(ConnectionResetError):
-            await reader.read()  # to the end, which is there
-    writer.close()
+    async with a_sim_venue() as venue:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(venue.url.rpartition(":")[2]), limit=1)
+        writer.write(
+            b"GET /binance/ws/btcusd@trade HTTP/1.1\r\nHost: venue\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        await reader.read(1)
+        await until(lambda: venue.host.listeners() == {"market": 1})
+        (line,) = venue.host.lines
+        for _ in range(30):
+            line.send("x" * 4_000_000)
+            await asyncio.sleep(0)
+        await until(lambda: venue.host.listeners() == {})
+        writer.close()
 
 
 async def test_a_venue_that_leaves_waits_for_no_answer_that_was_to_be_late(venue: SimVenue, http: ClientSession) -> None:
