@@ -91,6 +91,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Entry)
+ROOM: Final = 1024 * 1024
+"""Bytes that the last file is made larger by, ahead of what is written."""
+
 _NAME: Final = "lines-{:012}.log"
 
 
@@ -112,7 +115,7 @@ class OracleLog:
             LineFileDamaged: its last file is not what was written.
         """
         firsts = sorted(int(path.stem.partition("-")[2]) for path in folder.glob("lines-*.log")) or [1]
-        file, payloads = LineFile.open(folder / _NAME.format(firsts[-1]))
+        file, payloads = LineFile.open(folder / _NAME.format(firsts[-1]), ROOM)
         return cls(folder, firsts, file, firsts[-1] + len(payloads) - 1)
 
     def entries(self, after: int) -> Iterator[Entry]:
@@ -166,7 +169,7 @@ class OracleLog:
         """The lines from number `first` on go into a new file."""
         if first == self._firsts[-1]:
             return
-        file, _ = LineFile.open(self._folder / _NAME.format(first))
+        file, _ = LineFile.open(self._folder / _NAME.format(first), ROOM)
         self._file.close()
         self._file = file
         self._firsts.append(first)
