@@ -1,6 +1,7 @@
 """The control API of sim_venue: what it opens, tells and refuses."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from libs.venues.sim_control import SimControl
 from services.sim_venue.host import Failed
 from tests.plain_dialect import a_plain_venue
 from tests.sim_venues import SimVenue, a_sim_venue
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -169,6 +171,19 @@ async def test_a_snapshot_that_cannot_be_written_ends_nothing(
         assert not running.done()
     await buy(venue)
     running.cancel()
+
+
+async def test_what_is_kept_for_good_is_not_searched_for_garbage(venue: SimVenue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.sim_venue.venue.LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr("services.sim_venue.venue.LINES_TO_SETTLE", 1)
+    await buy(venue)
+    gc.unfreeze()
+    running = asyncio.ensure_future(venue.venue.run())
+    try:
+        await until(lambda: gc.get_freeze_count() > 0)
+    finally:
+        running.cancel()
+        gc.unfreeze()
 
 
 async def test_before_its_log_is_read_it_says_so(venue: SimVenue, http: ClientSession) -> None:
