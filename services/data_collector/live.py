@@ -11,7 +11,7 @@ from typing import Final
 from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
 from libs.common.logs import about
-from libs.domain.market import BadRow, Bar, MarketEvent, QuoteBar
+from libs.domain.market import BadRow, Bar, MarketEvent, Quote, QuoteBar
 from libs.quant.calendars import is_open
 from libs.venues.feed import FeedLink, FeedStep
 from libs.venues.merged import VenuesFeed
@@ -133,7 +133,7 @@ class Live:
             while self._backlog and not self._over:
                 came, step = self._backlog[0]
                 for event in step.events:
-                    if (venue := self._venue_of.get(event.symbol)) is not None and not isinstance(event, BadRow):
+                    if (venue := self._venue_of.get(event.symbol)) is not None and self._is_timed(event, venue):
                         self._frontier.hear(venue, _happened(event), came)
                 await self._take(step)
                 self._backlog.popleft()
@@ -142,6 +142,10 @@ class Live:
             if publisher.linger_s() <= 0:
                 await publisher.send(self._collector.market_time)
             await _within(publisher.linger_s(), self._news)
+
+    def _is_timed(self, event: MarketEvent | BadRow, venue: str) -> bool:
+        """Whether the venue itself said when it happened."""
+        return not isinstance(event, BadRow) and (self._feed.feeds[venue].times_quotes or not isinstance(event, Quote))
 
     async def _take(self, step: FeedStep) -> None:
         """What an earlier life of this session may have published already belongs into its bars only."""

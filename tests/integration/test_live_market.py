@@ -22,6 +22,7 @@ from services.data_collector.live import Live
 from services.data_collector.progress import complete_to
 from services.data_collector.publish import Publisher
 from tests.factories import NOON
+from tests.paper import a_quote
 from tests.scenes import SESSION, begin, clear
 from tests.scripted_feed import Crash, a_trade, at
 from tests.scripted_live import ScriptedVenue, two_venues
@@ -207,6 +208,21 @@ async def test_one_wrong_time_does_not_carry_the_clock_away(database: Database, 
     assert await stored(database, "1m") == both(125.0, "1m")
     rows = await database.fetch("select split_part(reason, ':', 1), symbol from data_quarantine")
     assert rows == [("from_the_future", "ALFA")]
+
+
+async def test_quotes_that_a_venue_gave_no_time_do_not_carry_the_clock_away(database: Database, url: str) -> None:
+    await clear(database)
+    await begin(database, replace(PLAYED, speed=1.0))
+    guessed = at(20.02, a_quote(NOON + 28 * SECOND, symbol="BTC/USD"))  # as after an outage through which the market stood still
+    feed, stocks, crypto = two_venues(STOCKS, sorted([*CRYPTO, guessed]), speed=1.0)
+    crypto.times_quotes = False
+    async with playing(database, url, feed) as life:
+        await speak([stocks, crypto], life, 20.1)
+        await life.reaches(21.5)  # as host time has it: no event tells of it
+        assert life.collector.market_time < NOON + 27 * SECOND
+        await speak([stocks, crypto], life, 130.0, since=20.1)
+        await life.stop()
+    assert await stored(database, "1m") == both(125.0, "1m")
 
 
 async def test_bars_close_when_they_are_due_though_no_event_comes(database: Database, url: str) -> None:
