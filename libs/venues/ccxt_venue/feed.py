@@ -62,7 +62,9 @@ class CcxtFeed:
     live: bool = True
     times_quotes: bool = False
 
-    def __init__(self, venue: VenueConfig, exchange: Any, wire: Wire, calls: Calls, start: int, speed: float, lead_s: float) -> None:
+    def __init__(
+        self, venue: VenueConfig, exchange: Any, wire: Wire, calls: Calls, start: int, speed: float, lead_s: float, backoff: Backoff
+    ) -> None:
         """An exchange whose markets are loaded; see `open`."""
         self.name: str = venue.name
         self.venue: str = venue.name
@@ -84,7 +86,7 @@ class CcxtFeed:
         self._news = asyncio.Event()
         self._seqs: defaultdict[tuple[type, str], int] = defaultdict(int)
         self._since = start  # market time up to which trades have been taken
-        self._backoff = Backoff()
+        self._backoff = backoff
         self._fault = "not connected yet"
         self._connections = 0
         self._refilled = 0
@@ -102,6 +104,7 @@ class CcxtFeed:
         lead_s: float = LEAD_S,
         probe_s: float = 5.0,
         mute_after_s: float = 20.0,
+        backoff: Backoff | None = None,
     ) -> Self:
         """Imports ccxt and loads the markets.
 
@@ -123,7 +126,7 @@ class CcxtFeed:
         try:
             calls = Calls(exchange, wire, binance.documented if venue.exchange in FLUENT else lambda answered: None)
             await _loaded(exchange, calls)
-            feed = cls(venue, exchange, wire, calls, clock.now_ns() if start is None else start, speed, lead_s)
+            feed = cls(venue, exchange, wire, calls, clock.now_ns() if start is None else start, speed, lead_s, backoff or Backoff())
             feed._market = feed._a_market(probe_s, mute_after_s)
         except BaseException:
             await close_exchange(exchange, wire)
