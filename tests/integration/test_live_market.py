@@ -235,6 +235,22 @@ async def test_bars_close_when_they_are_due_though_no_event_comes(database: Data
     assert await stored(database, "1s") == built("ALFA", STOCKS[:2], 2.25) + built("BTC/USD", CRYPTO[:3], 2.25)
 
 
+async def test_the_event_that_says_that_a_bar_is_complete_closes_it_without_any_rest(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LOOK_S", 60.0)
+    monkeypatch.setattr(live, "CLOCK_EVERY_S", 60.0)
+    await clear(database)
+    await begin(database, replace(PLAYED, speed=0.001))  # so that host time says nothing of the kind
+    feed, *venues = two_venues(STOCKS, CRYPTO, speed=0.0)
+    async with playing(database, url, feed) as life:
+        await until(lambda: bool(life.said))
+        for venue in venues:
+            venue.pass_to(3.0)
+        await life.reaches(2.25)
+    assert await stored(database, "1s") == both(2.25, "1s")
+
+
 async def test_the_clock_is_silent_while_no_venue_is_connected_and_readiness_says_what_is_waited_for(database: Database, url: str) -> None:
     feed, *venues = two_venues(STOCKS, CRYPTO)
     for venue in venues:
