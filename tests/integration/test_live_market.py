@@ -198,6 +198,23 @@ async def test_killed_while_a_venue_is_left_behind_it_asks_for_all_that_the_venu
     assert await stored(database, "1m") == both(185.0, "1m")
 
 
+async def test_how_far_a_venue_had_told_is_not_read_from_quotes_that_it_gave_no_time(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frontier, "HOLD_S", 0.1)
+    guessed = at(39.95, a_quote(NOON + 100 * SECOND))
+    feed, stocks, crypto = two_venues(sorted([*STOCKS, guessed]), CRYPTO)
+    stocks.times_quotes = False
+    async with playing(database, url, feed) as life:
+        await speak([stocks, crypto], life, 40.0)
+        stocks.cut()
+        await speak([crypto], life, 130.0, since=40.0)
+        await life.kill()
+    session = await sessions.current(database)
+    assert session is not None
+    assert (await complete_to(database, session, feed))["ALFA"] < NOON + 40 * SECOND
+
+
 async def test_one_wrong_time_does_not_carry_the_clock_away(database: Database, url: str) -> None:
     wrong = at(1e9, a_trade(1e9, 100.0))
     feed, *venues = two_venues([*STOCKS[:40], wrong, *STOCKS[40:]], CRYPTO)
