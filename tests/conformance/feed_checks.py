@@ -193,9 +193,10 @@ CHECKS = (
     connects_again_when_the_answers_to_its_requests_are_lost,
     asks_for_what_a_lost_socket_did_not_tell,
     notices_a_socket_that_has_fallen_silent,
-    keeps_its_socket_while_nothing_happens,
     is_not_ended_by_garbage,
     finds_a_venue_that_was_away,
     begins_after_a_moment_as_if_it_had_never_stopped,
     is_up_only_once_it_has_told_what_it_missed,
 )
+LONG_CHECKS = (keeps_its_socket_while_nothing_happens,)
+"""Those that consist of waiting: part of `make verify`."""

@@ -221,6 +221,13 @@ async def test_a_planted_bug_is_found(kind: str, plant: Callable[[Patch], None],
             await played(check, KINDS[kind], venue)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("check", checks.LONG_CHECKS, ids=lambda check: str(check.__name__))
+async def test_without_a_planted_bug_what_takes_long_holds_as_well(kind: str, check: Check) -> None:
+    async with a_venue_for(kind) as venue:
+        await played(check, KINDS[kind], venue)
+
+
 async def played(check: Check, kind: Kind, venue: SimVenue) -> None:
     async with a_feed_rig(kind, venue) as rig:
         try:

@@ -52,6 +52,7 @@ class AlpacaFeed:
     timeframes: tuple[str, ...] = ("1s", "1m")
     recorded_bars: bool = False
     live: bool = True
+    times_quotes: bool = True
     actions: Sequence[CorporateAction] = ()
     speed: float = 1.0
 
