@@ -301,6 +301,20 @@ def test_control_c_ends_it_in_order_whatever_is_being_typed(person: Person, runn
     assert "stopped: healthy" in person.seen.rpartition(LEAVE)[2]
 
 
+def test_once_it_stops_keys_steer_nothing_and_do_not_reach_the_shell(person: Person, running: Running, untouched: str) -> None:
+    process = running.start()
+    person.until("all services are ready")
+    with psycopg.connect(untouched, autocommit=True) as connection:
+        before = connection.execute("select count(*) from commands").fetchone()
+        person.types("q")
+        person.types("clear; make run\rpkhot\r")
+        person.until("stopped: healthy, the books balance")
+        assert process.wait(LIMIT_S) == 0
+        assert connection.execute("select count(*) from commands").fetchone() == before
+        assert connection.execute("select 1 from kill_switch where active").fetchall() == []
+    assert not select.select([person.terminal], [], [], 0)[0]
+
+
 class Broken(Reading):
     """Cannot be shown."""
 

@@ -84,6 +84,9 @@ def test_every_part_is_whole_at_a_hundred_by_thirty() -> None:
         pytest.param({"stopped": [Stopped("symbol:ALFA")]}, "KILL SWITCH ON", id="killed"),
         pytest.param({"stopped": [Stopped("account:paper", halted=True)]}, "ONLY CLOSING", id="past a loss limit"),
         pytest.param({"stopping": True}, "Ctrl-C again ends everything at once", id="stopping"),
+        pytest.param(
+            {"stopping": True, "hand": Hand(question=Question("kill", "fleet", True))}, "stopping in order", id="stopping while asked"
+        ),
         pytest.param({"keys": False}, "Ctrl-C stops everything", id="no keyboard"),
         pytest.param({"session": None, "accounts": []}, "the market has not begun", id="starting"),
         pytest.param({"prices": "real prices of the past"}, "[real prices of the past]", id="a recorded market"),
