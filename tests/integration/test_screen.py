@@ -156,6 +156,19 @@ async def test_an_account_is_worth_its_cash_and_its_books(database: Database) ->
     assert account.drawdown == 0.0
 
 
+async def test_an_account_is_opening_until_its_deposit_is_booked(database: Database) -> None:
+    await clear(database)
+    await begin(database)
+    reading = a_reading()
+    await reading.look(database)
+    seen = reading.snapshot(None, [], Hand(), keys=True, stopping=False)
+    assert (list(seen.accounts), list(seen.opening)) == ([], ["paper USD"])
+    await database.write([Write("insert into cash_balances (account_id, commodity, balance) values ('paper', 'USD', 100000)", ())])
+    await reading.look(database)
+    seen = reading.snapshot(None, [], Hand(), keys=True, stopping=False)
+    assert ([account.day_pnl for account in seen.accounts], list(seen.opening)) == ([0.0], [])
+
+
 @pytest.mark.parametrize(
     ("orders", "recorded"),
     [

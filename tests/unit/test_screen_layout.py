@@ -66,6 +66,11 @@ def test_venues_are_on_a_screen_of_every_size_with_what_is_wrong_of_them(width: 
         assert word in said, word
 
 
+def test_an_account_without_its_deposit_is_opening_and_has_lost_nothing() -> None:
+    (line,) = [line for line in shown(a_snapshot(accounts=[an_account()], opening=["crypto USD"])) if "crypto" in line]
+    assert line.split() == ["crypto", "USD", "opening"]
+
+
 def test_accounts_that_trade_inside_the_executor_have_no_venue_on_the_screen() -> None:
     assert shown(a_snapshot(venues={"paper": VenueLink(venue="paper", up=True)})) == shown(a_snapshot())
 
