@@ -10,6 +10,7 @@ from aiohttp import web
 from libs.quant.sim_venue.commands import Cancel, Submit
 from libs.quant.sim_venue.orders import NewOrder
 from services.sim_venue.host import NUMBER, Host, Origin, serves
+from services.sim_venue.lines import accept
 from tests.sim_venues import SimVenue, a_sim_venue
 
 ACCOUNT = "demo-alpaca"
@@ -66,8 +67,7 @@ class PlainDialect:
         raise RuntimeError("a defect")
 
     async def stream(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
+        socket = await accept(request, heartbeat_s=60.0, most_bytes=1024 * 1024)
         line = self._host.lines.open(socket, self.name, "orders")
         line.send("hello")
         async for message in socket:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_S: Final = 8.0
 BEAT_S: Final = 1.0
+IDLE_S: Final = 75.0  # longer than clients keep a connection that they do not use; one that sends no whole request in it is closed
 LAST_WORD_S: Final = 1.0
 AGAIN_S: Final = 0.5
 SERVERS: Final = ("postgres", "redis")
@@ -209,7 +210,7 @@ async def _through_outages(context: Context, work: Callable[[Context], Awaitable
 
 @contextlib.asynccontextmanager
 async def _listening(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=IDLE_S)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

@@ -3,6 +3,9 @@
 A line is `<checksum> <payload>`, the checksum (CRC-32, hex) chained over all payloads so far: a changed, missing,
 doubled or swapped line shows. A line is written whole or not at all: every append is flushed before the next, so only
 the last line can be torn, and it is cut off when the file is opened again. One process at a time.
+
+A file may have room ahead: zeros that later lines are written over. A flush then has no new size of the file to make durable, which
+takes the file system a transaction that it shares with everybody who writes.
 """
 
 import fcntl
@@ -44,36 +47,44 @@ class _Sound(NamedTuple):
 class LineFile:
     """The open file, held by this process alone."""
 
-    def __init__(self, path: Path, fd: int, checksum: int) -> None:
+    def __init__(self, path: Path, fd: int, sound: _Sound, size: int, room: int) -> None:
         self.path = path
         self._fd = fd
-        self._checksum = checksum
+        self._checksum = sound.checksum
+        self._end = sound.size  # of the lines
+        self._size = size  # of the file
+        self._room = room
         self._failure: str | None = None
 
     @classmethod
-    def open(cls, path: Path) -> tuple[Self, list[bytes]]:
+    def open(cls, path: Path, room: int = 0) -> tuple[Self, list[bytes]]:
         """Open or make the file, take its lock, cut off a torn last line (logged as a warning); with all it holds.
+
+        Args:
+            room: how many bytes are made ahead whenever those before are used up; 0: the file grows with each line.
 
         Raises:
             LineFileLocked: another process holds it.
             LineFileDamaged: a line before the last does not match its checksum.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(path, fd)
             data = path.read_bytes()
-            sound = read(path, data)
-            if sound.size < len(data):
-                _log.warning("%s: cut off a torn last line, %d bytes at byte %d", path, len(data) - sound.size, sound.size)
+            sound, size = read(path, data), len(data)
+            torn = len(data.rstrip(b"\0")) - sound.size
+            if torn:
+                _log.warning("%s: cut off a torn last line, %d bytes at byte %d", path, torn, sound.size)
                 os.ftruncate(fd, sound.size)
                 os.fsync(fd)
+                size = sound.size
             if not sound.size:
                 flush_directory(path.parent)
         except BaseException:
             os.close(fd)
             raise
-        return cls(path, fd, sound.checksum), sound.payloads
+        return cls(path, fd, sound, size, room), sound.payloads
 
     def append(self, payload: bytes) -> None:
         """Write one line and flush it to disk; blocks for the time of a flush. `payload` holds no newline.
@@ -85,13 +96,24 @@ class LineFile:
         checksum = zlib.crc32(payload, self._checksum)
         line = b"%08x %s\n" % (checksum, payload)
         try:
+            if self._end + len(line) > self._size and self._room:
+                self._make_room(len(line))
+            end = self._end
             while line:
-                line = line[os.write(self._fd, line) :]
+                done = os.pwrite(self._fd, line, end)
+                line, end = line[done:], end + done
             _flush(self._fd)
         except OSError as error:
             self._failure = str(error)
             raise LineFileFailed(f"{self.path}: {error}") from error
-        self._checksum = checksum
+        self._checksum, self._end, self._size = checksum, end, max(end, self._size)
+
+    def _make_room(self, least: int) -> None:
+        """Zeros that are on disk, so that what is written over them changes nothing but them."""
+        size = -(-(self._end + least) // self._room) * self._room
+        while self._size < size:
+            self._size += os.pwrite(self._fd, bytes(size - self._size), self._size)
+        os.fsync(self._fd)
 
     def check(self) -> None:
         """Raises LineFileFailed once a write has failed or the file is closed, so that nobody reads what may not be on disk."""
@@ -99,10 +121,13 @@ class LineFile:
             raise LineFileFailed(f"{self.path}: nothing can be written any more: {self._failure}")
 
     def close(self) -> None:
-        """Give up file and lock; a second time does nothing."""
+        """Give up file and lock, and the room that was not used; a second time does nothing."""
+        failed = self._failure is not None
         self._failure = self._failure or "the file is closed"
         fd, self._fd = self._fd, -1
         if fd >= 0:
+            if self._size > self._end and not failed:
+                os.ftruncate(fd, self._end)
             os.close(fd)
 
 
@@ -117,6 +142,12 @@ def _lock(path: Path, fd: int) -> None:
 
 
 def read(path: Path, data: bytes) -> _Sound:
+    """The lines of a file; room ahead of its end is none.
+
+    Raises:
+        LineFileDamaged: a line does not match its checksum, and others follow it.
+    """
+    data = data.rstrip(b"\0")
     payloads: list[bytes] = []
     checksum = at = 0
     while at < len(data):

@@ -175,6 +175,6 @@ async def opened(venue: VenueConfig, endpoint: Endpoint, clock: HostClock, marke
         case "ccxt":
             from libs.venues.ccxt_venue.feed import CcxtFeed
 
-            return await CcxtFeed.open(venue, endpoint, clock=clock, start=market.start, speed=market.speed)
+            return await CcxtFeed.open(venue, endpoint, clock=clock, start=market.start, speed=market.speed, lead_s=market.lead_s)
         case unknown:
             assert_never(unknown)

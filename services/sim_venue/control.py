@@ -28,6 +28,8 @@ from services.sim_venue.log import Granted, Shown, Turned
 
 T = TypeVar("T")
 MOST_ENTRIES: Final = 1_000
+MOST_BYTES: Final = 4 * 1024 * 1024  # of lines in one answer
+_MOST_DIGITS: Final = 18
 STEP_NS: Final = 1_000_000  # that pass with each thing a manual market is told, unless it says more
 
 
@@ -188,8 +190,8 @@ class Control:
     async def remove_fault(self, request: web.Request) -> web.Response:
         """Takes one away."""
         number = request.match_info["id"]
-        if not number.isascii() or not number.isdecimal() or not self._host.faults.remove(int(number)):
-            raise web.HTTPNotFound(text=f"there is no fault {number}; GET /sim/v1/faults lists them")
+        if not _counts(number) or not self._host.faults.remove(int(number)):
+            raise web.HTTPNotFound(text=f"there is no fault {number[:20]}; GET /sim/v1/faults lists them")
         return web.Response(status=204)
 
     async def weather(self, _: web.Request) -> web.Response:
@@ -257,11 +259,16 @@ class Control:
     async def log(self, request: web.Request) -> web.Response:
         """Lines of the log, the oldest after `after`."""
         after = request.query.get("after", "0")
-        if not after.isascii() or not after.isdecimal():
-            raise web.HTTPBadRequest(text=f"after: expected the number of a line, got {after!r}")
+        if not _counts(after):
+            raise web.HTTPBadRequest(text=f"after: expected the number of a line, got {after[:40]!r}")
         assert self._host.log is not None
-        lines = await asyncio.to_thread(self._host.log.raw, int(after), MOST_ENTRIES)
+        lines = await asyncio.to_thread(self._host.log.raw, int(after), MOST_ENTRIES, MOST_BYTES)
         return web.Response(body=b"[%s]" % b",".join(lines), content_type="application/json")
+
+
+def _counts(text: str) -> bool:
+    """Whether it is a number as something here is counted by."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 async def _read(request: web.Request, kind: type[T]) -> T:

@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from libs.quant.sim_venue.listings import SelfTrade
+
+LATEST: Final = 7_258_118_400_000_000_000
+"""2200-01-01: a market that was told a later time could not be written down, nor its days be counted."""
+
+LONGEST_NAME: Final = 64
+
+
+def _named(name: str, what: str) -> None:
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise ValueError(f"expected {what} of 1 to {LONGEST_NAME} characters")
 
 
 class AccountAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,9 +31,9 @@ class AccountAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     self_trade: SelfTrade = "expire_maker"
 
     def __post_init__(self) -> None:
-        if not self.account or len(self.account) > 64:
-            raise ValueError("expected an account of 1 to 64 characters")
+        _named(self.account, "an account")
         for currency, amount in self.deposit.items():
+            _named(currency, "a currency")
             if not amount.is_finite() or amount < 0:
                 raise ValueError(f"expected a deposit of 0 or more {currency}, got {amount}")
 
@@ -53,6 +63,10 @@ class MarketShown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     trades: Sequence[TradeShown] = ()
     market_time: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.market_time is not None and not 0 <= self.market_time <= LATEST:
+            raise ValueError(f"expected a market_time of 0 to {LATEST} (2200), got {self.market_time:.3e}")
+
 
 class HaltAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     symbol: str
@@ -72,3 +86,6 @@ class TransferAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     account: str
     currency: str
     amount: Decimal
+
+    def __post_init__(self) -> None:
+        _named(self.currency, "a currency")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from libs.common import metrics
 from services.sim_venue.faults import Fault
 from services.sim_venue.host import Dialect, Failed, Host
-from services.sim_venue.kinds import CHANGES, NUMBER, What, served_by
+from services.sim_venue.kinds import CHANGES, NUMBER, What, naming, served_by
 from services.sim_venue.log import Arrived, Fate
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ BODY_WITHIN_S: Final = 10.0
 MOST_BODY: Final = 1024 * 1024
 MINUTE_NS: Final = 60 * 1_000_000_000
 BANS: Final = frozenset({"binance"})  # venues that answer 418 to who goes on after 429
+KEYS: Final = ("X-MBX-APIKEY", "APCA-API-KEY-ID")  # headers that name one
 NAMES_AN_ORDER: Final = CHANGES | {"order_read"}
 
 
@@ -39,7 +41,7 @@ class Doors:
         self._host = host
         self._dialect = dialect
         self._minute = 0
-        self._in_minute = 0
+        self._in_minute: Counter[str] = Counter()
 
     @web.middleware
     async def pass_through(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -67,14 +69,14 @@ class Doors:
 
     async def _answer(self, request: web.Request, handler: Handler, what: What) -> web.StreamResponse:
         await _body(request)
-        client_order_id = await self._dialect.client_order_id(request) if what in NAMES_AN_ORDER else ""
+        client_order_id = naming(await self._dialect.client_order_id(request)) if what in NAMES_AN_ORDER else ""
         arrived = Arrived(request=request[NUMBER], dialect=self._dialect.name, what=what, client_order_id=client_order_id)
-        refused = self._shut()
+        refused = self._shut(request)
         faults = () if refused else self._host.faults.of_request(self._dialect.name, what, client_order_id)
         for fault in faults:
             metrics.SIM_FAULTS.labels(kind=fault.kind).inc()
             if fault.kind == "latency":
-                await asyncio.sleep(fault.seconds)
+                await self._host.pause(fault.seconds)
         last = faults[-1] if faults else None
         if last is not None and last.kind == "status_before":
             refused = last.status
@@ -84,14 +86,15 @@ class Doors:
         if last is not None and last.kind == "drop_before":
             await self._write(arrived, "dropped", 0)
             return _cut(request)
-        if what in CHANGES:
-            self._host.note(arrived)
-        elif client_order_id:
+        noted = self._host.note(arrived) if what in CHANGES and self._host.open else None
+        if noted is None and client_order_id:
             self._host.requests.count(what, client_order_id)
         response = await handler(request)
+        if noted is not None:
+            await noted  # a request that was refused is on disk as well before it is answered
         return response if last is None else await self._spoilt(request, response, last)
 
-    def _shut(self) -> int:
+    def _shut(self, request: web.Request) -> int:
         """The status for a request that nobody looks at; 0 when somebody does."""
         weather = self._host.faults.weather
         if weather.maintenance or not self._host.open:
@@ -100,11 +103,17 @@ class Doors:
             return 0
         minute = self._host.wire_time_ns() // MINUTE_NS
         if minute != self._minute:
-            self._minute, self._in_minute = minute, 0
-        self._in_minute += 1
-        if self._in_minute <= weather.requests_per_minute:
+            self._minute, self._in_minute = minute, Counter()
+        asker = self._asker(request)
+        self._in_minute[asker] += 1
+        if self._in_minute[asker] <= weather.requests_per_minute:
             return 0
-        return 418 if self._dialect.name in BANS and self._in_minute > 2 * weather.requests_per_minute else 429
+        return 418 if self._dialect.name in BANS and self._in_minute[asker] > 2 * weather.requests_per_minute else 429
+
+    def _asker(self, request: web.Request) -> str:
+        """The key that a request names, or where it came from: who floods the venue without a key takes nothing from who has one."""
+        key = next((request.headers[name] for name in KEYS if name in request.headers), "")
+        return key if self._host.credential(key) is not None else request.remote or ""
 
     async def _write(self, arrived: Arrived, fate: Fate, status: int) -> None:
         """A request that is not done. The log has those that would have changed something."""
@@ -122,7 +131,7 @@ class Doors:
             case "status_after":
                 return self._dialect.fault_answer(fault.status)
             case "late_answer":
-                await asyncio.sleep(fault.seconds)
+                await self._host.pause(fault.seconds)
             case "half":
                 return await _half(request, response)
             case _:

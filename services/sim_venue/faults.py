@@ -28,6 +28,8 @@ Kind = Literal[
 OF_FRAMES: Final = frozenset({"lose", "duplicate", "reorder", "late", "garble", "mute", "disconnect"})
 STATUSES: Final = (418, 429, 500, 502, 503, 504)
 LONGEST_S: Final = 600.0
+MOST_SKEW_MS: Final = 1e11
+MOST_REQUESTS: Final = 1_000_000_000
 WHATS: Final = ("order_submit", "order_cancel", "order_replace", "order_read", "account_read", "market_read", "other")
 
 
@@ -69,7 +71,9 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         _expect(0 <= self.read_lag_s <= 90, "read_lag_s from 0 to 90", self.read_lag_s)
-        _expect(self.requests_per_minute >= 0, "requests_per_minute of 0 or more", self.requests_per_minute)
+        _expect(abs(self.clock_skew_ms) <= MOST_SKEW_MS, f"clock_skew_ms of at most {MOST_SKEW_MS:.0f} either way", self.clock_skew_ms)
+        some = f"requests_per_minute of 0 to {MOST_REQUESTS}"
+        _expect(0 <= self.requests_per_minute <= MOST_REQUESTS, some, self.requests_per_minute)
         for symbol, gap in self.price_gap_bps.items():
             _expect(-10_000 < gap < 1_000_000, f"price_gap_bps of {symbol} above -10000 and below 1000000", gap)
 

@@ -80,6 +80,7 @@ class Host:
         self.faults = Faults(seed)
         self.lines = Lines(self.faults)
         self.requests = Requests()
+        self.leaving = asyncio.Event()
         self.open = False  # whether it does what it is asked: not before its log is read
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.credentials: dict[str, Credential] = {}
@@ -139,9 +140,19 @@ class Host:
         self._put(waiting)
         return await waiting.done
 
-    def note(self, arrived: Arrived) -> None:
-        """Goes to disk with what is written next, before it; waits for nothing."""
-        self._put(_Waiting(arrived, asyncio.get_running_loop().create_future()))
+    def note(self, arrived: Arrived) -> "asyncio.Future[Outcome]":
+        """Goes to disk with what is written next, before it; done when it is there."""
+        waiting = _Waiting(arrived, asyncio.get_running_loop().create_future())
+        self._put(waiting)
+        return waiting.done
+
+    async def pause(self, seconds: float) -> None:
+        """What a fault knob lets a request or an answer wait; no longer than the venue is there."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.leaving.wait()
+        except TimeoutError:
+            pass
 
     def _put(self, waiting: _Waiting) -> None:
         if not self._waiting:
@@ -289,6 +300,7 @@ class Host:
     def leave(self) -> None:
         """Takes nothing more, does what has come in, and writes that it left in order."""
         self.open = False
+        self.leaving.set()
         self._do_waiting()
         self.mark(Left())
 
@@ -300,6 +312,7 @@ class Host:
     def close(self) -> None:
         """Ends what others listen to, and gives up the log."""
         self.open = False
+        self.leaving.set()
         self._audience.close()
         self.lines.hang_up()
         if self.log is not None:

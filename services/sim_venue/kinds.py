@@ -16,6 +16,15 @@ NUMBER: Final = web.RequestKey("number", int)
 """Where a request carries its number."""
 
 
+LONGEST_ID: Final = 128
+"""Characters of a client's order id: a longer one names no order of any dialect, and is not kept."""
+
+
+def naming(client_order_id: str) -> str:
+    """The id as requests are counted by; "" for what names no order."""
+    return client_order_id if len(client_order_id) <= LONGEST_ID else ""
+
+
 class Origin(NamedTuple):
     """Where a command came from; written to the log beside it."""
 

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterator
 from typing import Final, Literal
-from weakref import WeakSet
 
 from aiohttp import WSCloseCode, web
 
@@ -20,19 +20,35 @@ AT_ONCE: Final = 100
 """Frames that one client gets before the next one's turn."""
 GOODBYE_S: Final = 1.0
 
+_TRANSPORT: Final = web.ResponseKey("transport", asyncio.Transport)
+
+
+async def accept(request: web.Request, *, heartbeat_s: float, most_bytes: int) -> web.WebSocketResponse:
+    """A websocket with the client, pinged so often, that is sent messages of at most so many bytes."""
+    socket = web.WebSocketResponse(heartbeat=heartbeat_s, max_msg_size=most_bytes)
+    await socket.prepare(request)
+    if request.transport is not None:
+        socket[_TRANSPORT] = request.transport
+    return socket
+
 
 class Lines:
     """All websockets of one venue."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._open: WeakSet[Line] = WeakSet()
+        self._open: set[Line] = set()
 
     def open(self, socket: web.WebSocketResponse, dialect: str, kind: Kind) -> "Line":
         """The line of a client that a dialect has accepted; the dialect closes it when the client has gone."""
         line = Line(socket, dialect, kind, self._faults)
         self._open.add(line)
+        line.sending.add_done_callback(lambda _: self._open.discard(line))
         return line
+
+    def __iter__(self) -> "Iterator[Line]":
+        """Those that are open."""
+        return iter(self._open)
 
     def hang_up(self) -> None:
         """The venue leaves: a client that stays would keep it from going."""
@@ -54,7 +70,7 @@ class Line:
         self._ended = False
         self._news = asyncio.Event()
         self._sent = metrics.SIM_FRAMES.labels(dialect=dialect, kind=kind)
-        self._sending = asyncio.create_task(self._send_all())
+        self.sending = asyncio.create_task(self._send_all())
 
     def send(self, frame: str | bytes, symbol: str = "") -> None:
         """Queues a frame (text, or binary when bytes). Never waits; a client that does not read is disconnected."""
@@ -124,11 +140,20 @@ class Line:
     async def close(self) -> None:
         """Hangs up; what is queued is not sent. Waits a second for the client at most; more than once is harmless."""
         self._ended = True
-        if self._sending is not asyncio.current_task():
-            self._sending.cancel()
-            await asyncio.wait({self._sending})
+        if self.sending is not asyncio.current_task():
+            self.sending.cancel()
+            await asyncio.wait({self.sending})
         try:
             async with asyncio.timeout(GOODBYE_S):
                 await self._socket.close(code=WSCloseCode.GOING_AWAY)
         except TimeoutError:
             pass
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # else it is the writer's: what waited for a client that reads nothing was cancelled with the sending above
+        finally:
+            transport = self._socket.get(_TRANSPORT)
+            if transport is not None and transport.get_write_buffer_size():
+                transport.abort()  # a transport that only closes would wait for its client for ever

@@ -91,6 +91,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Entry)
+ROOM: Final = 1024 * 1024
+"""Bytes that the last file is made larger by, ahead of what is written."""
+
 _NAME: Final = "lines-{:012}.log"
 
 
@@ -112,7 +115,7 @@ class OracleLog:
             LineFileDamaged: its last file is not what was written.
         """
         firsts = sorted(int(path.stem.partition("-")[2]) for path in folder.glob("lines-*.log")) or [1]
-        file, payloads = LineFile.open(folder / _NAME.format(firsts[-1]))
+        file, payloads = LineFile.open(folder / _NAME.format(firsts[-1]), ROOM)
         return cls(folder, firsts, file, firsts[-1] + len(payloads) - 1)
 
     def entries(self, after: int) -> Iterator[Entry]:
@@ -121,24 +124,33 @@ class OracleLog:
         Raises:
             LineFileDamaged: a line is missing, or not what was written.
         """
+        expected = after + 1
         for first in self._holding(after):
             path = self._folder / _NAME.format(first)
-            for n, payload in enumerate(self._payloads(first), first):
+            if first > expected:
+                raise LineFileDamaged(f"{path}: line {expected} of the log is missing before it: a file was moved, or cut")
+            payloads = self._payloads(first)
+            for n, payload in enumerate(payloads, first):
                 if n <= after:
                     continue
                 entry = _decoder.decode(payload)
                 if entry.n != n:
                     raise LineFileDamaged(f"{path}: expected line {n} of the log, got line {entry.n}: a file is missing or was moved")
                 yield entry
+            expected = max(expected, first + len(payloads))
 
-    def raw(self, after: int, most: int) -> list[bytes]:
-        """The oldest `most` lines after line `after` as they are written. Blocks while it reads whole files."""
+    def raw(self, after: int, most: int, most_bytes: int) -> list[bytes]:
+        """The oldest lines after line `after` as they are written: at most so many, and no more than so many bytes of them but for
+        the first. Blocks while it reads whole files.
+        """
         found: list[bytes] = []
         for first in self._holding(after):
-            found += self._payloads(first)[max(0, after + 1 - first) :]
-            if len(found) >= most:
-                break
-        return found[:most]
+            for payload in self._payloads(first)[max(0, after + 1 - first) :]:
+                most_bytes -= len(payload)
+                if found and (len(found) == most or most_bytes < 0):
+                    return found
+                found.append(payload)
+        return found
 
     def _holding(self, after: int) -> list[int]:
         """First lines of the files that hold lines after `after`."""
@@ -157,7 +169,7 @@ class OracleLog:
         """The lines from number `first` on go into a new file."""
         if first == self._firsts[-1]:
             return
-        file, _ = LineFile.open(self._folder / _NAME.format(first))
+        file, _ = LineFile.open(self._folder / _NAME.format(first), ROOM)
         self._file.close()
         self._file = file
         self._firsts.append(first)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from libs.domain.books import Position
+from libs.quant.sim_venue.commands import OpenAccount
 from libs.quant.sim_venue.exchange import Exchange
 from libs.quant.sim_venue.listings import Listing
 from libs.quant.sim_venue.orders import Execution, Order
@@ -24,7 +25,7 @@ from services.sim_venue.tape import SymbolKept
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 1
+VERSION: Final = 2
 KEPT: Final = 2  # files: the newest, and one to fall back on
 _NAME: Final = "snapshot-{:012}.msgpack"
 
@@ -34,6 +35,7 @@ class AccountKept(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     opened_at: int
+    terms: OpenAccount
     orders: list[Order]
     executions: list[Execution]
     busted: list[int]
@@ -74,6 +76,7 @@ def accounts_of(view: View) -> list[AccountKept]:
         AccountKept(
             name=account.name,
             opened_at=account.opened_at,
+            terms=account.terms,
             orders=list(account.orders.values()),
             executions=list(account.executions.values()),
             busted=sorted(account.busted),
@@ -136,6 +139,7 @@ def _view(listings: Mapping[str, Listing], kept: Snapshot) -> View:
 
 def _account(kept: AccountKept) -> AccountView:
     account = AccountView(kept.name, kept.opened_at)
+    account.terms = kept.terms
     for order in kept.orders:
         account.orders[order.id] = order
         account.by_client_id.setdefault(order.asked.client_order_id, []).append(order.id)

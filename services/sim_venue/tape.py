@@ -1,5 +1,6 @@
 """What the venue's market has shown: the newest quote of each symbol, trades and quotes of a while, and bars."""
 
+import asyncio
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ Redraw = Callable[[int], Iterator[FeedStep]]
 
 TICKS_HELD: Final = 50_000
 TICKS_KEPT: Final = 1_000  # of each kind, in a snapshot
+REST_EVERY: Final = 300  # steps drawn again, some milliseconds
 MINUTES_HELD: Final = 200_000
 MINUTE: Final = TIMEFRAMES["1m"]
 
@@ -64,21 +66,42 @@ class Tape:
     def trades(self, symbol: str, start: int, end: int, limit: int) -> Sequence[TradeTick]:
         """The oldest `limit` of those in [start, end); what is no longer held is drawn again from the feed."""
         held = self._symbols.get(symbol)
-        return self._ticks(TradeTick, held.trades, symbol, start, end, limit) if held else ()
+        return list(islice(self._ticks(TradeTick, held.trades, symbol, start, end), max(limit, 0))) if held else ()
 
-    def quotes(self, symbol: str, start: int, end: int, limit: int) -> Sequence[Quote]:
-        """The oldest `limit` of those in [start, end); what is no longer held is drawn again from the feed."""
+    async def older_trades(self, symbol: str, start: int, end: int, limit: int) -> Sequence[TradeTick]:
+        """As `trades`, for stretches of any length: others run while it draws."""
         held = self._symbols.get(symbol)
-        return self._ticks(Quote, held.quotes, symbol, start, end, limit) if held else ()
+        return await self._older(TradeTick, held.trades, symbol, start, end, limit) if held else ()
 
-    def _ticks(self, kind: type[Tick], held: "_Ring[Tick]", symbol: str, start: int, end: int, limit: int) -> Sequence[Tick]:
-        if start >= held.since or self._redraw is None:
-            return held.between(start, end, limit)
+    async def older_quotes(self, symbol: str, start: int, end: int, limit: int) -> Sequence[Quote]:
+        """The oldest `limit` of those in [start, end); what is no longer held is drawn again from the feed, while others run."""
+        held = self._symbols.get(symbol)
+        return await self._older(Quote, held.quotes, symbol, start, end, limit) if held else ()
+
+    def _ticks(self, kind: type[Tick], held: "_Ring[Tick]", symbol: str, start: int, end: int) -> Iterator[Tick]:
+        """One after the other, so that no more is drawn than is taken."""
         until = min(end, held.since)
-        steps = takewhile(lambda step: step.time < until, self._redraw(start - 1))
-        drawn = (event for step in steps for event in step.events if isinstance(event, kind) and event.symbol == symbol)
-        first = list(islice(drawn, limit))
-        return [*first, *held.between(until, end, limit - len(first))]
+        for step in self._drawn(start, until):
+            yield from _of(kind, symbol, step)
+        yield from held.between(start if self._redraw is None else max(start, until), end)
+
+    async def _older(self, kind: type[Tick], held: "_Ring[Tick]", symbol: str, start: int, end: int, limit: int) -> list[Tick]:
+        found: list[Tick] = []
+        while self._redraw is not None and start < (until := min(end, held.since)) and len(found) < limit:
+            for n, step in enumerate(self._drawn(start, until), 1):
+                found += _of(kind, symbol, step)
+                if len(found) >= limit:
+                    return found[:limit]
+                if n % REST_EVERY == 0:
+                    await asyncio.sleep(0)
+            start = until  # and on, as the ring may have let go of some meanwhile
+        return [*found, *islice(held.between(start, end), limit - len(found))]
+
+    def _drawn(self, start: int, until: int) -> Iterator[FeedStep]:
+        """Steps of the feed in [start, until)."""
+        if self._redraw is None or start >= until:
+            return iter(())
+        return takewhile(lambda step: step.time < until, self._redraw(start - 1))
 
     def bars(self, symbol: str, timeframe: str, start: int, end: int, limit: int) -> Sequence[Bar]:
         """The oldest `limit` of the bars that start in [start, end), the open one last, as far as the market has come.
@@ -91,7 +114,7 @@ class Tape:
         length = TIMEFRAMES[timeframe]
         first = -(-start // length) * length
         if length < MINUTE:
-            ticks = self.trades(symbol, first, end + length, limit * 200) if held.made_of is TradeTick else ()
+            ticks = self._ticks(TradeTick, held.trades, symbol, first, end + length) if held.made_of is TradeTick else ()
             parts: Iterator[_Candle] = (_Candle.of(tick.ts, tick.price, tick.size) for tick in ticks)
         else:
             parts = held.minutes_from(first)
@@ -106,6 +129,10 @@ class Tape:
         self.now = now
         for one in kept:
             self._symbols[one.symbol] = _Symbol.recalled(one, self._bars_of.get(one.symbol, "trade"))
+
+
+def _of(kind: type[Tick], symbol: str, step: FeedStep) -> list[Tick]:
+    return [event for event in step.events if isinstance(event, kind) and event.symbol == symbol]
 
 
 class SymbolKept(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,9 +171,7 @@ class _Ring(Generic[Tick]):
         self._ticks.append(tick)
         self.newest = tick
 
-    def between(self, start: int, end: int, limit: int) -> list[Tick]:
-        if limit <= 0:
-            return []
+    def between(self, start: int, end: int) -> list[Tick]:
         if self.newest is not None and self.newest.ts < start:
             return []
         recent: list[Tick] = []
@@ -156,7 +181,7 @@ class _Ring(Generic[Tick]):
             if tick.ts < end:
                 recent.append(tick)
         recent.reverse()
-        return recent[:limit]
+        return recent
 
 
 class _Candle:

@@ -52,6 +52,20 @@ async def test_garbage_gets_the_venues_own_error(alpaca: Alpaca, route: Route) -
     assert (await alpaca.raw("GET", "/v2/clock")).status == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v2/stocks/AAPL/bars?timeframe=12Month&start=0001-01-01&end=9999-12-31", 200),
+        ("/v2/stocks/AAPL/bars?timeframe=1Week&start=0001-01-01T00:00:00Z", 200),
+        ("/v2/account/activities?date=9999-12-31", 422),
+        ("/v2/account/activities?after=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z", 200),
+        ("/v2/orders?status=all&until=9999-12-31T23:59:59Z", 200),
+    ],
+)
+async def test_times_that_no_market_has_are_read_or_refused(alpaca: Alpaca, path: str, status: int) -> None:
+    assert (await alpaca.raw("GET", path)).status == status
+
+
 @pytest.mark.parametrize("path", list(STREAMS))
 async def test_garbage_on_a_stream_is_answered_or_ends_that_stream_alone(alpaca: Alpaca, path: str) -> None:
     random = Random(path)

@@ -451,6 +451,7 @@ async def test_market_data_of_a_market_that_was_told(desk: Desk) -> None:
     (candle,) = (await public("/api/v3/klines", symbol="BTCUSD", interval="1m")).body
     assert candle[1:6] == ["50000.00000000", "50002.00000000", "50000.00000000", "50002.00000000", "0.30000000"]
     assert candle[6] - candle[0] == 59_999
+    assert (await public("/api/v3/klines", symbol="BTCUSD", interval="1M", startTime=2**63 - 1)).body == []
     assert len((await public("/api/v3/ticker/bookTicker")).body) == 4
     rolling = (await public("/api/v3/ticker", symbols='["BTCUSD"]', windowSize="1h", type="MINI")).body
     assert rolling[0]["lastPrice"] == "50002.00000000"
@@ -477,6 +478,13 @@ async def test_market_data_of_a_market_that_was_told(desk: Desk) -> None:
 )
 async def test_a_question_that_cannot_be_answered_is_told_why(counter: Desk, path: str, parameters: dict[str, object], code: int) -> None:
     assert (await counter.client.public(f"/api/v3/{path}", **parameters)).error[:2] == (400, code)
+
+
+async def test_one_who_floods_without_a_key_leaves_the_weight_of_a_key_alone(desk: Desk) -> None:
+    weighs_80 = "/api/v3/ticker/24hr"  # of 6000
+    answers = [await desk.client.send("GET", weighs_80, **{"X-MBX-APIKEY": ""}) for _ in range(76)]
+    assert [answer.status for answer in answers[-2:]] == [200, 429]
+    assert (await desk.client.order()).status == 200
 
 
 # --- a venue where orders queue in a book

@@ -1,5 +1,7 @@
 """The control API of sim_venue: what it opens, tells and refuses."""
 
+import asyncio
+import gc
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -13,6 +15,7 @@ from libs.venues.sim_control import SimControl
 from services.sim_venue.host import Failed
 from tests.plain_dialect import a_plain_venue
 from tests.sim_venues import SimVenue, a_sim_venue
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -110,6 +113,13 @@ async def test_partial_fills_storm_when_the_rules_say_so(venue: SimVenue) -> Non
         ("PUT", "rules", {"id_scope": "week"}, 400, "id_scope"),
         ("PUT", "rules", {"colour": 1}, 400, "colour"),
         ("PUT", "rules", {"latency_ns": -1}, 422, "latency"),
+        ("PUT", "rules", {"most_lots_per_fill": 10**30}, 422, "most_lots_per_fill"),
+        ("POST", "market", {"market_time": 10**30}, 400, "a market_time of 0 to"),
+        ("PUT", "weather", {"clock_skew_ms": 1e308}, 400, "clock_skew_ms of at most"),
+        ("PUT", "weather", {"requests_per_minute": 10**30}, 400, "requests_per_minute of 0 to"),
+        ("POST", "transfer", {"account": "demo-alpaca", "currency": "X" * 65, "amount": "1"}, 400, "1 to 64 characters"),
+        ("DELETE", "faults/" + "9" * 5_000, None, 404, "no fault 9"),
+        ("GET", "log?after=" + "9" * 5_000, None, 400, "number of a line"),
         ("POST", "halt", {"symbol": "NOPE"}, 422, "unknown_symbol"),
         ("POST", "bust", {"execution": 99}, 422, "unknown_execution"),
         ("POST", "correct", {"execution": 99, "price": "1"}, 404, "no execution 99"),
@@ -144,6 +154,36 @@ async def test_a_venue_that_cannot_write_stops_and_answers_nobody_as_if_it_had(
         assert (answer.status, await answer.json()) == (503, {"plain": 503})
     with pytest.raises(Failed, match="no space left"):
         await venue.venue.run()
+
+
+async def test_a_snapshot_that_cannot_be_written_ends_nothing(
+    venue: SimVenue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("services.sim_venue.snapshots.write", full)
+    monkeypatch.setattr("services.sim_venue.venue.LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr("services.sim_venue.venue.LINES_BETWEEN", 1)
+    running = asyncio.ensure_future(venue.venue.run())
+    while "no snapshot was written" not in caplog.text:
+        await asyncio.sleep(0.001)
+        assert not running.done()
+    await buy(venue)
+    running.cancel()
+
+
+async def test_what_is_kept_for_good_is_not_searched_for_garbage(venue: SimVenue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.sim_venue.venue.LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr("services.sim_venue.venue.LINES_TO_SETTLE", 1)
+    await buy(venue)
+    gc.unfreeze()
+    running = asyncio.ensure_future(venue.venue.run())
+    try:
+        await until(lambda: gc.get_freeze_count() > 0)
+    finally:
+        running.cancel()
+        gc.unfreeze()
 
 
 async def test_before_its_log_is_read_it_says_so(venue: SimVenue, http: ClientSession) -> None:

@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 
 from tests.plain_dialect import PlainDialect, a_plain_venue
 from tests.sim_venues import SimVenue, a_sim_venue
+from tests.waiting import until
 
 ORDER = {"symbol": "AAPL", "side": "buy", "type": "limit", "tif": "GTC", "lots": 1_000_000, "limit": 10_000}
 
@@ -91,6 +92,13 @@ async def test_a_fault_hits_the_order_it_is_aimed_at(venue: SimVenue, http: Clie
     assert [await submit(http, name) for name in ("a", "b", "c")] == [200, 503, 200]
 
 
+async def test_an_id_that_can_name_no_order_is_not_kept(venue: SimVenue, http: ClientSession) -> None:
+    assert await submit(http, "a" * 129) == 200
+    assert "a" * 129 not in venue.host.requests.kept()
+    assert await submit(http, "a" * 128) == 200
+    assert "a" * 128 in venue.host.requests.kept()
+
+
 async def test_a_fault_hits_after_so_many_and_so_often(venue: SimVenue, http: ClientSession) -> None:
     await venue.fault("status_before", what="order_submit", skip=1, count=2, status=503)
     assert [await submit(http, name) for name in "abcd"] == [200, 503, 503, 200]
@@ -117,6 +125,22 @@ async def test_maintenance_answers_nobody_but_the_control(venue: SimVenue, http:
 async def test_above_the_limit_of_requests_there_is_429(venue: SimVenue, http: ClientSession) -> None:
     await venue.weather(requests_per_minute=3)
     assert [await read(http) for _ in range(5)] == [404, 404, 404, 429, 429]
+
+
+async def test_the_limit_of_requests_is_of_each_key_and_of_all_who_have_none() -> None:
+    async with a_sim_venue() as venue, ClientSession() as http:
+        key, secret = await venue.account("another", "alpaca", {"USD": 1})
+        await venue.weather(requests_per_minute=2)
+        clock = venue.url + "/alpaca/v2/clock"
+
+        async def asked(**headers: str) -> int:
+            async with http.get(clock, headers=headers) as answer:
+                return answer.status
+
+        floods = {"APCA-API-KEY-ID": "PKDEMO0000000000DEMO", "APCA-API-SECRET-KEY": "demo-secret"}
+        assert [await asked(**floods) for _ in range(3)] == [200, 200, 429]
+        assert [await asked(**{"APCA-API-KEY-ID": f"guess{n}"}) for n in range(3)] == [401, 401, 429]
+        assert await asked(**{"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}) == 200
 
 
 async def test_who_goes_on_at_binance_after_429_is_banned() -> None:
@@ -212,6 +236,42 @@ async def test_frames_go_astray_as_asked(
 ) -> None:
     got = await frames(venue, http, kind, **knob)
     assert got == expected or (kind == "disconnect" and got[-1] in ("CLOSE", "CLOSED"))
+
+
+async def test_who_does_not_read_is_gone_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.sim_venue.lines.MOST_WAITING", 10)
+    monkeypatch.setattr("services.sim_venue.lines.GOODBYE_S", 0.05)
+    async with a_sim_venue() as venue:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(venue.url.rpartition(":")[2]), limit=1)
+        writer.write(
+            b"GET /binance/ws/btcusd@trade HTTP/1.1\r\nHost: venue\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        await reader.read(1)
+        await until(lambda: venue.host.listeners() == {"market": 1})
+        (line,) = venue.host.lines
+        for _ in range(30):
+            line.send("x" * 4_000_000)
+            await asyncio.sleep(0)
+        await until(lambda: venue.host.listeners() == {})
+        writer.close()
+
+
+async def test_a_venue_that_leaves_waits_for_no_answer_that_was_to_be_late(venue: SimVenue, http: ClientSession) -> None:
+    await venue.fault("late_answer", what="order_submit", seconds=600)
+    await venue.fault("latency", what="order_read", seconds=600)
+    sent, asked = asyncio.ensure_future(submit(http)), asyncio.ensure_future(read(http))
+    await until(lambda: bool(venue.host.view.accounts["demo-alpaca"].orders))
+    venue.host.leave()
+    async with asyncio.timeout(5):
+        assert (await sent, await asked) == (200, 200)  # what is on disk by now
+
+
+async def test_a_refusal_is_answered_when_the_request_is_on_disk(venue: SimVenue, http: ClientSession) -> None:
+    async with http.post("orders", json={"client_order_id": "odd"}) as answer:
+        assert answer.status == 400
+        assert venue.host.requests.of("odd") == {"order_submit": 1}
+        assert b'"odd"' in venue.host.log.raw(0, 1_000, 10**9)[-1]  # type: ignore[union-attr]
 
 
 async def test_a_mute_socket_says_nothing_and_answers_pings(venue: SimVenue, http: ClientSession) -> None:

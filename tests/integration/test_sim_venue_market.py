@@ -1,7 +1,7 @@
 """The market of sim_venue as it is played, told, kept on its tape and gone on with."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from libs.common.clocks import SECOND, HostClock
 from libs.domain.market import Quote, TradeTick
 from libs.domain.names import TIMEFRAMES
 from libs.quant.bars import BarBuilder
+from libs.venues.feed import FeedStep
 from libs.venues.markets import named
 from services.sim_venue.market import Pump
 from services.sim_venue.tape import Tape
@@ -161,3 +162,42 @@ def test_what_the_tape_no_longer_holds_is_drawn_again(monkeypatch: pytest.Monkey
     expected = [trade for trade in whole if first <= trade.ts < last]
     assert list(short.trades("ALFA", first, last, 10_000)) == expected
     assert list(short.trades("ALFA", first, last, 7)) == expected[:7]
+
+
+def long_ago(steps: int, drawn: list[int]) -> Tape:
+    """A tape that holds nothing of a long market but its last trade, and notes how much of it is drawn again."""
+
+    def again(after: int) -> Iterator[FeedStep]:
+        for n in range(after + 1, steps):
+            drawn.append(n)
+            yield FeedStep(time=n * SECOND, events=(trade_at(n),))
+
+    tape, heard = Tape({}, lambda after: again(after // SECOND)), Tape({})
+    for n in range(steps - 1_000, steps):
+        heard.hear((trade_at(n),), n * SECOND)
+    tape.recall(heard.kept(), steps * SECOND)
+    return tape
+
+
+def trade_at(n: int) -> TradeTick:
+    return TradeTick(venue="SIM", symbol="ALFA", seq=n, ts=n * SECOND, price=100.0, size=1.0)
+
+
+def test_bars_of_seconds_draw_no_more_of_an_old_market_than_they_show() -> None:
+    drawn: list[int] = []
+    bars = long_ago(50_000, drawn).bars("ALFA", "1s", 10 * SECOND, 2**62, 100)
+    assert [bar.start // SECOND for bar in bars] == list(range(10, 110))
+    assert len(drawn) < 200
+
+
+async def test_others_are_served_while_an_old_market_is_drawn_again() -> None:
+    drawn: list[int] = []
+    tape, turns = long_ago(200_000, drawn), 0
+    asked = asyncio.ensure_future(tape.older_trades("ALFA", 10 * SECOND, 2**62, 1_000_000))
+    while not asked.done():
+        tape.hear((trade_at(200_000 + turns),), (200_000 + turns) * SECOND)
+        turns += 1
+        await asyncio.sleep(0)
+    seqs = [trade.seq for trade in asked.result()]
+    assert seqs == list(range(10, seqs[-1] + 1))
+    assert turns > 5

@@ -110,6 +110,38 @@ async def test_what_has_come_in_when_it_is_stopped_is_done_and_what_comes_later_
         assert venue.venue.recovered == (0, 0, True)
 
 
+async def test_an_account_keeps_the_terms_on_which_it_was_opened(tmp_path: Path) -> None:
+    async with a_sim_venue(folder=tmp_path) as venue:
+        key, secret = await venue.account("borrows", "alpaca", {"USD": 5_000}, kind="margin", leverage="4", allow_short=True)
+        await venue.restart()
+        headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
+        async with ClientSession(headers=headers) as http, http.get(venue.url + "/alpaca/v2/account") as answer:
+            account = await answer.json()
+        assert (account["multiplier"], account["shorting_enabled"], account["buying_power"]) == ("4", True, "20000")
+
+
+async def test_a_file_of_the_log_that_is_missing_is_not_passed_over(tmp_path: Path) -> None:
+    async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path) as venue:
+        for _ in range(2):
+            await venue.quote("AAPL", 100.0, 100.1)
+            await venue.restart()
+        venue.host.open = False
+        await venue.stop()
+        second = _only_the_log(tmp_path)[1]
+        second.rename(tmp_path / "elsewhere")
+        with pytest.raises(ConfigError, match="missing"):
+            await venue.start()
+        (tmp_path / "elsewhere").rename(second)
+        await venue.restart()
+        assert venue.venue.recovered.differences == 0
+
+
+def _only_the_log(folder: Path) -> list[Path]:
+    for snapshot in folder.glob("snapshot-*"):
+        snapshot.unlink()
+    return sorted(folder.glob("lines-*.log"))
+
+
 async def test_a_broken_snapshot_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path) as venue:
         await some_trading(venue)
@@ -166,7 +198,7 @@ async def test_other_terms_are_another_venue(tmp_path: Path) -> None:
     async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path):
         pass
     other: Sequence[Listing] = [msgspec.structs.replace(listing, fees=Fees(minimum=Decimal(1))) for listing in by_hand()]
-    with pytest.raises(ConfigError, match="another market or other terms"):
+    with pytest.raises(ConfigError, match=r"began otherwise \(terms\)"):
         async with a_sim_venue(dialects=[PlainDialect], folder=tmp_path, listings=other):
             pass
 
@@ -210,5 +242,7 @@ async def test_the_log_is_read_from_any_line_over_all_files(tmp_path: Path) -> N
         await some_trading(venue)
         await venue.restart()
         await venue.quote("AAPL", 1.0, 2.0)
+        assert venue.host.log is not None
+        assert len(venue.host.log.raw(3, 1_000, 1)) == 1  # one that is larger than all that is allowed comes alone
         lines = await venue.control("GET", "log?after=3")
         assert [line["n"] for line in lines] == list(range(4, venue.host.written + 1))

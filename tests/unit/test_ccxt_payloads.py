@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -395,6 +396,27 @@ async def test_through_ccxts_unified_streams_the_newest_quote_of_each_symbol_in_
             newest = {event.symbol: event.bid for event in (await first).events if isinstance(event, Quote)}
             while newest != {"BTC/USDT": 42019.0, "PEPE/USDT": 42019.0}:
                 newest |= {event.symbol: event.bid for event in (await anext(steps)).events if isinstance(event, Quote)}
+
+
+async def see_it_go_away() -> None:
+    """A feed is connected to a venue that then is no more, looks for it in vain, and is closed."""
+    async with contextlib.AsyncExitStack() as stack:
+        async with a_scripted_binance() as venue:
+            venue.always("GET /api/v3/aggTrades", "[]")
+            feed = await stack.enter_async_context(a_feed(venue.url))
+            first = asyncio.ensure_future(anext(feed.steps(0)))
+            await until(lambda: feed.link().up)
+        await until(lambda: "Cannot connect" in feed.link().detail)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_streams_that_end_with_their_venue_leave_no_error_that_nobody_has_looked_at() -> None:
+    unseen: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, told: unseen.append(f"{told['message']}: {told.get('exception')}"))
+    await see_it_go_away()
+    gc.collect()
+    assert unseen == []
 
 
 async def test_a_trade_without_a_price_is_set_aside_and_the_next_one_taken(binance: ScriptedBinance) -> None:

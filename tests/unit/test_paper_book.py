@@ -22,7 +22,7 @@ from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Venue
 from libs.quant.fills import FillTerms
 from libs.venues.broker import OrderReport, OutcomeUnknown, Refused
-from libs.venues.line_file import LineFile, LineFileDamaged, LineFileFailed, LineFileLocked
+from libs.venues.line_file import LineFile, LineFileDamaged, LineFileFailed, LineFileLocked, read
 from libs.venues.paper.broker import PaperBroker
 from tests.paper import ALFA, DEPOSIT, NEVER_LATE, D, a_quote, an_order, open_paper
 
@@ -307,7 +307,7 @@ def test_a_line_of_an_unknown_kind_refuses_to_open(opening: Opening, path: Path)
 
 async def test_after_a_failed_write_nothing_is_answered_until_reopened(paper: PaperBroker, path: Path) -> None:
     paper.close()
-    unwritable = LineFile(path, os.open(path, os.O_RDONLY), checksum=0)
+    unwritable = LineFile(path, os.open(path, os.O_RDONLY), read(path, b""), size=0, room=0)
     book = Book()
     book.apply(Opened(account_id="paper", deposit=DEPOSIT))
     venue = Venue(book, Rules({"ALFA": ALFA}, {"ALFA": "quote"}, FillTerms(), 0, 0, False))

@@ -144,7 +144,17 @@ def test_names_of_streams(name: str, kind: str, pace: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["", "0", "btcusd", "btcusd@", "BTCUSD@trade", "xxxusd@trade", "btcusd@depth7", "btcusd@kline_7m", "btcusd@kline", "btcusd@trade5"]
-    + ["btcusd@trade@100ms", "btcusd@ticker_2h", "!trade@arr", "btcusd@depth5_1m", "x" * 10_000, "btcusd@trade\n", "é@trade"],
+    + [
+        "btcusd@trade@100ms",
+        "btcusd@ticker_2h",
+        "!trade@arr",
+        "btcusd@depth5_1m",
+        "btcusd@depth05",
+        "btcusd@depth" + "9" * 5_000,
+        "x" * 10_000,
+        "btcusd@trade\n",
+        "é@trade",
+    ],
 )
 def test_what_is_no_stream_has_no_topic(name: str) -> None:
     assert topic(name, Symbols({"BTC/USD": BTC})) is None

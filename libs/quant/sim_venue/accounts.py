@@ -6,7 +6,7 @@ from typing import Final
 from libs.quant.sim_venue import holding
 from libs.quant.sim_venue.commands import Configure, OpenAccount, Refusal, Transfer
 from libs.quant.sim_venue.ledger import pay
-from libs.quant.sim_venue.state import ZERO, Account, Core
+from libs.quant.sim_venue.state import MOST, ZERO, Account, Core
 
 MOST_MONEY: Final = Decimal(10) ** 15
 """Of one balance, by deposit and transfer: with 12 decimals it stays exact in the 28 digits of Decimal."""
@@ -55,8 +55,8 @@ def transfer(core: Core, command: Transfer) -> Refusal | None:
 def configure(core: Core, command: Configure) -> Refusal | None:
     """Other rules from now on."""
     rules = command.rules
-    if rules.most_lots_per_fill < 0 or not 0 <= rules.latency_ns < 2**62:
-        return Refusal("bad_quantity", "expected most_lots_per_fill and latency_ns of 0 or more")
+    if not 0 <= rules.most_lots_per_fill <= MOST or not 0 <= rules.latency_ns < 2**62:
+        return Refusal("bad_quantity", f"expected most_lots_per_fill of 0 to {MOST} and latency_ns of 0 to {2**62 - 1}")
     core.rules = rules
     return None
 

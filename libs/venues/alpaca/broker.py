@@ -216,12 +216,13 @@ class AlpacaBroker:
 
     async def _hear_of(self, stream: str, socket: Socket) -> bytes:
         """The data of the next frame of `stream`; updates that come before it are taken."""
-        while True:
-            frame = await socket.hear()
-            head = read(frame, StreamFrame)
-            if head.stream == stream:
-                return bytes(head.data)
-            await self._take(frame)
+        async with socket.answering():
+            while True:
+                frame = await socket.hear()
+                head = read(frame, StreamFrame)
+                if head.stream == stream:
+                    return bytes(head.data)
+                await self._take(frame)
 
     async def _take(self, frame: bytes) -> None:
         """One frame. What it may have said when it cannot be understood is found by a refill."""

@@ -138,9 +138,9 @@ def _bounds(call: Call, day: str) -> tuple[int | None, int | None]:
         return query.time(call.query, "after"), query.time(call.query, "until")
     try:
         on = date.fromisoformat(day[:10])
-    except ValueError as error:
+        return midnight(on) - 1, midnight(on + timedelta(days=1))
+    except (ValueError, OverflowError) as error:
         raise bad_value("invalid date: expected a date like 2024-01-02") from error
-    return midnight(on) - 1, midnight(on + timedelta(days=1))
 
 
 def _place(call: Call) -> int | None:

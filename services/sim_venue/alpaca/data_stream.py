@@ -20,7 +20,7 @@ from services.sim_venue.alpaca.door import DIALECT, Floor
 from services.sim_venue.alpaca.feeding import feeding
 from services.sim_venue.alpaca.subscriptions import Subscriptions, Wrong
 from services.sim_venue.alpaca.wire import Json as Message
-from services.sim_venue.lines import Line
+from services.sim_venue.lines import Line, accept
 
 AUTHENTICATES_WITHIN_S: Final = 10.0
 LAST_WORD_S: Final = 1.0
@@ -39,8 +39,7 @@ _RESUMED: Final = {
 
 async def data_stream(floor: Floor, request: web.Request) -> web.StreamResponse:
     """GET /v2/{feed}"""
-    socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
-    await socket.prepare(request)
+    socket = await accept(request, heartbeat_s=HEARTBEAT_S, most_bytes=MOST_BYTES)
     codec: Codec = MessagePack() if wants_message_pack(request.headers) else Json()
     line = floor.host.lines.open(socket, DIALECT, "market")
     client = _Client(floor, line, codec)

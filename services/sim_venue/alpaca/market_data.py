@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -28,23 +28,23 @@ class Item(NamedTuple):
     json: Json
 
 
-Series = Callable[[str, int, int, int], Sequence[Item]]
+Series = Callable[[str, int, int, int], Awaitable[Sequence[Item]]]
 """The oldest `limit` items of a symbol in [start, end)."""
 
 
 async def bars(call: Call) -> web.Response:
     """GET /v2/stocks/bars and /v2/stocks/{symbol}/bars"""
-    return answer(_listing(call, "bars", _bars(call)))
+    return answer(await _listing(call, "bars", _bars(call)))
 
 
 async def quotes(call: Call) -> web.Response:
     """GET /v2/stocks/quotes and /v2/stocks/{symbol}/quotes"""
-    return answer(_listing(call, "quotes", _quotes(call)))
+    return answer(await _listing(call, "quotes", _quotes(call)))
 
 
 async def trades(call: Call) -> web.Response:
     """GET /v2/stocks/trades and /v2/stocks/{symbol}/trades"""
-    return answer(_listing(call, "trades", _trades(call)))
+    return answer(await _listing(call, "trades", _trades(call)))
 
 
 async def latest_bars(call: Call) -> web.Response:
@@ -79,7 +79,7 @@ def _bars(call: Call) -> Series:
     begins = bars_of.timeframe(call.query.get("timeframe", ""))
     query.choice(call.query, "adjustment", ("raw", "split", "dividend", "spin-off", "all"), "raw")
 
-    def series(symbol: str, start: int, end: int, limit: int) -> Sequence[Item]:
+    async def series(symbol: str, start: int, end: int, limit: int) -> Sequence[Item]:
         found = bars_of.bars(call.tape, symbol, begins, start, end, limit)
         return [Item(bar.start, 0, bar_json(bar)) for bar in found]
 
@@ -87,15 +87,15 @@ def _bars(call: Call) -> Series:
 
 
 def _quotes(call: Call) -> Series:
-    def series(symbol: str, start: int, end: int, limit: int) -> Sequence[Item]:
-        return [Item(quote.ts, quote.seq, quote_json(quote)) for quote in call.tape.quotes(symbol, start, end, limit)]
+    async def series(symbol: str, start: int, end: int, limit: int) -> Sequence[Item]:
+        return [Item(quote.ts, quote.seq, quote_json(quote)) for quote in await call.tape.older_quotes(symbol, start, end, limit)]
 
     return series
 
 
 def _trades(call: Call) -> Series:
-    def series(symbol: str, start: int, end: int, limit: int) -> Sequence[Item]:
-        return [Item(trade.ts, trade.seq, trade_json(trade)) for trade in call.tape.trades(symbol, start, end, limit)]
+    async def series(symbol: str, start: int, end: int, limit: int) -> Sequence[Item]:
+        return [Item(trade.ts, trade.seq, trade_json(trade)) for trade in await call.tape.older_trades(symbol, start, end, limit)]
 
     return series
 
@@ -119,7 +119,7 @@ class _Page(NamedTuple):
         return base64.urlsafe_b64encode("|".join(map(str, self)).encode()).decode()
 
 
-def _listing(call: Call, name: str, series: Series) -> Json:
+async def _listing(call: Call, name: str, series: Series) -> Json:
     """One page: symbols in alphabetical order, each in order of time."""
     _check_feed(call)
     start, end = _range(call)
@@ -130,7 +130,7 @@ def _listing(call: Call, name: str, series: Series) -> Json:
     after: _Page | None = None
     symbols = _symbols(call)
     for symbol in sorted(symbol for symbol in symbols if symbol in call.listings and symbol >= page.symbol):
-        items = (_backwards if backwards else _forwards)(series, symbol, start, end, page, left + 1)
+        items = await (_backwards if backwards else _forwards)(series, symbol, start, end, page, left + 1)
         if len(items) > left:
             after = _Page(symbol, items[left - 1].at, items[left - 1].seq) if left else page
             items = items[:left]
@@ -146,27 +146,27 @@ def _listing(call: Call, name: str, series: Series) -> Json:
     return {name: found, "next_page_token": token}
 
 
-def _forwards(series: Series, symbol: str, start: int, end: int, page: _Page, limit: int) -> list[Item]:
+async def _forwards(series: Series, symbol: str, start: int, end: int, page: _Page, limit: int) -> list[Item]:
     """From where the last page ended: its last item shares its time with some before it, which are passed over."""
     if symbol != page.symbol:
-        return list(series(symbol, start, end, limit))
+        return list(await series(symbol, start, end, limit))
     passed = 0
     while True:
-        found = series(symbol, max(start, page.at), end, limit + passed)
+        found = await series(symbol, max(start, page.at), end, limit + passed)
         new = [item for item in found if (item.at, item.seq) > (page.at, page.seq)]
         if len(new) >= limit or len(found) < limit + passed:
             return new[:limit]
         passed = passed * 2 + len(found) - len(new)
 
 
-def _backwards(series: Series, symbol: str, start: int, end: int, page: _Page, limit: int) -> list[Item]:
+async def _backwards(series: Series, symbol: str, start: int, end: int, page: _Page, limit: int) -> list[Item]:
     """The newest first, in windows that double: what is asked for is mostly the newest."""
     before = (page.at, page.seq) if symbol == page.symbol else (end, 0)
     end = min(end, before[0] + 1)
-    window = bars_of.HOUR
+    window = bars_of.MINUTE
     while True:
         since = max(start, end - window)
-        found = [item for item in series(symbol, since, end, 10_000_000) if (item.at, item.seq) < before]
+        found = [item for item in await series(symbol, since, end, 10_000_000) if (item.at, item.seq) < before]
         if len(found) >= limit or since == start:
             return found[::-1][:limit]
         window *= 4

@@ -9,6 +9,9 @@ from services.sim_venue.alpaca.wire import instant
 
 Query = Mapping[str, str]
 
+LATEST: Final = 7_258_118_400_000_000_000
+"""2200-01-01. Some clients write their "for ever" as the year 9999, whose days no calendar counts."""
+
 _YES: Final = ("true", "1", "t")
 _NO: Final = ("false", "0", "f", "")
 
@@ -40,12 +43,12 @@ def choice(query: Query, name: str, among: Sequence[str], default: str) -> str:
 
 
 def time(query: Query, name: str) -> int | None:
-    """A time in RFC 3339, or a date; UTC nanoseconds."""
+    """A time in RFC 3339, or a date; UTC nanoseconds. One that no market has is read as the nearest that one may have."""
     given = query.get(name, "")
     if not given:
         return None
     try:
-        return instant(given)
+        return min(max(instant(given), 0), LATEST)
     except (ValueError, OverflowError) as error:
         raise bad_value(f"invalid {name}: expected RFC 3339 like 2024-01-02T15:04:05Z, or 2024-01-02") from error
 

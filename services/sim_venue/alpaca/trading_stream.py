@@ -17,7 +17,7 @@ from services.sim_venue.alpaca.codec import Codec, Garbled, Json, MessagePack, w
 from services.sim_venue.alpaca.door import DIALECT, Floor
 from services.sim_venue.alpaca.feeding import feeding
 from services.sim_venue.alpaca.trade_updates import events
-from services.sim_venue.lines import Line
+from services.sim_venue.lines import Line, accept
 
 UPDATES: Final = "trade_updates"
 HEARTBEAT_S: Final = 60.0
@@ -26,8 +26,7 @@ MOST_BYTES: Final = 64 * 1024
 
 async def trading_stream(floor: Floor, request: web.Request) -> web.StreamResponse:
     """GET /stream"""
-    socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
-    await socket.prepare(request)
+    socket = await accept(request, heartbeat_s=HEARTBEAT_S, most_bytes=MOST_BYTES)
     codec: Codec = MessagePack() if wants_message_pack(request.headers) else Json(binary=True)
     line = floor.host.lines.open(socket, DIALECT, "orders")
     client = _Client(floor, line, codec, request.headers)

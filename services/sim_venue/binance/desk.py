@@ -67,6 +67,10 @@ class Desk:
             book.refresh()
         return book
 
+    def asker(self, key: str, address: str | None) -> str:
+        """By whom a request's weight is counted: a key of this venue, else the address that it came from."""
+        return key if self.host.credential(key) is not None else address or ""
+
     @property
     def limits(self) -> tuple[Window, ...]:
         """Request limits in force."""

@@ -9,10 +9,11 @@ from aiohttp import web
 from services.sim_venue.binance import rest
 from services.sim_venue.binance.desk import DIALECT, Desk
 from services.sim_venue.binance.market_streams import MarketStreams
-from services.sim_venue.binance.sockets import a_line, accept
+from services.sim_venue.binance.sockets import MOST_FRAME, PING_S, a_line
 from services.sim_venue.binance.stream_socket import StreamSocket
 from services.sim_venue.binance.ws_api import ApiSocket
 from services.sim_venue.host import Host
+from services.sim_venue.lines import accept
 
 
 class BinanceDialect:
@@ -51,13 +52,13 @@ class BinanceDialect:
         return await self._stream(request, request.query.get("streams", "").split("/"), combined=True)
 
     async def _stream(self, request: web.Request, names: list[str], combined: bool) -> web.StreamResponse:
-        socket = await accept(request)
+        socket = await accept(request, heartbeat_s=PING_S, most_bytes=MOST_FRAME)
         async with a_line(self._desk.host, socket, "market") as line:
             await StreamSocket(self._desk, self._streams, socket, line, combined).serve(names)
         return socket
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
-        socket = await accept(request)
+        socket = await accept(request, heartbeat_s=PING_S, most_bytes=MOST_FRAME)
         async with a_line(self._desk.host, socket, "orders") as line:
             await ApiSocket(self._desk, socket, line, request.remote or "").serve()
         return socket

@@ -25,7 +25,7 @@ async def depth(desk: Desk, call: Call) -> object:
 async def recent_trades(desk: Desk, call: Call) -> object:
     """`/api/v3/trades`: the newest."""
     listing, limit = desk.symbols.needed(call.parameters), call.parameters.limit(500, 1000)
-    return _spelled(trades.latest(desk.host.tape, listing.symbol, desk.host.now(), limit), limit, trades.public)
+    return _spelled(await trades.latest(desk.host.tape, listing.symbol, desk.host.now(), limit), limit, trades.public)
 
 
 async def historical_trades(desk: Desk, call: Call) -> object:
@@ -34,7 +34,7 @@ async def historical_trades(desk: Desk, call: Call) -> object:
     if first is None:
         return await recent_trades(desk, call)
     limit = call.parameters.limit(500, 1000)
-    found = trades.since_id(desk.host.tape, listing.symbol, desk.host.now(), first, limit)
+    found = await trades.since_id(desk.host.tape, listing.symbol, desk.host.now(), first, limit)
     return _spelled_from(found, first, limit, trades.public)
 
 
@@ -46,12 +46,12 @@ async def aggregate_trades(desk: Desk, call: Call) -> object:
     if first is not None:
         if start is not None or end is not None:
             raise VenueError(-1128, "Combination of optional parameters invalid.")
-        return _spelled_from(trades.since_id(tape, listing.symbol, now, first, limit), first, limit, trades.aggregate)
+        return _spelled_from(await trades.since_id(tape, listing.symbol, now, first, limit), first, limit, trades.aggregate)
     if start is None:
         until = now if end is None else min(now, ns(end + 1) - 1)
-        return _spelled(trades.latest(tape, listing.symbol, until, limit), limit, trades.aggregate)
+        return _spelled(await trades.latest(tape, listing.symbol, until, limit), limit, trades.aggregate)
     until = now + 1 if end is None else min(now + 1, ns(end + 1))
-    found = tape.trades(listing.symbol, ns(start), until, limit)
+    found = await tape.older_trades(listing.symbol, ns(start), until, limit)
     return [trades.aggregate(*pair) for pair in zip(found, trades.makers(found), strict=True)]
 
 
@@ -77,6 +77,8 @@ async def candles(desk: Desk, call: Call) -> object:
     tape, until = desk.host.tape, desk.host.now() + 1
     if end is not None:
         until = min(until, ns(end) + 1)
+    if start is not None and ns(start) >= until:
+        return []
     if start is None:
         found = klines.newest(tape, listing.symbol, interval, until, limit)
     else:

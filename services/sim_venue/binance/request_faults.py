@@ -1,6 +1,5 @@
 """The fault knobs of requests, as they hit those of the websocket API; those of REST are hit at the venue's doors."""
 
-import asyncio
 from collections.abc import Sequence
 
 from libs.common import metrics
@@ -8,7 +7,7 @@ from services.sim_venue.binance.desk import DIALECT
 from services.sim_venue.binance.errors import of_status
 from services.sim_venue.faults import Fault
 from services.sim_venue.host import Host
-from services.sim_venue.kinds import CHANGES, What
+from services.sim_venue.kinds import CHANGES, What, naming
 from services.sim_venue.log import Arrived, Fate
 
 
@@ -23,8 +22,8 @@ class Passage:
         self.number = host.requests.next()
         self._host = host
         self._what: What = what
-        self._client_order_id = client_order_id
-        self._faults: Sequence[Fault] = host.faults.of_request(DIALECT, what, client_order_id)
+        self._client_order_id = naming(client_order_id)
+        self._faults: Sequence[Fault] = host.faults.of_request(DIALECT, what, self._client_order_id)
 
     @property
     def _last(self) -> Fault | None:
@@ -35,7 +34,7 @@ class Passage:
         for fault in self._faults:
             metrics.SIM_FAULTS.labels(kind=fault.kind).inc()
             if fault.kind == "latency":
-                await asyncio.sleep(fault.seconds)
+                await self._host.pause(fault.seconds)
         last = self._last
         if last is not None and last.kind == "status_before":
             await self._write("answered", last.status)
@@ -51,7 +50,7 @@ class Passage:
         if last is None:
             return
         if last.kind == "late_answer":
-            await asyncio.sleep(last.seconds)
+            await self._host.pause(last.seconds)
         elif last.kind == "status_after":
             raise of_status(last.status)
         elif last.kind in ("drop_after", "half"):  # half a frame is none

@@ -40,11 +40,12 @@ def _handler(desk: Desk, endpoint: Endpoint) -> Callable[[web.Request], Awaitabl
 async def _answer(desk: Desk, endpoint: Endpoint, request: web.Request, headers: Headers) -> object:
     sent = await read(request)
     limits, now = desk.limits, desk.host.wire_time_ns()
-    used = desk.meter.request(request.remote or "", endpoint.weight_of(sent.parameters), limits, now)
+    key = request.headers.get("X-MBX-APIKEY", "")
+    used = desk.meter.request(desk.asker(key, request.remote), endpoint.weight_of(sent.parameters), limits, now)
     headers[limits[0].header] = headers["X-MBX-USED-WEIGHT"] = str(used)
     account = ""
     if endpoint.security != "none":
-        credential = known(request.headers.get("X-MBX-APIKEY"), desk.host.credential)
+        credential = known(key, desk.host.credential)
         account = credential.account
         if endpoint.security == "signed":
             check(sent, credential.secret, now)

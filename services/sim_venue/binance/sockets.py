@@ -14,13 +14,6 @@ PING_S: Final = 20.0
 MOST_FRAME: Final = 64 * 1024
 
 
-async def accept(request: web.Request) -> web.WebSocketResponse:
-    """A websocket with the client."""
-    socket = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=MOST_FRAME)
-    await socket.prepare(request)
-    return socket
-
-
 @contextlib.asynccontextmanager
 async def a_line(host: Host, socket: web.WebSocketResponse, kind: Kind) -> AsyncIterator[Line]:
     """Where frames of the socket leave, until the client or the venue does."""

@@ -13,7 +13,7 @@ Kind = Literal["trade", "aggTrade", "bookTicker", "depth", "partial", "kline", "
 Pace = Literal["at once", "fast", "slow"]
 """With each event of the market, or each 100 ms or 1000 ms of host time."""
 
-_ONE: Final = re.compile(r"([a-z0-9\-_.]{1,20})@([A-Za-z]+)(\d+)?(?:_(\w+))?(?:@(100ms|1000ms))?")
+_ONE: Final = re.compile(r"([a-z0-9\-_.]{1,20})@([A-Za-z]+)([1-9]\d?)?(?:_(\w+))?(?:@(100ms|1000ms))?")
 _ALL: Final = re.compile(r"!(ticker|miniTicker)(?:_(1h|4h|1d))?@arr")
 _PLAIN: Final[dict[str, Kind]] = {
     "trade": "trade",

@@ -14,24 +14,24 @@ _LONGEST: Final = 1440 * _MINUTE  # how far back a list of the newest trades is 
 _ALL: Final = 1_000_000
 
 
-def looked_back(tape: Tape, symbol: str, now: int, enough: Callable[[Sequence[TradeTick]], bool]) -> Sequence[TradeTick]:
+async def looked_back(tape: Tape, symbol: str, now: int, enough: Callable[[Sequence[TradeTick]], bool]) -> Sequence[TradeTick]:
     """The newest trades, oldest first, from as far back as is enough, or a day."""
     span = _MINUTE
     while True:
-        found = tape.trades(symbol, now - span, now + 1, _ALL)
+        found = await tape.older_trades(symbol, now - span, now + 1, _ALL)
         if span >= _LONGEST or enough(found):
             return found
         span = min(span * 8, _LONGEST)
 
 
-def latest(tape: Tape, symbol: str, now: int, limit: int) -> Sequence[TradeTick]:
+async def latest(tape: Tape, symbol: str, now: int, limit: int) -> Sequence[TradeTick]:
     """The newest `limit` trades, and one more before them where there is one."""
-    return looked_back(tape, symbol, now, lambda found: len(found) > limit)[-limit - 1 :]
+    return (await looked_back(tape, symbol, now, lambda found: len(found) > limit))[-limit - 1 :]
 
 
-def since_id(tape: Tape, symbol: str, now: int, first: int, limit: int) -> Sequence[TradeTick]:
+async def since_id(tape: Tape, symbol: str, now: int, first: int, limit: int) -> Sequence[TradeTick]:
     """Trades from an id on, and one more before them where there is one."""
-    found = looked_back(tape, symbol, now, lambda trades: bool(trades) and trades[0].seq < first)
+    found = await looked_back(tape, symbol, now, lambda trades: bool(trades) and trades[0].seq < first)
     begin = next((n for n, trade in enumerate(found) if trade.seq >= first), len(found))
     return found[max(0, begin - 1) : begin + limit] if begin else found[:limit]
 

@@ -1,4 +1,4 @@
-"""Request weights by address and order counts by account, in fixed windows of wire time; who goes on regardless is banned."""
+"""Request weights by key or address and order counts by account, in fixed windows of wire time; who goes on regardless is banned."""
 
 from collections import defaultdict
 from functools import lru_cache
@@ -8,7 +8,7 @@ from services.sim_venue.binance.errors import VenueError
 
 _NS: Final = 1_000_000_000
 _REQUESTS: Final = 6000
-_PATIENCE: Final = 10  # requests over the limit that are answered 429 before the address is banned
+_PATIENCE: Final = 10  # requests over the limit that are answered 429 before the asker is banned
 _BAN_S: Final = 120
 _MOST_KEPT: Final = 10_000
 
@@ -73,7 +73,7 @@ class Meter:
         counts = self._counts[window]
         return counts.add(who, wire_time_ns // _NS // window.seconds, amount)
 
-    def request(self, address: str, weight: int, limits: tuple[Window, ...], wire_time_ns: int) -> int:
+    def request(self, asker: str, weight: int, limits: tuple[Window, ...], wire_time_ns: int) -> int:
         """Counts a request, and gives the weight used in this minute, this one included.
 
         Raises:
@@ -81,17 +81,17 @@ class Meter:
         """
         window = limits[0]
         now_s = wire_time_ns // _NS
-        until = self._banned_until.get(address, 0)
+        until = self._banned_until.get(asker, 0)
         if until > now_s:
             text = f"Way too much request weight used; IP banned until {until * 1000}. Please use WebSocket Streams to avoid bans."
             raise VenueError(-1003, text, 418, retry_after_s=until - now_s)
-        used = self._use(window, address, wire_time_ns, weight)
+        used = self._use(window, asker, wire_time_ns, weight)
         if used <= window.limit:
             return used
         rest = window.seconds - now_s % window.seconds
-        over = self._over.add(address, now_s // window.seconds, 1)
+        over = self._over.add(asker, now_s // window.seconds, 1)
         if over > _PATIENCE:
-            self._banned_until[address] = now_s + _BAN_S
+            self._banned_until[asker] = now_s + _BAN_S
         text = f"Too much request weight used; current limit is {window.limit} request weight per 1 MINUTE."
         raise VenueError(-1003, text, 429, retry_after_s=rest)
 
@@ -108,6 +108,6 @@ class Meter:
                 raise VenueError(-1015, text, 429, retry_after_s=window.seconds - wire_time_ns // _NS % window.seconds)
         return used
 
-    def weight_used(self, address: str, limits: tuple[Window, ...], wire_time_ns: int) -> int:
+    def weight_used(self, asker: str, limits: tuple[Window, ...], wire_time_ns: int) -> int:
         """Of this minute so far."""
-        return self._use(limits[0], address, wire_time_ns, 0)
+        return self._use(limits[0], asker, wire_time_ns, 0)

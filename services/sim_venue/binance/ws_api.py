@@ -48,7 +48,7 @@ class ApiSocket:
     def __init__(self, desk: Desk, socket: web.WebSocketResponse, line: Line, address: str) -> None:
         self._desk = desk
         self._socket = socket
-        self._address = address
+        self._address = self._asker = address
         self._line = line
         self._users: dict[int, AccountFeed] = {}
         self._next = 0
@@ -90,7 +90,7 @@ class ApiSocket:
 
     def _rate_limits(self) -> list[dict[str, object]]:
         limits, now = self._desk.limits, self._desk.host.wire_time_ns()
-        return [limits[0].described() | {"count": self._desk.meter.weight_used(self._address, limits, now)}]
+        return [limits[0].described() | {"count": self._desk.meter.weight_used(self._asker, limits, now)}]
 
     async def _do(self, asked: Asked) -> object:
         endpoint = METHODS.get(asked.method)
@@ -98,7 +98,8 @@ class ApiSocket:
             raise VenueError(-1099, f"Unknown method '{asked.method[:60]}'.", 404)
         sent = of_mapping(_texts(asked.params))
         weight = endpoint.weight_of(sent.parameters) if endpoint is not None else _WEIGHT
-        self._desk.meter.request(self._address, weight, self._desk.limits, self._desk.host.wire_time_ns())
+        self._asker = self._desk.asker(sent.parameters.text("apiKey") or "", self._address)
+        self._desk.meter.request(self._asker, weight, self._desk.limits, self._desk.host.wire_time_ns())
         if endpoint is None:
             return self._own(asked.method, sent)
         return await self._request(endpoint, sent)
