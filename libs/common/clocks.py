@@ -63,6 +63,11 @@ class MarketClock:
             self._latest = max(self._latest, self._base + int(elapsed * self._speed * SECOND))
         return self._latest
 
+    def supposed(self) -> int:
+        """Market time if it has gone on since it was heard last, however long ago, ns: for what must not wait until it is heard."""
+        elapsed = self.silent_for() if self._base else 0.0
+        return max(self.now(), self._base + int(elapsed * self._speed * SECOND))
+
     def heard(self) -> int:
         """The newest time that was told, ns: the market has come so far for certain, `now` is where it should be."""
         return self._base

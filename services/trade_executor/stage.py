@@ -276,16 +276,17 @@ class ExecutionStage:
 
     def overdue(self) -> bool:
         """Whether an order rests beyond its time at a venue that does not end it by itself: a hop will cancel it."""
-        return any(self._is_overdue(held, self._market.now()) for held in self._open.values())
+        return any(self._is_overdue(held) for held in self._open.values())
 
-    def _is_overdue(self, held: Held, now: int) -> bool:
+    def _is_overdue(self, held: Held) -> bool:
+        now = self._market.supposed() if self._market.stale() else self._market.now()  # it rests at a market that goes on without us
         return not self._venue.abilities.good_till_date and held.status in (Status.ACKED, Status.PARTIAL) and now >= held.order.expires_at
 
     def _cancel_unwanted(self, change: Change) -> None:
         """Asks for the end of orders that are known to be alive and should not be: again, when a look-up found them so."""
         for id_, held in self._open.items():
             held = change.orders.get(id_, held)
-            overdue = self._is_overdue(held, change.market_time)
+            overdue = self._is_overdue(held)
             if overdue or (id_ in self._unwanted and held.status in (Status.ACKED, Status.PARTIAL)):
                 why = "its time is over" if overdue else "it is still there"
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)

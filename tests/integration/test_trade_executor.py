@@ -845,6 +845,19 @@ async def test_an_order_is_cancelled_when_its_time_is_over_where_the_venue_does_
     assert await statuses(database) == ["CANCELED"]
 
 
+async def test_an_order_is_cancelled_at_its_time_although_nobody_says_the_time_any_more(
+    database: Database, far: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await far.trade(order)
+    far.host.move((order.expires_at - NOW) / SECOND - 0.001)
+    assert not far.stage.overdue()
+    far.host.move(0.001)
+    assert far.stage.overdue()
+    await far.turn()
+    assert venue.cancelled == [order.client_order_id]
+
+
 async def test_an_overdue_order_whose_cancel_was_refused_is_looked_up_before_it_is_cancelled_again(
     database: Database, far: Desk, venue: ScriptedBroker
 ) -> None:
