@@ -34,6 +34,7 @@ def an_account(**changed: Any) -> Account:
         name="paper",
         currency="USD",
         deposit=D(100_000),
+        opened=True,
         cash=D("70413.69"),
         day_equity=D(100_000),
         peak_equity=D(100_050),

@@ -9,6 +9,7 @@ from libs.domain.actions import CorporateAction
 from libs.domain.orders import Order, VenueOrder, VenueStatus
 from libs.domain.trades import Fill
 from libs.venues.broker import Abilities, Adjustment, Holdings, Link, OutcomeUnknown, Refused, Report
+from tests.factories import NOON
 
 Answer = Callable[[Order], None]
 """What happens when an order arrives; it may raise what `Broker.submit` may."""
@@ -95,7 +96,7 @@ def loses_the_answer(order: Order) -> None:
     raise OutcomeUnknown("connection reset")
 
 
-def a_fill(order: Order, quantity: int, cumulative: int | None = None, n: int = 1, price: str = "100.00", executed_at: int = 1) -> Fill:
+def a_fill(order: Order, quantity: int, cumulative: int | None = None, n: int = 1, price: str = "100.00", executed_at: int = NOON) -> Fill:
     """The n-th fill of an order, at a fee of 1."""
     return Fill(
         exec_key=f"{order.order_id}:{n}",

@@ -22,6 +22,7 @@ class ScriptedVenue:
     timeframes: tuple[str, ...] = ("1s", "1m")
     recorded_bars: bool = False
     live: bool = True
+    times_quotes: bool = True
     actions: Sequence[CorporateAction] = ()
     start: int = NOON
     speed: float = 10.0

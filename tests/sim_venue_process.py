@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from random import Random
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -30,7 +31,7 @@ class SimVenueProcess:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self._folder = folder
-        self._offset = next(n for n in range(30_000, 50_000, 7) if ports.is_free(PORTS["sim_venue"] + n))
+        self._offset = next(n for n in _offsets() if ports.is_free(PORTS["sim_venue"] + n))
         self._environment = environment
         self.url = f"http://127.0.0.1:{PORTS['sim_venue'] + self._offset}"
         self.output = folder / "output"
@@ -61,6 +62,13 @@ class SimVenueProcess:
     def lines(self) -> list[dict[str, Any]]:
         """What it logged."""
         return [msgspec.json.decode(line) for line in self.output.read_bytes().splitlines() if line.startswith(b"{")]
+
+
+def _offsets() -> Iterator[int]:
+    """Below the ports that outgoing connections take, and in another order in each process: two test runs do not meet."""
+    draw = Random(os.getpid())
+    while True:
+        yield draw.randrange(2_000, 23_000)
 
 
 @contextlib.contextmanager

@@ -43,7 +43,9 @@ def accounts(snapshot: Snapshot, width: int) -> Block:
         ],
         width,
     )
-    rows = [_account(account, grid) for account in snapshot.accounts] or [grid.row("opening", *[""] * 7)]
+    rows = [_account(account, grid) for account in snapshot.accounts]
+    rows += [grid.row(name, "opening", *[""] * 6) for name in snapshot.opening]
+    rows = rows or [grid.row("opening", *[""] * 7)]
     return Block(1, 2, 1 + len(rows), lambda most: [grid.rule(), *cut(rows, most - 1, width)])
 
 
@@ -173,7 +175,7 @@ def _path(seen: Path, width: int) -> list[Text]:
 
 def positions(snapshot: Snapshot, width: int) -> Block:
     """Every book that holds something, then those that have earned or lost."""
-    several = len(snapshot.accounts) > 1
+    several = len(snapshot.accounts) + len(snapshot.opening) > 1
     grid = Grid(
         "Positions",
         [

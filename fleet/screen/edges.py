@@ -37,10 +37,10 @@ def _state(snapshot: Snapshot) -> tuple[str, str]:
 
 def footer(snapshot: Snapshot, width: int) -> Text:
     """The keys, or the question that is open."""
+    if snapshot.stopping:  # also over a question: nobody can answer it any more
+        return line((" stopping in order; Ctrl-C again ends everything at once", "bold"), width=width)
     if snapshot.hand.question is not None:
         return _question(snapshot.hand.question, width)
-    if snapshot.stopping:
-        return line((" stopping in order; Ctrl-C again ends everything at once", "bold"), width=width)
     if not snapshot.keys:
         return line((" Ctrl-C stops everything", "dim"), width=width)
     paused = snapshot.session is not None and snapshot.session.paused

@@ -168,6 +168,8 @@ class Live:
 
     def _typed(self, text: str) -> None:
         for key in pressed(text):
+            if self._stopping.is_set():  # what is typed now is meant for the shell; Ctrl-C is a signal and no key
+                break
             self._hand, order = press(self._hand, key, self._reading.stopped)
             if key == REPAINT:
                 self._terminal.forget()

@@ -99,6 +99,7 @@ class Snapshot:
     services: Sequence[Light] = ()
     venues: Mapping[str, VenueLink] = field(default_factory=dict)  # by account
     accounts: Sequence[Account] = ()
+    opening: Sequence[str] = ()  # accounts whose deposit is not booked yet
     books: Sequence[BookSeen] = ()
     closes: Sequence[Price] = ()
     path: Path = Path()

@@ -153,6 +153,7 @@ class Terminal:
             loop.remove_reader(self._stdin)
         if self._found is not None:
             with suppress(termios.error):
+                termios.tcflush(self._stdin, termios.TCIFLUSH)  # nothing typed at the screen may run in the shell
                 termios.tcsetattr(self._stdin, termios.TCSANOW, self._found)
         _last_word(out, self._waiting + LEAVE.encode())
         os.close(out)

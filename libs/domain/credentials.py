@@ -1,7 +1,7 @@
 """Keys of venues: where they come from, and when trading for real money is refused."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal, NamedTuple
 
 from libs.domain.configuration import VenueConfig
 
@@ -15,6 +15,11 @@ class Keys(NamedTuple):
 
 Look = Callable[[str], str]
 """The value of a variable of the environment; "" where it is not set."""
+
+
+REAL_MARKETS: Final[Mapping[Literal["paper", "live"], str]] = {"paper": "VENUES", "live": "LIVE"}
+"""What the record calls the market of venues that are not simulated. A session of the one never goes on as the other: its
+accounts hold what was traded with the other keys."""
 
 
 def variables(venue: VenueConfig) -> tuple[str, str]:
@@ -33,6 +38,16 @@ def keys(venue: VenueConfig, look: Look) -> Keys:
     if missing:
         raise ValueError(f"venue {venue.name} needs {' and '.join(missing)}; set them, each or as {missing[0]}_FILE naming a file")
     return Keys(*map(look, variables(venue)))
+
+
+def of_another_market(market: str, venues: Sequence[VenueConfig | None], mode: Literal["paper", "live"]) -> str:
+    """Why a session of `market` (as the record calls it) may not trade at these venues (None: `paper`) now; "" when it may."""
+    real = any(venue is not None and venue.url != "sim" for venue in venues)
+    if real and market != REAL_MARKETS[mode]:
+        return f"the session played {market}, and its accounts would trade at {REAL_MARKETS[mode]} now"
+    if not real and market in REAL_MARKETS.values():
+        return f"the session played {market}, and its venues are simulated now"
+    return ""
 
 
 def refuses_live(venues: Sequence[VenueConfig | None], look: Look) -> str:

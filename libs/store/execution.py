@@ -126,6 +126,13 @@ class ExecutionStore:
         rows = await self._database.fetch(_OPEN_ORDERS, (self._account.account_id, _OPEN))
         return _decode_orders(rows[0][0])
 
+    async def asked_to_cancel(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Which of the orders somebody wanted gone."""
+        rows = await self._database.fetch(
+            "select distinct order_id from order_events where order_id = any(%s::uuid[]) and event = 'cancel'", (list(ids),)
+        )
+        return {row[0] for row in rows}
+
     async def passed_over(self, known: Sequence[UUID]) -> int:
         """How many orders have been APPROVED for 5 s and are not among those known."""
         rows = await self._database.fetch(

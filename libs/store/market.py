@@ -119,12 +119,15 @@ async def bars_between(
     return bars
 
 
-async def newest_ticks(database: Database, venue: str, symbols: Sequence[str], since: int) -> dict[str, int]:
-    """By symbol, the market time of its newest stored tick at or after `since`; symbols without one are left out."""
+async def newest_ticks(database: Database, venue: str, symbols: Sequence[str], since: int, *, quotes: bool = True) -> dict[str, int]:
+    """By symbol, the market time of its newest stored tick at or after `since`; symbols without one are left out.
+
+    With `quotes` false only trades count.
+    """
     rows = await database.fetch(
         "select s, ns_of(q.timestamp) from unnest(%b::text[]) s join lateral (select timestamp from market_quotes where venue = %s"
-        " and symbol = s and timestamp >= at_ns(%s) order by timestamp desc limit 1) q on true",
-        (list(symbols), venue, since),
+        " and symbol = s and timestamp >= at_ns(%s) and (%s or price is not null) order by timestamp desc limit 1) q on true",
+        (list(symbols), venue, since, quotes),
     )
     return {symbol: at for symbol, at in rows}
 

@@ -57,6 +57,8 @@ class FeedLink(NamedTuple):
 class LiveFeed(MarketDataFeed, Protocol):
     """The feed of one venue, as it happens."""
 
+    times_quotes: bool  # the venue says when its quotes were; else their time is a guess, from which no market time follows
+
     def link(self) -> FeedLink:
         """How the connection is at this moment; asks nobody."""
         ...

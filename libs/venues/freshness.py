@@ -18,7 +18,7 @@ class Freshness:
 
     def __init__(self, clock: HostClock, mute_after_s: float) -> None:
         self._clock = clock
-        self._mute_after_s = mute_after_s
+        self.mute_after_s = mute_after_s
         self._heard_at: float | None = None
 
     def heard(self) -> None:
@@ -32,7 +32,7 @@ class Freshness:
     def left_s(self) -> float:
         """Host seconds that it may still be silent."""
         silent = self.silent_s()
-        return self._mute_after_s if silent is None else max(0.0, self._mute_after_s - silent)
+        return self.mute_after_s if silent is None else max(0.0, self.mute_after_s - silent)
 
     async def hear(self, receive: Callable[[], Awaitable[T]]) -> T:
         """What the stream says next.
@@ -44,6 +44,6 @@ class Freshness:
             async with asyncio.timeout(self.left_s()):
                 said = await receive()
         except TimeoutError:
-            raise Mute(f"nothing heard for {self._mute_after_s:g} s") from None
+            raise Mute(f"nothing heard for {self.mute_after_s:g} s") from None
         self.heard()
         return said

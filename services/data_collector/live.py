@@ -11,7 +11,7 @@ from typing import Final
 from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
 from libs.common.logs import about
-from libs.domain.market import BadRow, Bar, MarketEvent, QuoteBar
+from libs.domain.market import BadRow, Bar, MarketEvent, Quote, QuoteBar
 from libs.quant.calendars import is_open
 from libs.venues.feed import FeedLink, FeedStep
 from libs.venues.merged import VenuesFeed
@@ -59,12 +59,14 @@ class Live:
         self._behind: frozenset[str] = frozenset()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
+        self._is_due = asyncio.Event()  # an event says that a bar is complete
 
     async def run(self, stopping: asyncio.Event) -> bool:
         """Plays until asked to stop; True when the feed has ended, which only one in a test does."""
         reading = asyncio.create_task(self._read())
         taking = asyncio.create_task(self._take_all())
         reading.add_done_callback(lambda _: self._news.set())
+        taking.add_done_callback(lambda _: self._is_due.set())
         try:
             while not stopping.is_set() and not taking.done():
                 self._look()
@@ -72,7 +74,7 @@ class Live:
                 if reading.done() and not self._backlog:
                     await reading
                     return await self._end(stopping)
-                await self._rest(taking)
+                await self._rest()
             return False
         finally:
             reading.cancel()
@@ -133,15 +135,20 @@ class Live:
             while self._backlog and not self._over:
                 came, step = self._backlog[0]
                 for event in step.events:
-                    if (venue := self._venue_of.get(event.symbol)) is not None and not isinstance(event, BadRow):
+                    if (venue := self._venue_of.get(event.symbol)) is not None and self._is_timed(event, venue):
                         self._frontier.hear(venue, _happened(event), came)
                 await self._take(step)
                 self._backlog.popleft()
+                self._see_whether_due(came, step)
                 self._room.set()
             await self._collector.keep_refused()
             if publisher.linger_s() <= 0:
                 await publisher.send(self._collector.market_time)
             await _within(publisher.linger_s(), self._news)
+
+    def _is_timed(self, event: MarketEvent | BadRow, venue: str) -> bool:
+        """Whether the venue itself said when it happened."""
+        return not isinstance(event, BadRow) and (self._feed.feeds[venue].times_quotes or not isinstance(event, Quote))
 
     async def _take(self, step: FeedStep) -> None:
         """What an earlier life of this session may have published already belongs into its bars only."""
@@ -155,6 +162,12 @@ class Live:
                 await self._collector.publisher.send(self._collector.market_time)
 
     # --- time
+
+    def _see_whether_due(self, came: float, step: FeedStep) -> None:
+        """A bar that is complete by what has just come is not kept waiting for the end of a rest."""
+        due = self._collector.next_due()
+        if due is not None and due <= step.time and due <= self._frontier.advance(came):
+            self._is_due.set()
 
     async def _advance(self, stopping: asyncio.Event) -> None:
         """Closes the bars that are due, then says the time: in this order, so that no time is told before its bars."""
@@ -184,15 +197,15 @@ class Live:
         await self._collector.publisher.send(self._collector.market_time)
         return not stopping.is_set()
 
-    async def _rest(self, taking: "asyncio.Task[None]") -> None:
-        """Until a bar may be due, a clock has to be told, or connections are to be looked at."""
+    async def _rest(self) -> None:
+        """Until a bar is or may be due, a clock has to be told, or connections are to be looked at."""
         due = self._collector.next_due()
         left = [LOOK_S]
         if self._frontier.alive:
             left.append(self._collector.publisher.clock_due_s(CLOCK_EVERY_S))
         if due is not None and self._speed:
             left.append((due - self._frontier.market_time) / SECOND / self._speed)
-        await asyncio.wait({taking}, timeout=max(_LEAST_REST_S, min(left)))
+        await _within(max(_LEAST_REST_S, min(left)), self._is_due)
 
 
 async def _within(seconds: float, news: asyncio.Event) -> None:

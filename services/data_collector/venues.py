@@ -19,7 +19,7 @@ from libs.domain.configuration import SystemConfig, VenueConfig
 from libs.domain.credentials import Look
 from libs.domain.fleet import PORTS
 from libs.venues.broker import OutcomeUnknown, WrongKey
-from libs.venues.endpoint import Endpoint
+from libs.venues.endpoint import Endpoint, Mode
 from libs.venues.feed import LiveFeed
 from libs.venues.merged import VenuesFeed
 from libs.venues.sim_control import DIALECTS, SimControl, SimVenueAway, SimVenueRefused
@@ -60,6 +60,7 @@ class Venues:
         self._context = context
         self._settings = settings
         self._look = look
+        self._mode: Mode = "live" if settings.execution_mode == "live" else "paper"
         self._venues = traded(system)
         self._sim_url = settings.peer("sim_venue", PORTS["sim_venue"])
         self._simulated = all(venue.url == "sim" for venue in self._venues)
@@ -102,7 +103,7 @@ class Venues:
 
     async def _market(self) -> Market:
         if not self._simulated:
-            return Market("VENUES", 0, self._context.clock.now_ns(), 1.0, inf)
+            return Market(credentials.REAL_MARKETS[self._mode], 0, self._context.clock.now_ns(), 1.0, inf)
         try:
             async with aiohttp.ClientSession() as http:
                 shown = await SimControl(http, self._sim_url).market()
@@ -130,7 +131,7 @@ class Venues:
             keys = credentials.keys(venue, self._look)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        return Endpoint(venue.url, keys.key, keys.secret, "live" if self._settings.execution_mode == "live" else "paper")
+        return Endpoint(venue.url, keys.key, keys.secret, self._mode)
 
     async def _at_sim(self, venue: VenueConfig) -> Endpoint:
         dialect = DIALECTS[venue.adapter]
@@ -174,6 +175,6 @@ async def opened(venue: VenueConfig, endpoint: Endpoint, clock: HostClock, marke
         case "ccxt":
             from libs.venues.ccxt_venue.feed import CcxtFeed
 
-            return await CcxtFeed.open(venue, endpoint, clock=clock, start=market.start, speed=market.speed)
+            return await CcxtFeed.open(venue, endpoint, clock=clock, start=market.start, speed=market.speed, lead_s=market.lead_s)
         case unknown:
             assert_never(unknown)

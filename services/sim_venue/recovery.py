@@ -79,9 +79,10 @@ def _check(folder: Path, lines: OracleLog, began: Began) -> None:
     first = next(lines.entries(0), None)
     was = first.inputs[0] if first and first.inputs else began
     if was != began:
+        other = [name for name in was.__struct_fields__ if getattr(was, name) != getattr(began, name)]
         raise ConfigError(
-            f"{folder} holds a venue of another market or other terms:\n  it was {was}\n  it would be {began}\n"
-            "move the folder away to begin a new venue; its log stays readable there"
+            f"{folder} holds a venue that began otherwise ({', '.join(other)}): move it away to begin a new one, its log stays"
+            " readable there, or put config/sim_venue.toml, the market and the seed back as they were"
         )
 
 

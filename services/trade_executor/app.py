@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from libs.common.http import Readiness
 from libs.common.runner import Context
 from libs.common.settings import ConfigError, Settings, from_toml
 from libs.domain.actions import CorporateAction, happening
 from libs.domain.configuration import SystemConfig
-from libs.domain.credentials import Look, refuses_live
+from libs.domain.credentials import Look, of_another_market, refuses_live
 from libs.domain.fleet import PORTS
 from libs.domain.instruments import Instrument
 from libs.store import actions, sessions
@@ -19,6 +20,9 @@ from libs.venues.endpoint import Mode
 from services.trade_executor import brokers
 from services.trade_executor.brokers import Open, Remote
 from services.trade_executor.desk import AccountDesk
+
+ANOTHER_SESSION_S: Final = 0.5
+"""Host seconds between two looks for the session that follows one that may not be traded any more."""
 
 
 async def work(context: Context, settings: Settings, look: Look) -> None:
@@ -38,6 +42,11 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
             return
         context.sealer.session_id = session.session_id
         accounts = await sessions.accounts(database, session.session_id)
+        mode: Mode = "live" if settings.execution_mode == "live" else "paper"
+        if wrong := of_another_market(session.venue, [system.named(account.venue) for account in accounts], mode):
+            context.readiness.set("service", False, f"{wrong}: waits for data_collector to open another")
+            await asyncio.sleep(ANOTHER_SESSION_S)
+            continue
         check_mode(settings, system, accounts, look)
         instruments = await sessions.instruments(database, session.venue)
         upcoming = within(session, await actions.of_venue(database, session.venue))

@@ -62,6 +62,7 @@ class AccountDesk:
         self._bell = Bell()
         self._over = asyncio.Event()  # asked to stop, the session has ended, or the lease is lost
         self._absences = Absences()
+        self._read_to: int | None = None  # market time at which the venue's fills were read last
         self.link: Link | None = None  # as last seen; None while there is no broker
 
     async def run(self) -> None:
@@ -238,8 +239,12 @@ class AccountDesk:
         Raises:
             OutcomeUnknown: it did not answer all of it. What it did answer is shown.
         """
+        began = self._stage.market_time()
         found = await reconcile.looked_up(broker, held, sender.in_flight)
-        self._show([*await reconcile.missed(broker, self._store, self._account.account_id, self._session), *found.shown])
+        owing = reconcile.owing_since(held, found.shown)
+        missed = await reconcile.missed(broker, self._store, self._account.account_id, self._session, self._read_to, owing)
+        self._read_to = began or None  # 0: nobody has said the time yet
+        self._show([*missed, *found.shown])
         absent = self._absences.note(held, found.absent, self._context.clock.monotonic())
         if settled := await never_accepted(broker, self._store, absent):
             self._absences.settled(shown.client_order_id for shown in settled)

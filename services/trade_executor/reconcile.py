@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 AGREE_AFTER_S: Final = 2.0
 AGREE_REMOTELY_AFTER_S: Final = 20.0
-OVERLAP_NS: Final = 300 * SECOND  # market time by which refills reach back behind the newest booked fill
+OVERLAP_NS: Final = 300 * SECOND  # market time by which fills are read again
+OVERLAP_S: Final = 30.0  # and host seconds, at the least
 
 _STATUS: Final = {
     "open": Evidence.ACCEPTED,
@@ -71,19 +72,31 @@ async def answered(question: Awaitable[T], what: str) -> T:
         raise OutcomeUnknown(f"{what}: {type(error).__name__}: {error}") from error
 
 
-async def missed(broker: Broker, store: ExecutionStore, account_id: str, session: Session) -> list[Fill | Adjustment]:
+async def missed(
+    broker: Broker, store: ExecutionStore, account_id: str, session: Session, read_to: int | None = None, owing_since: int | None = None
+) -> list[Fill | Adjustment]:
     """What the venue has that may not be in the books, in the order in which it happened there.
 
-    That is every corporate action that is not booked, and the fills since shortly before the newest one we booked: those
-    that are booked already change nothing.
+    That is every corporate action that is not booked, and the fills since shortly before the newest one we booked, or
+    since before they were read last: those that are booked already change nothing. The newest one says nothing of those
+    before it, as a stream may leave out one fill and tell the next.
+
+    Args:
+        read_to: market time at which they were read last; None: not yet since we began.
+        owing_since: when the oldest order was decided of which the venue has filled more than is booked; None: of none.
 
     Raises:
         OutcomeUnknown: the venue does not answer.
     """
     told = {action_transaction(account_id, a.action): a for a in await answered(broker.adjustments(), "its corporate actions")}
     booked = await store.in_ledger(list(told)) if told else set()
-    since = max(0, await store.last_executed_at() - OVERLAP_NS)
-    fills = await answered(broker.fills_since(since), "its fills")
+    newest = await store.last_executed_at()
+    overlap = max(OVERLAP_NS, int(OVERLAP_S * session.speed * SECOND))
+    starts = [newest, newest if read_to is None else read_to, newest if owing_since is None else owing_since]
+    since = min(starts) - overlap
+    if not broker.abilities.absence_is_proof:  # an account of the world's has a history before us, of years perhaps
+        since = max(since, session.start_time - overlap)
+    fills = await answered(broker.fills_since(max(0, since)), "its fills")
     happened: list[Fill | Adjustment] = [a for transaction, a in told.items() if transaction not in booked]
     return sorted([*happened, *fills], key=partial(_happened, session))
 
@@ -121,6 +134,15 @@ async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str]) -
             if broker.abilities.absence_is_proof:
                 found.shown.append(Shown(id_, Evidence.NOT_ACCEPTED, item.filled, "the venue's own book does not have it"))
     return found
+
+
+def owing_since(held: Sequence[Held], shown: Sequence[Shown]) -> int | None:
+    """When the oldest of these orders was decided of which the venue has filled more than is booked; None when of none.
+
+    Such an order would stay open for ever, and hold its book back, if the missing fill were not asked for from there on.
+    """
+    told = {answer.client_order_id: answer.filled for answer in shown}
+    return min((h.order.decided_at for h in held if told.get(h.order.client_order_id, h.filled) > h.filled), default=None)
 
 
 def _seen(found: VenueOrder) -> Shown:

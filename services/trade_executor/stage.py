@@ -114,6 +114,7 @@ class ExecutionStage:
         self._venue = venue
         self._start = start  # called with the orders to send and to cancel, once that is committed
         self._open: dict[UUID, Held] = {}
+        self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
         self._positions: dict[tuple[str, str], Position] = {}
         self._known = False  # whether _open and _positions are what the record says
         self._evidence: list[News] = []
@@ -152,7 +153,7 @@ class ExecutionStage:
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
         self._believe(evidence, snapshot, change)
-        self._cancel_overdue(change)
+        self._cancel_unwanted(change)
         self._dispatch(snapshot, change)
         if not evidence and self._step_done:
             change.writes.append(lockstep.acknowledge(self._session.session_id, self._lease.name, "venue", self._step_done))
@@ -176,6 +177,7 @@ class ExecutionStage:
         for id_, held in change.orders.items():
             if held.status in TERMINAL:
                 self._open.pop(id_, None)
+                self._unwanted.discard(id_)
             else:
                 self._open[id_] = held
         self._positions |= change.positions
@@ -225,6 +227,7 @@ class ExecutionStage:
     async def load(self) -> None:
         """What the record says: orders still APPROVED are held back anew, so a wrong cursor loses none."""
         self._open = {row.order_id: Held.of(row) for row in await self._store.open_orders()}
+        self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()
         self._known = True
 
@@ -259,10 +262,13 @@ class ExecutionStage:
         return change.orders.get(row.order_id) or self._open.get(row.order_id) or Held.of(row)
 
     def _cancel(self, held: Held, request: CancelRequest, change: Change) -> None:
+        if held.status in TERMINAL:
+            return
         try:
             status = intend(held.status, Intent.CANCEL)
         except IllegalIntent:
-            return  # it has ended, is on its way, or its outcome is unknown: the evidence will say
+            status = held.status  # it is on its way, or its outcome unknown: cancelled as soon as it is known to be there
+        self._unwanted.add(held.order.order_id)
         change.step(held, "cancel", Step(status, anomaly=False), request.reason)
         if status is Status.PENDING_CANCEL:
             change.cancels.append(held.order)
@@ -274,11 +280,14 @@ class ExecutionStage:
     def _is_overdue(self, held: Held, now: int) -> bool:
         return not self._venue.abilities.good_till_date and held.status in (Status.ACKED, Status.PARTIAL) and now >= held.order.expires_at
 
-    def _cancel_overdue(self, change: Change) -> None:
+    def _cancel_unwanted(self, change: Change) -> None:
+        """Asks for the end of orders that are known to be alive and should not be: again, when a look-up found them so."""
         for id_, held in self._open.items():
             held = change.orders.get(id_, held)
-            if self._is_overdue(held, change.market_time):
-                change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), "its time is over")
+            overdue = self._is_overdue(held, change.market_time)
+            if overdue or (id_ in self._unwanted and held.status in (Status.ACKED, Status.PARTIAL)):
+                why = "its time is over" if overdue else "it is still there"
+                change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
 
     def _believe(self, evidence: Sequence[News], snapshot: Snapshot, change: Change) -> None:
@@ -292,11 +301,15 @@ class ExecutionStage:
                 continue
             held = self._order_of(item.client_order_id, rows, change)
             if isinstance(item, Fill):
-                if item.exec_key not in booked:
+                if item.exec_key not in booked and not self._is_before_us(item, held):
                     booked.add(item.exec_key)
                     self._book(item, held, change)
             elif held is not None:
                 self._show(item, held, change)
+
+    def _is_before_us(self, fill: Fill, held: Held | None) -> bool:
+        """Whether somebody else traded it before the session began: an adapter tells what it finds in an account's history."""
+        return held is None and fill.executed_at < self._session.start_time
 
     def _order_of(self, client_order_id: str, rows: Mapping[UUID, OrderRow], change: Change) -> Held | None:
         try:
@@ -350,9 +363,15 @@ class ExecutionStage:
             return "no such order of ours"
         if fill.symbol != held.order.symbol or fill.side != held.order.side:
             return f"the order is to {held.order.side} {held.order.symbol}, the fill says {fill.side} {fill.symbol}"
-        if held.filled + fill.quantity > max(fill.cumulative, held.at_venue):
+        filled = held.filled + fill.quantity
+        if filled > max(fill.cumulative, held.at_venue) and filled > self._told_of(fill.client_order_id):
             return f"{held.filled} are booked; with this fill that is more than the venue's own sum of {fill.cumulative}"
         return None
+
+    def _told_of(self, client_order_id: str) -> Decimal:
+        """The largest sum of an order that waits to be believed: a fill that was missed comes with those after it, which are booked."""
+        sums = (e.cumulative for e in self._evidence if isinstance(e, Fill) and e.client_order_id == client_order_id)
+        return max(sums, default=Decimal(0))
 
     def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
         current = {id_: change.orders.get(id_, held) for id_, held in self._open.items()}
@@ -372,6 +391,10 @@ class ExecutionStage:
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-C01: kill switch")
             elif fate == "halt":
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-B05: the account may only close")
+
+    def market_time(self) -> int:
+        """Now, as far as this account has heard, ns."""
+        return self._market.now()
 
     def unresolved(self) -> list[Held]:
         """Orders whose truth only the venue knows."""

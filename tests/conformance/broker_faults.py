@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
+from unittest.mock import patch
 
 from libs.domain.orders import Evidence
 from libs.domain.trades import Fill
@@ -264,6 +265,16 @@ async def a_stream_that_says_nothing_is_given_up_and_what_it_kept_is_told(rig: R
     await rig.venue.fault("mute", what="orders", dialect=rig.dialect)
     await _filled_in_five(rig)
     await _same_as_the_venue_says(rig, await told_fills(rig, D(10)))
+
+
+@check
+async def a_stream_whose_answers_were_lost_is_connected_again(rig: RemoteRig) -> None:
+    await rig.broker.submit(rig.order(), NEVER_LATE)
+    await rig.venue.fault("disconnect", what="orders", dialect=rig.dialect)
+    await rig.venue.fault("lose", what="orders", dialect=rig.dialect, count=2)
+    with patch("libs.venues.ccxt_venue.reports.SUBSCRIBED_WITHIN_S", MUTE_AFTER_S):
+        await _filled_in_five(rig)
+        await _same_as_the_venue_says(rig, await told_fills(rig, D(10)))
 
 
 @check

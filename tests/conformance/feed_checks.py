@@ -10,6 +10,7 @@ from unittest.mock import patch
 from libs.domain.market import Quote, TradeTick
 from services.sim_venue.lines import Line
 from tests.conformance.feed_rigs import MUTE_AFTER_S, FeedRig
+from tests.conformance.rigs import eventually
 
 
 async def tells_what_happens_in_order_and_once(rig: FeedRig) -> None:
@@ -55,6 +56,25 @@ async def goes_on_after_a_lost_frame(rig: FeedRig) -> None:
     await rig.until(lambda: 102.0 in rig.told(), "expected what follows")
     if rig.kind.numbered:
         await rig.tells(100.0, 101.0, 102.0)
+    in_order(rig)
+
+
+async def connects_again_when_the_answers_to_its_requests_are_lost(rig: FeedRig) -> None:
+    """The market goes on telling, so that silence does not show it."""
+    await rig.trades(100.0)
+    await rig.tells(100.0)
+    await rig.fault("disconnect")
+    await rig.fault("lose", skip=2 if rig.kind.dialect == "alpaca" else 0)  # the one after which ticks come
+    price = 100.0
+
+    async def told_more() -> bool:
+        nonlocal price
+        price += 1.0
+        await rig.trades(price)
+        return max(rig.told()) > 100.0
+
+    with patch("libs.venues.ccxt_venue.feed.SUBSCRIBED_WITHIN_S", MUTE_AFTER_S):
+        await eventually(told_more, lambda: f"{price - 100.0:g} trades later nothing was told")
     in_order(rig)
 
 
@@ -170,11 +190,13 @@ CHECKS = (
     stays_in_order_when_frames_do_not,
     tells_what_follows_a_late_frame_and_the_late_one_in_no_earlier_place,
     goes_on_after_a_lost_frame,
+    connects_again_when_the_answers_to_its_requests_are_lost,
     asks_for_what_a_lost_socket_did_not_tell,
     notices_a_socket_that_has_fallen_silent,
-    keeps_its_socket_while_nothing_happens,
     is_not_ended_by_garbage,
     finds_a_venue_that_was_away,
     begins_after_a_moment_as_if_it_had_never_stopped,
     is_up_only_once_it_has_told_what_it_missed,
 )
+LONG_CHECKS = (keeps_its_socket_while_nothing_happens,)
+"""Those that consist of waiting: part of `make verify`."""

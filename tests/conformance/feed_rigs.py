@@ -26,7 +26,16 @@ async def alpaca_feed(venue: VenueConfig, endpoint: Endpoint, start: int) -> Liv
 
 
 async def ccxt_feed(venue: VenueConfig, endpoint: Endpoint, start: int) -> LiveFeed:
-    return await CcxtFeed.open(venue, endpoint, clock=SystemClock(), start=start, speed=0.0, probe_s=PROBE_S, mute_after_s=MUTE_AFTER_S)
+    return await CcxtFeed.open(
+        venue,
+        endpoint,
+        clock=SystemClock(),
+        start=start,
+        speed=0.0,
+        probe_s=PROBE_S,
+        mute_after_s=MUTE_AFTER_S,
+        backoff=Backoff(0.02, 0.1),
+    )
 
 
 class Kind(NamedTuple):

@@ -1,6 +1,7 @@
 """sim_venue is killed under load, at a moment that nobody chose: of what it answered nothing is lost."""
 
 import asyncio
+import signal
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -87,3 +88,11 @@ async def check_kills(folder: Path, kills: int, seed: int) -> int:
 
 async def test_nothing_that_was_answered_is_lost(tmp_path: Path) -> None:
     assert await check_kills(tmp_path, kills=1, seed=5) > 20
+
+
+async def test_a_venue_without_any_server_opens_and_leaves_when_asked(tmp_path: Path) -> None:
+    """It needs no Postgres and no Redis: what its log says is believed because nothing else had a hand in it."""
+    with a_process(tmp_path) as venue:
+        async with BinanceClient.connected(venue.url) as client:
+            await client.until_open()
+        assert venue.end(signal.SIGTERM) == 0

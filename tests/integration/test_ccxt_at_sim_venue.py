@@ -268,6 +268,9 @@ class Reader:
     def _prices(self) -> list[float]:
         return [event.price for step in self.steps for event in step.events if isinstance(event, TradeTick)]
 
+    def quotes(self) -> list[Quote]:
+        return [event for step in self.steps for event in step.events if isinstance(event, Quote)]
+
     def seqs(self, kind: type) -> list[int]:
         return [event.seq for step in self.steps for event in step.events if isinstance(event, kind) and not isinstance(event, BadRow)]
 
@@ -315,6 +318,20 @@ async def test_a_frame_that_is_lost_or_comes_twice_or_late_costs_no_trade(venue:
         await venue.fault(kind, what="market")
         await tell(venue, 100.1, 100.2, 100.3)
         assert await reader.prices(4) == [100.0, 100.1, 100.2, 100.3]
+
+
+async def test_the_first_quote_after_an_outage_is_not_taken_to_be_later_by_the_outage(venue: SimVenue) -> None:
+    terms: dict[str, Any] = {"start": venue.host.now(), "speed": 1000.0, "lead_s": 2.0}
+    async with a_feed(f"{venue.url}/binance", "BTC/USD", **terms) as feed, reading(feed) as reader:
+        await tell(venue, 100.0)
+        await venue.quote("BTC/USD", 99.5, 100.5)
+        await reader.until(lambda: len(reader.quotes()) == 1)
+        await venue.restart()
+        await until(lambda: feed.link().up and feed.link().reconnects == 1)
+        await venue.quote("BTC/USD", 99.6, 100.6)
+        await reader.until(lambda: len(reader.quotes()) == 2)
+        before, after = reader.quotes()
+        assert after.ts == before.ts, "no trade has said since where the market is"
 
 
 @pytest.mark.parametrize("kind", ["mute", "disconnect"])

@@ -22,6 +22,7 @@ from services.data_collector.live import Live
 from services.data_collector.progress import complete_to
 from services.data_collector.publish import Publisher
 from tests.factories import NOON
+from tests.paper import a_quote
 from tests.scenes import SESSION, begin, clear
 from tests.scripted_feed import Crash, a_trade, at
 from tests.scripted_live import ScriptedVenue, two_venues
@@ -197,6 +198,23 @@ async def test_killed_while_a_venue_is_left_behind_it_asks_for_all_that_the_venu
     assert await stored(database, "1m") == both(185.0, "1m")
 
 
+async def test_how_far_a_venue_had_told_is_not_read_from_quotes_that_it_gave_no_time(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frontier, "HOLD_S", 0.1)
+    guessed = at(39.95, a_quote(NOON + 100 * SECOND))
+    feed, stocks, crypto = two_venues(sorted([*STOCKS, guessed]), CRYPTO)
+    stocks.times_quotes = False
+    async with playing(database, url, feed) as life:
+        await speak([stocks, crypto], life, 40.0)
+        stocks.cut()
+        await speak([crypto], life, 130.0, since=40.0)
+        await life.kill()
+    session = await sessions.current(database)
+    assert session is not None
+    assert (await complete_to(database, session, feed))["ALFA"] < NOON + 40 * SECOND
+
+
 async def test_one_wrong_time_does_not_carry_the_clock_away(database: Database, url: str) -> None:
     wrong = at(1e9, a_trade(1e9, 100.0))
     feed, *venues = two_venues([*STOCKS[:40], wrong, *STOCKS[40:]], CRYPTO)
@@ -209,6 +227,21 @@ async def test_one_wrong_time_does_not_carry_the_clock_away(database: Database, 
     assert rows == [("from_the_future", "ALFA")]
 
 
+async def test_quotes_that_a_venue_gave_no_time_do_not_carry_the_clock_away(database: Database, url: str) -> None:
+    await clear(database)
+    await begin(database, replace(PLAYED, speed=1.0))
+    guessed = at(20.02, a_quote(NOON + 28 * SECOND, symbol="BTC/USD"))  # as after an outage through which the market stood still
+    feed, stocks, crypto = two_venues(STOCKS, sorted([*CRYPTO, guessed]), speed=1.0)
+    crypto.times_quotes = False
+    async with playing(database, url, feed) as life:
+        await speak([stocks, crypto], life, 20.1)
+        await life.reaches(21.5)  # as host time has it: no event tells of it
+        assert life.collector.market_time < NOON + 27 * SECOND
+        await speak([stocks, crypto], life, 130.0, since=20.1)
+        await life.stop()
+    assert await stored(database, "1m") == both(125.0, "1m")
+
+
 async def test_bars_close_when_they_are_due_though_no_event_comes(database: Database, url: str) -> None:
     feed, *venues = two_venues(STOCKS[:2], CRYPTO[:3])
     async with playing(database, url, feed) as life:
@@ -217,6 +250,22 @@ async def test_bars_close_when_they_are_due_though_no_event_comes(database: Data
         await life.reaches(2.3)  # of which no event tells
         await life.stop()
     assert await stored(database, "1s") == built("ALFA", STOCKS[:2], 2.25) + built("BTC/USD", CRYPTO[:3], 2.25)
+
+
+async def test_the_event_that_says_that_a_bar_is_complete_closes_it_without_any_rest(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LOOK_S", 60.0)
+    monkeypatch.setattr(live, "CLOCK_EVERY_S", 60.0)
+    await clear(database)
+    await begin(database, replace(PLAYED, speed=0.001))  # so that host time says nothing of the kind
+    feed, *venues = two_venues(STOCKS, CRYPTO, speed=0.0)
+    async with playing(database, url, feed) as life:
+        await until(lambda: bool(life.said))
+        for venue in venues:
+            venue.pass_to(3.0)
+        await life.reaches(2.25)
+    assert await stored(database, "1s") == both(2.25, "1s")
 
 
 async def test_the_clock_is_silent_while_no_venue_is_connected_and_readiness_says_what_is_waited_for(database: Database, url: str) -> None:

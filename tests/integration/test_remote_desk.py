@@ -1,26 +1,36 @@
 """The desk of an account at a remote venue: the real adapters against the real sim_venue, the record compared with what that holds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
+import msgspec
 import pytest
 
 from fleet.venue_books import in_symbols
+from libs.common.bus import MemoryBus
 from libs.common.clocks import SECOND, SystemClock
-from libs.common.database import Database
+from libs.common.database import Database, Write
+from libs.common.journal import PostgresJournal
+from libs.common.runner import Context
 from libs.common.settings import ConfigError, Settings
 from libs.domain.configuration import SystemConfig, VenueConfig
+from libs.domain.credentials import of_another_market
 from libs.domain.orders import Order
 from libs.store import sessions
 from libs.store.activity import AtVenue
 from libs.store.audit import ledger_faults
+from libs.store.control import Control
 from libs.store.sessions import Account
+from libs.venues.endpoint import Mode
 from libs.venues.sim_control import SimControl
 from services.sim_venue.market import START_BY_HAND
+from services.trade_executor import app
 from services.trade_executor.app import check_mode
 from services.trade_executor.brokers import NotYet, Remote
 from tests.desks import Service, a_desk, an_approval, statuses
@@ -57,6 +67,7 @@ class Scene(NamedTuple):
     async def approves(self, n: int, limit: Decimal) -> Order:
         """An order to buy two that may rest for ten minutes of market time."""
         order = an_approval(n, f"strategy_{n}", symbol=self.kind.symbol, price=limit, quantity=D(2), starts=START_BY_HAND, rests_s=600)
+        order = msgspec.structs.replace(order, venue=self.kind.config.name)
         await self.desk.risk.approve(order)
         return order
 
@@ -144,6 +155,26 @@ async def test_an_answer_that_is_lost_after_the_order_was_taken_costs_one_reques
         assert await scene.balances() == []
 
 
+async def test_a_fill_that_the_stream_left_out_is_booked_however_much_was_filled_since(
+    kind: Kind, database: Database, url: str, redis_url: str
+) -> None:
+    operator = Control(database, PostgresJournal(database, MemoryBus(), SystemClock()), SystemClock())
+    async with a_sim_venue() as venue, trading(kind, venue, database, url, redis_url) as scene:
+        await scene.shows(kind.price)
+        await scene.approves(1, D(kind.price - 1))
+        await scene.approves(2, D(kind.price - 2))
+        await scene.desk.comes_to("ACKED", "ACKED", clock=START_BY_HAND + SECOND)
+        await venue.fault("lose", what="orders", count=1)
+        await scene.shows(kind.price - 1)
+        await venue.pass_time(500)
+        await scene.shows(kind.price - 2)
+        await scene.desk.comes_to("ACKED", "FILLED", clock=START_BY_HAND + SECOND)
+        await operator.reconcile("test", "ann")
+        await scene.desk.comes_to("FILLED", "FILLED", clock=START_BY_HAND + SECOND)
+        assert await scene.balances() == []
+        assert await database.fetch("select exec_key, reason from fill_quarantine") == []
+
+
 async def test_a_venue_that_is_not_there_is_waited_for_and_told_of(kind: Kind, database: Database, url: str, redis_url: str) -> None:
     async with a_sim_venue() as venue:
         await venue.weather(maintenance=True)
@@ -166,6 +197,44 @@ async def test_a_key_that_is_missing_or_of_the_wrong_kind_is_a_fault_of_the_conf
     with pytest.raises(NotYet, match="is sim_venue running"):
         await venue_of_nobody.access(account)()
     assert await statuses(database) == []
+
+
+@pytest.mark.parametrize(
+    ("market", "config", "mode", "may"),
+    [
+        ("SIM-closes-1", ALPACA.config, "paper", True),
+        ("VENUES", REAL.config, "paper", True),
+        ("LIVE", REAL.config, "live", True),
+        ("VENUES", REAL.config, "live", False),
+        ("LIVE", REAL.config, "paper", False),
+        ("SIM-closes-1", REAL.config, "live", False),
+        ("SIM-closes-1", REAL.config, "paper", False),
+        ("LIVE", ALPACA.config, "paper", False),
+        ("CLOSES", None, "paper", True),
+        ("LIVE", None, "paper", False),
+    ],
+)
+def test_a_session_of_one_market_never_trades_at_another(market: str, config: VenueConfig | None, mode: Mode, may: bool) -> None:
+    assert (of_another_market(market, [config], mode) == "") is may
+
+
+async def test_an_executor_that_was_started_for_real_money_waits_for_a_session_of_real_money(
+    database: Database, url: str, redis_url: str, tmp_path: Path
+) -> None:
+    await begin(database, replace(OPEN, venue="VENUES"))
+    await database.write([Write("update accounts set venue = 'alpaca'", ())])
+    (tmp_path / "system.toml").write_text(
+        '[[venue]]\nname = "alpaca"\nadapter = "alpaca"\nasset_classes = ["equity"]\nurl = ""\n'
+        '[[account]]\nname = "paper"\nbase_currency = "USD"\ndeposit = 1\nvenue = "alpaca"\n'
+    )
+    live = Settings(database_url=url, redis_url=redis_url, config_dir=str(tmp_path), execution_mode="live", live_trading_confirmed="yes")
+    context = Context("trade_executor", live)
+    keys = {"ALPACA_API_KEY": "AKLIVE", "ALPACA_SECRET_KEY": "s"}
+    working = asyncio.create_task(app.work(context, live, lambda name: keys.get(name, "")))
+    await until(lambda: "the session played VENUES" in str(context.readiness.shown()) or working.done())
+    context.stopping.set()
+    await working
+    await context.close()
 
 
 @pytest.mark.parametrize(

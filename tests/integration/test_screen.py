@@ -156,6 +156,19 @@ async def test_an_account_is_worth_its_cash_and_its_books(database: Database) ->
     assert account.drawdown == 0.0
 
 
+async def test_an_account_is_opening_until_its_deposit_is_booked(database: Database) -> None:
+    await clear(database)
+    await begin(database)
+    reading = a_reading()
+    await reading.look(database)
+    seen = reading.snapshot(None, [], Hand(), keys=True, stopping=False)
+    assert (list(seen.accounts), list(seen.opening)) == ([], ["paper USD"])
+    await database.write([Write("insert into cash_balances (account_id, commodity, balance) values ('paper', 'USD', 100000)", ())])
+    await reading.look(database)
+    seen = reading.snapshot(None, [], Hand(), keys=True, stopping=False)
+    assert ([account.day_pnl for account in seen.accounts], list(seen.opening)) == ([0.0], [])
+
+
 @pytest.mark.parametrize(
     ("orders", "recorded"),
     [
@@ -299,6 +312,20 @@ def test_control_c_ends_it_in_order_whatever_is_being_typed(person: Person, runn
     assert process.wait(LIMIT_S) == 0
     person.rest()
     assert "stopped: healthy" in person.seen.rpartition(LEAVE)[2]
+
+
+def test_once_it_stops_keys_steer_nothing_and_do_not_reach_the_shell(person: Person, running: Running, untouched: str) -> None:
+    process = running.start()
+    person.until("all services are ready")
+    with psycopg.connect(untouched, autocommit=True) as connection:
+        before = connection.execute("select count(*) from commands").fetchone()
+        person.types("q")
+        person.types("clear; make run\rpkhot\r")
+        person.until("stopped: healthy, the books balance")
+        assert process.wait(LIMIT_S) == 0
+        assert connection.execute("select count(*) from commands").fetchone() == before
+        assert connection.execute("select 1 from kill_switch where active").fetchall() == []
+    assert not select.select([person.terminal], [], [], 0)[0]
 
 
 class Broken(Reading):

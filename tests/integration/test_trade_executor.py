@@ -24,6 +24,7 @@ from libs.domain.actions import CorporateAction
 from libs.domain.configuration import PaperConfig
 from libs.domain.identity import client_order_id
 from libs.domain.orders import Evidence, Order
+from libs.domain.trades import Fill
 from libs.quant.fills import FillOn, FillTerms
 from libs.store import lockstep, sessions
 from libs.store.audit import Held, ledger_faults
@@ -87,8 +88,11 @@ class Desk:
 
     async def look(self) -> None:
         """What the venue knows and we do not."""
-        self.stage.show(await reconcile.missed(self.broker, self.store, self.account_id, SESSION))
-        await self.show(*(await reconcile.looked_up(self.broker, self.stage.unresolved(), self.sender.in_flight)).shown)
+        held = self.stage.unresolved()
+        found = (await reconcile.looked_up(self.broker, held, self.sender.in_flight)).shown
+        owing = reconcile.owing_since(held, found)
+        self.stage.show(await reconcile.missed(self.broker, self.store, self.account_id, SESSION, owing_since=owing))
+        await self.show(*found)
 
     async def turn(self) -> None:
         """Until nothing is left to decide and every request has its answer."""
@@ -147,6 +151,10 @@ async def booked(database: Database) -> list[tuple[str, int]]:
 async def books(database: Database) -> list[tuple[str, str, int, Decimal]]:
     rows = await database.fetch("select strategy_id, symbol, quantity, avg_cost from positions order by 1, 2")
     return [(strategy, symbol, int(quantity), cost) for strategy, symbol, quantity, cost in rows]
+
+
+def replace_id(fill: Fill, client_order_id: str) -> Fill:
+    return msgspec.structs.replace(fill, client_order_id=client_order_id)
 
 
 def ended(order: Order, evidence: Evidence, filled: int = 0) -> Shown:
@@ -407,6 +415,51 @@ async def test_a_cancel_that_is_refused_is_looked_up(database: Database, desk: D
     assert await statuses(database) == ["CANCELED"]
 
 
+async def test_a_cancel_that_came_while_the_answer_was_awaited_is_asked_for_once_the_venue_has_the_order(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    venue.gate.clear()
+    await desk.risk.approve(order)
+    await desk.consumer.step(wait=False)
+    await desk.risk.cancel(order)
+    await desk.consumer.step(wait=False)
+    assert (await statuses(database), venue.cancelled) == (["SUBMITTING"], [])
+    venue.gate.set()
+    await desk.sender.drain()
+    await desk.turn()
+    assert (await statuses(database), venue.cancelled) == (["PENDING_CANCEL"], [order.client_order_id])
+
+
+async def test_a_cancel_of_an_order_in_doubt_is_asked_for_once_it_is_found(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    order = an_approval()
+    venue.answers.append(loses_the_answer)
+    await desk.trade(order)
+    await desk.risk.cancel(order)
+    await desk.turn()
+    assert (await statuses(database), venue.cancelled) == (["UNKNOWN"], [])
+    venue.has(order)
+    await desk.look()
+    assert (await statuses(database), venue.cancelled) == (["PENDING_CANCEL"], [order.client_order_id])
+
+
+async def test_a_cancel_that_did_not_get_through_is_asked_for_again_as_long_as_the_order_lives(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    venue.cancel_answers += [OutcomeUnknown("no budget"), Refused("pending")]
+    await desk.risk.cancel(order)
+    await desk.turn()
+    for asked in (2, 3):
+        assert await statuses(database) == ["CANCEL_UNKNOWN"]
+        await desk.look()
+        assert len(venue.cancelled) == asked
+    await desk.show(ended(order, Evidence.CANCELED))
+    await desk.look()
+    assert (await statuses(database), len(venue.cancelled)) == (["CANCELED"], 3)
+
+
 # --- booking
 
 
@@ -470,12 +523,44 @@ async def test_a_fill_beyond_the_venues_own_sum_is_put_aside_for_a_person(
     assert await booked(database) == [("1", 4)]
 
 
+async def test_a_fill_that_was_missed_is_booked_after_the_end_that_followed_the_next_one(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 3, cumulative=5, n=2), Shown(order.client_order_id, Evidence.CANCELED, D(5), "canceled"))
+    await desk.show(a_fill(order, 2), a_fill(order, 3, cumulative=5, n=2))  # as the history has them
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+    assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
+
+
+async def test_a_fill_that_was_missed_is_booked_after_a_restart(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 3, cumulative=5, n=2))
+    venue.fills += [a_fill(order, 2), a_fill(order, 3, cumulative=5, n=2)]
+    await (await Desk(database, account, venue).begin()).turn()
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+
+
 @pytest.mark.parametrize("id_", ["somebody-elses", client_order_id("TEST", UUID(int=99), 1)])
 async def test_a_fill_of_no_order_of_ours_is_put_aside(database: Database, desk: Desk, id_: str) -> None:
     order = an_approval()
     await desk.show(msgspec.structs.replace(a_fill(order, 4), client_order_id=id_))
     assert await database.fetch("select reason from fill_quarantine") == [("no such order of ours",)]
     assert await booked(database) == []
+
+
+async def test_what_the_account_traded_before_the_session_is_none_of_our_business(
+    database: Database, far: Desk, venue: ScriptedBroker
+) -> None:
+    somebody = replace_id(a_fill(an_approval(), 4, executed_at=NOON - 3600 * SECOND), "web-1")
+    venue.fills.append(somebody)
+    assert await reconcile.missed(venue, far.store, far.account_id, SESSION) == []
+    await far.show(somebody)
+    assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
+    await far.show(replace_id(a_fill(an_approval(), 4, executed_at=NOON, n=2), "web-2"))
+    assert await database.fetch("select count(*) from fill_quarantine") == [(1,)]
 
 
 async def test_a_fill_that_is_not_what_was_ordered_is_put_aside(database: Database, desk: Desk) -> None:
@@ -572,7 +657,7 @@ async def test_what_was_missed_is_booked_in_the_order_in_which_it_happened(
 async def test_a_fill_on_a_coarse_bar_that_holds_the_open_is_in_new_units(
     database: Database, account: Account, desk: Desk, venue: ScriptedBroker, start: int, units: int
 ) -> None:
-    session = replace(SESSION, timeframes=("1h",), fills={"on": {"ALFA": "bar"}, "latency_ns": 0})
+    session = replace(SESSION, timeframes=("1h",), start_time=start, fills={"on": {"ALFA": "bar"}, "latency_ns": 0})
     order = an_approval()
     await desk.trade(order)
     venue.fills.append(a_fill(order, 10, executed_at=start))
@@ -641,6 +726,30 @@ async def test_fills_that_were_missed_are_booked_at_the_start(
     await Desk(database, account, venue).begin()
     assert await booked(database) == [("1", 4), ("2", 6)]
     assert await statuses(database) == ["FILLED"]
+
+
+async def test_a_fill_that_lies_far_behind_the_newest_is_asked_for_while_its_order_is_owed_it(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order, later = an_approval(1), an_approval(2, "slow")
+    await desk.trade(order, later)
+    venue.fills.append(a_fill(order, 10, executed_at=NOW))
+    venue.has(order, "filled", 10)
+    await desk.show(a_fill(later, 10, executed_at=NOW + 1000 * SECOND))
+    await desk.look()
+    assert await statuses(database) == ["FILLED", "FILLED"]
+
+
+async def test_fills_are_read_again_since_they_were_read_last_however_new_the_newest_is(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order, later = an_approval(1), an_approval(2, "slow")
+    await desk.trade(order, later)
+    venue.fills.append(a_fill(order, 4, executed_at=NOW))
+    await desk.show(ended(order, Evidence.CANCELED), a_fill(later, 10, executed_at=NOW + 1000 * SECOND))
+    assert await reconcile.missed(venue, desk.store, account.account_id, SESSION) == []
+    assert await reconcile.missed(venue, desk.store, account.account_id, SESSION, read_to=NOW) == venue.fills
+    assert await reconcile.missed(venue, desk.store, account.account_id, replace(SESSION, speed=60.0)) == venue.fills
 
 
 async def test_orders_that_were_held_back_are_sent_after_a_restart(

@@ -126,6 +126,15 @@ async def test_real_venues_have_the_time_of_the_world_and_keys_from_the_environm
     assert it.endpoints["binance"] == Endpoint("", "k", "s", "paper")
 
 
+async def test_real_money_has_a_market_of_its_own_in_the_record(opening: MakeOpening) -> None:
+    it = opening(REAL, execution_mode="live", live_trading_confirmed="yes")
+    async with AsyncExitStack() as stack:
+        found = await it.venues({"BINANCE_API_KEY": "k", "BINANCE_SECRET_KEY": "s"}).opened(stack)
+    assert found is not None
+    assert {i.venue for i in found[0].instruments} == {"LIVE"}
+    assert it.endpoints["binance"] == Endpoint("", "k", "s", "live")
+
+
 async def test_a_key_that_is_missing_or_wrong_is_the_operators_to_mend(opening: MakeOpening) -> None:
     with pytest.raises(ConfigError, match="BINANCE_API_KEY and BINANCE_SECRET_KEY"):
         await opening(REAL).venues().opened(AsyncExitStack())

@@ -17,7 +17,7 @@ from libs.venues.broker import Holdings, NotSent, OrderReport, OutcomeUnknown, R
 from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint, Mode
 from libs.venues.reconnecting import Backoff
-from tests.paper import ALFA, D, an_order
+from tests.paper import ALFA, COIN, D, an_order
 from tests.scripted_alpaca import ScriptedAlpaca, payload, scripted
 from tests.waiting import SOON, until
 
@@ -432,9 +432,30 @@ async def test_a_blocked_account_is_connected_and_said_to_be_blocked(venue: Scri
     await broker.connect()
     assert broker.link().detail == "the account is blocked from trading"
     assert not broker.link().up
+    venue.answer("GET /v2/account", payload("account"))
+    await broker.holdings()
+    await until(lambda: broker.link().up)
+    venue.answer("GET /v2/account", payload("account", account_blocked=True))
+    await broker.holdings()
+    assert broker.link().detail == "the account is blocked"
 
 
 # --- the stream
+
+
+async def test_a_fill_of_a_coin_has_our_symbol_however_the_venue_writes_it(venue: ScriptedAlpaca) -> None:
+    broker = AlpacaBroker(venue.endpoint(), {"BTC/USD": COIN}, clock=CLOCK, mute_after_s=30)
+    venue.answer(f"GET /v2/orders/{ID}", the_order(symbol="BTC/USD"))
+    await broker.connect()
+    frame = payload("update_fill")
+    frame["data"]["order"]["symbol"] = "BTCUSD"
+    venue.frames.put_nowait(frame)
+    [streamed] = await reports(broker, 1)
+    venue.answer(
+        "GET /v2/account/activities/FILL", [payload("activity", symbol="BTCUSD"), payload("activity", symbol="BTC/USD", cum_qty="5")]
+    )
+    assert {fill.symbol for fill in [streamed, *await broker.fills_since(0)] if isinstance(fill, Fill)} == {"BTC/USD"}
+    await broker.disconnect()
 
 
 async def test_a_fill_has_the_same_key_from_the_stream_and_from_the_history(venue: ScriptedAlpaca, broker: AlpacaBroker) -> None:

@@ -6,7 +6,7 @@ from ccxt.base.errors import error_hierarchy
 
 from libs.venues.broker import NotSent, OutcomeUnknown, Refused
 from libs.venues.ccxt_venue import binance
-from libs.venues.ccxt_venue.outcomes import CLASSES, Answered, Verdict, outcome_of, verdict_of
+from libs.venues.ccxt_venue.outcomes import CLASSES, Answered, KeyRefused, Verdict, outcome_of, verdict_of
 
 REFUSAL = Answered(written=True, own_words=True, status=400, code="-2010", message="Account has insufficient balance for requested action.")
 
@@ -54,7 +54,7 @@ def test_what_was_never_written_was_never_sent(name: str) -> None:
         pytest.param("-1013", "Filter failure: LOT_SIZE", Refused, id="off the grid"),
         pytest.param("-1121", "Invalid symbol.", Refused, id="no such symbol"),
         pytest.param("-1021", "Timestamp for this request is outside of the recvWindow.", Refused, id="clock"),
-        pytest.param("-2015", "Invalid API-key, IP, or permissions for action.", Refused, id="key"),
+        pytest.param("-2015", "Invalid API-key, IP, or permissions for action.", KeyRefused, id="key"),
         pytest.param("-1015", "Too many new orders; current limit is 50 orders per 10 SECOND.", Refused, id="too many orders"),
         pytest.param("-2010", "Duplicate order sent.", OutcomeUnknown, id="the id is there already"),
         pytest.param("-1006", "An unexpected response was received from the message bus.", OutcomeUnknown, id="bus"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -10,9 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.common.clocks import SystemClock
 from libs.domain.market import BadRow, Quote, TradeTick
 from libs.domain.orders import Evidence
 from libs.venues.broker import Holdings, NotSent, OrderReport, OutcomeUnknown, Refused, WrongKey
+from libs.venues.ccxt_venue import client
 from libs.venues.ccxt_venue.binance import check_rights
 from libs.venues.ccxt_venue.broker import CcxtBroker
 from libs.venues.ccxt_venue.client import make_exchange
@@ -296,6 +299,37 @@ async def test_a_venue_that_is_away_is_no_wrong_key(binance: ScriptedBinance) ->
             pass
 
 
+@pytest.mark.parametrize("asked", ["GET /api/v3/account", "GET /api/v3/exchangeInfo"])
+@pytest.mark.parametrize(("code", "status"), [(-1003, 429), (-1003, 418), (-1021, 400), (-1100, 400)])
+async def test_a_venue_that_turns_us_away_at_the_door_is_asked_again_and_is_no_fault_of_the_key(
+    binance: ScriptedBinance, asked: str, code: int, status: int
+) -> None:
+    binance.always(asked, error(code, "Too many requests"), status)
+    with pytest.raises(OutcomeUnknown):
+        async with a_broker(binance.url):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        pytest.param(Said(changed("api_restrictions.json", enableWithdrawals=True)), WrongKey, id="may withdraw"),
+        pytest.param(Said(error(-1003, "Too many requests"), 429), OutcomeUnknown, id="turned away"),
+    ],
+)
+async def test_what_a_live_key_may_do_is_known_before_it_is_used(
+    binance: ScriptedBinance, monkeypatch: pytest.MonkeyPatch, said: Said, outcome: type[Exception]
+) -> None:
+    monkeypatch.setattr(client, "_check_place", lambda exchange, endpoint: None)  # it would not let a live key go to this machine
+    binance.answers("GET /sapi/v1/account/apiRestrictions", said)
+    live = CcxtBroker(a_venue(), Endpoint(binance.url, "key", "secret", "live"), {BITCOIN.symbol: BITCOIN}, clock=SystemClock())
+    try:
+        with pytest.raises(outcome):
+            await live.connect()
+    finally:
+        await live.disconnect()
+
+
 @pytest.mark.parametrize(
     ("url", "mode"),
     [
@@ -317,11 +351,10 @@ def test_paper_without_an_address_is_the_testnet_or_the_demo() -> None:
     assert make_exchange(a_venue(), Endpoint("", "key", "secret", "live")).urls["api"]["private"] == "https://api.binance.com/api/v3"
 
 
-async def test_a_key_that_may_withdraw_is_refused_and_one_for_any_address_is_told(binance: ScriptedBinance, broker: CcxtBroker) -> None:
-    assert "any address" in (await check_rights(broker._exchange))[0]
-    binance.answers("GET /sapi/v1/account/apiRestrictions", Said(changed("api_restrictions.json", enableWithdrawals=True)))
+def test_a_key_that_may_withdraw_is_refused_and_one_for_any_address_is_told() -> None:
+    assert "any address" in check_rights(json.loads(payload("api_restrictions.json")))[0]
     with pytest.raises(WrongKey, match="withdraw"):
-        await check_rights(broker._exchange)
+        check_rights(json.loads(changed("api_restrictions.json", enableWithdrawals=True)))
 
 
 # --- streams
@@ -363,6 +396,27 @@ async def test_through_ccxts_unified_streams_the_newest_quote_of_each_symbol_in_
             newest = {event.symbol: event.bid for event in (await first).events if isinstance(event, Quote)}
             while newest != {"BTC/USDT": 42019.0, "PEPE/USDT": 42019.0}:
                 newest |= {event.symbol: event.bid for event in (await anext(steps)).events if isinstance(event, Quote)}
+
+
+async def see_it_go_away() -> None:
+    """A feed is connected to a venue that then is no more, looks for it in vain, and is closed."""
+    async with contextlib.AsyncExitStack() as stack:
+        async with a_scripted_binance() as venue:
+            venue.always("GET /api/v3/aggTrades", "[]")
+            feed = await stack.enter_async_context(a_feed(venue.url))
+            first = asyncio.ensure_future(anext(feed.steps(0)))
+            await until(lambda: feed.link().up)
+        await until(lambda: "Cannot connect" in feed.link().detail)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_streams_that_end_with_their_venue_leave_no_error_that_nobody_has_looked_at() -> None:
+    unseen: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, told: unseen.append(f"{told['message']}: {told.get('exception')}"))
+    await see_it_go_away()
+    gc.collect()
+    assert unseen == []
 
 
 async def test_a_trade_without_a_price_is_set_aside_and_the_next_one_taken(binance: ScriptedBinance) -> None:

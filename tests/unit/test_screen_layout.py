@@ -66,6 +66,11 @@ def test_venues_are_on_a_screen_of_every_size_with_what_is_wrong_of_them(width: 
         assert word in said, word
 
 
+def test_an_account_without_its_deposit_is_opening_and_has_lost_nothing() -> None:
+    (line,) = [line for line in shown(a_snapshot(accounts=[an_account()], opening=["crypto USD"])) if "crypto" in line]
+    assert line.split() == ["crypto", "USD", "opening"]
+
+
 def test_accounts_that_trade_inside_the_executor_have_no_venue_on_the_screen() -> None:
     assert shown(a_snapshot(venues={"paper": VenueLink(venue="paper", up=True)})) == shown(a_snapshot())
 
@@ -84,6 +89,9 @@ def test_every_part_is_whole_at_a_hundred_by_thirty() -> None:
         pytest.param({"stopped": [Stopped("symbol:ALFA")]}, "KILL SWITCH ON", id="killed"),
         pytest.param({"stopped": [Stopped("account:paper", halted=True)]}, "ONLY CLOSING", id="past a loss limit"),
         pytest.param({"stopping": True}, "Ctrl-C again ends everything at once", id="stopping"),
+        pytest.param(
+            {"stopping": True, "hand": Hand(question=Question("kill", "fleet", True))}, "stopping in order", id="stopping while asked"
+        ),
         pytest.param({"keys": False}, "Ctrl-C stops everything", id="no keyboard"),
         pytest.param({"session": None, "accounts": []}, "the market has not begun", id="starting"),
         pytest.param({"prices": "real prices of the past"}, "[real prices of the past]", id="a recorded market"),

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import select
 import termios
 from collections.abc import Iterator
 from io import StringIO
@@ -74,6 +75,14 @@ async def test_a_terminal_is_given_back_as_it_was_found(pair: Pair) -> None:
     assert said.startswith(ENTER)
     assert "hello" in said
     assert said.endswith(LEAVE)
+
+
+async def test_what_was_typed_and_not_read_does_not_reach_the_shell(pair: Pair) -> None:
+    terminal = pair.open()
+    os.write(pair.person, b"make run\n")
+    assert select.select([pair.terminal], [], [], 1)[0]
+    terminal.close()
+    assert not select.select([pair.terminal], [], [], 0)[0]
 
 
 async def test_control_c_still_interrupts_and_control_z_does_not_stop(pair: Pair) -> None:

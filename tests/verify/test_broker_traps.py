@@ -397,7 +397,12 @@ TRAPS: Final[dict[str, Trap]] = {
     ),
     "late frames are old news": Trap(lambda patch, kind: told_as(only_newer())(patch, kind), ("frames_that_come_late_are_the_same_fills",)),
     "nothing is refilled": Trap(
-        never_refilled, ("what_happened_while_the_stream_was_down_is_told_after_it", "a_frame_that_cannot_be_read_is_asked_for")
+        never_refilled,
+        (
+            "what_happened_while_the_stream_was_down_is_told_after_it",
+            "a_frame_that_cannot_be_read_is_asked_for",
+            "a_stream_whose_answers_were_lost_is_connected_again",
+        ),
     ),
     "an open socket is alive": Trap(open_means_alive, ("a_stream_that_says_nothing_is_given_up_and_what_it_kept_is_told",)),
     "a broken stream stays broken": Trap(never_again, ("a_venue_that_was_restarted_is_found_again_with_all_it_had",)),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import nullcontext
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -82,6 +83,12 @@ def refills_from_the_beginning(patch: Patch) -> None:
 
 def never_gives_a_socket_up(patch: Patch) -> None:
     patch.setattr(Freshness, "left_s", lambda self: 3600.0)
+
+
+def waits_for_an_answer_for_ever(patch: Patch) -> None:
+    from libs.venues.alpaca.socket import Socket
+
+    patch.setattr(Socket, "answering", lambda self: nullcontext())
 
 
 def takes_silence_for_death(patch: Patch) -> None:
@@ -186,6 +193,7 @@ TRAPS: list[tuple[str, Callable[[Patch], None], Check]] = [
     ("alpaca", refills_after_it_says_that_it_is_up, checks.is_up_only_once_it_has_told_what_it_missed),
     ("alpaca", refills_from_the_beginning, checks.begins_after_a_moment_as_if_it_had_never_stopped),
     ("alpaca", never_gives_a_socket_up, checks.notices_a_socket_that_has_fallen_silent),
+    ("alpaca", waits_for_an_answer_for_ever, checks.connects_again_when_the_answers_to_its_requests_are_lost),
     ("alpaca", takes_silence_for_death, checks.keeps_its_socket_while_nothing_happens),
     ("alpaca", connects_once, checks.is_not_ended_by_garbage),
     ("alpaca", connects_once, checks.asks_for_what_a_lost_socket_did_not_tell),
@@ -211,6 +219,13 @@ async def test_a_planted_bug_is_found(kind: str, plant: Callable[[Patch], None],
         plant(monkeypatch)
         with pytest.raises((AssertionError, TimeoutError)):
             await played(check, KINDS[kind], venue)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("check", checks.LONG_CHECKS, ids=lambda check: str(check.__name__))
+async def test_without_a_planted_bug_what_takes_long_holds_as_well(kind: str, check: Check) -> None:
+    async with a_venue_for(kind) as venue:
+        await played(check, KINDS[kind], venue)
 
 
 async def played(check: Check, kind: Kind, venue: SimVenue) -> None:

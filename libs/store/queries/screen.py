@@ -31,6 +31,7 @@ class AccountSeen(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     currency: str
     deposit: Decimal
+    opened: bool  # its deposit is booked; before that it has no worth that means anything
     cash: Decimal
     day_equity: Decimal | None  # at the beginning of its trading day; None: not known
     peak_equity: Decimal | None  # the highest known to portfolio or risk_manager; None: they have not counted yet
@@ -113,7 +114,8 @@ _SEEN: Final[LiteralString] = (
     " select json_build_object("
     " 'session', (select json_build_object('state', state, 'paused', paused, 'market_time', market_time) from s),"
     " 'accounts', (select coalesce(json_agg(json_build_object('account_id', account_id, 'name', name, 'currency', base_currency,"
-    " 'deposit', deposit, 'cash', coalesce((select balance from cash_balances c where c.account_id = a.account_id"
+    " 'deposit', deposit, 'opened', exists (select from cash_balances c where c.account_id = a.account_id),"
+    " 'cash', coalesce((select balance from cash_balances c where c.account_id = a.account_id"
     " and c.commodity = a.base_currency), 0),"
     " 'day_equity', coalesce((select total_value - day_pnl from portfolio_snapshots d where d.account_id = a.account_id"
     " and d.strategy_id = '' and d.snapshot_date = a.today),"

@@ -89,7 +89,6 @@ class AlpacaBroker:
         self._backoff = backoff or Backoff()
         self._stream: asyncio.Task[None] | None = None
         self._stream_trouble = "the stream of trade updates is not connected yet"
-        self._hindrance = ""
         self._seen = 0  # market time of the newest that was heard
         self._reports: list[Report] = []
         self._news = asyncio.Event()
@@ -109,7 +108,7 @@ class AlpacaBroker:
         account = decoded(answer, Account)
         if self._endpoint.mode == "live" and account.account_number.startswith("PA"):
             raise WrongKey(f"the mode is live, but {account.account_number} is a paper account: set the address of live accounts")
-        self._hindrance = account.hindrance()
+        self._reading.hindrance = account.hindrance()
         self._seen = max(self._seen, await self._reading.market_time())
         if self._stream is None:
             self._stream = asyncio.create_task(reconnecting(self._listen, self._broken, self._backoff))
@@ -124,7 +123,7 @@ class AlpacaBroker:
 
     def link(self) -> Link:
         """See `Broker`."""
-        trouble = self._hindrance or self._requests.trouble or self._stream_trouble
+        trouble = self._reading.hindrance or self._requests.trouble or self._stream_trouble
         return Link(not trouble, trouble, self._requests.latency_ms, self._requests.budget.left(), self._freshness.silent_s())
 
     # --- orders
@@ -217,12 +216,13 @@ class AlpacaBroker:
 
     async def _hear_of(self, stream: str, socket: Socket) -> bytes:
         """The data of the next frame of `stream`; updates that come before it are taken."""
-        while True:
-            frame = await socket.hear()
-            head = read(frame, StreamFrame)
-            if head.stream == stream:
-                return bytes(head.data)
-            await self._take(frame)
+        async with socket.answering():
+            while True:
+                frame = await socket.hear()
+                head = read(frame, StreamFrame)
+                if head.stream == stream:
+                    return bytes(head.data)
+                await self._take(frame)
 
     async def _take(self, frame: bytes) -> None:
         """One frame. What it may have said when it cannot be understood is found by a refill."""
@@ -242,6 +242,8 @@ class AlpacaBroker:
         report = report_of(update, await self._reading.owner(update.order))
         if is_undone(update):
             log.critical("account of key %s, order %s: %s", self._endpoint.key, update.order.client_order_id, undone(update))
+        if isinstance(report, Fill):
+            report = msgspec.structs.replace(report, symbol=self._reading.ours(report.symbol))
         if report is not None:
             self._tell(report, update.order)
         self._known.see(update.order)

@@ -52,6 +52,7 @@ class AlpacaFeed:
     timeframes: tuple[str, ...] = ("1s", "1m")
     recorded_bars: bool = False
     live: bool = True
+    times_quotes: bool = True
     actions: Sequence[CorporateAction] = ()
     speed: float = 1.0
 
@@ -192,13 +193,14 @@ class AlpacaFeed:
 
     async def _answered(self, socket: Socket, kind: str, message: str = "") -> list[msgspec.Raw]:
         """Waits for a word about the connection, and returns what was said after it in the same frame."""
-        while True:
-            frame = told_in(await socket.hear())
-            for number, raw in enumerate(frame):
-                told = read(bytes(raw), Told)
-                _must_be_well(told)
-                if told.kind == kind and told.msg in ("", message):
-                    return frame[number + 1 :]
+        async with socket.answering():
+            while True:
+                frame = told_in(await socket.hear())
+                for number, raw in enumerate(frame):
+                    told = read(bytes(raw), Told)
+                    _must_be_well(told)
+                    if told.kind == kind and told.msg in ("", message):
+                        return frame[number + 1 :]
 
     async def _give(self, waiting: asyncio.Queue[FeedStep], frame: Sequence[msgspec.Raw]) -> None:
         ticks: list[Tick] = []

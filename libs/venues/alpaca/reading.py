@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from decimal import Decimal
 from typing import Final, ParamSpec, TypeVar
 
+import msgspec
+
 from libs.domain.orders import VenueOrder
 from libs.domain.times import SECOND, iso
 from libs.domain.trades import Fill
@@ -47,10 +49,17 @@ class Reading:
         self._trading = trading
         self._known = known
         self._symbols = symbols
+        self.hindrance = ""  # why the venue would take no order, as far as the account said when it was read last
+
+    def ours(self, symbol: str) -> str:
+        """Our symbol for the venue's: of a coin it writes BTC/USD in one place and BTCUSD in another."""
+        return self._symbols.get(symbol, symbol)
 
     async def account(self) -> Account:
         """Its state and its cash."""
-        return await self._get("/account", Account)
+        account = await self._get("/account", Account)
+        self.hindrance = account.hindrance()
+        return account
 
     async def market_time(self) -> int:
         """UTC nanoseconds of market time at the venue."""
@@ -61,7 +70,7 @@ class Reading:
         account = await self.account()
         held = await self._get("/positions", list[Position])
         cash = _readable(finite, account.cash, "cash")
-        signed = {self._symbols.get(p.symbol, p.symbol): _readable(_signed, p) for p in held}
+        signed = {self.ours(p.symbol): _readable(_signed, p) for p in held}
         return Holdings({account.currency: cash} if cash else {}, {symbol: quantity for symbol, quantity in signed.items() if quantity})
 
     async def order(self, venue_id: str) -> OrderState | None:
@@ -121,7 +130,8 @@ class Reading:
             params["page_token"] = page[-1].id
         await self._learn({a.order_id for a in activities.values() if self._known.client_id(a.order_id) is None}, executed_at)
         fills = [_readable(fill_of, a, await self._client_id(a.order_id)) for a in activities.values()]
-        return sorted((fill for fill in fills if fill.executed_at >= executed_at), key=lambda fill: fill.executed_at)
+        since = (msgspec.structs.replace(fill, symbol=self.ours(fill.symbol)) for fill in fills if fill.executed_at >= executed_at)
+        return sorted(since, key=lambda fill: fill.executed_at)
 
     async def _learn(self, venue_ids: set[str], executed_at: int) -> None:
         """Whose so many orders are, by listing instead of one by one; those that are older than a day stay unknown."""
@@ -160,7 +170,7 @@ class Reading:
         filled = max(_readable(lambda: order.filled), _readable(lambda: newest.filled))  # a replacement takes the fills over
         quantity = _readable(finite, newest.qty if newest.qty is not None else filled, "qty")
         symbol = newest.symbol or ""
-        return VenueOrder(order.client_order_id, self._symbols.get(symbol, symbol), status_of(newest), quantity, filled)
+        return VenueOrder(order.client_order_id, self.ours(symbol), status_of(newest), quantity, filled)
 
     async def _client_id(self, venue_id: str) -> str:
         """Of an order that has fills, so the venue must have it."""

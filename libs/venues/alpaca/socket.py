@@ -11,6 +11,7 @@ from libs.venues.freshness import Freshness, Mute
 
 PING_EVERY_S: Final = 10.0  # an unanswered ping ends the connection half of this later
 CONNECT_S: Final = 5.0
+ANSWER_S: Final = 5.0
 CLOSE_S: Final = 1.0  # how long a venue may take to say goodbye; a mute one never does
 MOST_BYTES: Final = 16 * 1024 * 1024
 
@@ -26,6 +27,20 @@ class Socket:
 
     async def say(self, message: Message) -> None:
         await self._socket.send_json(message)
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[None]:
+        """While an answer is waited for: a stream that goes on with other things has lost it, and will never give it.
+
+        Raises:
+            Mute: it did not come.
+        """
+        within_s = min(ANSWER_S, self._freshness.mute_after_s)
+        try:
+            async with asyncio.timeout(within_s):
+                yield
+        except TimeoutError:
+            raise Mute(f"no answer to what was asked of the stream for {within_s:g} s") from None
 
     async def hear(self, probe: Message | None = None) -> bytes:
         """The next frame.

@@ -16,13 +16,15 @@ from libs.venues.ccxt_venue.mapping import MS, Unreadable, decimal, text
 from libs.venues.ccxt_venue.outcomes import Answered, Verdict
 
 _SAYS_NOTHING: Final = ("-1000", "-1001", "-1004", "-1006", "-1007", "-1008", "-1016", "-2021", "-2022")
-_SAYS_NO: Final = ("-1002", "-1003", "-1010", "-1013", "-1014", "-1015", "-1020", "-1021", "-1022", "-1099")
-_REJECTED: Final = ("-2008", "-2010", "-2011", "-2013", "-2014", "-2015", "-2016", "-2026")
+_SAYS_NO: Final = ("-1002", "-1003", "-1010", "-1013", "-1014", "-1015", "-1020", "-1021", "-1099")
+_REJECTED: Final = ("-2010", "-2011", "-2013", "-2016", "-2026")
+_OF_THE_KEY: Final = ("-1022", "-2008", "-2014", "-2015")
 _CODES: Final[Mapping[str, Verdict]] = {
     **dict.fromkeys(_SAYS_NOTHING, "unknown"),
     **dict.fromkeys(_SAYS_NO, "refused"),  # 429 and 418 come with -1003 or -1015: turned away before they were looked at
     **{str(-code): "refused" for code in range(1100, 1200)},  # a parameter is wrong
     **dict.fromkeys(_REJECTED, "refused"),
+    **dict.fromkeys(_OF_THE_KEY, "wrong key"),
 }
 """By code. -1006 and -1007 are documented as "execution status unknown"; what is not listed here goes by ccxt's class."""
 
@@ -108,13 +110,15 @@ def quote_of(event: Mapping[str, Any], symbol: str, venue: str, now: int) -> Quo
     return Quote(venue=venue, symbol=symbol, seq=0, ts=ts, bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
 
 
-async def check_rights(exchange: Any) -> list[str]:
+def check_rights(rights: Mapping[str, Any]) -> list[str]:
     """What a live key may do that it should not, for the log.
+
+    Args:
+        rights: as `GET /sapi/v1/account/apiRestrictions` has them.
 
     Raises:
         WrongKey: it may withdraw, or may not trade.
     """
-    rights = await exchange.sapiGetAccountApiRestrictions()
     if rights.get("enableWithdrawals"):
         raise WrongKey(
             "this Binance key may withdraw coins, and a key that only trades is enough: make one without "

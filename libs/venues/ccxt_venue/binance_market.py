@@ -92,6 +92,8 @@ class BinanceMarket:
             asyncio.ensure_future(self._exchange.watch_trades_for_symbols(symbols)),
             asyncio.ensure_future(self._exchange.watch_bids_asks(symbols)),
         ]
+        for keeper in self._keepers:
+            keeper.add_done_callback(_looked_at)
         answered: asyncio.Task[object] = asyncio.ensure_future(self._answered.wait())
         try:  # the two subscriptions end only by failing: their frames never reach ccxt
             done, _ = await asyncio.wait({answered, *self._keepers}, return_when=asyncio.FIRST_COMPLETED)
@@ -149,3 +151,9 @@ class BinanceMarket:
             await asyncio.sleep(GAP_WAIT_S)
             if self._lines[symbol].gap():
                 await self._refill(symbol, 0)
+
+
+def _looked_at(keeper: asyncio.Task[object]) -> None:
+    """Whoever listens is told by other ways that the connection is lost; the error of the second stream says it again."""
+    if not keeper.cancelled():
+        keeper.exception()

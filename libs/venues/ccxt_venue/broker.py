@@ -20,6 +20,7 @@ from libs.venues.ccxt_venue.history import ClientIds, History
 from libs.venues.ccxt_venue.lookup import Lookup
 from libs.venues.ccxt_venue.mapping import Unreadable, holdings, order_request
 from libs.venues.ccxt_venue.news import BinanceStream, Ring, Stream, Tell, UnifiedStream
+from libs.venues.ccxt_venue.outcomes import KeyRefused
 from libs.venues.ccxt_venue.reports import Reports
 from libs.venues.ccxt_venue.wire import Wire
 from libs.venues.endpoint import Endpoint
@@ -89,7 +90,7 @@ class CcxtBroker:
             return
         open_exchange(self._exchange, self._wire)
         try:
-            await self._calls.read(self._exchange.load_markets)
+            await self._read(lambda: self._calls.read(self._exchange.load_markets))
             self._know_instruments()
             await self._check_key()
         except BaseException:
@@ -196,19 +197,21 @@ class CcxtBroker:
         self._quotes.update({symbol: markets[symbol]["quote"] for symbol in self._instruments})
 
     async def _check_key(self) -> None:
-        """Asks for what only the account's own key is shown."""
+        """Asks for what only the account's own key is shown. To be turned away for another reason says nothing of the key."""
         try:
             balance = await self._calls.read(self._exchange.fetch_balance)
-        except Refused as refused:
+        except KeyRefused as refused:
             raise WrongKey(
                 f"{self._venue.exchange} does not take this key for {self._endpoint.mode} trading: {refused}. Check that it was made "
                 f"{'at its testnet' if self._endpoint.mode == 'paper' else 'for the live account'}, and for this address"
             ) from refused
+        except Refused as refused:
+            raise OutcomeUnknown(str(refused)) from refused
         info = balance.get("info")
         if isinstance(info, dict) and info.get("canTrade") is False:
             raise WrongKey(f"{self._venue.exchange} says that this account may not trade")
         if self._venue.exchange in FLUENT and self._endpoint.mode == "live":
-            for warning in await self._calls.read(lambda: binance.check_rights(self._exchange)):
+            for warning in binance.check_rights(await self._read(lambda: self._calls.read(self._exchange.sapiGetAccountApiRestrictions))):
                 log.warning("%s: %s", self._venue.name, warning)
 
     async def _holdings(self) -> Holdings:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from libs.common.clocks import SECOND, HostClock
+from libs.common.clocks import HostClock
 from libs.domain.actions import CorporateAction
 from libs.domain.configuration import VenueConfig
 from libs.domain.instruments import Instrument
@@ -26,6 +26,7 @@ from libs.venues.ccxt_venue.calls import Calls
 from libs.venues.ccxt_venue.client import close_exchange, is_fluent, make_exchange, open_exchange
 from libs.venues.ccxt_venue.connection import FLUENT, SUBSCRIBED_WITHIN_S, cause_of, lose, until
 from libs.venues.ccxt_venue.mapping import instruments
+from libs.venues.ccxt_venue.quote_time import LEAD_S, QuoteTime
 from libs.venues.ccxt_venue.tape import Market
 from libs.venues.ccxt_venue.unified_market import UnifiedMarket
 from libs.venues.ccxt_venue.wire import Wire
@@ -51,8 +52,7 @@ class _Placed(NamedTuple):
 class CcxtFeed:
     """See `LiveFeed`. Quotes are live or nothing; trades that were missed are asked for.
 
-    Times of trades are the venue's, to the millisecond. Binance sends spot quotes without a time: theirs is that of the
-    newest trade and the host time since, times the market's speed.
+    Times of trades are the venue's, to the millisecond. Binance sends spot quotes without a time: see `QuoteTime`.
     """
 
     seed: int = 0
@@ -60,8 +60,11 @@ class CcxtFeed:
     recorded_bars: bool = False
     actions: Sequence[CorporateAction] = ()  # coins have none
     live: bool = True
+    times_quotes: bool = False
 
-    def __init__(self, venue: VenueConfig, exchange: Any, wire: Wire, calls: Calls, start: int, speed: float) -> None:
+    def __init__(
+        self, venue: VenueConfig, exchange: Any, wire: Wire, calls: Calls, start: int, speed: float, lead_s: float, backoff: Backoff
+    ) -> None:
         """An exchange whose markets are loaded; see `open`."""
         self.name: str = venue.name
         self.venue: str = venue.name
@@ -78,13 +81,12 @@ class CcxtFeed:
         self._wire = wire
         self._calls = calls
         self._clock = wire.clock
-        self._anchor = (start, wire.clock.monotonic())  # market time and host time of the newest that had a time of its own
-        self._shown = start  # it does not go back when a trade shows that it was ahead
+        self._quote_time = QuoteTime(wire.clock, start, speed, lead_s)
         self._came: list[_Placed] = []
         self._news = asyncio.Event()
         self._seqs: defaultdict[tuple[type, str], int] = defaultdict(int)
         self._since = start  # market time up to which trades have been taken
-        self._backoff = Backoff()
+        self._backoff = backoff
         self._fault = "not connected yet"
         self._connections = 0
         self._refilled = 0
@@ -99,14 +101,17 @@ class CcxtFeed:
         clock: HostClock,
         start: int | None = None,
         speed: float = 1.0,
+        lead_s: float = LEAD_S,
         probe_s: float = 5.0,
         mute_after_s: float = 20.0,
+        backoff: Backoff | None = None,
     ) -> Self:
         """Imports ccxt and loads the markets.
 
         Args:
             start: market time now; None: that of this machine.
             speed: market seconds per host second.
+            lead_s: host seconds for which market time may go on unheard, see `QuoteTime`.
             probe_s: host seconds of silence after which a socket is asked whether anybody is there, where it can be asked.
             mute_after_s: host seconds of silence after which it is given up.
 
@@ -121,7 +126,7 @@ class CcxtFeed:
         try:
             calls = Calls(exchange, wire, binance.documented if venue.exchange in FLUENT else lambda answered: None)
             await _loaded(exchange, calls)
-            feed = cls(venue, exchange, wire, calls, clock.now_ns() if start is None else start, speed)
+            feed = cls(venue, exchange, wire, calls, clock.now_ns() if start is None else start, speed, lead_s, backoff or Backoff())
             feed._market = feed._a_market(probe_s, mute_after_s)
         except BaseException:
             await close_exchange(exchange, wire)
@@ -171,8 +176,7 @@ class CcxtFeed:
         """See `Tape`."""
         self._refilled += refilled
         self._since = max(self._since, trade.ts)
-        if trade.ts > (self.now() if refilled else self._anchor[0]):
-            self._anchor = (trade.ts, self._clock.monotonic())
+        self._quote_time.hear(trade.ts, refilled)
         self._put(_Placed(trade.ts, TRADES, trade.symbol, trade))
 
     def quote(self, quote: Quote) -> None:
@@ -185,9 +189,7 @@ class CcxtFeed:
 
     def now(self) -> int:
         """See `Tape`."""
-        time, host = self._anchor
-        self._shown = max(self._shown, time + int((self._clock.monotonic() - host) * self.speed * SECOND))
-        return self._shown
+        return self._quote_time.now()
 
     def _put(self, placed: _Placed) -> None:
         self._came.append(placed)
@@ -218,6 +220,7 @@ class CcxtFeed:
         finally:
             lost.cancel()
             self._exchange.drop_streams()
+            self._quote_time.lost()
 
     def _broken(self, error: Exception) -> None:
         self._fault = f"the market data of {self.name} was lost: {cause_of(error)}"

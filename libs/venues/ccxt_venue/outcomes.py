@@ -18,15 +18,20 @@ from typing import Final, Literal, NamedTuple
 
 from libs.venues.broker import NotSent, OutcomeUnknown, Refused
 
-Verdict = Literal["refused", "unknown"]
+Verdict = Literal["refused", "wrong key", "unknown"]
+
+
+class KeyRefused(Refused):
+    """What the venue said no to is the key itself: it will say so again."""
+
 
 CLASSES: Final[Mapping[str, Verdict]] = {
     "BaseError": "unknown",
     "ExchangeError": "unknown",  # also ccxt's word for "some code that I have no class for"
-    "AuthenticationError": "refused",
-    "PermissionDenied": "refused",
-    "AccountNotEnabled": "refused",
-    "AccountSuspended": "refused",
+    "AuthenticationError": "wrong key",
+    "PermissionDenied": "wrong key",
+    "AccountNotEnabled": "wrong key",
+    "AccountSuspended": "wrong key",
     "ArgumentsRequired": "refused",
     "BadRequest": "refused",
     "BadSymbol": "refused",
@@ -95,8 +100,13 @@ def outcome_of(error: BaseException, answered: Answered, documented: Documented)
         return NotSent(what)
     if not answered.own_words or answered.status is None or not 200 <= answered.status < 500 or answered.status == 408:
         return OutcomeUnknown(what)
-    verdict = documented(answered) or verdict_of(type(error))
-    return Refused(what) if verdict == "refused" else OutcomeUnknown(what)
+    match documented(answered) or verdict_of(type(error)):
+        case "refused":
+            return Refused(what)
+        case "wrong key":
+            return KeyRefused(what)
+        case _:
+            return OutcomeUnknown(what)
 
 
 def shown(error: BaseException) -> str:

@@ -87,7 +87,8 @@ class Wire:
         except (aiohttp.ClientError, OSError) as error:
             self.failed = f"{type(error).__name__}: {error}"
             raise
-        self.latency_ms, self.failed = (self.clock.monotonic() - began) * 1e3, ""
+        self.latency_ms = (self.clock.monotonic() - began) * 1e3
+        self.failed = f"HTTP {response.status}" if response.status >= 500 else ""
         if response.status in _BACK_OFF:
             self.budget.pause(_retry_after(response.headers.get("Retry-After", ""), self.clock))
         if 300 <= response.status < 400:
