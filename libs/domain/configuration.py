@@ -109,13 +109,22 @@ class ListedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     per_unit: Decimal = Decimal(0)
     minimum: Decimal = Decimal(0)  # of each fill
     paid_in: Literal["quote", "received"] = "quote"  # received: a buyer of a coin pays in that coin
+    half_spread_bps: Decimal = Decimal(0)  # of `model`, as of the paper venue
+    slippage_bps: Decimal = Decimal(0)
+    participation: Decimal = Decimal(1)
+    bar_participation: Decimal = Decimal("0.1")
+    when_shut: Literal["queue", "refuse"] = "queue"  # what becomes of an order sent while the market is shut or halted
 
     def __post_init__(self) -> None:
-        """ValueError: a fee that no venue has; the message says which."""
-        for name in ("maker_bps", "taker_bps", "per_unit", "minimum"):
+        """ValueError: a term that no venue has; the message says which."""
+        for name in ("maker_bps", "taker_bps", "per_unit", "minimum", "half_spread_bps", "slippage_bps"):
             value: Decimal = getattr(self, name)
             if not (value.is_finite() and value >= 0):
                 raise ValueError(f"Expected a number of 0 or more in field `{name}`, got {value}")
+        for name in ("participation", "bar_participation"):
+            share: Decimal = getattr(self, name)
+            if not (share.is_finite() and 0 < share <= 1):
+                raise ValueError(f"Expected a number above 0 and at most 1 in field `{name}`, got {share}")
 
 
 class AgentsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+
+_REQUESTS: Final = cache(metrics.SIM_REQUESTS.labels)
 
 BODY_WITHIN_S: Final = 10.0
 MOST_BODY: Final = 1024 * 1024
@@ -40,6 +43,7 @@ class Doors:
     def __init__(self, host: Host, dialect: Dialect) -> None:
         self._host = host
         self._dialect = dialect
+        self._seconds = metrics.SIM_REQUEST_SECONDS.labels(dialect=dialect.name)
         self._minute = 0
         self._in_minute: Counter[str] = Counter()
 
@@ -63,8 +67,8 @@ class Doors:
             log.exception("a request of %s failed: %s %s", self._dialect.name, request.method, request.path)
             metrics.SIM_ERRORS.labels(dialect=self._dialect.name).inc()
             response = self._dialect.fault_answer(500)
-        metrics.SIM_REQUESTS.labels(dialect=self._dialect.name, what=what, status=response.status).inc()
-        metrics.SIM_REQUEST_SECONDS.labels(dialect=self._dialect.name).observe(self._host.clock.monotonic() - started)
+        _REQUESTS(dialect=self._dialect.name, what=what, status=response.status).inc()
+        self._seconds.observe(self._host.clock.monotonic() - started)
         return response
 
     async def _answer(self, request: web.Request, handler: Handler, what: What) -> web.StreamResponse:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Final, NamedTuple, Protocol, assert_never
 
 import msgspec
@@ -32,6 +33,10 @@ from services.sim_venue.tape import Tape
 __all__ = ["NUMBER", "Credential", "Dialect", "Host", "Origin", "Subscription", "What", "serves"]
 
 log = logging.getLogger(__name__)
+
+# Children of metrics, found once: prometheus_client takes longer to find one than to count.
+_COMMANDS: Final = cache(metrics.SIM_COMMANDS.labels)
+_REPORTS: Final = cache(metrics.SIM_REPORTS.labels)
 
 TURNS: Final = 2  # of the event loop before a flush: requests of other clients that came during the last one join this one
 
@@ -208,7 +213,7 @@ class Host:
             case Did():
                 outcome = self.exchange.execute(asked.command)
                 became = outcome.refusal.code if outcome.refusal else "done"
-                metrics.SIM_COMMANDS.labels(command=type(asked.command).__name__, outcome=became).inc()
+                _COMMANDS(command=type(asked.command).__name__, outcome=became).inc()
                 asked = msgspec.structs.replace(asked, reports=len(outcome.reports), refusal=outcome.refusal)
             case Shown():
                 outcome = Outcome(self._hear(asked.events, asked.market_time))
@@ -285,7 +290,7 @@ class Host:
             self._views.add(reports)
             self._audience.tell(reports)
             for report in reports:
-                metrics.SIM_REPORTS.labels(kind=report.kind).inc()
+                _REPORTS(kind=report.kind).inc()
 
     def show_again(self, reports: Sequence[Report], age_s: float) -> None:
         """Lets readers see reports of before the venue was last stopped; they are `age_s` old."""

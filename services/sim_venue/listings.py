@@ -5,7 +5,7 @@ from typing import Final
 
 from libs.domain.configuration import SimVenueConfig
 from libs.domain.instruments import Instrument
-from libs.quant.fills import FillOn
+from libs.quant.fills import FillOn, FillTerms
 from libs.quant.sim_venue.listings import Agents, Fees, Listing
 from libs.venues.feed import MarketDataFeed
 
@@ -27,6 +27,13 @@ def listing(instrument: Instrument, config: SimVenueConfig, fill_on: FillOn = "q
         fees=Fees(
             maker_bps=terms.maker_bps, taker_bps=terms.taker_bps, per_unit=terms.per_unit, minimum=terms.minimum, paid_in=terms.paid_in
         ),
+        terms=FillTerms(
+            half_spread_bps=terms.half_spread_bps,
+            slippage_bps=terms.slippage_bps,
+            participation=terms.participation,
+            bar_participation=terms.bar_participation,
+        ),
+        when_shut=terms.when_shut,
     )
 
 

@@ -97,6 +97,12 @@ async def test_nobody_listens_without_a_key(alpaca: Alpaca) -> None:
     assert wrong == {"stream": "authorization", "data": {"action": "auth", "status": "unauthorized"}}
 
 
+async def test_who_never_says_who_it_is_is_hung_up_on(alpaca: Alpaca, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trading_module, "AUTHENTICATES_WITHIN_S", 0.02)
+    async with alpaca.socket("/stream") as socket:
+        assert await socket.next() is None
+
+
 async def test_streams_that_are_not_there_are_left_out_and_listening_can_end(alpaca: Alpaca) -> None:
     async with alpaca.updates() as socket:
         await socket.say({"action": "listen", "data": {"streams": ["account_updates", "trade_updates"]}})

@@ -110,6 +110,16 @@ def test_a_minute_has_its_budget_and_the_next_has_it_again() -> None:
     assert budget.take("a", "data", 2, noon).headers["X-RateLimit-Reset"] == "1736164860"
 
 
+def test_what_a_connection_subscribes_to_has_an_end() -> None:
+    subscribed = Subscriptions()
+    for n in range(10):
+        subscribed.change({"action": "subscribe", "quotes": [f"S{n * 1_000 + k}" for k in range(1_000)]})
+    with pytest.raises(Wrong, match="symbol limit exceeded"):
+        subscribed.change({"action": "subscribe", "trades": ["S"], "quotes": ["ONE"]})
+    assert not subscribed.any("trades")
+    assert subscribed.wants("quotes", "S9999")
+
+
 def test_a_subscription_is_taken_whole_or_not_at_all() -> None:
     held = Subscriptions()
     held.change({"action": "subscribe", "trades": ["AAPL"]})

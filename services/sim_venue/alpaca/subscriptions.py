@@ -7,6 +7,9 @@ from services.sim_venue.alpaca.wire import Json
 
 EVERYTHING: Final = "*"
 CHANNELS: Final = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds")
+MOST_SYMBOLS: Final = 10_000
+"""Of one channel: what a connection may make the venue keep has an end."""
+
 WITH_TRADES: Final = ("corrections", "cancelErrors")
 """Come with trades, and cannot be asked for."""
 
@@ -29,9 +32,12 @@ class Subscriptions:
     def change(self, message: Mapping[str, object]) -> None:
         """Takes in a message that subscribes or unsubscribes: all of it, or (`Wrong`) nothing."""
         adds = message.get("action") == "subscribe"
-        for channel, symbols in [*_asked(message)]:
-            held = self._symbols[channel]
-            held.update(symbols) if adds else held.difference_update(symbols)
+        changed = dict(self._symbols)
+        for channel, symbols in _asked(message):
+            changed[channel] = changed[channel].union(symbols) if adds else changed[channel].difference(symbols)
+            if len(changed[channel]) > MOST_SYMBOLS:
+                raise Wrong(405, "symbol limit exceeded")
+        self._symbols = changed
 
     def wants(self, channel: str, symbol: str) -> bool:
         """Whether it is to be told."""

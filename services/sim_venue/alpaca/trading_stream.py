@@ -19,6 +19,7 @@ from services.sim_venue.alpaca.feeding import feeding
 from services.sim_venue.alpaca.trade_updates import events
 from services.sim_venue.lines import Line, accept
 
+AUTHENTICATES_WITHIN_S: Final = 10.0
 UPDATES: Final = "trade_updates"
 HEARTBEAT_S: Final = 60.0
 MOST_BYTES: Final = 64 * 1024
@@ -30,6 +31,7 @@ async def trading_stream(floor: Floor, request: web.Request) -> web.StreamRespon
     codec: Codec = MessagePack() if wants_message_pack(request.headers) else Json(binary=True)
     line = floor.host.lines.open(socket, DIALECT, "orders")
     client = _Client(floor, line, codec, request.headers)
+    stranger = asyncio.get_running_loop().call_later(AUTHENTICATES_WITHIN_S, client.hang_up_on_a_stranger)
     try:
         async for frame in socket:
             if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -39,6 +41,7 @@ async def trading_stream(floor: Floor, request: web.Request) -> web.StreamRespon
             except Garbled:
                 client.say("error", {"error": "invalid syntax"})
     finally:
+        stranger.cancel()
         await client.leave()
         await line.close()
     return socket
@@ -72,6 +75,11 @@ class _Client:
     def say(self, stream: str, data: object, symbol: str = "") -> None:
         """A message to the client."""
         self._line.send(self._codec.frame({"stream": stream, "data": data}), symbol)
+
+    def hang_up_on_a_stranger(self) -> None:
+        """The time to say who it is has passed."""
+        if self._account is None:
+            self._line.hang_up()
 
     async def leave(self) -> None:
         """Listens to nothing any more."""
