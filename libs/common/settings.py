@@ -45,9 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """ValueError: real money would be traded because of one variable alone."""
         if self.execution_mode == "live" and self.live_trading_confirmed != "yes":
-            raise ValueError(
-                "EXECUTION_MODE=live trades real money: set LIVE_TRADING_CONFIRMED=yes if you mean it, or do not set EXECUTION_MODE"
-            )
+            raise ValueError("EXECUTION_MODE=live trades real money: set LIVE_TRADING_CONFIRMED=yes if you mean it")
 
     def peer(self, name: str, port: int) -> str:
         """The base URL of another service."""

@@ -98,7 +98,7 @@ def test_real_money_is_traded_with_real_keys_at_real_venues() -> None:
             a_system(REAL_ALPACA | {"url": "http://broker.example"}),
             KEYS,
             {},
-            "venue alpaca is at http://broker.example, which is not encrypted",
+            "venue alpaca is at http://broker.example, .* not encrypted",
         ),
         (a_system(REAL_ALPACA), {}, {}, "needs ALPACA_API_KEY"),
         (a_system(REAL_ALPACA), KEYS | {"ALPACA_API_KEY": "PK123456"}, {}, "ALPACA_API_KEY is a paper key"),
