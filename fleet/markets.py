@@ -1,7 +1,7 @@
 """Which market a run plays, and at which venues it is traded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -37,10 +37,12 @@ class Played(NamedTuple):
 
     what: str
     prices: str  # whether they are real
-    symbols: Sequence[str]
+    symbols: Sequence[str]  # none: not known before the venues have said what they list
+    live: bool = False  # real money is traded
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.prices}: {_few(self.symbols)}"
+        money = "REAL MONEY: " if self.live else ""
+        return f"{money}{self.what}; {self.prices}" + (f": {_few(self.symbols)}" if self.symbols else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,9 @@ class Chosen:
     trading: Sequence[str] = field(default=())  # what trades where, a line for each account
 
 
-def chosen(wanted: Wanted, system: SystemConfig, recordings: Path | None, look: Look, *, live: bool, port_offset: int = 0) -> Chosen:
+def chosen(
+    wanted: Wanted, system: SystemConfig, recordings: Path | None, look: Look, *, file: Path, live: bool, port_offset: int = 0
+) -> Chosen:
     """The market that was asked for.
 
     It is that of the venues, unless it has to play itself (recorded, synthetic, lockstep), the operator wants `paper`, or
@@ -61,23 +65,25 @@ def chosen(wanted: Wanted, system: SystemConfig, recordings: Path | None, look: 
 
     Args:
         look: into the environment, for the keys of venues.
+        file: that `system` was read from, for messages.
         live: real money is traded.
 
     Raises:
         ConfigError: it is not there, or cannot be traded like that; the message says what to do.
     """
     accounts = system.opened(live=True)
-    why = _plays_itself(wanted, accounts)
+    why = _plays_itself(wanted, accounts, file)
     if live:
-        _check_live(why, system, look)
+        _check_live(why, system, look, file)
     if why:
         feed = _feed(wanted, recordings)
         trading = [f"{account.name} trades at venue paper, inside trade_executor" for account in system.opened(live=False)]
         return Chosen(played=_played(feed, wanted), feed=feed.name, sim_market=IDLE, trading=trading)
-    return _at_venues(wanted, system, accounts, recordings, look, port_offset)
+    at_venues = _at_venues(wanted, system, recordings, look, file, port_offset)
+    return replace(at_venues, played=at_venues.played._replace(live=live))
 
 
-def _plays_itself(wanted: Wanted, accounts: Sequence[AccountConfig]) -> str:
+def _plays_itself(wanted: Wanted, accounts: Sequence[AccountConfig], file: Path) -> str:
     """Why the market is not that of the venues; "" when it is."""
     if wanted.replay is not None:
         return "--replay plays a recorded market"
@@ -88,22 +94,21 @@ def _plays_itself(wanted: Wanted, accounts: Sequence[AccountConfig]) -> str:
     if wanted.market == "synthetic":
         return "--market synthetic plays itself"
     if not accounts:
-        return "no account of config/system.toml is at another venue than paper"
+        return f"no account of {file} is at another venue than paper"
     if wanted.market is None and installed() is None:
         return "the daily closes are not installed, and the synthetic market plays itself"
     return ""
 
 
-def _check_live(why: str, system: SystemConfig, look: Look) -> None:
+def _check_live(why: str, system: SystemConfig, look: Look, file: Path) -> None:
     if why:
         raise ConfigError(f"EXECUTION_MODE=live trades real money on the market of the venues, and {why}")
-    if wrong := refuses_live([system.named(account.venue) for account in system.opened(live=True)], look):
+    if wrong := refuses_live([system.named(account.venue) for account in system.opened(live=True)], look, file):
         raise ConfigError(f"EXECUTION_MODE=live: {wrong}")
 
 
-def _at_venues(
-    wanted: Wanted, system: SystemConfig, accounts: Sequence[AccountConfig], recordings: Path | None, look: Look, port_offset: int
-) -> Chosen:
+def _at_venues(wanted: Wanted, system: SystemConfig, recordings: Path | None, look: Look, file: Path, port_offset: int) -> Chosen:
+    accounts = system.opened(live=True)
     venues = [venue for venue in system.venue if any(account.venue == venue.name for account in accounts)]
     port = offset(PORTS, port_offset)["sim_venue"]
     trading = [f"{account.name} trades {_where(system.named(account.venue), port)}" for account in accounts]
@@ -113,7 +118,7 @@ def _at_venues(
         return Chosen(played=_played(feed, wanted), feed=VENUES, sim_market=feed.name, trading=trading)
     if len(real) < len(venues):
         simulated = ", ".join(venue.name for venue in venues if venue not in real)
-        raise ConfigError(f"config/system.toml: {simulated} is simulated and {real[0].name} is not: their markets have two times")
+        raise ConfigError(f"{file}: {simulated} is simulated and {real[0].name} is not: their markets have two times")
     try:
         for venue in real:
             keys(venue, look)

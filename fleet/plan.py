@@ -63,6 +63,7 @@ class Plan:
             system,
             settings.recordings(),
             partial(value_of, environment),
+            file=Path(settings.config_dir) / "system.toml",
             live=settings.execution_mode == "live",
             port_offset=settings.port_offset,
         )

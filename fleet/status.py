@@ -9,11 +9,12 @@ import msgspec
 from fleet import venue_links
 from fleet.events import clock, day
 from fleet.running import Running
+from fleet.screen.words import counted
 from fleet.venue_links import VenueLink
 from libs.common.database import Database
 from libs.common.http import ReadyAnswer
 from libs.domain.losses import percent
-from libs.store import activity, control, halts
+from libs.store import activity, alerts, control, halts
 from libs.store.activity import Standing
 from libs.store.control import Killed
 from libs.store.halts import HaltStanding
@@ -24,15 +25,28 @@ ANSWER_WITHIN_S = 2.0
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What `fleet status --json` prints."""
 
-    healthy: bool
+    healthy: bool  # every service is ready, no order is UNKNOWN, no critical alert fires
     pid: int | None
     since: str
     services: dict[str, str]  # healthy, or what is wrong
     venues: Mapping[str, VenueLink]  # by account
+    unknown_orders: int  # what became of them, or of their cancel, is not known
+    critical: Sequence[str]  # critical alerts that fire, by key
     session: Standing | None
     paused: str  # " since ... by ..."; "" when it is not
     killed: Sequence[Killed]
     halts: Sequence[HaltStanding]
+
+    @property
+    def _verdict(self) -> str:
+        """Whether it is well, and what is wrong in so many words."""
+        unwell = sum(state != "healthy" for state in self.services.values())
+        wrong = [
+            *([f"{unwell} of {len(self.services)} services not ready"] if unwell else []),
+            *([f"{counted(self.unknown_orders, 'UNKNOWN order')} (docs/runbooks/unknown-order.md)"] if self.unknown_orders else []),
+            *([f"critical: {', '.join(self.critical)} (`fleet alerts`)"] if self.critical else []),
+        ]
+        return "healthy" if self.healthy else f"NOT healthy: {'; '.join(wrong)}"
 
     @property
     def _trading(self) -> str:
@@ -45,7 +59,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """For a person: what is, since when, and what to do."""
         began = f" since {self.since} UTC" if self.since else ""
-        lines = [f"fleet      {'healthy' if self.healthy else 'NOT healthy'}{began}{f', process {self.pid}' if self.pid else ''}"]
+        lines = [f"fleet      {self._verdict}{began}{f', process {self.pid}' if self.pid else ''}"]
         lines += [f"service    {name}: {state}" for name, state in self.services.items()]
         lines += [f"venue      {venue_text(account, link)}" for account, link in self.venues.items()]
         if self.session is None:
@@ -95,12 +109,16 @@ async def status(running: Running, database: Database) -> Status:
         venues = (await venue_links.asked(http, running.peer("trade_executor"))).venues
     standing = await activity.standing(database)
     services = dict(zip(running.ports, states, strict=True))
+    unknown, firing = await activity.unknown_orders(database), await alerts.firing(database)
+    critical = sorted({fault.key for faults in firing.values() for fault in faults if fault.severity == "critical"})
     return Status(
-        healthy=all(state == "healthy" for state in states),
+        healthy=all(state == "healthy" for state in states) and not unknown and not critical,
         pid=running.pid,
         since=running.since,
         services=services,
         venues=venues,
+        unknown_orders=unknown,
+        critical=critical,
         session=standing,
         paused=await _paused(database) if standing is not None and standing.paused else "",
         killed=await control.killed(database),

@@ -42,7 +42,7 @@ def face(plan: Plan, clock: HostClock, stopping: asyncio.Event, gone: Callable[[
 def _reading(plan: Plan, clock: HostClock) -> Reading:
     limits = from_toml(RiskConfig, Path(plan.settings.config_dir), "risk", plan.settings.environment).limit
     played = plan.market
-    return Reading(Title(played.what, played.prices, played.symbols, Limits(limits)), clock)
+    return Reading(Title(played.what, played.prices, played.symbols, Limits(limits), played.live), clock)
 
 
 def _descriptor(stream: TextIO | None) -> int:

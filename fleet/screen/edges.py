@@ -12,8 +12,9 @@ NAME: Final = "Tradewinds"
 
 
 def header(snapshot: Snapshot, width: int) -> list[Text]:
-    """Which market at which pace, whether its prices are real, its time, and how the session is: one line, or two where it is narrow."""
-    left = Text.assemble((f" {NAME} ", "bold reverse"), f"  {snapshot.market}  ", (f"[{snapshot.prices}]", f"bold {WARN}"))
+    """Whether it is real money, which market, whether its prices are real, its time, the session: one line, or two where it is narrow."""
+    money = Text.assemble("  ", (" REAL MONEY ", f"bold reverse {LOSS}")) if snapshot.live else ""
+    left = Text.assemble((f" {NAME} ", "bold reverse"), money, f"  {snapshot.market}  ", (f"[{snapshot.prices}]", f"bold {WARN}"))
     session = snapshot.session
     when = f"{moment(session.market_time)} UTC" if session is not None else "the market has not begun"
     right = Text.assemble(when, "   ", _state(snapshot), f"   up {lasted(snapshot.uptime_s)} ")

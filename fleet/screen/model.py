@@ -95,6 +95,7 @@ class Snapshot:
     market: str  # which is played, and how fast
     prices: str  # invented, or of the past
     uptime_s: float
+    live: bool = False  # real money is traded
     session: SessionSeen | None = None
     services: Sequence[Light] = ()
     venues: Mapping[str, VenueLink] = field(default_factory=dict)  # by account

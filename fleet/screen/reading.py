@@ -26,6 +26,7 @@ class Title:
     prices: str
     symbols: Sequence[str]
     limits: Limits
+    live: bool = False  # real money is traded
 
 
 class Lamps:
@@ -95,6 +96,7 @@ class Reading:
         return Snapshot(
             market=self._title.market,
             prices=self._title.prices,
+            live=self._title.live,
             uptime_s=now - self._began,
             session=seen.session if seen is not None else None,
             services=lights,

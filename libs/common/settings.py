@@ -45,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """ValueError: real money would be traded because of one variable alone."""
         if self.execution_mode == "live" and self.live_trading_confirmed != "yes":
-            raise ValueError("Expected yes in field `live_trading_confirmed`: EXECUTION_MODE=live trades real money")
+            raise ValueError("EXECUTION_MODE=live trades real money: set LIVE_TRADING_CONFIRMED=yes if you mean it")
 
     def peer(self, name: str, port: int) -> str:
         """The base URL of another service."""
@@ -100,11 +100,13 @@ def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
     except msgspec.ValidationError as error:
         text = str(error)
         where = re.search(r"(?:at `\$\.|field `)(\w+)", text)
-        variable = where.group(1).upper() if where else "the environment"
-        got = f", got {_shown(where.group(1), values[where.group(1)])!r}" if where and where.group(1) in values else " in the environment"
-        choice = next((get_args(f.type) for f in msgspec.structs.fields(kind) if where and f.name == where.group(1)), ())  # type: ignore[arg-type]
+        if where is None:  # of several variables together; it names them itself
+            raise ConfigError(text) from error
+        name = where.group(1)
+        got = f", got {_shown(name, values[name])!r}" if name in values else " in the environment"
+        choice = next((get_args(f.type) for f in msgspec.structs.fields(kind) if f.name == name), ())  # type: ignore[arg-type]
         wanted = f", expected one of {', '.join(choice)}" if "enum value" in text else ""
-        raise ConfigError(f"{variable}: {text.split(' - at')[0]}{got}{wanted}") from error
+        raise ConfigError(f"{name.upper()}: {text.split(' - at')[0]}{got}{wanted}") from error
 
 
 def from_toml(kind: type[T], folder: Path, name: str, environment: str, *, optional: bool = False) -> T:

@@ -1,9 +1,13 @@
 """Keys of venues: where they come from, and when trading for real money is refused."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from libs.domain.configuration import VenueConfig
+
+FEES_IN_QUOTE: Final = "fees_in_quote"
+"""The operator's word, among the options of a venue of ccxt, that its fees are never taken in a coin that is bought."""
 
 
 class Keys(NamedTuple):
@@ -36,7 +40,9 @@ def keys(venue: VenueConfig, look: Look) -> Keys:
     """
     missing = [name for name in variables(venue) if not look(name)]
     if missing:
-        raise ValueError(f"venue {venue.name} needs {' and '.join(missing)}; set them, each or as {missing[0]}_FILE naming a file")
+        names, files = " and ".join(missing), " and ".join(f"{name}_FILE" for name in missing)
+        them, held = ("them", "files that hold them") if len(missing) > 1 else ("it", "a file that holds it")
+        raise ValueError(f"venue {venue.name} needs {names}: set {them}, or name {held} in {files}")
     return Keys(*map(look, variables(venue)))
 
 
@@ -50,15 +56,22 @@ def of_another_market(market: str, venues: Sequence[VenueConfig | None], mode: L
     return ""
 
 
-def refuses_live(venues: Sequence[VenueConfig | None], look: Look) -> str:
-    """Why EXECUTION_MODE=live may not trade at these venues (None: `paper`); "" when it may."""
+def refuses_live(venues: Sequence[VenueConfig | None], look: Look, file: Path) -> str:
+    """Why EXECUTION_MODE=live may not trade at these venues (None: `paper`) of the configuration in `file`; "" when it may."""
     if not venues:
-        return "no account of config/system.toml is at a venue of real money: add a [[venue]] and an [[account]] there"
+        return f"no account of {file} is at a venue of real money: add a [[venue]] and an [[account]] there"
     for venue in venues:
         if venue is None:
             return "an account is at venue paper, which trades no real money: play FEED=venues"
         if venue.url == "sim":
             return f'venue {venue.name} is simulated (url = "sim"): set url = "" for its own address'
+        if venue.adapter == "ccxt" and not venue.options.get(FEES_IN_QUOTE):
+            return (
+                f"venue {venue.name} may take the fee of a purchase in the coin that is bought, which our books cannot hold yet: have it"
+                f" taken in the quote currency, and say so with options = {{ {FEES_IN_QUOTE} = true }}"
+            )
+        if venue.url.startswith("http://"):
+            return f"venue {venue.name} is at {venue.url}, which is not encrypted: a live key is only sent to an https:// address"
         try:
             found = keys(venue, look)
         except ValueError as error:

@@ -110,6 +110,12 @@ async def standing(database: Database) -> Standing | None:
     return Standing(*values)
 
 
+async def unknown_orders(database: Database) -> int:
+    """Orders of which nobody knows what became of them, or of their cancel."""
+    rows = await database.fetch("select count(*) from orders where status in ('UNKNOWN', 'CANCEL_UNKNOWN')")
+    return int(rows[0][0])
+
+
 async def at_rest(database: Database) -> bool:
     """Whether nothing is on its way: no order between intent and answer, and every account's consumer has read all there is."""
     rows = await database.fetch(

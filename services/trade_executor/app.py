@@ -66,7 +66,10 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
 
 def check_mode(settings: Settings, system: SystemConfig, accounts: Sequence[Account], look: Look) -> None:
     """Raises ConfigError: real money was asked for, and an account is not where that is traded."""
-    if settings.execution_mode == "live" and (wrong := refuses_live([system.named(account.venue) for account in accounts], look)):
+    if settings.execution_mode != "live":
+        return
+    file = Path(settings.config_dir) / "system.toml"
+    if wrong := refuses_live([system.named(account.venue) for account in accounts], look, file):
         raise ConfigError(f"EXECUTION_MODE=live: {wrong}")
 
 

@@ -104,7 +104,7 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path, config: Path) -> None:
         (
             "EXECUTION_MODE",
             "live",
-            "LIVE_TRADING_CONFIRMED: Expected yes in field `live_trading_confirmed`: EXECUTION_MODE=live trades real",
+            "EXECUTION_MODE=live trades real money: set LIVE_TRADING_CONFIRMED=yes",
         ),
         ("DATABASE_URL", f"postgresql://nobody@{NOBODY}/none", "DATABASE_URL cannot be used"),
         ("DATABASE_URL", "nonsense", "DATABASE_URL cannot be used"),

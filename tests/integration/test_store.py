@@ -20,7 +20,7 @@ from libs.domain.market import BadRow, Bar, Quote, QuoteBar, TradeTick
 from libs.domain.messages import VerdictKind
 from libs.domain.orders import Order
 from libs.domain.states import StoredState
-from libs.store import execution, market, risk, sessions, strategies
+from libs.store import activity, execution, market, risk, sessions, strategies
 from libs.store.market import BarEvent
 from libs.store.risk import Assessment
 from tests.factories import NOON, SECOND, a_signal
@@ -252,6 +252,12 @@ async def order(database: Database) -> Order:
     )
     await database.write([strategies.store_signals([(signal, b"")]), risk.store_assessments([verdict()]), risk.store_orders([made], 1)])
     return made
+
+
+async def test_orders_whose_outcome_is_unknown_are_counted(database: Database, order: Order) -> None:
+    assert await activity.unknown_orders(database) == 0
+    await database.write([Write("update orders set status = 'UNKNOWN' where id = %s", (order.order_id,))])
+    assert await activity.unknown_orders(database) == 1
 
 
 def verdict(kind: VerdictKind = "APPROVED", bar_time: int = NOON - SECOND) -> Assessment:

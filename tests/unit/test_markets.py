@@ -1,5 +1,6 @@
 """Which market a run plays, at which venues it is traded, and when real money is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from libs.domain.configuration import SystemConfig
 ALPACA = {"name": "alpaca", "adapter": "alpaca", "asset_classes": ["equity"]}
 BINANCE = {"name": "binance", "adapter": "ccxt", "exchange": "binance", "asset_classes": ["crypto"]}
 REAL_ALPACA = ALPACA | {"url": "", "symbols": ["AAPL"]}
-REAL_BINANCE = BINANCE | {"url": "", "symbols": ["BTC/USD"]}
+REAL_BINANCE = BINANCE | {"url": "", "symbols": ["BTC/USD"], "options": {"fees_in_quote": True}}
 KEYS = {"ALPACA_API_KEY": "AK123456", "ALPACA_SECRET_KEY": "s3cret", "BINANCE_API_KEY": "k", "BINANCE_SECRET_KEY": "s"}
 
 
@@ -24,8 +25,11 @@ def a_system(*venues: dict[str, Any]) -> SystemConfig:
     return msgspec.convert({"account": accounts, "venue": list(venues)}, SystemConfig)
 
 
+FILE = Path("/etc/tradewinds/system.toml")
+
+
 def of(system: SystemConfig, *, live: bool = False, keys: dict[str, str] = KEYS, **wanted: Any) -> Chosen:
-    return chosen(Wanted(**wanted), system, None, lambda name: keys.get(name, ""), live=live, port_offset=1000)
+    return chosen(Wanted(**wanted), system, None, lambda name: keys.get(name, ""), file=FILE, live=live, port_offset=1000)
 
 
 def test_the_closes_are_shown_by_the_simulated_venues_and_traded_there() -> None:
@@ -57,11 +61,21 @@ def test_real_venues_bring_their_own_market() -> None:
     assert found.trading[0] == "at_alpaca trades equity at alpaca, its own address"
 
 
+def test_a_market_whose_symbols_are_not_known_yet_is_named_without_any() -> None:
+    found = of(a_system(REAL_ALPACA | {"symbols": []}))
+    assert str(found.played) == "the market of alpaca, as it happens; real prices"
+
+
 @pytest.mark.parametrize(
     ("system", "keys", "said"),
     [
-        (a_system(REAL_ALPACA), {}, "venue alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY"),
-        (a_system(ALPACA, REAL_BINANCE), KEYS, "alpaca is simulated and binance is not"),
+        (
+            a_system(REAL_ALPACA),
+            {},
+            "venue alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY: set them, or name files that hold them"
+            " in ALPACA_API_KEY_FILE and ALPACA_SECRET_KEY_FILE",
+        ),
+        (a_system(ALPACA, REAL_BINANCE), KEYS, f"{FILE}: alpaca is simulated and binance is not"),
     ],
 )
 def test_venues_that_cannot_be_traded_are_refused(system: SystemConfig, keys: dict[str, str], said: str) -> None:
@@ -70,21 +84,30 @@ def test_venues_that_cannot_be_traded_are_refused(system: SystemConfig, keys: di
 
 
 def test_real_money_is_traded_with_real_keys_at_real_venues() -> None:
-    assert of(a_system(REAL_ALPACA, REAL_BINANCE), live=True).feed == "venues"
+    found = of(a_system(REAL_ALPACA, REAL_BINANCE), live=True)
+    assert found.feed == "venues"
+    assert str(found.played).startswith("REAL MONEY: the market of alpaca and binance")
 
 
 @pytest.mark.parametrize(
     ("system", "keys", "wanted", "said"),
     [
-        (a_system(), KEYS, {}, "no account of config/system.toml is at another venue than paper"),
+        (a_system(), KEYS, {}, f"no account of {FILE} is at another venue than paper"),
         (a_system(ALPACA), KEYS, {}, 'venue alpaca is simulated \\(url = "sim"\\)'),
+        (
+            a_system(REAL_ALPACA | {"url": "http://broker.example"}),
+            KEYS,
+            {},
+            "venue alpaca is at http://broker.example, .* not encrypted",
+        ),
+        (a_system(REAL_BINANCE | {"options": {}}), KEYS, {}, "venue binance may take the fee of a purchase in the coin"),
         (a_system(REAL_ALPACA), {}, {}, "needs ALPACA_API_KEY"),
         (a_system(REAL_ALPACA), KEYS | {"ALPACA_API_KEY": "PK123456"}, {}, "ALPACA_API_KEY is a paper key"),
         (a_system(REAL_ALPACA), KEYS, {"venue": "paper"}, "--venue paper trades inside trade_executor"),
         (a_system(REAL_ALPACA), KEYS, {"lockstep": True}, "--lockstep waits"),
         (a_system(REAL_ALPACA), KEYS, {"replay": "crypto"}, "--replay plays a recorded market"),
     ],
-    ids=["no venue", "simulated", "no keys", "paper keys", "paper venue", "lockstep", "replay"],
+    ids=["no venue", "simulated", "not encrypted", "fees in coins", "no keys", "paper keys", "paper venue", "lockstep", "replay"],
 )
 def test_real_money_is_refused_where_anything_of_it_is_not_real(
     system: SystemConfig, keys: dict[str, str], wanted: dict[str, Any], said: str

@@ -66,6 +66,13 @@ def test_venues_are_on_a_screen_of_every_size_with_what_is_wrong_of_them(width: 
         assert word in said, word
 
 
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_real_money_is_said_at_the_head_of_a_screen_of_every_size(width: int, height: int) -> None:
+    market = "the market of alpaca, binance, kraken and coinbase, as it happens"
+    assert "REAL MONEY" in shown(a_snapshot(live=True, market=market), width, height)[0]
+    assert "REAL MONEY" not in "".join(shown(a_snapshot(market=market), width, height))
+
+
 def test_an_account_without_its_deposit_is_opening_and_has_lost_nothing() -> None:
     (line,) = [line for line in shown(a_snapshot(accounts=[an_account()], opening=["crypto USD"])) if "crypto" in line]
     assert line.split() == ["crypto", "USD", "opening"]

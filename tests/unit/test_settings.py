@@ -55,7 +55,11 @@ def test_settings_come_from_variables_in_capitals() -> None:
         pytest.param(GIVEN | {"REDIS_URL": ""}, "REDIS_URL: .*missing.* in the environment", id="empty is missing"),
         pytest.param(GIVEN | {"PORT_OFFSET": "x1"}, "PORT_OFFSET: Expected `int`, got `str`, got 'x1'", id="no number"),
         pytest.param(GIVEN | {"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: Invalid enum value 'LOUD', got 'LOUD'", id="none of the values"),
-        pytest.param(GIVEN | {"EXECUTION_MODE": "live"}, "LIVE_TRADING_CONFIRMED: Expected yes .*real money", id="live and not confirmed"),
+        pytest.param(
+            GIVEN | {"EXECUTION_MODE": "live"},
+            "^EXECUTION_MODE=live trades real money: set LIVE_TRADING_CONFIRMED=yes if you mean it$",
+            id="live and not confirmed",
+        ),
     ],
 )
 def test_a_wrong_variable_is_named(environment: dict[str, str], said: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from libs.domain.configuration import VenueConfig
+from libs.domain.credentials import FEES_IN_QUOTE
 from libs.venues.broker import WrongKey
 from libs.venues.ccxt_venue.connection import FLUENT
 from libs.venues.ccxt_venue.wire import Wire
@@ -16,7 +17,7 @@ DEMO: Final = "demo"
 """An option of ours: a paper account is at the venue's demo and not at its testnet, where it has both."""
 UNIFIED: Final = "unified"
 """The other one: streams are read as ccxt unifies them, also where we know the venue's own frames; for the day they change."""
-_OURS: Final = (DEMO, UNIFIED)
+_OURS: Final = (DEMO, UNIFIED, FEES_IN_QUOTE)
 
 _PLAIN: Final[Mapping[str, object]] = {
     "defaultType": "spot",
