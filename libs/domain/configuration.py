@@ -57,6 +57,14 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f"Expected sim, nothing, or an address that begins with http:// or https:// in field `url`, got {self.url!r}")
 
 
+def must_not_be_negative(config: msgspec.Struct, *fields: str) -> None:
+    """ValueError: one of these decimals is below 0, or no number; the message says which."""
+    for name in fields:
+        value: Decimal = getattr(config, name)
+        if not (value.is_finite() and value >= 0):
+            raise ValueError(f"Expected a number of 0 or more in field `{name}`, got {value}")
+
+
 class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account; each session opens it anew with this deposit."""
 
@@ -90,10 +98,7 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         """ValueError: a term that no venue could have; the message says which."""
-        for name in ("half_spread_bps", "slippage_bps", "fee_bps", "fee_per_unit", "fee_min"):
-            value: Decimal = getattr(self, name)
-            if not (value.is_finite() and value >= 0):
-                raise ValueError(f"Expected a number of 0 or more in field `{name}`, got {value}")
+        must_not_be_negative(self, "half_spread_bps", "slippage_bps", "fee_bps", "fee_per_unit", "fee_min")
         for name in ("participation", "bar_participation"):
             share: Decimal = getattr(self, name)
             if not (share.is_finite() and 0 < share <= 1):
@@ -117,10 +122,7 @@ class ListedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         """ValueError: a term that no venue has; the message says which."""
-        for name in ("maker_bps", "taker_bps", "per_unit", "minimum", "half_spread_bps", "slippage_bps"):
-            value: Decimal = getattr(self, name)
-            if not (value.is_finite() and value >= 0):
-                raise ValueError(f"Expected a number of 0 or more in field `{name}`, got {value}")
+        must_not_be_negative(self, "maker_bps", "taker_bps", "per_unit", "minimum", "half_spread_bps", "slippage_bps")
         for name in ("participation", "bar_participation"):
             share: Decimal = getattr(self, name)
             if not (share.is_finite() and 0 < share <= 1):
