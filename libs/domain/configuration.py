@@ -65,6 +65,14 @@ def must_not_be_negative(config: msgspec.Struct, *fields: str) -> None:
             raise ValueError(f"Expected a number of 0 or more in field `{name}`, got {value}")
 
 
+def must_be_shares(config: msgspec.Struct, *fields: str) -> None:
+    """ValueError: one of these decimals is no share of something; the message says which."""
+    for name in fields:
+        share: Decimal = getattr(config, name)
+        if not (share.is_finite() and 0 < share <= 1):
+            raise ValueError(f"Expected a number above 0 and at most 1 in field `{name}`, got {share}")
+
+
 class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account; each session opens it anew with this deposit."""
 
@@ -99,10 +107,7 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         """ValueError: a term that no venue could have; the message says which."""
         must_not_be_negative(self, "half_spread_bps", "slippage_bps", "fee_bps", "fee_per_unit", "fee_min")
-        for name in ("participation", "bar_participation"):
-            share: Decimal = getattr(self, name)
-            if not (share.is_finite() and 0 < share <= 1):
-                raise ValueError(f"Expected a number above 0 and at most 1 in field `{name}`, got {share}")
+        must_be_shares(self, "participation", "bar_participation")
 
 
 class ListedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,10 +128,7 @@ class ListedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         """ValueError: a term that no venue has; the message says which."""
         must_not_be_negative(self, "maker_bps", "taker_bps", "per_unit", "minimum", "half_spread_bps", "slippage_bps")
-        for name in ("participation", "bar_participation"):
-            share: Decimal = getattr(self, name)
-            if not (share.is_finite() and 0 < share <= 1):
-                raise ValueError(f"Expected a number above 0 and at most 1 in field `{name}`, got {share}")
+        must_be_shares(self, "participation", "bar_participation")
 
 
 class AgentsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
