@@ -67,3 +67,10 @@ def market_data_dir() -> Path:
     if not folder:
         pytest.skip("MARKET_DATA_DIR is not set: no recorded markets")
     return Path(folder)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """For whole fleets; as root their Postgres keeps its data elsewhere, so it has to be wiped by itself."""
+    yield tmp_path
+    EmbeddedPostgres(tmp_path / "state" / "postgres").wipe()

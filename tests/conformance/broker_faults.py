@@ -15,7 +15,7 @@ from unittest.mock import patch
 from libs.domain.orders import Evidence
 from libs.domain.trades import Fill
 from libs.venues.broker import NotSent, OrderReport, OutcomeUnknown, Refused, WrongKey
-from tests.conformance.rigs import MUTE_AFTER_S, WITHIN_S, RemoteRig, eventually, told, told_end, told_fills
+from tests.conformance.rigs import MUTE_AFTER_S, RemoteRig, eventually, told, told_end, told_fills
 from tests.paper import NEVER_LATE, D
 
 Check = Callable[[RemoteRig], Awaitable[None]]
@@ -278,15 +278,13 @@ async def a_stream_whose_answers_were_lost_is_connected_again(rig: RemoteRig) ->
 
 
 @check
-async def a_mute_stream_is_shown_as_silent_and_comes_back(rig: RemoteRig) -> None:
-    """Silence is measured by what the stream says, so a healthy one that is probed stays fresh."""
-    async with asyncio.timeout(WITHIN_S):
-        for _ in range(3):
-            await asyncio.sleep(MUTE_AFTER_S / 2)
-            assert rig.broker.link().up
-    heard = rig.broker.link().heard_s
-    assert heard is not None
-    assert heard < MUTE_AFTER_S
+async def a_quiet_stream_that_is_alive_stays_connected(rig: RemoteRig) -> None:
+    """Nothing happens for three times as long as a stream may be silent; being asked, it answers."""
+    up = 0
+    for _ in range(12):
+        await asyncio.sleep(MUTE_AFTER_S / 4)
+        up += rig.broker.link().up
+    assert up >= 10, f"it was connected in {up} of 12 looks"  # a machine that stalls may cost one connection
 
 
 @check
