@@ -93,19 +93,22 @@ class Control:
         return _json({"account": held.account, "dialect": held.dialect, "key": held.key, "secret": held.secret})
 
     async def account(self, request: web.Request) -> web.Response:
-        """What it holds."""
+        """What it holds, in truth: a ledger is compared with it, and `read_lag_s` is for clients."""
         name = request.match_info["account"]
         account = self._host.view.accounts.get(name)
         if account is None:
             raise web.HTTPNotFound(text=f"there is no account {name!r}; POST /sim/v1/accounts opens one")
-        positions = {}
-        for symbol, lots in account.positions.items():
-            if lots:
-                positions[symbol] = self._host.listings[symbol].instrument.quantity(lots)
+        balances, held = account.balances.copy(), account.positions.copy()
+        for report in self._host.unseen():
+            if report.account == name:
+                held[report.symbol] += report.position
+                for currency, change in report.balances.items():
+                    balances[currency] += change
+        positions = {symbol: self._host.listings[symbol].instrument.quantity(lots) for symbol, lots in held.items() if lots}
         return _json(
             {
                 "account": name,
-                "balances": {currency: amount for currency, amount in account.balances.items() if amount},
+                "balances": {currency: amount for currency, amount in balances.items() if amount},
                 "positions": positions,
                 "open_orders": len(account.open),
                 "orders": len(account.orders),

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple, Protocol, assert_never
 
@@ -126,6 +126,10 @@ class Host:
     def listeners(self) -> dict[str, int]:
         """How many listen to each account, "" being the whole venue, and under "market" to the market."""
         return self._audience.counted()
+
+    def unseen(self) -> Iterator[Report]:
+        """What the view will know later."""
+        return self._views.unseen()
 
     # --- what comes in
 

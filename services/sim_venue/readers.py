@@ -1,7 +1,7 @@
 """Who reads and who listens: a view that may be behind, and subscriptions that are not."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from libs.common.clocks import HostClock
 from libs.domain.market import MarketEvent
@@ -33,6 +33,11 @@ class LateView:
         """With all reports, also those that readers did not see yet: from now on they do."""
         self._take_in(float("-inf"))
         return self._view
+
+    def unseen(self) -> Iterator[Report]:
+        """Those that readers do not see yet, oldest first."""
+        self._take_in(self._lag_s())
+        return (report for _, reports in self._late for report in reports)
 
     @property
     def behind(self) -> bool:

@@ -161,6 +161,14 @@ async def test_reads_lag_behind_what_was_answered(venue: SimVenue, http: ClientS
     assert await read(http) == 200
 
 
+async def test_what_an_account_holds_is_told_in_truth_while_reads_lag(venue: SimVenue) -> None:
+    await venue.account("slow", "binance", {"USD": 100})
+    before = await venue.control("GET", "accounts/slow")
+    await venue.weather(read_lag_s=60)
+    await venue.control("POST", "transfer", {"account": "slow", "currency": "USD", "amount": "5"})
+    assert (before["balances"], (await venue.control("GET", "accounts/slow"))["balances"]) == ({"USD": "100"}, {"USD": "105"})
+
+
 async def test_the_wire_clock_is_off_and_market_time_is_not(venue: SimVenue) -> None:
     before, market = venue.host.wire_time_ns(), venue.host.now()
     await venue.weather(clock_skew_ms=3_600_000)
