@@ -41,7 +41,7 @@ def test_an_operator_sees_what_is_and_what_was(tmp_path: Path, database_url: str
         stopped = pid_of("risk_manager", run["ports"]["risk_manager"] - PORTS["risk_manager"])
         os.kill(stopped, signal.SIGSTOP)
         try:
-            assert wait_until(lambda: "nobody holds the lease risk:paper" in ask("diagnose").output, LIMIT_S)
+            assert wait_until(lambda: "nobody holds the lease risk:stocks" in ask("diagnose").output, LIMIT_S)
             page = ask("diagnose")
         finally:
             os.kill(stopped, signal.SIGCONT)
