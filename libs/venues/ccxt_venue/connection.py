@@ -7,6 +7,8 @@ FLUENT: Final = ("binance", "binanceus")
 """Exchanges whose frames and codes we read ourselves, see binance.py."""
 
 SUBSCRIBED_WITHIN_S: Final = 10.0
+"""Waited for with `asyncio.wait_for`: before Python 3.11.3 `asyncio.timeout` around what cleans up after itself may raise
+CancelledError instead of TimeoutError, and that would end the stream for good."""
 
 
 class Lost(ConnectionError):

@@ -208,8 +208,7 @@ class CcxtFeed:
         hooks, market = self._exchange.hooks, self._market
         hooks.tap, hooks.resolved, hooks.lost = market.tap, market.resolved, partial(lose, lost)
         try:
-            async with asyncio.timeout(SUBSCRIBED_WITHIN_S):
-                await market.subscribe()
+            await asyncio.wait_for(market.subscribe(), SUBSCRIBED_WITHIN_S)
             await market.refill(self._since)
             self._fault = ""
             self._connections += 1

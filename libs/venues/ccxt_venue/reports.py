@@ -89,8 +89,7 @@ class Reports:
         self._exchange.hooks.tap = stream.tap
         self._exchange.hooks.lost = partial(lose, lost)
         try:
-            async with asyncio.timeout(SUBSCRIBED_WITHIN_S):
-                await stream.subscribe()
+            await asyncio.wait_for(stream.subscribe(), SUBSCRIBED_WITHIN_S)
             await self._catch_up(self._symbols)
             self.fault = ""
             self._backoff.reset()
