@@ -11,7 +11,16 @@ from libs.domain.orders import CancelRequest, Order, OrderEvent, Status
 from libs.domain.trades import Trade
 from libs.store.activity import Noted, Standing
 
-_ENDS: Final = {Status.REJECTED, Status.EXPIRED, Status.CANCELED, Status.UNKNOWN, Status.NOT_ACCEPTED, Status.DENIED, Status.CANCEL_UNKNOWN}
+_ENDS: Final = {
+    Status.REJECTED,
+    Status.EXPIRED,
+    Status.CANCELED,
+    Status.UNKNOWN,
+    Status.NOT_ACCEPTED,
+    Status.DENIED,
+    Status.CANCEL_UNKNOWN,
+    Status.REPLACE_UNKNOWN,
+}
 _RANK: Final = {"trades.executed": 0, "risk.alerts": 1, "orders.updates": 2, "orders.approved": 3, "signals": 4}
 STREAMS: Final = tuple(_RANK)
 BLANK: Final = " " * 8

@@ -15,18 +15,24 @@ Side = Literal["buy", "sell"]
 OrderType = Literal["limit", "market", "stop", "stop_limit", "trailing_stop"]
 TimeInForce = Literal["GTD", "GTC", "DAY", "IOC", "FOK"]
 VenueStatus = Literal["open", "filled", "canceled", "expired", "rejected"]
+Purpose = Literal["signal", "slice", "stop", "target", "liquidation", "external"]
+"""Why there is an order: a strategy's target, a part of a larger order, the protection of a position (stop and target),
+the emergency exit of a book, or somebody else's hand at our account."""
 
 
 class Status(StrEnum):
     """Where an order stands, as far as the evidence goes."""
 
     APPROVED = "APPROVED"
+    WORKING = "WORKING"  # never at the venue itself: its children are
     SUBMITTING = "SUBMITTING"
     UNKNOWN = "UNKNOWN"
     ACKED = "ACKED"
     PARTIAL = "PARTIAL"
     PENDING_CANCEL = "PENDING_CANCEL"
     CANCEL_UNKNOWN = "CANCEL_UNKNOWN"
+    PENDING_REPLACE = "PENDING_REPLACE"
+    REPLACE_UNKNOWN = "REPLACE_UNKNOWN"
     FILLED = "FILLED"
     CANCELED = "CANCELED"
     REJECTED = "REJECTED"
@@ -37,7 +43,7 @@ class Status(StrEnum):
 
 TERMINAL: Final = frozenset({Status.FILLED, Status.CANCELED, Status.REJECTED, Status.EXPIRED, Status.NOT_ACCEPTED, Status.DENIED})
 OPEN: Final = frozenset(Status) - TERMINAL
-AT_VENUE: Final = OPEN - {Status.APPROVED}
+AT_VENUE: Final = OPEN - {Status.APPROVED, Status.WORKING}
 """Statuses in which a venue may hold the order."""
 
 
@@ -45,7 +51,9 @@ class Intent(StrEnum):
     """What we want to do next; refused when the order cannot."""
 
     SUBMIT = "submit"
+    WORK = "work"
     CANCEL = "cancel"
+    REPLACE = "replace"
     DENY = "deny"
     EXPIRE_UNSENT = "expire_unsent"
 
@@ -59,9 +67,20 @@ class Evidence(StrEnum):
     UNCLEAR = "unclear"
     CANCEL_UNCLEAR = "cancel_unclear"
     CANCEL_REFUSED = "cancel_refused"
+    REPLACED = "replaced"
+    REPLACE_UNCLEAR = "replace_unclear"
+    REPLACE_REFUSED = "replace_refused"
     CANCELED = "canceled"
     EXPIRED = "expired"
     NOT_ACCEPTED = "not_accepted"
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices of the exits that stand at the venue as long as the position does; None: no such exit."""
+
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    trail: Decimal | None = None  # the stop follows the best price seen at this distance
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -87,6 +106,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stop_price: Decimal | None = None  # of stop orders: what triggers them; of a trailing stop where it begins
     trail: Decimal | None = None  # of a trailing stop: how far it keeps from the best price seen
     oco: str = ""  # orders of one name cancel each other: when one fills or triggers the others end
+    purpose: Purpose = "signal"
+    parent_id: UUID | None = None  # the approved order that this one is a child of, bounded by it
+    replaces: UUID | None = None  # the order whose place at the venue this one takes
+    reduce_only: bool = False  # sent only while it can but bring its book nearer to zero
+    execution: str = ""  # how a large order is worked (`twap:60s:6`); "": sent as it is
+    protect: Protection | None = None  # of an entry: what the venue is to hold against the position it makes
 
 
 class VenueOrder(NamedTuple):
@@ -138,12 +163,16 @@ _S, _E = Status, Evidence
 
 INTENTS: Final[dict[tuple[Status, Intent], Status]] = {
     (_S.APPROVED, Intent.SUBMIT): _S.SUBMITTING,
+    (_S.APPROVED, Intent.WORK): _S.WORKING,
     (_S.APPROVED, Intent.DENY): _S.DENIED,
     (_S.APPROVED, Intent.EXPIRE_UNSENT): _S.EXPIRED,
     (_S.APPROVED, Intent.CANCEL): _S.CANCELED,
     (_S.ACKED, Intent.CANCEL): _S.PENDING_CANCEL,
     (_S.PARTIAL, Intent.CANCEL): _S.PENDING_CANCEL,
     (_S.CANCEL_UNKNOWN, Intent.CANCEL): _S.PENDING_CANCEL,
+    (_S.ACKED, Intent.REPLACE): _S.PENDING_REPLACE,
+    (_S.PARTIAL, Intent.REPLACE): _S.PENDING_REPLACE,
+    (_S.REPLACE_UNKNOWN, Intent.CANCEL): _S.PENDING_CANCEL,
 }
 
 EVIDENCE: Final[dict[tuple[Status, Evidence], Status]] = {
@@ -175,17 +204,54 @@ EVIDENCE: Final[dict[tuple[Status, Evidence], Status]] = {
     (_S.CANCEL_UNKNOWN, _E.EXPIRED): _S.EXPIRED,
     (_S.CANCEL_UNKNOWN, _E.CANCEL_UNCLEAR): _S.CANCEL_UNKNOWN,
     (_S.CANCEL_UNKNOWN, _E.CANCEL_REFUSED): _S.CANCEL_UNKNOWN,
+    (_S.PENDING_REPLACE, _E.ACCEPTED): _S.PENDING_REPLACE,
+    (_S.PENDING_REPLACE, _E.REPLACED): _S.CANCELED,
+    (_S.PENDING_REPLACE, _E.CANCELED): _S.CANCELED,
+    (_S.PENDING_REPLACE, _E.EXPIRED): _S.EXPIRED,
+    (_S.PENDING_REPLACE, _E.REPLACE_UNCLEAR): _S.REPLACE_UNKNOWN,
+    (_S.PENDING_REPLACE, _E.REPLACE_REFUSED): _S.REPLACE_UNKNOWN,  # as of a cancel: look it up
+    (_S.REPLACE_UNKNOWN, _E.ACCEPTED): _S.ACKED,
+    (_S.REPLACE_UNKNOWN, _E.REPLACED): _S.CANCELED,
+    (_S.REPLACE_UNKNOWN, _E.CANCELED): _S.CANCELED,
+    (_S.REPLACE_UNKNOWN, _E.EXPIRED): _S.EXPIRED,
+    (_S.REPLACE_UNKNOWN, _E.REPLACE_UNCLEAR): _S.REPLACE_UNKNOWN,
+    (_S.REPLACE_UNKNOWN, _E.REPLACE_REFUSED): _S.REPLACE_UNKNOWN,
+    (_S.ACKED, _E.REPLACED): _S.CANCELED,  # the stream was faster than the answer, or the intent was not ours to remember
+    (_S.PARTIAL, _E.REPLACED): _S.CANCELED,
+    (_S.PENDING_CANCEL, _E.REPLACED): _S.CANCELED,
+    (_S.CANCEL_UNKNOWN, _E.REPLACED): _S.CANCELED,
+    (_S.CANCELED, _E.REPLACED): _S.CANCELED,
     # A cancel that met an order at its end: the refusal agrees with what is known, and a lost answer is not missed.
-    **{(end, answer): end for end in (_S.FILLED, _S.CANCELED, _S.EXPIRED) for answer in (_E.CANCEL_REFUSED, _E.CANCEL_UNCLEAR)},
+    **{
+        (end, answer): end
+        for end in (_S.FILLED, _S.CANCELED, _S.EXPIRED)
+        for answer in (_E.CANCEL_REFUSED, _E.CANCEL_UNCLEAR, _E.REPLACE_REFUSED, _E.REPLACE_UNCLEAR)
+    },
     # The venue has told of the order before its answer was lost: nothing is missed.
     **{
         (told, _E.UNCLEAR): told
-        for told in (_S.ACKED, _S.PARTIAL, _S.PENDING_CANCEL, _S.CANCEL_UNKNOWN, _S.FILLED, _S.CANCELED, _S.EXPIRED)
+        for told in (
+            _S.ACKED,
+            _S.PARTIAL,
+            _S.PENDING_CANCEL,
+            _S.CANCEL_UNKNOWN,
+            _S.PENDING_REPLACE,
+            _S.REPLACE_UNKNOWN,
+            _S.FILLED,
+            _S.CANCELED,
+            _S.EXPIRED,
+        )
     },
 }
 """What evidence makes of a status, where the two agree. Everything else is an anomaly: see `after`."""
 
-_REOPENED: Final = {_E.ACCEPTED: _S.ACKED, _E.CANCELED: _S.CANCELED, _E.EXPIRED: _S.EXPIRED, _E.REJECTED: _S.REJECTED}
+_REOPENED: Final = {
+    _E.ACCEPTED: _S.ACKED,
+    _E.CANCELED: _S.CANCELED,
+    _E.REPLACED: _S.CANCELED,
+    _E.EXPIRED: _S.EXPIRED,
+    _E.REJECTED: _S.REJECTED,
+}
 
 
 def intend(status: Status, intent: Intent) -> Status:
@@ -232,6 +298,6 @@ def after_fill(status: Status, quantity: Decimal, filled: Decimal) -> Step:
         return Step(Status.FILLED, anomaly=filled > quantity or status in TERMINAL - {Status.FILLED})
     if status in (Status.CANCELED, Status.EXPIRED, Status.FILLED):
         return Step(status, anomaly=True)
-    if status in (Status.PENDING_CANCEL, Status.CANCEL_UNKNOWN):
+    if status in (Status.PENDING_CANCEL, Status.CANCEL_UNKNOWN, Status.PENDING_REPLACE, Status.REPLACE_UNKNOWN):
         return Step(status, anomaly=False)
     return Step(Status.PARTIAL, anomaly=status in TERMINAL or status is Status.APPROVED)

@@ -112,7 +112,7 @@ async def standing(database: Database) -> Standing | None:
 
 async def unknown_orders(database: Database) -> int:
     """Orders of which nobody knows what became of them, or of their cancel."""
-    rows = await database.fetch("select count(*) from orders where status in ('UNKNOWN', 'CANCEL_UNKNOWN')")
+    rows = await database.fetch("select count(*) from orders where status in ('UNKNOWN', 'CANCEL_UNKNOWN', 'REPLACE_UNKNOWN')")
     return int(rows[0][0])
 
 

@@ -11,7 +11,7 @@ from libs.common.database import Database, Rejected, Write
 from libs.domain.books import Position
 from libs.domain.identity import transaction_id
 from libs.domain.ledger import Entry, deposit_entries
-from libs.domain.orders import OPEN, Order, OrderEvent, OrderType, Side, Status, TimeInForce
+from libs.domain.orders import OPEN, Order, OrderEvent, OrderType, Protection, Purpose, Side, Status, TimeInForce
 from libs.domain.trades import Fill, Trade
 from libs.store.sessions import Account
 
@@ -41,6 +41,15 @@ class OrderRow(NamedTuple):
     avg_fill_price: Decimal | None
     events: int
     approved_ns: int  # the database's clock, when the order was approved
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    oco: str = ""
+    purpose: Purpose = "signal"
+    parent_id: UUID | None = None
+    replaces: UUID | None = None
+    reduce_only: bool = False
+    execution: str = ""
+    protect: Protection | None = None
 
     def order(self) -> Order:
         """The order as it was approved."""
@@ -69,7 +78,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
 _ORDER: LiteralString = (
     "json_build_array(o.id, o.client_order_id, o.account_id, o.venue, o.session_id, o.strategy_id, o.symbol, o.signal_id, o.leg, o.side,"
     " o.order_type, o.quantity::text, o.price::text, o.time_in_force, ns_of(o.decided_at), ns_of(o.valid_until), ns_of(o.expires_at),"
-    " o.status, o.filled_quantity::text, o.avg_fill_price::text, o.events, ns_of(o.created_at))"
+    " o.status, o.filled_quantity::text, o.avg_fill_price::text, o.events, ns_of(o.created_at), o.stop_price::text, o.trail::text, o.oco,"
+    " o.purpose, o.parent_id, o.replaces, o.reduce_only, o.execution, o.protect)"
 )
 _READ: LiteralString = (
     "with queue as (select no, key, body from journal where stream = 'orders.approved' and no > %(cursor)s order by no limit %(limit)s)"

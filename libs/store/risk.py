@@ -206,10 +206,12 @@ def store_orders(orders: Sequence[Order], epoch: int) -> Write:
     """Approved orders, each leg once."""
     return Write(
         "insert into orders (id, client_order_id, account_id, venue, session_id, symbol, order_type, side, quantity, price, status,"
-        " time_in_force, strategy_id, signal_id, leg, risk_assessment_id, epoch, decided_at, valid_until, expires_at)"
-        " select i, c, a, v, e, y, t, d, q, p, 'APPROVED', f, s, g, l, g, %s, at_ns(x), at_ns(u), at_ns(z) from unnest(%b::uuid[],"
-        " %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::numeric[], %b::numeric[], %b::text[],"
-        " %b::text[], %b::uuid[], %b::int8[], %b::int8[], %b::int8[], %b::int8[]) w(i, c, a, v, e, y, t, d, q, p, f, s, g, l, x, u, z)",
+        " time_in_force, strategy_id, signal_id, leg, risk_assessment_id, epoch, decided_at, valid_until, expires_at, purpose,"
+        " reduce_only, execution, protect)"
+        " select i, c, a, v, e, y, t, d, q, p, 'APPROVED', f, s, g, l, g, %s, at_ns(x), at_ns(u), at_ns(z), m, r, k, h::jsonb from"
+        " unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::numeric[],"
+        " %s::numeric[], %b::text[], %b::text[], %b::uuid[], %b::int8[], %b::int8[], %b::int8[], %b::int8[], %b::text[], %b::bool[],"
+        " %b::text[], %s::text[]) w(i, c, a, v, e, y, t, d, q, p, f, s, g, l, x, u, z, m, r, k, h)",
         (
             epoch,
             [o.order_id for o in orders],
@@ -229,5 +231,9 @@ def store_orders(orders: Sequence[Order], epoch: int) -> Write:
             [o.decided_at for o in orders],
             [o.valid_until for o in orders],
             [o.expires_at for o in orders],
+            [o.purpose for o in orders],
+            [o.reduce_only for o in orders],
+            [o.execution for o in orders],
+            [None if o.protect is None else msgspec.json.encode(o.protect).decode() for o in orders],
         ),
     )

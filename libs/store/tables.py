@@ -243,7 +243,7 @@ class RiskAssessmentRow(Base):
 
 
 class OrderRow(Base):
-    """risk_manager inserts, trade_executor updates."""
+    """risk_manager inserts, trade_executor updates; children of an approved order are trade_executor's, through orders_child()."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -264,6 +264,13 @@ class OrderRow(Base):
     quantity: Mapped[Decimal] = mapped_column(QUANTITY)
     price: Mapped[Decimal | None] = mapped_column(MONEY)
     stop_price: Mapped[Decimal | None] = mapped_column(MONEY)
+    trail: Mapped[Decimal | None] = mapped_column(MONEY)
+    oco: Mapped[str] = mapped_column(server_default=text("''"))
+    purpose: Mapped[str] = mapped_column(server_default=text("'signal'"))
+    reduce_only: Mapped[bool] = mapped_column(server_default=text("false"))
+    execution: Mapped[str] = mapped_column(server_default=text("''"))
+    protect: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # a Protection
+    replaces: Mapped[UUID | None]
     status: Mapped[str]
     filled_quantity: Mapped[Decimal] = mapped_column(QUANTITY, server_default=text("0"))
     avg_fill_price: Mapped[Decimal | None] = mapped_column(MONEY)
@@ -400,9 +407,50 @@ class KillSwitchRow(Base):
     scope: Mapped[str] = mapped_column(primary_key=True)  # fleet, account, strategy, symbol
     key: Mapped[str] = mapped_column(primary_key=True)  # "" for the fleet
     active: Mapped[bool]
+    mode: Mapped[str] = mapped_column(server_default=text("'halt'"))  # halt, reduce_only, flatten
     reason: Mapped[str]
     set_by: Mapped[str]
     set_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class ReconcileItemRow(Base):
+    """trade_executor: something of which record and venue say different things; a person decides (`fleet doctor`)."""
+
+    __tablename__ = "reconcile_items"
+    __table_args__ = (Index("ix_reconcile_items_open", "account_id", postgresql_where=text("resolved_at is null")),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)  # of account, kind, key and what differs: found again, it is the same one
+    account_id: Mapped[str]
+    kind: Mapped[str]  # order, fill, position, cash, foreign
+    key: Mapped[str]  # client order id, exec_key, symbol, currency
+    ours: Mapped[str]
+    theirs: Mapped[str]
+    detail: Mapped[str]
+    found_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    decision: Mapped[str] = mapped_column(server_default=text("''"))  # "", adopt, close, ignore, halt
+    decided_by: Mapped[str] = mapped_column(server_default=text("''"))
+    reason: Mapped[str] = mapped_column(server_default=text("''"))
+    decided_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]
+
+
+class OrderCostRow(Base):
+    """trade_executor: what executing an order cost against the price it was decided at; written with its end."""
+
+    __tablename__ = "order_costs"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    account_id: Mapped[str]
+    arrival_price: Mapped[Decimal | None] = mapped_column(MONEY)
+    spread: Mapped[Decimal | None] = mapped_column(MONEY)
+    filled: Mapped[Decimal] = mapped_column(QUANTITY)
+    fill_rate: Mapped[float]
+    avg_fill_price: Mapped[Decimal | None] = mapped_column(MONEY)
+    slippage_bps: Mapped[float | None]  # against the arrival price; positive is worse for us
+    shortfall: Mapped[Decimal | None] = mapped_column(MONEY)  # against the decision, fees and what was not filled included
+    fees: Mapped[Decimal] = mapped_column(MONEY)
+    hops_ms: Mapped[dict[str, Any]] = mapped_column(JSONB)  # host milliseconds from step to step
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class CommandRow(Base):

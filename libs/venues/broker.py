@@ -63,6 +63,9 @@ class Abilities(NamedTuple):
     dead_man: bool  # it ends them by itself when it has not heard from us for a while
     good_till_date: bool  # it ends an order at `expires_at` by itself; else whoever sent it has to cancel it then
     absence_is_proof: bool  # it is read after every earlier send was settled: what it does not have was never accepted
+    stops: bool = False  # it holds stop orders
+    oco: bool = False  # two orders sent together with one `oco` name end each other there
+    replaces: bool = False  # one request puts a new order in the place of an old one, or leaves the old one as it is
 
 
 class Link(NamedTuple):

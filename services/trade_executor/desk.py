@@ -277,7 +277,7 @@ class AccountDesk:
         that was never sent."""
         if held.status is Status.SUBMITTING:
             return self._stage.settled and held.order.client_order_id not in sender.in_flight
-        return held.owed or held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN)
+        return held.owed or held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN, Status.REPLACE_UNKNOWN)
 
     def _cancel_again(self, sender: Sender) -> None:
         """Cancels whose request may never have left are asked for once more: asking twice does no harm."""

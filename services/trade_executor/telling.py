@@ -12,10 +12,12 @@ from services.trade_executor.hop import Change
 log = logging.getLogger(__name__)
 
 _BAD: Final = frozenset({Status.REJECTED, Status.NOT_ACCEPTED, Status.DENIED, Status.EXPIRED})
-_OPEN_QUESTION: Final = frozenset({Status.UNKNOWN, Status.CANCEL_UNKNOWN})
+_OPEN_QUESTION: Final = frozenset({Status.UNKNOWN, Status.CANCEL_UNKNOWN, Status.REPLACE_UNKNOWN})
 _WORDS: Final[Mapping[str, str]] = {
     Intent.SUBMIT: "sent to the venue",
+    Intent.WORK: "worked in parts",
     Intent.CANCEL: "cancel asked for",
+    Intent.REPLACE: "replacement asked for",
     Intent.DENY: "denied before it was sent",
     "expire": "expired before it was sent",
     Evidence.ACCEPTED: "accepted by the venue",
@@ -24,6 +26,9 @@ _WORDS: Final[Mapping[str, str]] = {
     Evidence.UNCLEAR: "no clear answer from the venue",
     Evidence.CANCEL_UNCLEAR: "no clear answer to the cancel",
     Evidence.CANCEL_REFUSED: "the venue refused to cancel it",
+    Evidence.REPLACE_UNCLEAR: "no clear answer to the replacement",
+    Evidence.REPLACE_REFUSED: "the venue refused to replace it",
+    Evidence.REPLACED: "replaced at the venue",
     Evidence.CANCELED: "canceled by the venue",
     Evidence.EXPIRED: "ended by the venue at its time",
     Evidence.NOT_ACCEPTED: "the venue has never had it",

@@ -329,7 +329,7 @@ async def test_a_halt_set_meanwhile_stops_what_does_not_only_shrink_its_book(
         await database.write([risk.store_orders([other], 1)])
         await database.write([Write("update orders set status = 'UNKNOWN', filled_quantity = 5, side = %s where leg = 1", (open_,))])
     if stopped:
-        with pytest.raises(Conflict, match="may only close") as error:
+        with pytest.raises(Conflict, match="the book may only close") as error:
             await database.write([execution.submitting([order.order_id], 7, NOON)])
         assert error.value.sqlstate == "TW004"
         await database.write([Write("update risk_halts set active = false", ())])

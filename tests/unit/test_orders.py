@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.domain.orders import EVIDENCE, INTENTS, OPEN, TERMINAL, Evidence, IllegalIntent, Intent, Status, Step, after, after_fill, intend
+from libs.domain.orders import (
+    AT_VENUE,
+    EVIDENCE,
+    INTENTS,
+    OPEN,
+    TERMINAL,
+    Evidence,
+    IllegalIntent,
+    Intent,
+    Status,
+    Step,
+    after,
+    after_fill,
+    intend,
+)
 
 QUANTITY = Decimal(10)
 Event = Evidence | Decimal
@@ -135,4 +149,4 @@ def test_an_intent_that_makes_sense_leads_on(status: Status, intent: Intent) -> 
 def test_nothing_is_intended_with_an_order_that_has_ended_and_no_status_is_forgotten() -> None:
     assert {status for status, _ in INTENTS} <= OPEN
     assert OPEN | TERMINAL == set(Status)
-    assert {status for status, _ in EVIDENCE} == OPEN - {Status.APPROVED} | set(ENDED)
+    assert {status for status, _ in EVIDENCE} == AT_VENUE | set(ENDED)

@@ -235,7 +235,7 @@ async def _orders(database: Database) -> dict[str, int]:
 async def _unsettled(database: Database) -> list[OrderStands]:
     rows = await database.fetch(
         "select id, status, account_id, strategy_id, symbol, extract(epoch from clock_timestamp() - updated_at)::float8 from orders"
-        " where status in ('SUBMITTING', 'UNKNOWN', 'CANCEL_UNKNOWN') order by updated_at limit %s",
+        " where status in ('SUBMITTING', 'UNKNOWN', 'CANCEL_UNKNOWN', 'REPLACE_UNKNOWN') order by updated_at limit %s",
         (SHOWN,),
     )
     return [
