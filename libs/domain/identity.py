@@ -9,6 +9,7 @@ from uuid import UUID, SafeUUID
 SIGNALS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a01")
 ORDERS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a02")
 TRANSACTIONS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a03")
+CHILDREN: Final = 10_000
 JOB_RUNS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a06")
 _SIGNALS, _ORDERS, _TRANSACTIONS = SIGNALS.bytes, ORDERS.bytes, TRANSACTIONS.bytes
 _BASE36: Final = string.digits + string.ascii_uppercase
@@ -27,6 +28,13 @@ def signal_id(session_id: str, strategy_id: str, symbol: str, timeframe: str, ba
 def order_id(signal: UUID, leg: int) -> UUID:
     """The one order of a leg of a signal."""
     return _named(_ORDERS, f"{signal}|{leg}")
+
+
+def child_leg(parent_leg: int, n: int) -> int:
+    """The leg of the n-th child (from 0) of an order: beside those of its signal, and the same after a restart."""
+    if not 0 <= n < CHILDREN:
+        raise ValueError(f"expected a child of 0 to {CHILDREN - 1}, got {n}")
+    return (parent_leg + 1) * CHILDREN + n
 
 
 def transaction_id(account_id: str, kind: str, key: str) -> UUID:

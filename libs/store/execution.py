@@ -194,6 +194,36 @@ def submitting(ids: Sequence[UUID], epoch: int, market_time: int) -> Write:
     return Write("select orders_submitting(%b::uuid[], %s, %s)", (list(ids), epoch, market_time))
 
 
+def store_children(children: Sequence[Order], epoch: int) -> list[Write]:
+    """New orders within approved ones (`orders_child()` bounds them); raises TW004 when one is not. Done again they change nothing."""
+    return [
+        Write(
+            "select orders_child(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                o.order_id,
+                o.client_order_id,
+                o.parent_id,
+                o.leg,
+                o.purpose,
+                o.order_type,
+                o.side,
+                o.quantity,
+                o.price,
+                o.stop_price,
+                o.trail,
+                o.oco,
+                o.time_in_force,
+                o.replaces,
+                o.decided_at,
+                o.valid_until,
+                o.expires_at,
+                epoch,
+            ),
+        )
+        for o in children
+    ]
+
+
 def store_attempts(attempts: Sequence[tuple[UUID, int, str]], epoch: int) -> Write:
     """(order, attempt, client order id) of every request about to leave."""
     return Write(

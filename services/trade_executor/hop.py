@@ -67,6 +67,7 @@ class Change:
     events: list[OrderEvent] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    children: list[Order] = field(default_factory=list)
     sends: list[Held] = field(default_factory=list)
     cancels: list[Order] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
@@ -91,6 +92,13 @@ class Change:
             )
         )
         return after
+
+    def spawn(self, child: Order, now_ns: int) -> Held:
+        """A new order within an approved one; a later hop sends it. `now_ns`: host time, from which its latency counts."""
+        held = Held(child, Status.APPROVED, Decimal(0), Decimal(0), 0, Decimal(0), now_ns)
+        self.orders[child.order_id] = held
+        self.children.append(child)
+        return held
 
     def book(self, held: Held, fill: Fill, position: Position, instrument: Instrument, step: Step) -> None:
         """A fill goes into the books, whatever the order's status."""
@@ -135,8 +143,10 @@ class Change:
     def as_hop(self, sealer: Sealer, account_id: str, epoch: int) -> Hop:
         """The statements and messages; without any when nothing changed."""
         hop = Hop(writes=list(self.writes))
-        sending = {held.order.order_id for held in self.sends}
-        changed = [h for h in self.orders.values() if h.order.order_id not in sending]
+        hop.writes += execution.store_children(self.children, epoch)
+        unchanged = {held.order.order_id for held in self.sends}
+        unchanged |= {c.order_id for c in self.children if self.orders[c.order_id].status is Status.APPROVED}
+        changed = [h for h in self.orders.values() if h.order.order_id not in unchanged]
         if changed:
             hop.writes.append(
                 execution.store_orders([OrderChange(h.order.order_id, h.status, h.filled, h.avg_fill_price, h.events) for h in changed])

@@ -381,7 +381,7 @@ class ExecutionStage:
         return max(sums, default=Decimal(0))
 
     def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
-        current = {id_: change.orders.get(id_, held) for id_, held in self._open.items()}
+        current = {id_: held for id_, held in (self._open | change.orders).items() if held.status not in TERMINAL}
         standings = [Standing(h.order, h.status) for h in current.values()]
         mine = {"account": (self._account.account_id, self._account.name)}
         killed = {(scope, self._account.account_id if key in mine.get(scope, ()) else key) for scope, key in snapshot.killed}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fleet import migrate
 from libs.common.database import Conflict, CopyWriter, Database, Rejected, Write
-from libs.domain.identity import client_order_id, order_id
+from libs.domain.identity import child_leg, client_order_id, order_id
 from libs.domain.market import BadRow, Bar, Quote, QuoteBar, TradeTick
 from libs.domain.messages import VerdictKind
 from libs.domain.orders import Order
@@ -267,6 +267,44 @@ def verdict(kind: VerdictKind = "APPROVED", bar_time: int = NOON - SECOND) -> As
 
 async def status(database: Database) -> list[tuple[Any, ...]]:
     return await database.fetch("select status, epoch, events from orders")
+
+
+def a_child(parent: Order, n: int, **changed: Any) -> Order:
+    """A slice of 4 of the parent's 10."""
+    leg = child_leg(parent.leg, n)
+    id_ = order_id(parent.signal_id, leg)
+    ours = {"order_id": id_, "client_order_id": client_order_id("TWND", id_, 1), "leg": leg, "parent_id": parent.order_id}
+    return msgspec.structs.replace(parent, **{**ours, "purpose": "slice", "quantity": Decimal(4), **changed})
+
+
+async def test_slices_never_exceed_what_was_approved_whatever_became_of_them(database: Database, order: Order) -> None:
+    await database.write([Write("update orders set status = 'WORKING'", ())])
+    for n, ended in enumerate(["UNKNOWN", "CANCELED"]):
+        await database.write(execution.store_children([a_child(order, n)], 7))
+        become = "update orders set status = %s, filled_quantity = 1 where purpose = 'slice' and leg = %s"
+        await database.write([Write(become, (ended, child_leg(0, n)))])
+    with pytest.raises(Conflict, match="on top of 5"):  # four unknown, and one filled of the canceled one
+        await database.write(execution.store_children([a_child(order, 2, quantity=Decimal(6))], 7))
+    await database.write(execution.store_children([a_child(order, 2, quantity=Decimal(5))] * 2, 7))
+    assert await database.fetch("select count(*) from orders where purpose = 'slice'") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"purpose": "signal"}, "cannot be a child as signal"),
+        ({"purpose": "liquidation"}, "cannot be a child as liquidation"),
+        ({"purpose": "stop"}, "would add to its book"),
+        ({"side": "sell"}, "not within order"),
+        ({"parent_id": UUID(int=1)}, "no approved parent"),
+    ],
+)
+async def test_the_executor_adds_no_order_that_nobody_approved(
+    database: Database, order: Order, changed: dict[str, Any], said: str
+) -> None:
+    await database.write([Write("update orders set status = 'WORKING'", ())])
+    with pytest.raises(Conflict, match=said):
+        await database.write(execution.store_children([a_child(order, 0, **changed)], 7))
 
 
 async def test_an_approved_order_goes_to_submitting_under_the_executors_epoch(database: Database, order: Order) -> None:
