@@ -8,6 +8,7 @@ import aiohttp
 import msgspec
 
 from libs.common.clocks import HostClock
+from libs.common.crash_points import reached
 from libs.common.settings import ConfigError
 from libs.domain import credentials
 from libs.domain.actions import CorporateAction
@@ -98,6 +99,7 @@ class Remote:
 
         async def open_() -> Broker:
             endpoint = await self._endpoint(account)
+            reached("CP24")
             try:
                 return await _connected(self._adapter(endpoint))
             except WrongKey as error:
