@@ -43,9 +43,8 @@ async def run(asked: argparse.Namespace) -> tuple[Figures, list[str]]:
         found["faults"] += done.kills
         everywhere = [seconds for recovered in done.recovery_s.values() for seconds in recovered]
         found["killed"] = dict(done.of)
-        found["recovery_s"] = figures.quantiles(everywhere) | {
-            name: figures.quantiles(recovered) for name, recovered in done.recovery_s.items() if recovered
-        }
+        by_victim = {name: figures.quantiles(recovered) for name, recovered in done.recovery_s.items() if recovered}
+        found["recovery_s"] = {**figures.quantiles(everywhere), **by_victim}
         found |= {"signals": done.signals, "trades": done.trades, "crashes": dict(done.crashes), "seconds": round(done.seconds, 1)}
     return found, sentences
 

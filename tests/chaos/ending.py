@@ -6,7 +6,7 @@ from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
 from libs.common.journal import PostgresJournal
 from libs.store.control import Control
-from tests.chaos import venues
+from tests.chaos import terms, venues
 from tests.chaos.history import Verdict, judged
 from tests.chaos.money_path import MoneyPath, TooSlow
 
@@ -67,7 +67,7 @@ async def verdict(path: MoneyPath) -> Verdict:
     except TooSlow as error:
         restless = str(error)
     with psycopg.connect(path.database_url, autocommit=True) as connection:
-        found = judged(connection, histories(path))
+        found = judged(connection, histories(path), terms.limits(path.shape.collar))
         there = {row[0] for row in connection.execute("select signal_id from signals")}
     sentences, counts = list(found.sentences), dict(found.counts)
     if restless:

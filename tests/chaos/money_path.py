@@ -206,7 +206,7 @@ class MoneyPath:
         """Asks the record, again while it is away."""
         while True:
             try:
-                return await self.looking.fetch(query, values)  # type: ignore[arg-type]
+                return await self.looking.fetch(query, values)
             except Unreachable:
                 await asyncio.sleep(LOOK_S)
 

@@ -24,7 +24,7 @@ def _sends_twice() -> None:
         if sent[0] % 7 == 0:
             await sender._broker.submit(msgspec.structs.replace(order, client_order_id=order.client_order_id[:-1] + "2"), *rest[:1])
 
-    Sender._submit = twice  # type: ignore[method-assign]
+    Sender._submit = twice  # type: ignore[method-assign, assignment]
 
 
 def _drops_fills() -> None:
@@ -37,7 +37,7 @@ def _drops_fills() -> None:
     def forgetful(stage: ExecutionStage, evidence: Sequence[News], *rest: Any) -> None:
         believe(stage, [e for e in evidence if not (isinstance(e, Fill) and sum(e.exec_key.encode()) % 11 == 0)], *rest)
 
-    ExecutionStage._believe = forgetful  # type: ignore[method-assign]
+    ExecutionStage._believe = forgetful  # type: ignore[method-assign, assignment]
 
 
 def _takes_silence_for_no() -> None:
@@ -53,7 +53,7 @@ def _takes_silence_for_no() -> None:
             [e._replace(evidence=Evidence.REJECTED) if isinstance(e, Shown) and e.evidence is Evidence.UNCLEAR else e for e in evidence],
         )
 
-    ExecutionStage.show = sure  # type: ignore[method-assign]
+    ExecutionStage.show = sure  # type: ignore[method-assign, assignment]
 
 
 BUGS: Final[Mapping[str, Callable[[], None]]] = {

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
 
-from libs.domain.configuration import AccountConfig
+from libs.domain.configuration import AccountConfig, LimitConfig
 from libs.domain.instruments import Instrument
 from libs.store.sessions import Session
 from services.sim_venue.listings import BY_HAND
@@ -16,6 +16,7 @@ VenueName = Literal["paper", "alpaca", "binance"]
 
 DEPOSIT: Final = Decimal(100_000_000)
 COLLAR: Final = 0.002
+MOST_HELD: Final = 110_000.0
 SYMBOLS: Final[Mapping[VenueName, Sequence[str]]] = {
     "alpaca": ("AAPL", "KO", "MSFT", "XOM"),
     "binance": ("BTC/USD", "ETH/USD"),
@@ -57,6 +58,14 @@ def strategy_id(venue: VenueName, n: int) -> str:
     return f"{venue}_{n}"
 
 
+def limits(collar: float) -> list[LimitConfig]:
+    """Of config/risk.toml. The account may not hold in a symbol what all of its strategies together would like to."""
+    return [
+        LimitConfig(scope="order", name="price_collar", value=collar, unit="fraction"),
+        LimitConfig(scope="account", name="max_position_notional", value=MOST_HELD, unit="currency"),
+    ]
+
+
 def session(venues: Sequence[VenueName]) -> Session:
     """A market that begins where sim_venue's does and is as fast as this host."""
     return Session(
@@ -85,7 +94,12 @@ def write(folder: Path, venues: Sequence[VenueName], strategies: int, collar: fl
         f'\n[[account]]\nname = "{venue}"\nbase_currency = "USD"\ndeposit = {DEPOSIT}\nvenue = "{venue}"\n' for venue in venues
     )
     (folder / "system.toml").write_text(f'fleet_tag = "CHAO"\n{opened}{_VENUES}')
-    (folder / "risk.toml").write_text(f'[[limit]]\nscope = "order"\nname = "price_collar"\nvalue = {collar}\nunit = "fraction"\n')
+    (folder / "risk.toml").write_text(
+        "".join(
+            f'[[limit]]\nscope = "{limit.scope}"\nname = "{limit.name}"\nvalue = {limit.value}\nunit = "{limit.unit}"\n'
+            for limit in limits(collar)
+        )
+    )
     (folder / "strategies.toml").write_text(
         "".join(
             f'[[strategy]]\nid = "{strategy_id(venue, n)}"\nclass = "sma_cross"\nsymbols = ["*"]\ntimeframe = "1s"\naccount = "{venue}"\n'

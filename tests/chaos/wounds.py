@@ -103,13 +103,14 @@ class Wound:
                 return whole(writer, chunk)
             whole(writer, bytes(chunk)[: len(chunk) // 2])
             self._half.pop()()
-            asyncio.get_running_loop().call_soon(writer._protocol.close)  # of what goes on: nobody may see the other half
+            if writer.transport is not None:
+                asyncio.get_running_loop().call_soon(writer.transport.abort)  # of what goes on: nobody may see the other half
 
         def writelines(writer: StreamWriter, chunks: Iterable[Any]) -> None:
             write(writer, b"".join(chunks))
 
-        StreamWriter._write = write  # type: ignore[method-assign]
-        StreamWriter._writelines = writelines  # type: ignore[method-assign]
+        StreamWriter._write = write  # type: ignore[method-assign, assignment]
+        StreamWriter._writelines = writelines  # type: ignore[method-assign, assignment]
 
 
 def _kill() -> None:
@@ -152,7 +153,7 @@ def _fill_the_disk() -> None:
             raise Unreachable(FULL)
         return await written(database, statements, within)
 
-    Database.write = full  # type: ignore[method-assign]
+    Database.write = full  # type: ignore[method-assign, assignment]
 
 
 STRIKES: Final[Mapping[str, Callable[[], None]]] = {
