@@ -37,7 +37,7 @@ class KeptService:
         self._logs = logs
         self._bury = bury
         self._struck = False
-        self._leaving = False
+        self._leaving = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -45,7 +45,7 @@ class KeptService:
 
     async def keep(self) -> None:
         """Until `end`."""
-        while not self._leaving:
+        while not self._leaving.is_set():
             service = Service(self.name, self.port, (sys.executable, "-m", f"services.{self.name}"))
             self._struck = False
             self.process = await ServiceProcess.start(service, self.environment, self._logs)
@@ -56,7 +56,7 @@ class KeptService:
                 self.process.kill()
                 await self.process.wait()
                 self._bury(self.process.holder)
-            if not self._leaving and not self._struck:
+            if not self._leaving.is_set() and not self._struck:
                 self.crashes += 1
                 await asyncio.sleep(AGAIN_S)
 
@@ -84,7 +84,7 @@ class KeptService:
 
     async def end(self) -> None:
         """Asks it to leave, for good."""
-        self._leaving = True
+        self._leaving.set()
         if self.process is not None:
             await self.process.end()
 

@@ -1,10 +1,9 @@
 """Wounds, from inside the process that is to have them: what the start-up hook in `site/` installs.
 
-CHAOS_POINT    CP08:sigkill:3   at that moment, the third time
-CHAOS_ONCE     a file that is made when it happens, and because of which it never happens again
-CHAOS_LEASE_S  leases are good for so long instead of 4 s, and everything about them is shorter in proportion
-CHAOS_LAG_S    a venue is believed that it never had an order after so long instead of 120 s
-CHAOS_PLANTED  a bug, by its name in `planted`
+    CHAOS_WOUNDS   a folder; a file <service>.<point> in it with `sigkill:3` wounds that service at that moment the third time, once
+    CHAOS_LEASE_S  leases are good for so long instead of 4 s, and everything about them is shorter in proportion
+    CHAOS_LAG_S    a venue is believed that it never had an order after so long instead of 120 s, and asked each second
+    CHAOS_PLANTED  a bug, by its name in `planted`
 """
 
 import asyncio
@@ -49,43 +48,53 @@ def inflict(environment: Mapping[str, str]) -> None:
         from tests.chaos import planted as bugs
 
         bugs.plant(planted)
-    if point := environment.get("CHAOS_POINT"):
-        where, fault, count = point.split(":")
-        crash_points.install(Wound(where, fault, int(count), environment["CHAOS_ONCE"]).at)  # type: ignore[arg-type]
+    if folder := environment.get("CHAOS_WOUNDS"):
+        crash_points.install(Wounds(Path(folder)).at)
 
 
-class Wound:
-    """Strikes once, at the n-th time that its moment is reached."""
+def service() -> str:
+    """Which one this process is: the last word of `python -m services.<name>`."""
+    return sys.orig_argv[-1].rpartition(".")[2]
 
-    def __init__(self, point: CrashPoint, fault: Fault, count: int, once: str) -> None:
-        self._point = point
-        self._strike: Callable[[], None] = STRIKES[fault]
-        if point in WITHIN and fault in ("enospc", "reset"):
-            self._strike = _WITHIN_STRIKES[fault]
-        self._deferred = point in WRITTEN and fault in ("sigkill", "sigstop", "reset")
-        self._left = count
-        self._once = once
+
+def asked_for(folder: Path, name: str, point: CrashPoint, fault: Fault, count: int) -> Path:
+    """The harness's side: asks for a wound; the file is there until it strikes."""
+    path = folder / f"{name}.{point}"
+    new = path.with_suffix(".new")
+    new.write_text(f"{fault}:{count}")
+    new.rename(path)
+    return path
+
+
+class Wounds:
+    """What is asked of this process, by moment. A wound that was asked for strikes once, however often the process starts again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._times: Counter[CrashPoint] = Counter()
+        self._strike: Callable[[], None] = _raise
+        self._deferred = False
         self._half: list[Callable[[], None]] = []
-        if point == "CP10":
-            self._write_by_halves()
+        self._write_by_halves()
 
     def at(self, point: CrashPoint) -> None:
         """The process is at this moment."""
-        if point != self._point or self._left <= 0:
-            return
-        self._left -= 1
-        if self._left == 0 and self._first():
-            if point == "CP10":
-                self._half.append(self._go)  # what is written next, is written by half
-            else:
-                self._go()
-
-    def _first(self) -> bool:
+        path = self._folder / f"{service()}.{point}"
         try:
-            os.close(os.open(self._once, os.O_CREAT | os.O_EXCL, 0o644))
-        except FileExistsError:
-            return False
-        return True
+            fault, _, count = path.read_text().partition(":")
+        except FileNotFoundError:
+            return
+        self._times[point] += 1
+        if self._times[point] < int(count):
+            return
+        self._times[point] = 0
+        path.rename(path.with_suffix(".struck"))
+        self._deferred = point in WRITTEN and fault in ("sigkill", "sigstop", "reset")
+        self._strike = (_WITHIN_STRIKES if point in WITHIN and fault in _WITHIN_STRIKES else STRIKES)[fault]
+        if point == "CP10":
+            self._half.append(self._go)  # what is written next, is written by half
+        else:
+            self._go()
 
     def _go(self) -> None:
         if self._deferred:
@@ -187,7 +196,8 @@ def _shorten_leases(ttl_s: float) -> None:
 
 
 def _believe_after(lag_s: float) -> None:
-    if "services.trade_executor" in " ".join(sys.orig_argv):
-        from services.trade_executor import absence
+    if service() == "trade_executor":
+        from services.trade_executor import absence, desk
 
         absence.LAG_S = lag_s  # type: ignore[misc]
+        desk.LOOK_UP_AT_MOST_S = desk.LOOK_UP_EVERY_S  # type: ignore[misc]
