@@ -31,8 +31,8 @@ def steadily(first: float, last: float, attended: bool = False) -> list[tuple[fl
 def tripped_at(seen: Looks) -> list[float]:
     """When it tripped, each time."""
     states = watched(seen)
-    before = [Watch(), *states[:-1]]
-    return [at for (at, _), was, now in zip(seen, before, states, strict=True) if now.tripped and not was.tripped]
+    before = [Watch(), *states]
+    return [at for (at, _), was, now in zip(seen, before, states, strict=False) if now.tripped and not was.tripped]
 
 
 def test_an_absence_of_a_minute_trips_once() -> None:
