@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
+from libs.common.crash_points import reached
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.domain.orders import Evidence, Order
@@ -53,7 +54,9 @@ class Sender:
     async def _submit(self, order: Order, deadline: float, approved_ns: int) -> None:
         waited_s, began = (self._clock.now_ns() - approved_ns) / SECOND, self._clock.monotonic()
         try:
+            reached("CP08")
             await self._broker.submit(order, deadline)
+            reached("CP12")
             answer = Shown(order.client_order_id, Evidence.ACCEPTED, Decimal(0), "", asked_for=True)
         except Refused as error:
             answer = Shown(order.client_order_id, Evidence.REJECTED, Decimal(0), str(error))
