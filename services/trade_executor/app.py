@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from libs.common.envelope import Sealer
 from libs.common.http import Readiness
 from libs.common.runner import Context
 from libs.common.settings import ConfigError, Settings, from_toml
@@ -20,7 +21,7 @@ from libs.venues.endpoint import Mode
 from libs.venues.remote import load_library
 from services.trade_executor import brokers
 from services.trade_executor.brokers import Open, Remote
-from services.trade_executor.desk import AccountDesk
+from services.trade_executor.desk import SERVICE, AccountDesk
 from services.trade_executor.reserve import Warm, nothing_to_load
 
 ANOTHER_SESSION_S: Final = 0.5
@@ -36,6 +37,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
     Raises:
         ConfigError: an account's venue, or its key, cannot be what it is configured to be.
     """
+    context.sealer = Sealer(SERVICE, context.clock)  # one voice, whichever of the two speaks
     system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
     database = context.database("sessions")
     while not context.stopping.is_set():
@@ -119,7 +121,6 @@ class House:
         mode: Mode = "live" if self._settings.execution_mode == "live" else "paper"
         sim_url = self._settings.peer("sim_venue", PORTS["sim_venue"])
         return Remote(venue, mode, self._look, sim_url, self._instruments, self._clock).access(account)
-
 
     def warm(self, account: Account) -> Warm:
         """Loads what its broker will need, beside whatever else goes on."""

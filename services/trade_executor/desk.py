@@ -33,6 +33,7 @@ from services.trade_executor.stage import ExecutionStage, News
 
 log = logging.getLogger(__name__)
 
+SERVICE: Final = "trade_executor"  # by whichever name this process runs
 RECONCILE_EVERY_S: Final = 30.0
 LOOK_UP_EVERY_S: Final = 1.0
 LOOK_UP_AT_MOST_S: Final = 15.0  # a venue that leaves an order in doubt is asked ever less often: its request budget is needed for cancels
@@ -167,9 +168,7 @@ class AccountDesk:
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(reader.listen()),
-                group.create_task(
-                    self._context.bus.listen([ORDERS_APPROVED.address, CONTROL.of(self._context.name)], self._ring, self._bell.ring)
-                ),
+                group.create_task(self._context.bus.listen([ORDERS_APPROVED.address, CONTROL.of(SERVICE)], self._ring, self._bell.ring)),
                 group.create_task(self._play(floor, reader)),
                 group.create_task(self._reports(broker)),
                 group.create_task(self._watch_link(broker, trading)),
