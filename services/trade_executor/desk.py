@@ -20,6 +20,7 @@ from libs.store.execution import ExecutionStore
 from libs.store.market_reader import MarketReader
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, Link, OutcomeUnknown
+from libs.venues.reconnecting import ended
 from services.trade_executor import links, reconcile
 from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.brokers import NotYet, Open
@@ -181,8 +182,7 @@ class AccountDesk:
             await sender.drain()
             while self._lease.held() and (await consumer.step(wait=False) or sender.in_flight):
                 await sender.drain()  # an answer is evidence for one more hop
-            for task in background:
-                task.cancel()
+            await ended(*background)
 
     # --- the market, and the venue's own word
 
