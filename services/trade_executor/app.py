@@ -65,6 +65,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
                 house.access(account),
                 partial(attendance.say, account.account_id),
                 house.warm(account),
+                system.policy(account.name),
             )
             for account in accounts
         }
@@ -144,11 +145,10 @@ class Attendance:
 
 def links(system: SystemConfig, accounts: Sequence[Account], desks: Mapping[str, AccountDesk]) -> dict[str, object]:
     """For /info: how each account is attended to, and how its connection to its venue is."""
-    policies = {account.name: account.on_disconnect for account in system.account}
     return {
         a.account_id: {
             "venue": a.venue,
-            "on_disconnect": policies.get(a.name, "keep"),
+            "on_disconnect": system.policy(a.name),
             **desks[a.account_id].standing._asdict(),
             **(link._asdict() if (link := desks[a.account_id].link) else {"up": False}),
         }

@@ -12,6 +12,7 @@ from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
+from libs.domain.configuration import OnDisconnect
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Status
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
@@ -21,7 +22,7 @@ from libs.store.market_reader import MarketReader
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, Link, OutcomeUnknown
 from libs.venues.reconnecting import ended
-from services.trade_executor import links, reconcile
+from services.trade_executor import dead_man, links, reconcile
 from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.floor import Floor
@@ -57,6 +58,7 @@ class AccountDesk:
         open_: Open,
         say: Say,
         warm: Warm = nothing_to_load,
+        on_disconnect: OnDisconnect = "keep",
     ) -> None:
         self._context = context
         self._session = session
@@ -64,6 +66,7 @@ class AccountDesk:
         self._instruments = instruments
         self._open = open_
         self._say = say
+        self._on_disconnect = on_disconnect
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
@@ -176,6 +179,7 @@ class AccountDesk:
             ]
             await self._prepare(broker, sender)
             background.append(group.create_task(self._reconcile(broker, sender)))
+            background.append(group.create_task(dead_man.keep_armed(broker, self._account)))
             self._say(True, self._trading)
             trading.set()
             await consumer.run(self._over)
@@ -183,6 +187,8 @@ class AccountDesk:
             while self._lease.held() and (await consumer.step(wait=False) or sender.in_flight):
                 await sender.drain()  # an answer is evidence for one more hop
             await ended(*background)
+            if self._lease.held():  # else whoever took over keeps it armed
+                await dead_man.leave(broker, self._account, self._on_disconnect)
 
     # --- the market, and the venue's own word
 
@@ -222,6 +228,9 @@ class AccountDesk:
             if trading.is_set() and away != (clock.monotonic() - heard > AWAY_S):
                 away = not away
                 self._say(not away, f"venue {self._account.venue} is away: {link.detail}" if away else self._trading)
+                if not away and self._on_disconnect == "cancel":
+                    self._stage.withdraw()
+                    self._bell.ring()
             await asyncio.sleep(links.EVERY_S)
 
     @property
