@@ -116,6 +116,7 @@ class ExecutionStage:
         self._start = start  # called with the orders to send and to cancel, once that is committed
         self._open: dict[UUID, Held] = {}
         self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
+        self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
         self._known = False  # whether _open and _positions are what the record says
         self._evidence: list[News] = []
@@ -179,6 +180,7 @@ class ExecutionStage:
             if held.status in TERMINAL:
                 self._open.pop(id_, None)
                 self._unwanted.discard(id_)
+                self._withdrawn.discard(id_)
             else:
                 self._open[id_] = held
         self._positions |= change.positions
@@ -274,6 +276,10 @@ class ExecutionStage:
         if status is Status.PENDING_CANCEL:
             change.cancels.append(held.order)
 
+    def withdraw(self) -> None:
+        """The venue was away, and the account keeps no orders then: all that are there are to end, but for those that only reduce."""
+        self._withdrawn |= {held.order.order_id for held in self.unresolved() if not held.order.reduce_only}
+
     def overdue(self) -> bool:
         """Whether an order rests beyond its time at a venue that does not end it by itself: a hop will cancel it."""
         return any(self._is_overdue(held) for held in self._open.values())
@@ -287,8 +293,9 @@ class ExecutionStage:
         for id_, held in self._open.items():
             held = change.orders.get(id_, held)
             overdue = self._is_overdue(held)
-            if overdue or (id_ in self._unwanted and held.status in (Status.ACKED, Status.PARTIAL)):
-                why = "its time is over" if overdue else "it is still there"
+            withdrawn = id_ in self._withdrawn
+            if overdue or ((withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
+                why = "its time is over" if overdue else "its venue was away" if withdrawn else "it is still there"
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
 
