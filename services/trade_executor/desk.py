@@ -26,7 +26,9 @@ from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.hop import Held
+from services.trade_executor.links import Standing
 from services.trade_executor.reconcile import Asked
+from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
 from services.trade_executor.send import Sender, evidence_of
 from services.trade_executor.stage import ExecutionStage
 
@@ -46,7 +48,14 @@ class AccountDesk:
     """One account of one session."""
 
     def __init__(
-        self, context: Context, session: Session, account: Account, instruments: Mapping[str, Instrument], open_: Open, say: Say
+        self,
+        context: Context,
+        session: Session,
+        account: Account,
+        instruments: Mapping[str, Instrument],
+        open_: Open,
+        say: Say,
+        warm: Warm = nothing_to_load,
     ) -> None:
         self._context = context
         self._session = session
@@ -60,17 +69,21 @@ class AccountDesk:
         self._journal = PostgresJournal(self._database, context.bus, context.clock)
         self._store = ExecutionStore(self._database, account)
         self._lease = Lease(context.database("lease"), f"executor:{name}", context.holder, context.clock)
+        self._reserve = Reserve(say, [self._database, self._looking], warm)
         self._bell = Bell()
         self._over = asyncio.Event()  # asked to stop, the session has ended, or the lease is lost
         self._absences = Absences()
         self._read_to: int | None = None  # market time at which the venue's fills were read last
+        self._looked_at: float | None = None  # when the venue last answered a look, whole
         self.link: Link | None = None  # as last seen; None while there is no broker
 
     async def run(self) -> None:
         """Waits for the account's lease, reconciles, then trades while it is ours; again when it was lost."""
         while not self._context.stopping.is_set():
             self._over.clear()
-            if not await self._lease.acquire(ExecutionStage.streams, self._context.stopping):
+            ours = await self._lease.acquire(ExecutionStage.streams, self._context.stopping, self._reserve.behind)
+            self._reserve.over()
+            if not ours:
                 return
             over = False
             try:
@@ -89,6 +102,12 @@ class AccountDesk:
         except Unreachable as error:
             log.warning("lease %s not released, it will run out: %s", self._lease.name, error, extra=self._about("lease_released"))
 
+    @property
+    def standing(self) -> Standing:
+        """Who attends to the account, as far as we know."""
+        looked_s = None if self._looked_at is None else round(self._context.clock.monotonic() - self._looked_at, 1)
+        return Standing(self._lease.held(), self._lease.epoch, self._reserve.holder, looked_s)
+
     async def _trade(self) -> bool:
         """Under the lease: until asked to stop or the session has ended (True), or the lease is lost."""
         ending = asyncio.create_task(self._end())
@@ -99,7 +118,7 @@ class AccountDesk:
             try:
                 await self._trade_with(broker)
             finally:
-                self.link = None
+                self.link = self._looked_at = None
                 links.forget(self._account)
                 await broker.disconnect()
         finally:
@@ -252,6 +271,7 @@ class AccountDesk:
             self._show(settled)
         if found.unanswered:
             raise OutcomeUnknown(f"{len(found.unanswered)} orders could not be looked up: {found.unanswered[0]}")
+        self._looked_at = self._context.clock.monotonic()
 
     async def _reconcile(self, broker: Broker, sender: Sender) -> None:
         """Unknown orders each second, everything each half minute, after each reconnection, and when somebody asks for it."""
