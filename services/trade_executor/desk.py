@@ -27,13 +27,14 @@ from libs.venues.reconnecting import ended
 from services.trade_executor import dead_man, links, reconcile
 from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.brokers import NotYet, Open
+from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.hop import Held
 from services.trade_executor.links import Standing
 from services.trade_executor.reconcile import Asked
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
 from services.trade_executor.send import Sender, evidence_of
-from services.trade_executor.stage import ExecutionStage, News
+from services.trade_executor.stage import ExecutionStage
 
 log = logging.getLogger(__name__)
 
@@ -311,7 +312,7 @@ class AccountDesk:
     def _in_doubt(self, held: Held, sender: Sender) -> bool:
         """Only the venue knows what became of it: no answer, a fill not heard of, or an intent whose commit was not answered, and
         that was never sent."""
-        if held.status is Status.SUBMITTING:
+        if held.status in (Status.SUBMITTING, Status.PENDING_REPLACE):
             return self._stage.settled and held.order.client_order_id not in sender.in_flight
         return held.owed or held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN, Status.REPLACE_UNKNOWN)
 
