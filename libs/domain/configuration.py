@@ -207,6 +207,10 @@ class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """The `[[venue]]` called so; None: it is `paper`, or is not configured any more."""
         return next((found for found in self.venue if found.name == venue), None)
 
+    def policy(self, account: str) -> OnDisconnect:
+        """What becomes of the resting orders of the account called so when its venue was away."""
+        return next((found.on_disconnect for found in self.account if found.name == account), "keep")
+
     def tradable(self, venue: str) -> frozenset[AssetClass]:
         """Which classes of assets the accounts at a venue trade; all, where no `[[venue]]` says."""
         found = self.named(venue)

@@ -37,8 +37,9 @@ from libs.venues.paper.broker import PaperBroker
 from services.trade_executor import app, brokers, reconcile
 from services.trade_executor import desk as desks
 from services.trade_executor.absence import Absences, never_accepted
+from services.trade_executor.evidence import Shown
 from services.trade_executor.send import Sender, evidence_of
-from services.trade_executor.stage import ExecutionStage, Shown
+from services.trade_executor.stage import ExecutionStage
 from tests.desks import NOW, Approvals, Service, a_desk, an_approval, statuses
 from tests.factories import NOON, SECOND, HandClock
 from tests.paper import ALFA, COIN, a_quote

@@ -36,10 +36,11 @@ class Sending:
     status: int | None = None
     code: str | None = None
     message: str = ""
+    data: object = None
 
     def answered(self) -> Answered:
         """What there is to judge an error by."""
-        return Answered(self.written, self.own_words, self.status, self.code, self.message)
+        return Answered(self.written, self.own_words, self.status, self.code, self.message, self.data)
 
 
 @dataclass(slots=True)
