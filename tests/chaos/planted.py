@@ -30,7 +30,8 @@ def _sends_twice() -> None:
 def _drops_fills() -> None:
     """One fill of eleven is believed to be booked already."""
     from libs.domain.trades import Fill
-    from services.trade_executor.stage import ExecutionStage, News
+    from services.trade_executor.evidence import News
+    from services.trade_executor.stage import ExecutionStage
 
     believe = ExecutionStage._believe
 
@@ -43,7 +44,8 @@ def _drops_fills() -> None:
 def _takes_silence_for_no() -> None:
     """An order that was not answered is taken for refused."""
     from libs.domain.orders import Evidence
-    from services.trade_executor.stage import ExecutionStage, News, Shown
+    from services.trade_executor.evidence import News, Shown
+    from services.trade_executor.stage import ExecutionStage
 
     show = ExecutionStage.show
 
