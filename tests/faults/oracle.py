@@ -1,7 +1,7 @@
 """Says what is wrong with what a fleet left behind: its record, and the paper venue's own book. An empty list: nothing.
 
 L  every signal has its one verdict, and no order is forgotten
-D  no leg has two orders, no order was sent twice, nothing was sent without an intent on record
+D  no leg has two orders, no order was sent twice, nothing was sent without an intent on record, no slices exceed their parent
 F  every fill of the venue is booked once, as it was, and nothing else is
 B  the ledger balances, and positions and cash are those of the ledger and of the venue
 S  streams are gapless, cursors within them, and every order's story is one that the state machine can tell
@@ -17,12 +17,19 @@ from uuid import UUID
 
 import psycopg
 
-from libs.domain.orders import AT_VENUE, OPEN, Evidence, IllegalIntent, Intent, Status, Step, after, after_fill, intend
+from libs.domain.orders import AT_VENUE, OPEN, Evidence, IllegalIntent, Intent, Status, Step, after, after_child_fill, after_fill, intend
 from libs.quant.exchange.book import Accepted, Book, Filled, Record, decode
 from libs.venues.line_file import read
 
 STALE_S: Final = 120  # market time after which an approved order that was neither sent nor expired has been forgotten
-INTENTS: Final = {"submit": Intent.SUBMIT, "cancel": Intent.CANCEL, "deny": Intent.DENY, "expire": Intent.EXPIRE_UNSENT}
+INTENTS: Final = {
+    "submit": Intent.SUBMIT,
+    "work": Intent.WORK,
+    "cancel": Intent.CANCEL,
+    "deny": Intent.DENY,
+    "expire": Intent.EXPIRE_UNSENT,
+    "finish": Intent.FINISH,
+}
 
 
 class Verdict(NamedTuple):
@@ -43,6 +50,9 @@ class OrderRow(NamedTuple):
     filled: Decimal
     events: int
     late_s: float  # market seconds since valid_until; negative before
+    parent_id: UUID | None = None  # of a slice
+    execution: str = ""  # of a parent: it is worked by its slices, and has no trades of its own
+    over_s: float = 0.0  # market seconds since expires_at; negative before
 
 
 class Event(NamedTuple):
@@ -126,7 +136,8 @@ def left_by(connection: psycopg.Connection[Any], paper: Path) -> Left:
             OrderRow(*row)
             for row in rows(
                 "select o.id, client_order_id, o.account_id, strategy_id, symbol, signal_id, leg, quantity, status, filled_quantity,"
-                " events, (s.market_time - ns_of(valid_until)) / 1e9 from orders o join accounts using (account_id)"
+                " events, (s.market_time - ns_of(valid_until)) / 1e9, case when purpose = 'slice' then parent_id end, execution,"
+                " (s.market_time - ns_of(o.expires_at)) / 1e9 from orders o join accounts using (account_id)"
                 " join sessions s on s.session_id = o.session_id"
             )
         ],
@@ -161,6 +172,7 @@ def violations(left: Left) -> list[str]:
     return [
         *_lost(left, books),
         *_doubled(left),
+        *_slices(left),
         *_fills(left, books),
         *_ledger(left, books),
         *_streams(left),
@@ -189,6 +201,8 @@ def _lost(left: Left, books: Mapping[str, Book]) -> Iterator[str]:
     for order in left.orders:
         if order.status == Status.APPROVED and order.late_s > STALE_S:
             yield f"L: order {order.order_id} is still APPROVED, {order.late_s:.0f} s after its time"
+        if order.status == Status.WORKING and order.over_s > STALE_S:
+            yield f"L: order {order.order_id} is still WORKING, {order.over_s:.0f} s after its time"
         at_venue = books[order.account_id].orders.get(order.client_order_id) if order.account_id in books else None
         if at_venue is not None and order.status in OPEN and at_venue.status != "open":
             yield f"L: order {order.order_id} is {order.status} here and {at_venue.status} at the venue"
@@ -210,6 +224,24 @@ def _doubled(left: Left) -> Iterator[str]:
         for id_ in accepted:
             if id_ not in intents:
                 yield f"D: the venue accepted order {id_} of {account}, of which no intent is on record"
+
+
+def _slices(left: Left) -> Iterator[str]:
+    """A parent is never at the venue itself, and its slices, unknown ones whole, never exceed it."""
+    parents = {order.order_id: order for order in left.orders if order.execution}
+    taken: defaultdict[UUID, Decimal] = defaultdict(Decimal)
+    for order in left.orders:
+        if order.parent_id is not None:
+            taken[order.parent_id] += order.quantity if order.status in OPEN else order.filled
+    for id_, quantity in taken.items():
+        if id_ not in parents:
+            yield f"D: order {id_} has slices and is not worked"
+        elif quantity > parents[id_].quantity:
+            yield f"D: the slices of order {id_} come to {quantity}, approved were {parents[id_].quantity}"
+    intents = set(left.attempts)
+    for order in parents.values():
+        if order.client_order_id in intents:
+            yield f"D: order {order.order_id} is worked by slices and was sent itself"
 
 
 def _twice(text: str, keys: Iterable[tuple[Hashable, ...]]) -> Iterator[str]:
@@ -234,11 +266,15 @@ def _fills(left: Left, books: Mapping[str, Book]) -> Iterator[str]:
         elif ours != theirs:
             yield f"F: fill {key[1]} of {key[0]} is booked as {ours[0]} @ {ours[1]}, the venue says {theirs[0]} @ {theirs[1]}"
     filled: defaultdict[UUID, Decimal] = defaultdict(Decimal)
-    for trade in left.trades:
+    parents = {order.order_id: order.parent_id for order in left.orders}
+    for trade in left.trades:  # what a slice has filled its parent has filled
         filled[trade.order_id] += trade.quantity
+        if (parent := parents.get(trade.order_id)) is not None:
+            filled[parent] += trade.quantity
     for order in left.orders:
         if filled[order.order_id] != order.filled:
-            yield f"F: order {order.order_id} says that {order.filled} are filled, its trades {filled[order.order_id]}"
+            whose = "those of its slices" if order.execution else "its trades"
+            yield f"F: order {order.order_id} says that {order.filled} are filled, {whose} {filled[order.order_id]}"
 
 
 def _ledger(left: Left, books: Mapping[str, Book]) -> Iterator[str]:
@@ -299,6 +335,8 @@ def _can_follow(status: Status, filled: Decimal, quantity: Decimal, event: Event
     said = Step(Status(event.status), event.anomaly)
     if event.event == "fill":
         return event.filled > filled and said == after_fill(status, quantity, event.filled)
+    if event.event == "child_fill":
+        return event.filled > filled and said == after_child_fill(status, quantity, event.filled)
     if event.filled != filled:
         return False
     if event.event in INTENTS:

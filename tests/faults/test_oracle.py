@@ -64,6 +64,35 @@ SOUND = Left(
 )
 
 
+PARENT = UUID(int=50)
+
+
+def worked(quantity: int = 10, filled: int = 10, over_s: float = -5.0) -> Left:
+    """The order is the only slice of a parent."""
+    status = "FILLED" if filled >= quantity else "WORKING"
+    row = OrderRow(PARENT, "P", "paper", "sma_cross", "ALFA", SIGNAL, 7, D(quantity), status, D(filled), 2, 0.0, None, "twap:60:6", over_s)
+    events = [Event(PARENT, 1, "work", "WORKING", D(0), False), Event(PARENT, 2, "child_fill", status, D(filled), False)]
+    return replace(SOUND, orders=[row, ROW._replace(parent_id=PARENT)], events=[*events, *EVENTS])
+
+
+@pytest.mark.parametrize(
+    ("left", "found"),
+    [
+        (worked(), []),
+        (worked(quantity=20), []),
+        (worked(quantity=20, over_s=200.0), [f"L: order {PARENT} is still WORKING, 200 s after its time"]),
+        (worked(filled=9, quantity=20), [f"F: order {PARENT} says that 9 are filled, those of its slices 10"]),
+        (replace(worked(), attempts=[CLIENT, "P"]), [f"D: order {PARENT} is worked by slices and was sent itself"]),
+    ],
+)
+def test_a_parent_has_filled_what_its_slices_have(left: Left, found: list[str]) -> None:
+    assert violations(left) == found
+
+
+def test_slices_that_exceed_their_parent_are_found() -> None:
+    assert f"D: the slices of order {PARENT} come to 10, approved were 9" in violations(worked(quantity=9, filled=9))
+
+
 def waits(status: str, events: list[Event]) -> Left:
     """The order has not been filled: it stands here as given, at the venue it is open."""
     row = ROW._replace(status=status, filled=D(0), events=len(events))
