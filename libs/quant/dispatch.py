@@ -51,7 +51,7 @@ def fates(
             found.append((order, "expire"))
         elif _book(order) in busy or free <= 0:
             found.append((order, "hold"))
-        elif halted is not None and not _shrinks(order, halted.get(_book(order), Decimal(0))):
+        elif halted is not None and not shrinks(order, halted.get(_book(order), Decimal(0))):
             found.append((order, "halt"))
         elif order.execution:
             found.append((order, "work"))
@@ -67,7 +67,7 @@ def _book(order: Order) -> tuple[str, str]:
     return order.strategy_id, order.symbol
 
 
-def _shrinks(order: Order, held: Decimal) -> bool:
+def shrinks(order: Order, held: Decimal) -> bool:
     """Whether an order that has its book to itself can only bring it nearer to zero."""
     return order.quantity <= (held if order.side == "sell" else -held)
 

@@ -103,6 +103,16 @@ def due_at(parent: Parent, n: int) -> int:
     return parent.starts_at + parent.execution.takes_ns * n // parent.execution.slices
 
 
+def wakes_at(parent: Parent, now: int) -> int:
+    """The next moment after `now` at which time alone may change what is to be done: a slice is due, or the parent's time is over."""
+    if parent.execution.kind != "iceberg":
+        n = _slot(parent, now) + 1
+        due = due_at(parent, n) if now >= parent.starts_at else parent.starts_at
+        if n < parent.execution.slices and due < parent.expires_at:
+            return due
+    return parent.expires_at
+
+
 def _ends(parent: Parent, made: Sequence[Slice], now: int, unwanted: bool) -> Over | None:
     filled = any(s.filled for s in made)
     refused = Intent.FINISH if filled else Intent.DENY  # what has fills was not denied: its rest is gone
