@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 from libs.domain.orders import Side
 from tests.chaos.simulation.broker import Weather
 
-ACTIVE_S: Final = 24.0
+ACTIVE_S: Final = 16.0
 """Seconds within which orders are approved and things go wrong."""
 
 SYMBOLS: Final = ("ALFA", "BETA")
@@ -94,9 +94,9 @@ class Scenario:
             outages=[Outage(at, for_s, draw.random() < 0.4) for at, for_s in _spans(draw, draw.choice((0, 0, 0, 1, 2)), 0.2, 9.0)],
             kills=[_kill(draw) for _ in range(draw.choice((0, 0, 0, 0, 1)))],
             weather=Weather(
-                lost_request=_share(draw, 0.06, often=0.25),
+                lost_request=_share(draw, 0.06, often=0.12),
                 lost_answer=_share(draw, 0.3),
-                late_request=_share(draw, 0.06, often=0.2),
+                late_request=_share(draw, 0.06, often=0.12),
                 late_by_s=draw.choice((2.0, 10.0, 90.0)),
                 not_sent=_share(draw, 0.2),
                 refused=_share(draw, 0.2),
@@ -134,7 +134,7 @@ def _windows(draw: Random, count: int, least_s: float, most_s: float) -> list[tu
 
 
 def _approval(draw: Random) -> Approval:
-    at = 1000.0 + 0.5 + draw.random() * (ACTIVE_S - 4)
+    at = 1000.0 + 0.5 + draw.random() * (ACTIVE_S - 2)
     side: Side = draw.choice(("buy", "sell"))
     through = draw.randint(-12, 20)  # ticks beyond the price: it fills at once, or rests and may fill later
     return Approval(

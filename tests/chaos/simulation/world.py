@@ -45,6 +45,7 @@ HEALED_BY_S: Final = 400.0
 """Longer than any order may stay in doubt once everything works: the 120 s of an absence, late requests and lagging reads."""
 
 CLOCK_EVERY_S: Final = 0.45
+LOOK_EVERY_S: Final = 0.5
 INSTRUMENTS: Final = {
     symbol: Instrument(symbol=symbol, venue="TEST", asset_class="equity", currency="USD", tick=Decimal("0.01"), lot=Decimal(1))
     for symbol in SYMBOLS
@@ -324,7 +325,7 @@ class World:
         self.line.heal()
         self.venue.lag_s = 0.0
         self.belfry.lost = self.belfry.doubled = 0.0
-        self._at(self.loop.now + 1.0, self._look)
+        self._at(self.loop.now + LOOK_EVERY_S, self._look)
 
     def _look(self) -> None:
         if self.judge.settled():
@@ -335,7 +336,7 @@ class World:
             self.judge.final()
             raise Broken("L: something is still on its way")
         else:
-            self._at(self.loop.now + 1.0, self._look)
+            self._at(self.loop.now + LOOK_EVERY_S, self._look)
 
     # --- the market, and risk_manager's part
 
