@@ -9,14 +9,14 @@ from unittest.mock import patch
 
 from libs.domain import orders
 from libs.domain.orders import EVIDENCE, INTENTS, Evidence, Intent, Status, Step
-from services.trade_executor import stage
+from services.trade_executor import parents, stage
 
 ALL: Final = frozenset(f"{status} {what}" for status, what in [*EVIDENCE, *INTENTS])
 """Every pair of a status and an intent or evidence that the state machine knows."""
 
-_ELSEWHERE: Final = {"PENDING_REPLACE", "REPLACE_UNKNOWN", "replace", "replaced", "replace_unclear", "replace_refused", "work"}
+_ELSEWHERE: Final = {"PENDING_REPLACE", "REPLACE_UNKNOWN", "replace", "replaced", "replace_unclear", "replace_refused"}
 NOT_YET: Final = frozenset(pair for pair in ALL if _ELSEWHERE & set(pair.split()))
-"""Pairs of what these scenarios do not do: orders that are replaced, and parents that are worked in parts."""
+"""Pairs of what these scenarios do not do: orders that are replaced."""
 
 
 @contextmanager
@@ -35,7 +35,12 @@ def counting(seen: Counter[str]) -> Iterator[None]:
         seen[f"{status} fill"] += 1
         return orders.after_fill(status, quantity, filled)
 
-    with patch.object(stage, "after", after), patch.object(stage, "intend", intend), patch.object(stage, "after_fill", after_fill):
+    with (
+        patch.object(stage, "after", after),
+        patch.object(stage, "intend", intend),
+        patch.object(parents, "intend", intend),
+        patch.object(stage, "after_fill", after_fill),
+    ):
         yield
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal, NamedTuple
 
+from libs.domain.configuration import OnDisconnect
 from libs.domain.orders import Side
 from tests.chaos.simulation.broker import Weather
 
@@ -30,6 +31,7 @@ class Approval(NamedTuple):
     valid_s: float
     rests_s: float
     cancelled_at: float | None
+    execution: str
 
 
 class Wound(NamedTuple):
@@ -74,6 +76,8 @@ class Scenario:
     weather: Weather
     lag_s: float
     good_till_date: bool
+    dead_man: bool
+    on_disconnect: OnDisconnect
     shuffle: float
     bells_lost: float
     bells_doubled: float
@@ -110,6 +114,8 @@ class Scenario:
             ),
             lag_s=draw.choice((0.0, 0.0, 0.0, 0.5, 3.0, 20.0)),
             good_till_date=draw.random() < 0.6,
+            dead_man=draw.random() < 0.2,
+            on_disconnect=draw.choice(("keep", "keep", "cancel")),
             shuffle=draw.choice((0.0, 0.0, 0.2)),
             bells_lost=draw.choice((0.0, 0.0, 0.2, 1.0)),
             bells_doubled=_share(draw, 0.3),
@@ -136,16 +142,18 @@ def _windows(draw: Random, count: int, least_s: float, most_s: float) -> list[tu
 def _approval(draw: Random) -> Approval:
     at = 1000.0 + 0.5 + draw.random() * (ACTIVE_S - 2)
     side: Side = draw.choice(("buy", "sell"))
+    execution = draw.choice(("twap:6:3", "twap:4:4", "iceberg:2", "iceberg:3:6")) if draw.random() < 0.2 else ""
     through = draw.randint(-12, 20)  # ticks beyond the price: it fills at once, or rests and may fill later
     return Approval(
         at=at,
         book=draw.randrange(len(BOOKS)),
         side=side,
         lots=draw.randint(1, 14),
-        ticks=None if draw.random() < 0.1 else through if side == "buy" else -through,
+        ticks=None if not execution and draw.random() < 0.1 else through if side == "buy" else -through,
         valid_s=draw.choice((0.5, 3.0, 5.0, 5.0)),
         rests_s=draw.choice((1.0, 4.0, 8.0, 15.0)),
         cancelled_at=at + draw.random() * 6 if draw.random() < 0.35 else None,
+        execution=execution,
     )
 
 

@@ -14,6 +14,7 @@ from libs.common.envelope import Sealer, array, numbered
 from libs.common.http import Readiness
 from libs.common.runner import Context
 from libs.common.settings import Settings
+from libs.domain.executions import takes_ns
 from libs.domain.identity import client_order_id, order_id, signal_id
 from libs.domain.instruments import Instrument
 from libs.domain.market import Clock
@@ -150,7 +151,23 @@ class World:
         self.line.applied = self._applied
         self.belfry = Belfry(self.loop, self.dice, scenario.bells_lost, scenario.bells_doubled, scenario.bells_slow_s)
         self.venue = SimVenue(INSTRUMENTS, DEPOSIT, self.dice, self.story, self.market_time, scenario.lag_s)
-        self.wires = Wires(self.loop, self.venue, scenario.weather, self.dice, self.story, good_till_date=scenario.good_till_date)
+        self.wires = Wires(
+            self.loop,
+            self.venue,
+            scenario.weather,
+            self.dice,
+            self.story,
+            good_till_date=scenario.good_till_date,
+            dead_man=scenario.dead_man,
+        )
+            self.loop,
+            self.venue,
+            scenario.weather,
+            self.dice,
+            self.story,
+            good_till_date=scenario.good_till_date,
+            dead_man=scenario.dead_man,
+        )
         self.judge = Judge(self.record, self.wires, self.story, LEASE)
         self.wires.left = self._left
         self.record.watch = self._committed
@@ -243,7 +260,15 @@ class World:
         try:
             while not context.stopping.is_set():
                 session = replace(SESSION, market_time=self.record.session["market_time"])
-                desk = AccountDesk(context, session, ACCOUNT_ROW, INSTRUMENTS, lambda: self._open(process, context), _nothing)
+                desk = AccountDesk(
+                    context,
+                    session,
+                    ACCOUNT_ROW,
+                    INSTRUMENTS,
+                    lambda: self._open(process, context),
+                    _nothing,
+                    on_disconnect=self.scenario.on_disconnect,
+                )
                 try:
                     await desk.run()
                 except* Unreachable:
@@ -377,7 +402,8 @@ class World:
             time_in_force="GTD",
             decided_at=now,
             valid_until=now + int(approval.valid_s * SECOND),
-            expires_at=now + int(approval.rests_s * SECOND),
+            expires_at=now + int(approval.rests_s * SECOND) + takes_ns(approval.execution),
+            execution=approval.execution,
         )
         write = risk.store_orders([order], 1)
         self._journal(order, order, [(write.sql, write.params)])
