@@ -160,14 +160,6 @@ class World:
             good_till_date=scenario.good_till_date,
             dead_man=scenario.dead_man,
         )
-            self.loop,
-            self.venue,
-            scenario.weather,
-            self.dice,
-            self.story,
-            good_till_date=scenario.good_till_date,
-            dead_man=scenario.dead_man,
-        )
         self.judge = Judge(self.record, self.wires, self.story, LEASE)
         self.wires.left = self._left
         self.record.watch = self._committed
