@@ -60,7 +60,7 @@ class TooSlow(AssertionError):
 class MoneyPath:
     """The running fleet."""
 
-    def __init__(self, folder: Path, shape: Shape, seed: int) -> None:
+    def __init__(self, folder: Path, shape: Shape, seed: int, load: type[Load] = Load) -> None:
         self.folder = folder
         self.shape = shape
         self.postgres = KeptServer(EmbeddedPostgres(folder / "postgres"))
@@ -73,7 +73,7 @@ class MoneyPath:
         venue_url = f"http://127.0.0.1:{PORTS['sim_venue'] + self.offset}"
         self.market = Market(terms.instruments(shape.venues), self.session, venue_url, Random(draw.random()))
         books = terms.books(shape.venues, shape.strategies)
-        self.load = Load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
+        self.load = load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
         self.http: aiohttp.ClientSession
         self.looking: Database
         self._group: asyncio.TaskGroup
