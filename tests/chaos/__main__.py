@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.chaos import figures, kills, points
+from tests.chaos import figures, kills, points, scenarios
 from tests.chaos.figures import Figures
 from tests.chaos.money_path import Shape, a_money_path
 from tests.chaos.planted import BUGS
@@ -30,6 +30,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of who is killed and when, and of what is ordered")
     parser.add_argument("--points", metavar="CP08,CP09|all", help="wounds at these moments, one after another")
     parser.add_argument("--faults", default="all", metavar="sigkill,...", help=f"of --points: {', '.join(FAULTS)}; all of them")
+    parser.add_argument("--scenario", action="append", default=[], choices=sorted(scenarios.SCENARIOS), help="may be given several times")
+    parser.add_argument("--seconds", type=float, help="how long a scenario lasts, where it is not made of steps")
     parser.add_argument("--venue", choices=sorted(VENUES), default="sim", help="where it trades: both dialects of sim_venue, paper, or all")
     parser.add_argument("--planted", choices=sorted(BUGS), help="a bug that must be found: the run has to exit 1")
     parser.add_argument("--json", action="store_true", help="no table, only the JSON object")
@@ -51,6 +53,13 @@ async def run(asked: argparse.Namespace) -> tuple[Figures, list[str]]:
         by_victim = {name: figures.quantiles(recovered) for name, recovered in done.recovery_s.items() if recovered}
         found["recovery_s"] = {**figures.quantiles(everywhere), **by_victim}
         found |= {"signals": done.signals, "trades": done.trades, "crashes": dict(done.crashes), "seconds": round(done.seconds, 1)}
+    for name in asked.scenario:
+        played = await scenarios.play(name, asked.seed, asked.seconds, Progress(f"{name}, seed {asked.seed}"))
+        if played.verdict is not None:
+            figures.count(found, played.verdict, played.orders)
+            sentences += [f"{name}: {said}" for said in (*played.verdict.sentences, *played.wrong)]
+        found["faults"] += played.faults
+        found[name] = played.figures
     if asked.points:
         sentences += await wound(asked, found)
     return found, sentences

@@ -9,7 +9,7 @@ from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
 from libs.common.journal import PostgresJournal
 from libs.store.control import Control
-from tests.chaos import terms, venues
+from tests.chaos import venues
 from tests.chaos.history import Verdict, judged
 from tests.chaos.money_path import MoneyPath, TooSlow
 
@@ -87,7 +87,7 @@ async def verdict(path: MoneyPath) -> Verdict:
         restless = str(error)
     with psycopg.connect(path.database_url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # everything as of one moment
-        found = judged(connection, histories(path), terms.limits(path.shape.collar))
+        found = judged(connection, histories(path), path.shape.limits)
         there = {row[0] for row in connection.execute("select signal_id from signals")}
     sentences, counts = list(found.sentences), dict(found.counts)
     if restless:

@@ -23,6 +23,7 @@ from fleet.embedded.valkey import EmbeddedValkey
 from fleet.leases import Undertaker
 from libs.common.bus import RedisBus
 from libs.common.database import Database, Unreachable
+from libs.domain.configuration import LimitConfig
 from libs.domain.fleet import PORTS
 from libs.store import sessions
 from tests.chaos import terms
@@ -48,9 +49,15 @@ class Shape:
     strategies: int = 8  # of each account; each trades every symbol there
     per_s: float = 25.0  # targets
     collar: float = terms.COLLAR
+    most_held: float = terms.MOST_HELD  # of each symbol in an account, in its currency
     proxied: bool = False  # whether the executor's connections can be cut: see `proxies`
     environment: Mapping[str, str] = field(default_factory=dict)  # of all services
     of_service: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> list[LimitConfig]:
+        """What risk_manager holds to."""
+        return terms.limits(self.collar, self.most_held)
 
 
 class TooSlow(AssertionError):
@@ -67,6 +74,8 @@ class MoneyPath:
         self.valkey = KeptServer(EmbeddedValkey(folder / "valkey"))
         self.services: dict[str, KeptService] = {}
         self.proxies: dict[str, Proxy] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._bus: RedisBus | None = None
         self.session = terms.session(shape.venues)
         self.offset = _free_offset()
         draw = Random(seed)
@@ -74,9 +83,8 @@ class MoneyPath:
         self.market = Market(terms.instruments(shape.venues), self.session, venue_url, Random(draw.random()))
         books = terms.books(shape.venues, shape.strategies)
         self.load = load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
+        self.looking = Database("", "chaos:looking")
         self.http: aiohttp.ClientSession
-        self.looking: Database
-        self._group: asyncio.TaskGroup
 
     # --- where things are
 
@@ -103,17 +111,15 @@ class MoneyPath:
     async def running(self) -> AsyncIterator["MoneyPath"]:
         """Everything runs, and orders flow; gone afterwards."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        terms.write(self.folder / "config", self.shape.venues, self.shape.strategies, self.shape.collar)
+        terms.write(self.folder / "config", self.shape.venues, self.shape.strategies, self.shape.limits)
         try:
             await asyncio.gather(asyncio.to_thread(self.postgres.server.start), asyncio.to_thread(self.valkey.server.start))
             await asyncio.to_thread(migrate.upgrade, self.database_url)
             async with aiohttp.ClientSession() as self.http:
                 yield await self._begun()
-                await self._end()
+                await asyncio.gather(*(kept.end() for kept in self.services.values()))
         finally:
-            for kept in self.services.values():
-                if kept.process is not None:
-                    kept.process.kill()
+            await self._end()
             for server in (self.valkey.server, self.postgres.server):
                 await asyncio.to_thread(server.kill)
 
@@ -121,9 +127,13 @@ class MoneyPath:
         self.looking = Database(self.database_url, "chaos:looking")
         await sessions.register_instruments(self.looking, terms.instruments(self.shape.venues))
         await sessions.open_new(self.looking, self.session, terms.accounts(self.shape.venues), CONSUMERS)
+        opened = await sessions.current(self.looking)
+        assert opened is not None
+        self.market.key = opened.key
         bus = RedisBus(self.redis_url)
         self._undertaker = Undertaker(Database(self.database_url, "chaos:undertaker"), lambda _: None)
-        self._tasks = [
+        self._bus = bus
+        self._tasks += [
             asyncio.create_task(task)
             for task in (
                 self.postgres.keep(),
@@ -133,7 +143,6 @@ class MoneyPath:
                 self.load.run(Database(self.database_url, "chaos:load"), bus),
             )
         ]
-        self._bus = bus
         for name in self.shape.services:
             if name == "trade_executor" and self.shape.proxied:
                 await self.start_behind_lines()
@@ -181,23 +190,25 @@ class MoneyPath:
         return kept
 
     async def _end(self) -> None:
-        await asyncio.gather(*(kept.end() for kept in self.services.values()))
+        """Of whatever is left, however it came to this: what keeps things alive ends first, and takes them with it."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(line.close() for line in self.proxies.values()))
-        await self._bus.close()
+        if self._bus is not None:
+            await self._bus.close()
         await self.looking.close()
 
     async def _fair_weather(self) -> None:
         if "sim_venue" in self.services:
             await self.venue("PUT", "weather", {"requests_per_minute": 1_000_000})
 
-    def wipe(self) -> None:
+    def wipe(self, *, remove_folder: bool = True) -> None:
         """Removes all that it left."""
         self.postgres.server.wipe()  # as root its data lie elsewhere
         self.valkey.server.wipe()
-        shutil.rmtree(self.folder)
+        if remove_folder:
+            shutil.rmtree(self.folder)
 
     # --- looking at it
 
