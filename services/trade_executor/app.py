@@ -120,7 +120,6 @@ class House:
         sim_url = self._settings.peer("sim_venue", PORTS["sim_venue"])
         return Remote(venue, mode, self._look, sim_url, self._instruments, self._clock).access(account)
 
-
     def warm(self, account: Account) -> Warm:
         """Loads what its broker will need, beside whatever else goes on."""
         venue = self._system.named(account.venue)

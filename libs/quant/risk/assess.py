@@ -170,9 +170,18 @@ def proposal(signal: Signal, leg: int, change: int, view: View, limits: Limits) 
     collar = limits.tightest("price_collar", equity=0.0, **subject(signal, view))
     if collar is None:
         raise LookupError("no price_collar is configured, and a naked market order is never sent")
-    side: Side = "buy" if change > 0 else "sell"
     price = signal.reference_price * (1 + collar if change > 0 else 1 - collar)
-    return Leg(signal, leg, side, abs(change), ticks_towards(price, float(instrument.tick), signal.reference_price), instrument)
+    ticks = ticks_towards(price, float(instrument.tick), signal.reference_price)
+    return leg_of(signal, leg, change, ticks, view)
+
+
+def leg_of(signal: Signal, leg: int, change: int, ticks: int, view: View) -> Leg:
+    """An order of so many lots (signed) at a limit: one that closes only closes, one that opens says what is to protect it."""
+    instrument = view.instruments[signal.symbol]
+    held = view.positions.get((signal.strategy_id, signal.symbol), 0)
+    closes = held * change < 0 and abs(change) <= abs(held)
+    side: Side = "buy" if change > 0 else "sell"
+    return Leg(signal, leg, side, abs(change), ticks, instrument, closes, None if closes else _terms(signal, view).exits)
 
 
 def expires_at(signal: Signal, grace_ns: int, calendar: Calendar) -> int:
@@ -209,6 +218,8 @@ def order_of(leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
         decided_at=signal.decided_at,
         valid_until=signal.valid_until,
         expires_at=expires_at(signal, grace_ns, leg.instrument.calendar),
+        reduce_only=leg.closes,
+        protect=leg.protect,
     )
 
 
@@ -219,7 +230,12 @@ def terms_of(config: StrategyConfig) -> Terms:
         ValueError: its sizing is none.
     """
     rule = sizing(config.sizing)
-    return Terms(config.allocation, config.no_trade_band, rule.value if rule.kind == "fixed" else None)
+    return Terms(
+        config.allocation,
+        config.no_trade_band,
+        rule.value if rule.kind == "fixed" else None,
+        config.exits if config.exits.any else None,
+    )
 
 
 def _terms(signal: Signal, view: View) -> Terms:

@@ -9,7 +9,7 @@ from uuid import UUID
 from libs.domain.instruments import Instrument
 from libs.domain.losses import Halt
 from libs.domain.messages import Signal
-from libs.domain.orders import Side, Status
+from libs.domain.orders import Exits, Side, Status
 
 
 class OpenOrder(NamedTuple):
@@ -34,6 +34,7 @@ class Terms(NamedTuple):
     allocation: float  # of the account's equity
     no_trade_band: float = 0.0  # of the strategy's capital
     units: float | None = None  # held at target 1, whatever the equity; None: a share of it
+    exits: Exits | None = None  # what is to stand against its positions at the venue
 
 
 class Check(NamedTuple):
@@ -198,6 +199,8 @@ class Leg(NamedTuple):
     lots: int  # positive
     price: int  # limit, ticks
     instrument: Instrument
+    closes: bool = False  # it can but bring its book nearer to zero
+    protect: Exits | None = None  # of one that opens or adds
 
     @property
     def signed(self) -> int:
