@@ -9,6 +9,7 @@ import msgspec
 
 from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
+from libs.domain.orders import Exits
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
@@ -254,6 +255,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     members: list[MemberConfig] = []  # of a strategy of strategies
     sizing: str = "equity"  # equity | fixed:UNITS | volatility:TARGET, see libs/quant/sizing_rule.py
     no_trade_band: NotNegative = 0.0  # fraction of capital below which a change is not traded
+    exits: Exits = Exits()  # what the venue holds against its positions
     execution: str = ""  # twap:SECONDS:SLICES | vwap:SECONDS:SLICES | iceberg:DISPLAY, see docs/execution.md; "": sent whole
 
     def __post_init__(self) -> None:
