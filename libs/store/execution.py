@@ -214,11 +214,6 @@ def submitting(ids: Sequence[UUID], epoch: int, market_time: int) -> Write:
     return Write("select orders_submitting(%b::uuid[], %s, %s)", (list(ids), epoch, market_time))
 
 
-def store_working(ids: Sequence[UUID]) -> Write:
-    """The orders are worked from now on: before their first slices, which are within a WORKING order only."""
-    return Write("update orders set status = 'WORKING' where id = any(%b::uuid[]) and status = 'APPROVED'", (list(ids),))
-
-
 def store_children(children: Sequence[Order], epoch: int) -> list[Write]:
     """New orders within approved ones (`orders_child()` bounds them); raises TW004 when one is not. Done again they change nothing."""
     return [

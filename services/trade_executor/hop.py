@@ -1,6 +1,6 @@
 """One hop's worth of change to orders and books, gathered decision by decision and written in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
@@ -149,14 +149,12 @@ class Change:
     def as_hop(self, sealer: Sealer, account_id: str, epoch: int) -> Hop:
         """The statements and messages; without any when nothing changed."""
         hop = Hop(writes=list(self.writes))
-        hop.writes += execution.store_children(self.children, epoch)
-        unchanged = {held.order.order_id for held in self.sends}
-        unchanged |= {c.order_id for c in self.children if self.orders[c.order_id].status is Status.APPROVED}
-        changed = [h for h in self.orders.values() if h.order.order_id not in unchanged]
-        if changed:
-            hop.writes.append(
-                execution.store_orders([OrderChange(h.order.order_id, h.status, h.filled, h.avg_fill_price, h.events) for h in changed])
-            )
+        new = {c.order_id for c in self.children}
+        unchanged = {held.order.order_id for held in self.sends} | {id_ for id_ in new if self.orders[id_].status is Status.APPROVED}
+        changed = [h for id_, h in self.orders.items() if id_ not in unchanged]
+        hop.writes += _stands([h for h in changed if h.order.order_id not in new])
+        hop.writes += execution.store_children(self.children, epoch)  # what ended in this hop has made room for them
+        hop.writes += _stands([h for h in changed if h.order.order_id in new])
         if self.events:
             hop.writes.append(execution.store_events(self.events))
         if self.trades:
@@ -196,6 +194,12 @@ class Change:
             for (strategy, symbol), p in self.positions.items()
         ]
         return hop
+
+
+def _stands(held: Sequence[Held]) -> list[Write]:
+    if not held:
+        return []
+    return [execution.store_orders([OrderChange(h.order.order_id, h.status, h.filled, h.avg_fill_price, h.events) for h in held])]
 
 
 def _out(channel: Channel, payload: object, key: UUID | None, at: int, sealer: Sealer, trace: str) -> Outgoing:

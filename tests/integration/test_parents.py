@@ -94,6 +94,16 @@ async def test_a_parent_is_worked_slice_by_slice_and_never_goes_to_the_venue_its
     assert venue.submitted == [child(parent, n).client_order_id for n in (0, 1, 5)]
 
 
+async def test_the_next_slice_takes_what_one_leaves_in_the_transaction_in_which_that_ends(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    parent = a_parent("twap:60:2")
+    await desk.trade(parent)
+    desk.market.hear(NOW + 30 * SECOND, 1.0)
+    await desk.show(ends(child(parent, 0), Evidence.EXPIRED))
+    assert await family(database) == [("signal", "WORKING", 60, 0), ("slice", "EXPIRED", 30, 0), ("slice", "ACKED", 60, 0)]
+
+
 async def test_a_slice_whose_outcome_is_unknown_holds_the_parent_up_until_it_is_known(
     database: Database, desk: Desk, venue: ScriptedBroker
 ) -> None:
