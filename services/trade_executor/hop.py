@@ -14,7 +14,7 @@ from libs.domain.books import Position
 from libs.domain.instruments import Instrument
 from libs.domain.ledger import Entry, action_mark
 from libs.domain.messages import PositionUpdate
-from libs.domain.orders import Order, OrderEvent, Status, Step, after_child_fill
+from libs.domain.orders import Evidence, Order, OrderEvent, Status, Step, after_child_fill
 from libs.domain.streams import ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED, Channel
 from libs.domain.trades import Fill, Trade
 from libs.quant.exchange.adjust import shared
@@ -23,6 +23,7 @@ from libs.store.execution import OrderChange, OrderRow
 from libs.venues.broker import Adjustment
 
 _PRICE_STEP: Final = Decimal(1).scaleb(-12)
+_EVIDENCE: Final = frozenset(map(str, Evidence))
 
 
 @dataclass(frozen=True)
@@ -149,14 +150,16 @@ class Change:
     def as_hop(self, sealer: Sealer, account_id: str, epoch: int) -> Hop:
         """The statements and messages; without any when nothing changed."""
         hop = Hop(writes=list(self.writes))
+        if self.trades:
+            hop.within, hop.after = "CP15", "CP16"
+        elif not _EVIDENCE.isdisjoint(event.event for event in self.events):
+            hop.within = "CP13"
         new = {c.order_id for c in self.children}
         unchanged = {held.order.order_id for held in self.sends} | {id_ for id_ in new if self.orders[id_].status is Status.APPROVED}
         changed = [h for id_, h in self.orders.items() if id_ not in unchanged]
-        hop.writes += _stands([h for h in changed if h.order.order_id not in new])
+        hop.writes += _stands([h for h in changed if h.order.order_id not in new], [e for e in self.events if e.order_id not in new])
         hop.writes += execution.store_children(self.children, epoch)  # what ended in this hop has made room for them
-        hop.writes += _stands([h for h in changed if h.order.order_id in new])
-        if self.events:
-            hop.writes.append(execution.store_events(self.events))
+        hop.writes += _stands([h for h in changed if h.order.order_id in new], [e for e in self.events if e.order_id in new])
         if self.trades:
             hop.writes.append(execution.store_trades(self.trades))
         if self.positions:
@@ -196,10 +199,13 @@ class Change:
         return hop
 
 
-def _stands(held: Sequence[Held]) -> list[Write]:
-    if not held:
-        return []
-    return [execution.store_orders([OrderChange(h.order.order_id, h.status, h.filled, h.avg_fill_price, h.events) for h in held])]
+def _stands(held: Sequence[Held], events: Sequence[OrderEvent]) -> list[Write]:
+    """Where orders stand, and how they came to."""
+    writes: list[Write] = []
+    if held:
+        changes = [OrderChange(h.order.order_id, h.status, h.filled, h.avg_fill_price, h.events) for h in held]
+        writes.append(execution.store_orders(changes))
+    return [*writes, execution.store_events(events)] if events else writes
 
 
 def _out(channel: Channel, payload: object, key: UUID | None, at: int, sealer: Sealer, trace: str) -> Outgoing:

@@ -13,7 +13,7 @@ from libs.store import lockstep
 from libs.store.control import Control
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account
-from services.trade_executor.stage import Shown
+from services.trade_executor.evidence import Shown
 from tests.desks import NOW, an_approval
 from tests.factories import SECOND
 from tests.integration.test_trade_executor import Desk
