@@ -19,8 +19,10 @@ from libs.domain.streams import ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUT
 from libs.domain.trades import Fill, Trade
 from libs.quant.exchange.adjust import shared
 from libs.store import execution
+from libs.store.costs import Cost, store_costs
 from libs.store.execution import OrderChange, OrderRow
 from libs.venues.broker import Adjustment
+from services.trade_executor.quotes import Price
 
 _PRICE_STEP: Final = Decimal(1).scaleb(-12)
 _EVIDENCE: Final = frozenset(map(str, Evidence))
@@ -72,6 +74,8 @@ class Change:
     sends: list[Held] = field(default_factory=list)
     cancels: list[Order] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
+    arrivals: dict[UUID, Price] = field(default_factory=dict)  # of what is sent: the market it goes to
+    costs: list[Cost] = field(default_factory=list)  # of what has ended
 
     def step(self, held: Held, event: str, step: Step, detail: str = "") -> Held:
         """An order's next step, with what it rests on."""
@@ -167,10 +171,12 @@ class Change:
         if self.sends:  # after the books: what may only close is judged by what they hold now
             orders = [held.order for held in self.sends]
             hop.writes.append(execution.submitting([o.order_id for o in orders], epoch, self.market_time))
-            hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in orders], epoch))
+            hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in orders], epoch, self.arrivals))
         if self.entries:
             hop.writes.append(execution.store_entries(account_id, self.entries, {t.trade_id: t.trade_id for t in self.trades}))
             hop.writes += execution.store_cash(account_id, self.entries)
+        if self.costs:
+            hop.writes.append(store_costs(self.costs))
         hop.out = [
             _out(ORDERS_UPDATES, e, e.order_id, self.market_time, sealer, str(self.orders[e.order_id].order.signal_id)) for e in self.events
         ]
