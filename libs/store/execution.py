@@ -13,6 +13,8 @@ from libs.domain.identity import transaction_id
 from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.orders import OPEN, Exits, Order, OrderEvent, OrderType, Purpose, Side, Status, TimeInForce
 from libs.domain.trades import Fill, Trade
+from libs.store import costs
+from libs.store.costs import Facts
 from libs.store.sessions import Account
 
 
@@ -101,8 +103,8 @@ _OPEN_ORDERS: LiteralString = (
     " where o.account_id = %s and o.status = any(%b::text[])"
 )
 _SLICES: LiteralString = (
-    "select coalesce(json_agg(" + ORDER_JSON + " order by o.leg), '[]')::text from orders o"
-    " where o.parent_id = any(%s::uuid[]) and o.purpose = 'slice'"
+    "with made as (select * from orders where parent_id = any(%s::uuid[]) and purpose = 'slice')"
+    " select coalesce(json_agg(" + ORDER_JSON + " order by o.leg), '[]')::text from made o"
 )
 _OPEN: Final = sorted(OPEN)
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
@@ -140,6 +142,10 @@ class ExecutionStore:
         """Every order that has not ended, oldest first."""
         rows = await self.database.fetch(_OPEN_ORDERS, (self._account.account_id, _OPEN))
         return _decode_orders(rows[0][0])
+
+    async def facts(self, ids: Sequence[UUID]) -> dict[UUID, Facts]:
+        """What the cost of orders is worked out from."""
+        return await costs.facts(self.database, ids)
 
     async def slices(self, parents: Sequence[UUID]) -> list[OrderRow]:
         """Every slice of these orders, whatever became of it, in the order in which they were made."""
@@ -214,11 +220,6 @@ def submitting(ids: Sequence[UUID], epoch: int, market_time: int) -> Write:
     return Write("select orders_submitting(%b::uuid[], %s, %s)", (list(ids), epoch, market_time))
 
 
-def store_working(ids: Sequence[UUID]) -> Write:
-    """The orders are worked from now on: before their first slices, which are within a WORKING order only."""
-    return Write("update orders set status = 'WORKING' where id = any(%b::uuid[]) and status = 'APPROVED'", (list(ids),))
-
-
 def store_children(children: Sequence[Order], epoch: int) -> list[Write]:
     """New orders within approved ones (`orders_child()` bounds them); raises TW004 when one is not. Done again they change nothing."""
     return [
@@ -249,12 +250,15 @@ def store_children(children: Sequence[Order], epoch: int) -> list[Write]:
     ]
 
 
-def store_attempts(attempts: Sequence[tuple[UUID, int, str]], epoch: int) -> Write:
-    """(order, attempt, client order id) of every request about to leave."""
+def store_attempts(
+    attempts: Sequence[tuple[UUID, int, str]], epoch: int, arrivals: Mapping[UUID, tuple[Decimal, Decimal | None]] | None = None
+) -> Write:
+    """(order, attempt, client order id) of every request about to leave; `arrivals` are (price, spread) of the market it goes to."""
+    prices = [(arrivals or {}).get(attempt[0], (None, None)) for attempt in attempts]
     return Write(
-        "insert into order_attempts (order_id, n, client_order_id, epoch) select o, n, c, %s"
-        " from unnest(%b::uuid[], %b::int8[], %b::text[]) u(o, n, c)",
-        (epoch, [a[0] for a in attempts], [a[1] for a in attempts], [a[2] for a in attempts]),
+        "insert into order_attempts (order_id, n, client_order_id, epoch, arrival_price, arrival_spread) select o, n, c, %s, p, s"
+        " from unnest(%b::uuid[], %b::int8[], %b::text[], %s::numeric[], %s::numeric[]) u(o, n, c, p, s)",
+        (epoch, [a[0] for a in attempts], [a[1] for a in attempts], [a[2] for a in attempts], *map(list, zip(*prices, strict=True))),
     )
 
 

@@ -36,6 +36,8 @@ def upgrade() -> None:
         op.add_column("orders", column)
     op.drop_index("ix_orders_open", table_name="orders")
     op.create_index("ix_orders_open", "orders", ["account_id"], unique=False, postgresql_where=sa.text(_OPEN))
+    op.add_column("order_attempts", sa.Column("arrival_price", _MONEY, nullable=True))
+    op.add_column("order_attempts", sa.Column("arrival_spread", _MONEY, nullable=True))
     op.create_index("ix_orders_parent_id", "orders", ["parent_id"], unique=False, postgresql_where=sa.text("parent_id is not null"))
     op.create_table(
         "reconcile_items",
@@ -61,8 +63,10 @@ def upgrade() -> None:
         "order_costs",
         sa.Column("order_id", sa.UUID(), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("decision_price", _MONEY, nullable=True),
         sa.Column("arrival_price", _MONEY, nullable=True),
         sa.Column("spread", _MONEY, nullable=True),
+        sa.Column("end_price", _MONEY, nullable=True),
         sa.Column("filled", _MONEY, nullable=False),
         sa.Column("fill_rate", sa.Double(), nullable=False),
         sa.Column("avg_fill_price", _MONEY, nullable=True),

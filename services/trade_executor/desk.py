@@ -170,6 +170,7 @@ class AccountDesk:
             instruments=self._instruments,
             venue=broker,
             start=sender.start,
+            quotes=floor.quotes,
         )
         trading = asyncio.Event()
         consumer = Consumer(self._journal, self._lease.name, stage, self._bell, lambda: self._lease.epoch)

@@ -47,10 +47,12 @@ from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, qua
 from libs.store.protection import guards
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link
+from services.trade_executor.costs import add_costs
 from services.trade_executor.evidence import News, Shown
 from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.parents import Parents
+from services.trade_executor.quotes import Quotes
 from services.trade_executor.telling import ids, tell
 
 log = logging.getLogger(__name__)
@@ -94,6 +96,7 @@ class ExecutionStage:
         instruments: Mapping[str, Instrument],
         venue: Venue,
         start: Callable[[Sequence[Held], Sequence[Order]], None],
+        quotes: Quotes | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -110,6 +113,7 @@ class ExecutionStage:
         self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
+        self._quotes = quotes or Quotes()
         self._parents = Parents(store, instruments, session, host)
         self._known = False  # whether _open and _positions are what the record says
         self._evidence: list[News] = []
@@ -152,6 +156,7 @@ class ExecutionStage:
         self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
         self._dispatch(snapshot, change)
+        await add_costs(self._store, change, self._instruments, self._quotes, self._host.now_ns())
         if not evidence and self._step_done:
             change.writes.append(lockstep.acknowledge(self._session.session_id, self._lease.name, "venue", self._step_done))
         hop = change.as_hop(self._sealer, self._account.account_id, self._lease.epoch)
@@ -416,6 +421,8 @@ class ExecutionStage:
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
                 change.sends.append(held)
+                if (price := self._quotes.price(order.symbol)) is not None:
+                    change.arrivals[order.order_id] = price
             elif fate == "work":
                 self._parents.begin(held, change)
             elif fate == "stop":
