@@ -35,12 +35,16 @@ class Reserve:
     def behind(self, found: Behind) -> None:
         """A look at the lease found it another's. One that is renewed has a holder who lives: then waiting is what we are for."""
         self.holder = found.holder
-        self._say(found.renewed, f"standby, behind {found.holder}" if found.renewed else f"waits for the lease that {found.holder} has held")
+        self._say(
+            found.renewed, f"standby, behind {found.holder}" if found.renewed else f"waits for the lease that {found.holder} has held"
+        )
         if found.renewed and self._warming is None:
             self._warming = asyncio.create_task(self._keep_warm())
 
     def over(self) -> None:
         """The lease is ours, or we leave."""
+        if self.holder:
+            self._say(False, f"takes over from {self.holder}")
         self.holder = ""
         if self._warming is not None:
             self._warming.cancel()
