@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from tests.chaos import venues
+from tests.chaos.bugs.histories import ACCOUNT, HISTORIES, History, Planted
 from tests.chaos.history import judge
-from tests.chaos.planted.histories import ACCOUNT, HISTORIES, History, Planted
 from tests.chaos.record import read_record
 from tests.chaos.short_run import a_short_run
 
