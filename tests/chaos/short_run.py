@@ -1,7 +1,8 @@
 """A short life of the money path: the real risk hop, the real desk of an account with the real adapter, at the real sim_venue.
 
-In two seconds it sees what an order path has to live through: fills in parts, an answer that is lost, a cancel whose answer is lost, an
-order that never arrived, fills while nobody looks, a restart, an exit, and a kill switch. Every wait of it is bounded: with a bug planted
+In three seconds it sees what an order path has to live through: fills in parts, an answer that is lost, a cancel whose answer is lost, an
+order that never arrived, fills while nobody looks, restarts, an exit, a kill switch, an order that
+is too late. Every wait of it is bounded: with a bug planted
 the run goes on to its end, for the judge to see what became of it.
 """
 
@@ -218,6 +219,20 @@ async def second_life(run: Run) -> None:
     await run.comes_to("slow", "MSFT", "ACKED")
 
 
+async def late(run: Run) -> None:
+    """An order is approved that nobody sends within its time."""
+    await run.wants("fast", "KO", 0.01)
+    run.risk.now += MINUTE + SECOND
+
+
+async def third_life(run: Run) -> None:
+    """What is late is not sent, what rests beyond its time is ended, and trading goes on."""
+    await run.comes_to("fast", "KO", "EXPIRED")
+    await run.comes_to("slow", "MSFT", "CANCELED")
+    await run.wants("slow", "MSFT", 0.01)
+    await run.comes_to("slow", "MSFT", "CANCELED", "ACKED")
+
+
 @asynccontextmanager
 async def a_short_run(url: str, redis_url: str, folder: Path) -> AsyncIterator[Run]:
     """The whole of it, on a cleared record; what is left behind can be looked at inside. The venue's log is in the folder."""
@@ -255,10 +270,10 @@ async def _lived(run: Run, url: str, redis_url: str) -> Run:
     account, instruments = replace(account, venue=VENUE.name), shares(run.venue)
     access = Remote(VENUE, "paper", lambda _: "", run.venue.url, instruments, SystemClock()).access(account)
     assert await run.risk.lease.acquire(RiskStage.streams, asyncio.Event())
-    for life in (first_life, second_life):
+    for away, life in ((None, first_life), (meanwhile, second_life), (late, third_life)):
+        if away is not None:
+            await away(run)
         async with a_desk(url, redis_url, account, run.database, access, instruments, OPEN) as run.desk:
             await run.funded()
             await life(run)
-        if life is first_life:
-            await meanwhile(run)
     return run

@@ -99,7 +99,7 @@ def forgotten(h: History) -> History:
 
 
 def end_not_heard(h: History) -> History:
-    return h.with_taken(h.order("slow", "MSFT"), status="canceled")
+    return h.with_taken(h.order("slow", "MSFT", -1), status="canceled")
 
 
 def doubted_for_an_hour(h: History) -> History:
@@ -216,9 +216,9 @@ def scaled(h: History, order: Order, by: int) -> History:
 
 def above_position_limit_for_an_instant(h: History) -> History:
     """Each single order within its limit: it is their sum in one symbol that is not, until the second one ends."""
-    order = h.order("slow", "MSFT")
+    order = h.order("slow", "MSFT", -1)
     found = scaled(h, order, 20)
-    clone = found.order("slow", "MSFT")
+    clone = found.order("slow", "MSFT", -1)
     others = [
         clone._replace(order_id=UUID(int=n), client_order_id=client_order_id("TEST", UUID(int=n), 1), leg=n, created=clone.created + n)
         for n in (1, 2)
@@ -280,7 +280,7 @@ def arrived_after_kill(h: History) -> History:
 
 def slices_beyond_parent(h: History) -> History:
     """An order that is worked in two parts, of which each is within it and both are not."""
-    parent = h.order("slow", "MSFT")
+    parent = h.order("slow", "MSFT", -1)
     found = h.with_events(parent, ("work", "WORKING")).without_taken(parent)
     attempts = [a for a in h.record.attempts if a.order_id != parent.order_id]
     parts = [
@@ -303,7 +303,7 @@ def slices_beyond_parent(h: History) -> History:
 
 def exit_of(h: History, quantity: int, **changed: Any) -> History:
     """The order that rests at the end, as a stop of what slow holds of JPM."""
-    resting, held = h.order("slow", "MSFT"), h.order("slow", "JPM")
+    resting, held = h.order("slow", "MSFT", -1), h.order("slow", "JPM")
     terms: dict[str, Any] = {
         "symbol": "JPM",
         "side": "sell",
@@ -321,7 +321,7 @@ def exit_of(h: History, quantity: int, **changed: Any) -> History:
 
 def exit_turns_the_book(h: History) -> History:
     """A stop of 30 fills on a book of 20: at the venue, and all of it well booked."""
-    found, resting = exit_of(h, 30), h.order("slow", "MSFT")
+    found, resting = exit_of(h, 30), h.order("slow", "MSFT", -1)
     fill = Made(resting.client_order_id, "JPM", "sell", Decimal(30), Decimal(100), Decimal(0), "USD")
     return found.with_taken(resting, status="filled", filled=Decimal(30)).there(made=[*h.venue.made, fill])
 
@@ -343,7 +343,7 @@ def events_swapped(h: History) -> History:
 
 
 def nonsense(h: History, event: str, status: str) -> History:
-    order = h.order("slow", "MSFT")
+    order = h.order("slow", "MSFT", -1)
     last = [e for e in h.record.events if e.order_id == order.order_id][-1]
     events = [e._replace(event=event, status=status) if e is last else e for e in h.record.events]
     return h.here(events=events).with_order(order, status=status)
@@ -372,12 +372,12 @@ def cursor_beyond(h: History) -> History:
 
 def misbelieved(*story: tuple[str, str]) -> Change:
     """An order that lives at the venue, with another story here."""
-    return lambda h: h.with_events(h.order("slow", "MSFT"), *story)
+    return lambda h: h.with_events(h.order("slow", "MSFT", -1), *story)
 
 
 def believed_lost_for_a_while(h: History) -> History:
     """It was taken for rejected while it lived, until its fills proved that wrong: the reservation was let go meanwhile."""
-    order = h.order("slow", "MSFT")
+    order = h.order("slow", "MSFT", -1)
     found = misbelieved(("submit", "SUBMITTING"), ("rejected", "REJECTED"), ("accepted", "ACKED"))(h)
     events = [e._replace(anomaly=True) if (e.order_id, e.n) == (order.order_id, 3) else e for e in found.record.events]
     return found.here(events=events)
@@ -402,7 +402,7 @@ HISTORIES: Final[Sequence[Planted]] = (
     Planted("an order was taken for rejected for a while", "L", believed_lost_for_a_while),
     Planted("a cancel is believed, the order lives", "L", misbelieved(("submit", "SUBMITTING"), ("canceled", "CANCELED"))),
     Planted("an end is not heard of", "L", end_not_heard),
-    Planted("the venue does not have what we believe to rest there", "L", lambda h: h.without_taken(h.order("slow", "MSFT"))),
+    Planted("the venue does not have what we believe to rest there", "L", lambda h: h.without_taken(h.order("slow", "MSFT", -1))),
     Planted("an order in doubt for an hour, and no alert", "L", doubted_for_an_hour),
     Planted("an order in doubt for an hour, and its alert resolved", "L", alerted_and_resolved),
     Planted("a fill in quarantine", "L", lambda h: h.more(aside="paper, fill 7: of no order")),
@@ -425,7 +425,7 @@ HISTORIES: Final[Sequence[Planted]] = (
     Planted("a fill on the wrong side", "F", sold_short),
     Planted("a fill that nobody made", "F", lambda h: h.there(made=h.venue.made[1:])),
     Planted("a fill of another order", "F", fill_of_another_order),
-    Planted("filled by its status, not by fills", "F", lambda h: h.with_order(h.order("slow", "MSFT"), filled=Decimal(1))),
+    Planted("filled by its status, not by fills", "F", lambda h: h.with_order(h.order("slow", "MSFT", -1), filled=Decimal(1))),
     Planted("one leg of a transaction off by 1e-12", "B", one_leg_off),
     Planted("both legs of a transaction off by 1e-12", "B", both_legs_off),
     Planted("a transaction twice", "B", transaction_twice),
@@ -435,7 +435,7 @@ HISTORIES: Final[Sequence[Planted]] = (
     Planted("a balance off by 1e-12", "B", lambda h: h.here(balances=[Balance(ACCOUNT, "USD", h.record.balances[0].amount + A_LITTLE)])),
     Planted("other cash at the venue", "B", lambda h: h.there(cash={"USD": h.venue.cash["USD"] - Decimal("0.01")})),
     Planted("a holding that we do not know of", "B", lambda h: h.there(positions={**h.venue.positions, "SPY": Decimal(1)})),
-    Planted("an order above its notional", "R", lambda h: scaled(h, h.order("slow", "MSFT"), 30)),
+    Planted("an order above its notional", "R", lambda h: scaled(h, h.order("slow", "MSFT", -1), 30)),
     Planted("a position above its limit for one instant", "R", above_position_limit_for_an_instant),
     Planted("what is unknown is not counted", "R", unknown_not_counted),
     Planted("too many orders in a minute", "R", too_many_in_a_minute),
@@ -455,7 +455,7 @@ HISTORIES: Final[Sequence[Planted]] = (
     Planted("events in the wrong order", "S", events_swapped),
     Planted("a step that is none", "S", lambda h: nonsense(h, "canceled", "EXPIRED")),
     Planted("an event that is none", "S", lambda h: nonsense(h, "guessed", "ACKED")),
-    Planted("a status without its event", "S", lambda h: h.with_order(h.order("slow", "MSFT"), status="PARTIAL")),
+    Planted("a status without its event", "S", lambda h: h.with_order(h.order("slow", "MSFT", -1), status="PARTIAL")),
     Planted("a story that runs back in time", "S", time_runs_back),
     Planted("a trade that was not told", "S", lambda h: told(h, "trades.executed", 0)),
     Planted("a signal told twice", "S", lambda h: told(h, "signals", 2)),
