@@ -221,7 +221,7 @@ class ExecutionStage:
 
     async def load(self) -> None:
         """What the record says: orders still APPROVED are held back anew, so a wrong cursor loses none."""
-        self._open = {row.order_id: Held.of(row) for row in await self._store.open_orders()}
+        self._open = {row.order_id: Held.of(row, self._open.get(row.order_id)) for row in await self._store.open_orders()}
         self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()
         await self._parents.load(self._open)
@@ -302,8 +302,10 @@ class ExecutionStage:
                     self._adjust(item, change)
                 continue
             held = self._order_of(item.client_order_id, rows, change)
-            if isinstance(item, Fill):
-                if item.exec_key not in booked and not self._is_before_us(item, held):
+            if isinstance(item, Fill) and item.exec_key in booked:
+                change.told(held, item.cumulative)  # perhaps by a commit that was not answered: then its sum is news all the same
+            elif isinstance(item, Fill):
+                if not self._is_before_us(item, held):
                     booked.add(item.exec_key)
                     self._book(item, held, self._parent_of(held, rows, change), change)
             elif held is not None:

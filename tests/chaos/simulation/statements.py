@@ -13,19 +13,19 @@ import msgspec
 from libs.common.wire import Row
 from libs.domain.books import Position
 from libs.domain.ledger import Entry
-from libs.domain.orders import AT_VENUE, OPEN, TERMINAL, Protection, Status
+from libs.domain.orders import AT_VENUE, OPEN, TERMINAL, Exits, Status
 from libs.store.execution import OrderRow
 from tests.chaos.simulation.record import Do, EventRow, LeaseRow, Record, Refused, TradeRow
 
-STATEMENTS: Final[dict[str, Do]] = {}
+STATEMENTS: Final[dict[tuple[str, str], Do]] = {}
 ZERO: Final = Decimal(0)
 NEVER: Final = float("-inf")
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 
 
-def statement(start: str) -> Callable[[Do], Do]:
+def statement(start: str, end: str = "") -> Callable[[Do], Do]:
     def known(do: Do) -> Do:
-        STATEMENTS[start] = do
+        STATEMENTS[start, end] = do
         return do
 
     return known
@@ -144,9 +144,11 @@ def snapshot(record: Record, params: Any) -> list[Row]:
     after, venue, account = params["cursor"], params["venue"], params["account"]
     queue = record.journal["orders.approved"][after : after + params["limit"]]
     booked = [k for k in dict.fromkeys(params["keys"]) if (venue, account, k) in record.exec_keys or (venue, account, k) in record.aside]
+    ids = [id_ for id_ in params["ids"] if id_ in record.orders]
+    parents = [record.orders[id_].parent_id for id_ in ids if record.orders[id_].purpose == "slice"]
     found = {
         "queued": [(after + 1 + n, body, record.orders.get(key) if key else None) for n, (key, body) in enumerate(queue)],
-        "orders": [record.orders[id_] for id_ in dict.fromkeys(params["ids"]) if id_ in record.orders],
+        "orders": [record.orders[id_] for id_ in dict.fromkeys([*ids, *parents]) if id_ in record.orders],
         "booked": booked,
         "adjusted": [],  # no corporate actions here
         "killed": list(record.kills),
@@ -158,6 +160,26 @@ def snapshot(record: Record, params: Any) -> list[Row]:
 @statement("select coalesce(json_agg(json_build_array(o.id, o.client_order_id, o.account_id")
 def open_orders(record: Record, params: Any) -> list[Row]:
     return [(_encode(_open(record, params[0])),)]
+
+
+@statement("select coalesce(json_agg(json_build_array(o.id, o.client_order_id, o.account_id", "and o.purpose = 'slice'")
+def slices(record: Record, params: Any) -> list[Row]:
+    rows = [row for row in record.orders.values() if row.parent_id in params[0] and row.purpose == "slice"]
+    return [(_encode(sorted(rows, key=lambda row: row.leg)),)]
+
+
+@statement("select ns_of(timestamp), volume from unnest(")
+def volumes(record: Record, params: Any) -> list[Row]:
+    return []
+
+
+@statement("update orders set status = 'WORKING' where id = any(")
+def store_working(record: Record, params: Any) -> list[Row]:
+    for id_ in params[0]:
+        row = record.orders.get(id_)
+        if row is not None and row.status is Status.APPROVED:
+            record.put("orders", id_, row._replace(status=Status.WORKING))
+    return []
 
 
 @statement("select distinct order_id from order_events where order_id = any(%s::uuid[]) and event = 'cancel'")
@@ -351,7 +373,7 @@ def store_orders(record: Record, params: Any) -> list[Row]:
             purpose=purpose,
             reduce_only=reduce_only,
             execution=execution,
-            protect=None if protect is None else msgspec.json.decode(protect, type=Protection),
+            protect=None if protect is None else msgspec.json.decode(protect, type=Exits),
         )
         _insert_order(record, row, epoch)
     return []
