@@ -76,6 +76,11 @@ class Service:
         self._publisher = publisher
         self._bell = bell
 
+    async def hears(self, now: int) -> None:
+        """Plays the clock once, and lets what it sets in motion begin."""
+        await self._publisher.send(now, clock=self._publisher.clock(now))
+        await self._bell.wait(0.05)
+
     async def comes_to(self, *wanted: str, quote: int | None = None, clock: int | None = None) -> None:
         """Plays a quote and its clock, or the clock alone, again and again as nobody may listen yet, until the orders stand so."""
         async with asyncio.timeout(10):

@@ -19,7 +19,6 @@ INTENTS: Final = {
     "deny": Intent.DENY,
     "expire": Intent.EXPIRE_UNSENT,
     "expire_unsent": Intent.EXPIRE_UNSENT,
-    "finish": Intent.FINISH,
 }
 
 
