@@ -7,6 +7,7 @@ from typing import Final
 
 from libs.common import metrics
 from libs.common.consumer import Bell, Consumer
+from libs.common.crash_points import reached
 from libs.common.database import LeaseLost, Unreachable, Write
 from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
@@ -16,6 +17,7 @@ from libs.domain.configuration import OnDisconnect
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Status
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
+from libs.domain.trades import Fill
 from libs.store import control
 from libs.store.execution import ExecutionStore
 from libs.store.market_reader import MarketReader
@@ -25,13 +27,14 @@ from libs.venues.reconnecting import ended
 from services.trade_executor import dead_man, links, reconcile
 from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.brokers import NotYet, Open
+from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.hop import Held
 from services.trade_executor.links import Standing
 from services.trade_executor.reconcile import Asked
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
 from services.trade_executor.send import Sender, evidence_of
-from services.trade_executor.stage import ExecutionStage, News
+from services.trade_executor.stage import ExecutionStage
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +117,7 @@ class AccountDesk:
 
     async def _trade(self) -> bool:
         """Under the lease: until asked to stop or the session has ended (True), or the lease is lost."""
+        reached("CP20")
         ending = asyncio.create_task(self._end())
         try:
             broker = await self._open_broker()
@@ -213,7 +217,10 @@ class AccountDesk:
     async def _reports(self, broker: Broker) -> None:
         while True:
             try:
-                self._show(evidence_of(await reconcile.answered(broker.next_reports(), "its reports")))
+                reports = await reconcile.answered(broker.next_reports(), "its reports")
+                if any(isinstance(report, Fill) for report in reports):
+                    reached("CP14")
+                self._show(evidence_of(reports))
             except OutcomeUnknown as error:
                 log.error("reports of venue %s are not read: %s", self._account.venue, error, extra=self._about("reports_read"))
                 await asyncio.sleep(LOOK_UP_EVERY_S)
@@ -271,6 +278,8 @@ class AccountDesk:
         owing = reconcile.owing_since(held, found.shown)
         missed = await reconcile.missed(broker, self._store, self._account.account_id, self._session, self._read_to, owing)
         self._read_to = began or None  # 0: nobody has said the time yet
+        if missed or found.shown:
+            reached("CP19")
         self._show([*missed, *found.shown])
         absent = self._absences.note(held, found.absent, self._context.clock.monotonic())
         if settled := await never_accepted(broker, self._store, absent):
@@ -303,7 +312,7 @@ class AccountDesk:
     def _in_doubt(self, held: Held, sender: Sender) -> bool:
         """Only the venue knows what became of it: no answer, a fill not heard of, or an intent whose commit was not answered, and
         that was never sent."""
-        if held.status is Status.SUBMITTING:
+        if held.status in (Status.SUBMITTING, Status.PENDING_REPLACE):
             return self._stage.settled and held.order.client_order_id not in sender.in_flight
         return held.owed or held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN, Status.REPLACE_UNKNOWN)
 

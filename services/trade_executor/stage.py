@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -45,6 +45,7 @@ from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link
+from services.trade_executor.evidence import News, Shown
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.telling import ids, tell
 
@@ -53,20 +54,6 @@ log = logging.getLogger(__name__)
 STREAM: Final = ORDERS_APPROVED.stream or ""
 BATCH: Final = 256
 BACKSTOP_S: Final = 5.0
-
-
-class Shown(NamedTuple):
-    """Evidence about an order: an answer to a request, the venue's word, or what a look-up found."""
-
-    client_order_id: str
-    evidence: Evidence
-    filled: Decimal
-    detail: str
-    asked_for: bool = False  # the answer to a request, and so perhaps older than what the venue has told since
-
-
-News = Shown | Fill | Adjustment
-"""What is to be believed, in the order in which it is shown."""
 
 
 class Venue(Protocol):
@@ -337,7 +324,7 @@ class ExecutionStage:
         evidence = shown.evidence
         if held.status not in TERMINAL and shown.filled > held.filled:
             held = change.orders[held.order.order_id] = replace(held, at_venue=max(held.at_venue, shown.filled))
-            if evidence in (Evidence.CANCELED, Evidence.EXPIRED):  # its book is not free before what it traded is booked
+            if evidence in (Evidence.CANCELED, Evidence.EXPIRED, Evidence.REPLACED):  # its book is not free before what it traded is booked
                 evidence = Evidence.ACCEPTED
         step = after(held.status, evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:

@@ -19,7 +19,6 @@ INTENTS: Final = {
     "expire": Intent.EXPIRE_UNSENT,
     "expire_unsent": Intent.EXPIRE_UNSENT,
 }
-TOLD: Final = ("signals", "orders.approved", "orders.updates", "trades.executed")
 
 
 def broken(record: Record) -> Iterator[Finding]:
