@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -185,7 +185,7 @@ class MoneyPath:
         """Whether every service says so."""
         return all(await asyncio.gather(*(kept.ready(self.http) for kept in self.services.values())))
 
-    async def until(self, condition: Callable[[], Any], what: str, within_s: float) -> float:
+    async def until(self, condition: Callable[[], Awaitable[bool] | bool], what: str, within_s: float) -> float:
         """Looks until it is so; the seconds that it took.
 
         Raises:
@@ -193,7 +193,7 @@ class MoneyPath:
             RuntimeError: a task of the harness has ended.
         """
         began = time.monotonic()
-        while not await condition():
+        while not (found if isinstance(found := condition(), bool) else await found):
             for task in self._tasks:
                 if task.done():
                     raise RuntimeError(f"the harness itself has failed while waiting until {what}") from task.exception()
