@@ -9,7 +9,9 @@ from libs.quant.execution.protection import Standing, Way, way_of
 
 SLOTS: Final = 8  # requests of one account on the wire at once
 
-Fate = Literal["send", "hold", "yield", "gone", "expire", "deny", "halt"]
+Fate = Literal["send", "work", "hold", "yield", "gone", "expire", "deny", "halt", "stop"]
+"""`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on. `yield`: protection
+has to make room first. `gone`: what it was to close is not held any more."""
 
 
 def fates(
@@ -21,7 +23,7 @@ def fates(
     halted: Mapping[tuple[str, str], Decimal] | None = None,
     held: Mapping[tuple[str, str], Decimal] | None = None,
 ) -> list[tuple[Order, Fate]]:
-    """What to do with each order that is APPROVED, given all open orders of an account in stream order.
+    """What to do with each order that is APPROVED or WORKING, given all open orders of an account in stream order.
 
     An order whose book has another one at the venue (UNKNOWN among them) is held back, whatever becomes of it. Protection
     that rests there does not count, but for an exit: that is to `yield` until the protection in its way has been cut back.
@@ -37,6 +39,8 @@ def fates(
     free = slots - sum(1 for s in standings if s.status is Status.SUBMITTING)
     found: list[tuple[Order, Fate]] = []
     for order, status, _ in standings:
+        if status is Status.WORKING and scopes_of(order) & killed:
+            found.append((order, "stop"))
         if status is not Status.APPROVED:
             continue
         if scopes_of(order) & killed:
@@ -45,8 +49,11 @@ def fates(
             found.append((order, "expire"))
         elif _book(order) in busy or free <= 0:
             found.append((order, "hold"))
-        elif halted is not None and not _shrinks(order, halted.get(_book(order), Decimal(0))):
+        elif halted is not None and not shrinks(order, halted.get(_book(order), Decimal(0))):
             found.append((order, "halt"))
+        elif order.execution:
+            found.append((order, "work"))
+            busy.add(_book(order))
         elif held is not None and (way := _way(order, standings, held)) != "clear":
             found.append((order, way))
         else:
@@ -65,7 +72,7 @@ def _book(order: Order) -> tuple[str, str]:
     return order.strategy_id, order.symbol
 
 
-def _shrinks(order: Order, held: Decimal) -> bool:
+def shrinks(order: Order, held: Decimal) -> bool:
     """Whether an order that has its book to itself can only bring it nearer to zero."""
     return order.quantity <= (held if order.side == "sell" else -held)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
+from libs.common.crash_points import reached
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.domain.orders import Evidence, Order
@@ -55,7 +56,9 @@ class Sender:
         waited_s, began = (self._clock.now_ns() - request.approved_ns) / SECOND, self._clock.monotonic()
         first = request.orders[0]
         try:
+            reached("CP08")
             await request.send(self._broker, deadline)
+            reached("CP12")
             outcome, why = Evidence.ACCEPTED, ""
         except Refused as error:
             outcome, why = Evidence.REJECTED, str(error)

@@ -25,7 +25,7 @@ from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, O
 from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint
 from libs.venues.freshness import Freshness
-from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.reconnecting import Backoff, ended, reconnecting
 from libs.venues.tenfold import Tenfold
 
 log = logging.getLogger(__name__)
@@ -129,8 +129,7 @@ class AlpacaBroker:
         """See `Broker`."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            stream.cancel()
-            await asyncio.gather(stream, return_exceptions=True)
+            await ended(stream)
         await self._requests.close()
 
     def link(self) -> Link:
