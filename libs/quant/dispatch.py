@@ -10,7 +10,8 @@ from libs.quant.execution.protection import Standing, Way, way_of
 SLOTS: Final = 8  # requests of one account on the wire at once
 
 Fate = Literal["send", "work", "hold", "yield", "gone", "expire", "deny", "halt", "stop"]
-"""`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on."""
+"""`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on. `yield`: protection
+has to make room first. `gone`: what it was to close is not held any more."""
 
 
 def fates(

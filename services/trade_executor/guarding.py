@@ -55,9 +55,9 @@ class Guarding:
             first = child_leg(entry.leg, FIRST)
             self._guards[entry.strategy_id, entry.symbol] = Guard(entry, 0 if row.highest is None else row.highest - first + 1)
 
-    def filled(self, held: Held, parent: Order | None, change: Change) -> None:
+    def filled(self, held: Held, parent: Held | None, change: Change) -> None:
         """An order has a fill: an entry's protection is its book's from then on. Said once, where the venue offers less."""
-        entry = parent if parent is not None and held.order.purpose == "slice" else held.order
+        entry = held.order if parent is None else parent.order
         known = self._guards.get(held.book)
         if entry.protect is None or (known is not None and known.entry.order_id == entry.order_id):
             return

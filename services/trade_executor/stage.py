@@ -233,8 +233,8 @@ class ExecutionStage:
         self._open = {row.order_id: Held.of(row, self._open.get(row.order_id)) for row in await self._store.open_orders()}
         self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()
-        await self._parents.load(self._open)
         self._guarding.load(await guards(self._store.database, self._account.account_id))
+        await self._parents.load(self._open)
         self._known = True
 
     def _asked_for(self, evidence: Sequence[News]) -> list[UUID]:
@@ -366,9 +366,9 @@ class ExecutionStage:
         position = change.positions.get(held.book) or self._positions.get(held.book) or Position()
         step = after_fill(held.status, held.order.quantity, held.filled + fill.quantity)
         change.book(held, fill, position, self._instruments[held.order.symbol], step)
+        self._guarding.filled(held, parent, change)
         if parent is not None:
             change.pass_on(parent, fill)
-        self._guarding.filled(held, parent.order if parent else None, change)
 
     def _transaction(self, adjustment: Adjustment) -> UUID:
         return action_transaction(self._account.account_id, adjustment.action)

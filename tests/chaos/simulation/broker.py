@@ -95,6 +95,12 @@ class SimBroker:
         if reason:
             raise Refused(reason)
 
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        raise NotSent("this venue takes no pairs")
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        raise NotSent("this venue replaces nothing")
+
     def _send(self, order: Order, answer: "asyncio.Future[str]") -> None:
         wires, weather = self._wires, self._wires.weather
         delay = wires.random.random() * 0.05
@@ -151,12 +157,6 @@ class SimBroker:
         if wires.weather.is_away(wires.loop.now) or wires.hits(wires.weather.failed_read):
             raise OutcomeUnknown("no answer")
         wires.venue.ends_all_at = wires.loop.now + after_s if after_s else None
-
-    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
-        raise Refused("this venue takes no pairs")
-
-    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
-        raise Refused("this venue replaces nothing")
 
     # --- reads
 

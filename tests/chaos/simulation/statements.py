@@ -13,7 +13,7 @@ import msgspec
 from libs.common.wire import Row
 from libs.domain.books import Position
 from libs.domain.ledger import Entry
-from libs.domain.orders import AT_VENUE, OPEN, TERMINAL, Exits, Status
+from libs.domain.orders import AT_VENUE, OPEN, PROTECTIVE, TERMINAL, Exits, Status
 from libs.store.execution import OrderRow
 from tests.chaos.simulation.record import Do, EventRow, LeaseRow, Record, Refused, TradeRow
 
@@ -189,6 +189,20 @@ def store_working(record: Record, params: Any) -> list[Row]:
 @statement("select coalesce(json_agg(json_build_array(o.id, s.reference_price")
 def facts_of_costs(record: Record, params: Any) -> list[Row]:
     return [("[]",)]  # nothing is decided by what orders cost
+
+
+@statement("with entries as (select distinct on (strategy_id, symbol) * from orders e")
+def guards(record: Record, params: Any) -> list[Row]:
+    """Of every book: one that holds nothing, and has no protection, needs none and is passed over by whoever asks."""
+    entries: dict[tuple[str, str], OrderRow] = {}
+    for row in record.orders.values():
+        if row.account_id == params["account"] and row.protect is not None and row.filled:
+            known = entries.setdefault((row.strategy_id, row.symbol), row)
+            if (row.decided_at, row.leg) > (known.decided_at, known.leg):
+                entries[row.strategy_id, row.symbol] = row
+    protective = [row for row in record.orders.values() if row.purpose in PROTECTIVE]
+    found = [(entry, max((row.leg for row in protective if row.parent_id == entry.order_id), default=None)) for entry in entries.values()]
+    return [(_encode(found),)]
 
 
 @statement("select distinct order_id from order_events where order_id = any(%s::uuid[]) and event = 'cancel'")
