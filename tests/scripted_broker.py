@@ -8,7 +8,7 @@ from decimal import Decimal
 from libs.domain.actions import CorporateAction
 from libs.domain.orders import Order, VenueOrder, VenueStatus
 from libs.domain.trades import Fill
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, OutcomeUnknown, Refused, Report
+from libs.venues.broker import Abilities, Adjustment, Hold, Holdings, Link, NotSent, OutcomeUnknown, Refused, Report, unheld
 from tests.factories import NOON
 
 Answer = Callable[[Order], None]
@@ -20,6 +20,7 @@ class ScriptedBroker:
 
     def __init__(self, *, absence_is_proof: bool = False) -> None:
         self.abilities = Abilities(cancel_all=False, dead_man=False, good_till_date=True, absence_is_proof=absence_is_proof)
+        self.hold: Hold = unheld
         self.submitted: list[str] = []
         self.cancelled: list[str] = []
         self.answers: deque[Answer] = deque()  # to the next orders; those after them are accepted
@@ -42,6 +43,8 @@ class ScriptedBroker:
     async def submit(self, order: Order, deadline: float) -> None:
         self.submitted.append(order.client_order_id)
         await self.gate.wait()
+        if reason := self.hold(order):
+            raise NotSent(reason)
         if self.answers:
             self.answers.popleft()(order)
         self.has(order)

@@ -11,6 +11,7 @@ from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.domain.orders import Evidence, Order
 from libs.venues.broker import Broker, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from services.trade_executor.gate import Gate
 from services.trade_executor.hop import Held
 from services.trade_executor.stage import News, Shown
 from services.trade_executor.telling import ids
@@ -23,11 +24,12 @@ Show = Callable[[Sequence[News]], None]
 class Sender:
     """Puts committed intents on the wire and tells what became of them."""
 
-    def __init__(self, broker: Broker, lease: Lease, clock: HostClock, show: Show) -> None:
+    def __init__(self, broker: Broker, lease: Lease, clock: HostClock, show: Show, gate: Gate | None = None) -> None:
         self._broker = broker
         self._lease = lease
         self._clock = clock
         self._show = show
+        self._gate = gate
         self._tasks: set[asyncio.Task[None]] = set()
         self.in_flight: set[str] = set()  # client order ids whose answer we still wait for
 
@@ -35,17 +37,20 @@ class Sender:
         """Sends what a committed hop intends."""
         deadline = min(self._clock.monotonic() + Lease.SEND_DEADLINE_S, self._lease.valid_until)
         for held in sends:
-            self._run(held.order.client_order_id, self._submit(held.order, deadline, held.approved_ns))
+            self._run([held.order], self._submit(held.order, deadline, held.approved_ns))
+        if len(cancels) > 1 and self._broker.abilities.cancel_all and self._gate is not None and self._gate.ends_all:
+            self._run(cancels, self._cancel_all(cancels))
+            return
         for order in cancels:
-            self._run(order.client_order_id, self._cancel(order))
+            self._run([order], self._cancel(order))
 
     async def drain(self) -> None:
         """Until every request has its answer, or the answer that there is none."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _run(self, client_order_id: str, request: Coroutine[None, None, None]) -> None:
-        self.in_flight.add(client_order_id)
+    def _run(self, orders: Sequence[Order], request: Coroutine[None, None, None]) -> None:
+        self.in_flight.update(order.client_order_id for order in orders)
         task = asyncio.create_task(request)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -53,6 +58,8 @@ class Sender:
     async def _submit(self, order: Order, deadline: float, approved_ns: int) -> None:
         waited_s, began = (self._clock.now_ns() - approved_ns) / SECOND, self._clock.monotonic()
         try:
+            if self._gate is not None:
+                await self._gate.known(order, deadline)
             await self._broker.submit(order, deadline)
             answer = Shown(order.client_order_id, Evidence.ACCEPTED, Decimal(0), "", asked_for=True)
         except Refused as error:
@@ -81,6 +88,16 @@ class Sender:
             self._answered(Shown(order.client_order_id, Evidence.CANCEL_UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}"))
         else:
             self.in_flight.discard(order.client_order_id)  # the end itself comes as a report
+
+    async def _cancel_all(self, orders: Sequence[Order]) -> None:
+        """One request for all of them, when nothing of the account is to stay. No answer is left as it is: what is still there is found
+        in the venue's list and asked for again, which takes one request where looking each order up takes one an order."""
+        try:
+            await self._broker.cancel_all()
+        except Exception as error:
+            told = about("order_cancel", "unknown", account_id=orders[0].account_id)
+            log.warning("canceling all %d orders: %s", len(orders), error, extra=told)
+        self.in_flight.difference_update(order.client_order_id for order in orders)
 
     def _answered(self, answer: Shown) -> None:
         self.in_flight.discard(answer.client_order_id)

@@ -10,7 +10,7 @@ from libs.domain.configuration import VenueConfig
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Order, VenueOrder
 from libs.domain.trades import Fill
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OutcomeUnknown, Refused, Report, WrongKey
+from libs.venues.broker import Abilities, Adjustment, Hold, Holdings, Link, NotSent, OutcomeUnknown, Refused, Report, WrongKey, unheld
 from libs.venues.budget import Budget
 from libs.venues.ccxt_venue import binance
 from libs.venues.ccxt_venue.calls import Calls, is_not_there
@@ -72,6 +72,7 @@ class CcxtBroker:
         self._wire = Wire(clock, Budget(venue.requests_per_minute, clock=clock))
         self._calls = Calls(self._exchange, self._wire, binance.documented if venue.exchange in FLUENT else lambda answered: None)
         self._ids = ClientIds()
+        self.hold: Hold = unheld
         self._quotes: dict[str, str] = {}
         self._history = History(self._exchange, self._calls.read, self._ids, self._quotes)
         self._lookup = Lookup(self._exchange, self._calls.read, self._ids)
@@ -109,7 +110,7 @@ class CcxtBroker:
         self._ids.place(order.client_order_id, order.symbol)
         self._reports.sent(order)
         try:
-            answer = await self._calls.change("order", lambda: self._exchange.create_order(*arguments), deadline)
+            answer = await self._calls.change("order", lambda: self._exchange.create_order(*arguments), deadline, partial(self.hold, order))
         except (Refused, NotSent):
             self._reports.not_there(order.client_order_id)
             raise

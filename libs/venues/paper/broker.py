@@ -18,7 +18,7 @@ from libs.quant.exchange.book import Adjusted, Book, Ended, Filled, Opened, Reco
 from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Turned, Venue
 from libs.quant.fills import FillOn, FillTerms
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from libs.venues.broker import Abilities, Adjustment, Hold, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report, unheld
 from libs.venues.line_file import LineFile, LineFileDamaged, LineFileFailed
 
 _EVIDENCE = {"canceled": Evidence.CANCELED, "expired": Evidence.EXPIRED}
@@ -40,6 +40,7 @@ class PaperBroker:
         self._venue = venue
         self._book = venue.book
         self._clock = clock
+        self.hold: Hold = unheld
         self._reports: list[Report] = []
         self._news = asyncio.Event()
 
@@ -100,6 +101,8 @@ class PaperBroker:
         """See `Broker`. The order meets only events newer than what was heard of its symbol before this call."""
         if self._clock.monotonic() > deadline:
             raise NotSent(f"deadline of {order.client_order_id} has passed")
+        if held := self.hold(order):
+            raise NotSent(held)
         try:
             accepted = self._venue.take(order)
         except Turned as reason:
