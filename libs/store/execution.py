@@ -12,7 +12,7 @@ from libs.domain.books import Position
 from libs.domain.identity import transaction_id
 from libs.domain.kill import Mode
 from libs.domain.ledger import Entry, deposit_entries
-from libs.domain.orders import OPEN, Order, OrderEvent, OrderType, Protection, Purpose, Side, Status, TimeInForce
+from libs.domain.orders import OPEN, Exits, Order, OrderEvent, OrderType, Purpose, Side, Status, TimeInForce
 from libs.domain.trades import Fill, Trade
 from libs.store.sessions import Account
 
@@ -50,7 +50,7 @@ class OrderRow(NamedTuple):
     replaces: UUID | None = None
     reduce_only: bool = False
     execution: str = ""
-    protect: Protection | None = None
+    protect: Exits | None = None
 
     def order(self) -> Order:
         """The order as it was approved."""

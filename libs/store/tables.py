@@ -269,7 +269,7 @@ class OrderRow(Base):
     purpose: Mapped[str] = mapped_column(server_default=text("'signal'"))
     reduce_only: Mapped[bool] = mapped_column(server_default=text("false"))
     execution: Mapped[str] = mapped_column(server_default=text("''"))
-    protect: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # a Protection
+    protect: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # Exits
     replaces: Mapped[UUID | None]
     status: Mapped[str]
     filled_quantity: Mapped[Decimal] = mapped_column(QUANTITY, server_default=text("0"))

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from libs.common.envelope import Sealer
 from libs.common.http import Readiness
 from libs.common.runner import Context
 from libs.common.settings import ConfigError, Settings, from_toml
@@ -17,9 +18,11 @@ from libs.domain.instruments import Instrument
 from libs.store import actions, sessions
 from libs.store.sessions import Account, Session
 from libs.venues.endpoint import Mode
+from libs.venues.remote import load_library
 from services.trade_executor import brokers
 from services.trade_executor.brokers import Open, Remote
-from services.trade_executor.desk import AccountDesk
+from services.trade_executor.desk import SERVICE, AccountDesk
+from services.trade_executor.reserve import Warm, nothing_to_load
 
 ANOTHER_SESSION_S: Final = 0.5
 """Host seconds between two looks for the session that follows one that may not be traded any more."""
@@ -34,6 +37,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
     Raises:
         ConfigError: an account's venue, or its key, cannot be what it is configured to be.
     """
+    context.sealer = Sealer(SERVICE, context.clock)  # one voice, whichever of the two speaks
     system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
     database = context.database("sessions")
     while not context.stopping.is_set():
@@ -54,11 +58,18 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
         attendance = Attendance(context.readiness, [account.account_id for account in accounts])
         desks = {
             account.account_id: AccountDesk(
-                context, session, account, instruments, house.access(account), partial(attendance.say, account.account_id)
+                context,
+                session,
+                account,
+                instruments,
+                house.access(account),
+                partial(attendance.say, account.account_id),
+                house.warm(account),
+                system.policy(account.name),
             )
             for account in accounts
         }
-        context.info["venues"] = partial(links, accounts, desks)
+        context.info["venues"] = partial(links, system, accounts, desks)
         async with asyncio.TaskGroup() as group:
             for desk in desks.values():
                 group.create_task(desk.run())
@@ -112,6 +123,11 @@ class House:
         sim_url = self._settings.peer("sim_venue", PORTS["sim_venue"])
         return Remote(venue, mode, self._look, sim_url, self._instruments, self._clock).access(account)
 
+    def warm(self, account: Account) -> Warm:
+        """Loads what its broker will need, beside whatever else goes on."""
+        venue = self._system.named(account.venue)
+        return nothing_to_load if venue is None else partial(asyncio.to_thread, load_library, venue)
+
 
 class Attendance:
     """The service is ready when every desk is."""
@@ -127,9 +143,17 @@ class Attendance:
         self._readiness.set("service", not wrong, "; ".join(wrong or [text for _, text in self._said.values()]))
 
 
-def links(accounts: Sequence[Account], desks: Mapping[str, AccountDesk]) -> dict[str, object]:
-    """For /info: how the connection of each account to its venue is."""
-    return {a.account_id: {"venue": a.venue, **(link._asdict() if (link := desks[a.account_id].link) else {"up": False})} for a in accounts}
+def links(system: SystemConfig, accounts: Sequence[Account], desks: Mapping[str, AccountDesk]) -> dict[str, object]:
+    """For /info: how each account is attended to, and how its connection to its venue is."""
+    return {
+        a.account_id: {
+            "venue": a.venue,
+            "on_disconnect": system.policy(a.name),
+            **desks[a.account_id].standing._asdict(),
+            **(link._asdict() if (link := desks[a.account_id].link) else {"up": False}),
+        }
+        for a in accounts
+    }
 
 
 def within(session: Session, found: Sequence[CorporateAction]) -> list[CorporateAction]:

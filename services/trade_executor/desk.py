@@ -7,31 +7,39 @@ from typing import Final
 
 from libs.common import metrics
 from libs.common.consumer import Bell, Consumer
+from libs.common.crash_points import reached
 from libs.common.database import LeaseLost, Unreachable, Write
 from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
+from libs.domain.configuration import OnDisconnect
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Status
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
+from libs.domain.trades import Fill
 from libs.store import control
 from libs.store.execution import ExecutionStore
 from libs.store.market_reader import MarketReader
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, Link, OutcomeUnknown
-from services.trade_executor import links, reconcile, stopping
+from libs.venues.reconnecting import ended
+from services.trade_executor import dead_man, links, reconcile, stopping
 from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.brokers import NotYet, Open
+from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.gate import Gate
 from services.trade_executor.hop import Held
+from services.trade_executor.links import Standing
 from services.trade_executor.reconcile import Asked
+from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
 from services.trade_executor.send import Sender, evidence_of
-from services.trade_executor.stage import ExecutionStage, News
+from services.trade_executor.stage import ExecutionStage
 
 log = logging.getLogger(__name__)
 
+SERVICE: Final = "trade_executor"  # by whichever name this process runs
 RECONCILE_EVERY_S: Final = 30.0
 LOOK_UP_EVERY_S: Final = 1.0
 LOOK_UP_AT_MOST_S: Final = 15.0  # a venue that leaves an order in doubt is asked ever less often: its request budget is needed for cancels
@@ -46,7 +54,15 @@ class AccountDesk:
     """One account of one session."""
 
     def __init__(
-        self, context: Context, session: Session, account: Account, instruments: Mapping[str, Instrument], open_: Open, say: Say
+        self,
+        context: Context,
+        session: Session,
+        account: Account,
+        instruments: Mapping[str, Instrument],
+        open_: Open,
+        say: Say,
+        warm: Warm = nothing_to_load,
+        on_disconnect: OnDisconnect = "keep",
     ) -> None:
         self._context = context
         self._session = session
@@ -54,6 +70,7 @@ class AccountDesk:
         self._instruments = instruments
         self._open = open_
         self._say = say
+        self._on_disconnect = on_disconnect
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
@@ -61,17 +78,21 @@ class AccountDesk:
         self._store = ExecutionStore(self._database, account)
         self._lease = Lease(context.database("lease"), f"executor:{name}", context.holder, context.clock)
         self._gate = Gate(account, context.clock)
+        self._reserve = Reserve(say, [self._database, self._looking], warm)
         self._bell = Bell()
         self._over = asyncio.Event()  # asked to stop, the session has ended, or the lease is lost
         self._absences = Absences()
         self._read_to: int | None = None  # market time at which the venue's fills were read last
+        self._looked_at: float | None = None  # when the venue last answered a look, whole
         self.link: Link | None = None  # as last seen; None while there is no broker
 
     async def run(self) -> None:
         """Waits for the account's lease, reconciles, then trades while it is ours; again when it was lost."""
         while not self._context.stopping.is_set():
             self._over.clear()
-            if not await self._lease.acquire(ExecutionStage.streams, self._context.stopping):
+            ours = await self._lease.acquire(ExecutionStage.streams, self._context.stopping, self._reserve.behind)
+            self._reserve.over()
+            if not ours:
                 return
             over = False
             try:
@@ -90,8 +111,15 @@ class AccountDesk:
         except Unreachable as error:
             log.warning("lease %s not released, it will run out: %s", self._lease.name, error, extra=self._about("lease_released"))
 
+    @property
+    def standing(self) -> Standing:
+        """Who attends to the account, as far as we know."""
+        looked_s = None if self._looked_at is None else round(self._context.clock.monotonic() - self._looked_at, 1)
+        return Standing(self._lease.held(), self._lease.epoch, self._reserve.holder, looked_s)
+
     async def _trade(self) -> bool:
         """Under the lease: until asked to stop or the session has ended (True), or the lease is lost."""
+        reached("CP20")
         ending = asyncio.create_task(self._end())
         try:
             broker = await self._open_broker()
@@ -100,7 +128,7 @@ class AccountDesk:
             try:
                 await self._trade_with(broker)
             finally:
-                self.link = None
+                self.link = self._looked_at = None
                 links.forget(self._account)
                 await broker.disconnect()
         finally:
@@ -151,9 +179,7 @@ class AccountDesk:
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(reader.listen()),
-                group.create_task(
-                    self._context.bus.listen([ORDERS_APPROVED.address, CONTROL.of(self._context.name)], self._ring, self._bell.ring)
-                ),
+                group.create_task(self._context.bus.listen([ORDERS_APPROVED.address, CONTROL.of(SERVICE)], self._ring, self._bell.ring)),
                 group.create_task(self._play(floor, reader)),
                 group.create_task(self._reports(broker)),
                 group.create_task(self._watch_link(broker, trading)),
@@ -161,14 +187,16 @@ class AccountDesk:
             ]
             await self._prepare(broker, sender)
             background.append(group.create_task(self._reconcile(broker, sender)))
+            background.append(group.create_task(dead_man.keep_armed(broker, self._account)))
             self._say(True, self._trading)
             trading.set()
             await consumer.run(self._over)
             await sender.drain()
             while self._lease.held() and (await consumer.step(wait=False) or sender.in_flight):
                 await sender.drain()  # an answer is evidence for one more hop
-            for task in background:
-                task.cancel()
+            await ended(*background)
+            if self._lease.held():  # else whoever took over keeps it armed
+                await dead_man.leave(broker, self._account, self._on_disconnect)
 
     # --- the market, and the venue's own word
 
@@ -193,7 +221,10 @@ class AccountDesk:
     async def _reports(self, broker: Broker) -> None:
         while True:
             try:
-                self._show(evidence_of(await reconcile.answered(broker.next_reports(), "its reports")))
+                reports = await reconcile.answered(broker.next_reports(), "its reports")
+                if any(isinstance(report, Fill) for report in reports):
+                    reached("CP14")
+                self._show(evidence_of(reports))
             except OutcomeUnknown as error:
                 log.error("reports of venue %s are not read: %s", self._account.venue, error, extra=self._about("reports_read"))
                 await asyncio.sleep(LOOK_UP_EVERY_S)
@@ -208,6 +239,9 @@ class AccountDesk:
             if trading.is_set() and away != (clock.monotonic() - heard > AWAY_S):
                 away = not away
                 self._say(not away, f"venue {self._account.venue} is away: {link.detail}" if away else self._trading)
+                if not away and self._on_disconnect == "cancel":
+                    self._stage.withdraw()
+                    self._bell.ring()
             await asyncio.sleep(links.EVERY_S)
 
     @property
@@ -248,6 +282,8 @@ class AccountDesk:
         owing = reconcile.owing_since(held, found.shown)
         missed = await reconcile.missed(broker, self._store, self._account.account_id, self._session, self._read_to, owing)
         self._read_to = began or None  # 0: nobody has said the time yet
+        if missed or found.shown:
+            reached("CP19")
         self._show([*missed, *found.shown])
         absent = self._absences.note(held, found.absent, self._context.clock.monotonic())
         if settled := await never_accepted(broker, self._store, absent):
@@ -255,6 +291,7 @@ class AccountDesk:
             self._show(settled)
         if found.unanswered:
             raise OutcomeUnknown(f"{len(found.unanswered)} orders could not be looked up: {found.unanswered[0]}")
+        self._looked_at = self._context.clock.monotonic()
 
     async def _reconcile(self, broker: Broker, sender: Sender) -> None:
         """Unknown orders each second, everything each half minute, after each reconnection, and when somebody asks for it."""
@@ -279,7 +316,7 @@ class AccountDesk:
     def _in_doubt(self, held: Held, sender: Sender) -> bool:
         """Only the venue knows what became of it: no answer, a fill not heard of, or an intent whose commit was not answered, and
         that was never sent."""
-        if held.status is Status.SUBMITTING:
+        if held.status in (Status.SUBMITTING, Status.PENDING_REPLACE):
             return self._stage.settled and held.order.client_order_id not in sender.in_flight
         return held.owed or held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN, Status.REPLACE_UNKNOWN)
 

@@ -1,7 +1,7 @@
 """What an account may not send: looked at with every decision, and once more directly before an order's first byte leaves."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -11,7 +11,7 @@ from libs.domain.kill import FileKill, Kills, Mode, applying, kills_of, merged, 
 from libs.domain.orders import AT_VENUE, Order
 from libs.quant.dispatch import ended_by
 from libs.store.sessions import Account
-from libs.venues.broker import NotSent
+from libs.venues.broker import NotSent, held_back
 from services.trade_executor.hop import Held
 
 FRESH_S: Final = 0.25
@@ -100,19 +100,19 @@ class Gate:
         age = self._age(order)
         return f"whether a kill switch is on was last known {age:.2f} s ago" if age > FRESH_S else ""
 
-    async def known(self, order: Order, deadline: float) -> None:
-        """Waits until it is known anew whether the order may leave, where the last look is too old.
+    async def known(self, orders: Sequence[Order], deadline: float) -> None:
+        """Waits until it is known anew whether the orders of a request may leave, where the last look is too old.
 
         Raises:
-            NotSent: it may not, or nobody knows.
+            NotSent: one may not, or nobody knows.
         """
-        while self._age(order) > FRESH_S and (left := deadline - self._clock.monotonic()) > 0:
+        while max(map(self._age, orders)) > FRESH_S and (left := deadline - self._clock.monotonic()) > 0:
             try:
                 await asyncio.wait_for(self._looked.wait(), left)
             except TimeoutError:
                 break
-        if reason := self.hold(order):
-            raise NotSent(reason)
+        if why := held_back(self.hold, orders):
+            raise NotSent(why)
 
     def _age(self, order: Order) -> float:
         return self._clock.monotonic() - max(self.asked_at, self._cleared.get(order.order_id, float("-inf")))

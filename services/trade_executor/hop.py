@@ -14,7 +14,7 @@ from libs.domain.books import Position
 from libs.domain.instruments import Instrument
 from libs.domain.ledger import Entry, action_mark
 from libs.domain.messages import PositionUpdate
-from libs.domain.orders import Order, OrderEvent, Status, Step
+from libs.domain.orders import Evidence, Order, OrderEvent, Status, Step
 from libs.domain.streams import ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED, Channel
 from libs.domain.trades import Fill, Trade
 from libs.quant.exchange.adjust import shared
@@ -23,6 +23,7 @@ from libs.store.execution import OrderChange, OrderRow
 from libs.venues.broker import Adjustment
 
 _PRICE_STEP: Final = Decimal(1).scaleb(-12)
+_EVIDENCE: Final = frozenset(map(str, Evidence))
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,10 @@ class Change:
     def as_hop(self, sealer: Sealer, account_id: str, epoch: int) -> Hop:
         """The statements and messages; without any when nothing changed."""
         hop = Hop(writes=list(self.writes))
+        if self.trades:
+            hop.within, hop.after = "CP15", "CP16"
+        elif not _EVIDENCE.isdisjoint(event.event for event in self.events):
+            hop.within = "CP13"
         hop.writes += execution.store_children(self.children, epoch)
         unchanged = {held.order.order_id for held in self.sends}
         unchanged |= {c.order_id for c in self.children if self.orders[c.order_id].status is Status.APPROVED}

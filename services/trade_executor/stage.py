@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -45,6 +45,7 @@ from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link
+from services.trade_executor.evidence import News, Shown
 from services.trade_executor.gate import Gate
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.telling import ids, tell
@@ -54,20 +55,6 @@ log = logging.getLogger(__name__)
 STREAM: Final = ORDERS_APPROVED.stream or ""
 BATCH: Final = 256
 BACKSTOP_S: Final = 5.0
-
-
-class Shown(NamedTuple):
-    """Evidence about an order: an answer to a request, the venue's word, or what a look-up found."""
-
-    client_order_id: str
-    evidence: Evidence
-    filled: Decimal
-    detail: str
-    asked_for: bool = False  # the answer to a request, and so perhaps older than what the venue has told since
-
-
-News = Shown | Fill | Adjustment
-"""What is to be believed, in the order in which it is shown."""
 
 
 class Venue(Protocol):
@@ -120,6 +107,7 @@ class ExecutionStage:
         self._decided_at = 0.0  # host monotonic
         self._open: dict[UUID, Held] = {}
         self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
+        self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
         self._known = False  # whether _open and _positions are what the record says
         self._evidence: list[News] = []
@@ -186,6 +174,7 @@ class ExecutionStage:
             if held.status in TERMINAL:
                 self._open.pop(id_, None)
                 self._unwanted.discard(id_)
+                self._withdrawn.discard(id_)
             else:
                 self._open[id_] = held
         self._positions |= change.positions
@@ -282,6 +271,10 @@ class ExecutionStage:
         if status is Status.PENDING_CANCEL:
             change.cancels.append(held.order)
 
+    def withdraw(self) -> None:
+        """The venue was away, and the account keeps no orders then: all that are there are to end, but for those that only reduce."""
+        self._withdrawn |= {held.order.order_id for held in self.unresolved() if not held.order.reduce_only}
+
     def overdue(self) -> bool:
         """Whether an order rests beyond its time at a venue that does not end it by itself: a hop will cancel it."""
         return any(self._is_overdue(held) for held in self._open.values())
@@ -295,9 +288,9 @@ class ExecutionStage:
         for id_, held in self._open.items():
             held = change.orders.get(id_, held)
             overdue = self._is_overdue(held)
-            stopped = self._gate.ends(held)
-            if overdue or ((stopped or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
-                why = stopped or ("its time is over" if overdue else "it is still there")
+            stopped, withdrawn = self._gate.ends(held), id_ in self._withdrawn
+            if overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
+                why = stopped or ("its time is over" if overdue else "its venue was away" if withdrawn else "it is still there")
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
 
@@ -339,7 +332,7 @@ class ExecutionStage:
         evidence = shown.evidence
         if held.status not in TERMINAL and shown.filled > held.filled:
             held = change.orders[held.order.order_id] = replace(held, at_venue=max(held.at_venue, shown.filled))
-            if evidence in (Evidence.CANCELED, Evidence.EXPIRED):  # its book is not free before what it traded is booked
+            if evidence in (Evidence.CANCELED, Evidence.EXPIRED, Evidence.REPLACED):  # its book is not free before what it traded is booked
                 evidence = Evidence.ACCEPTED
         step = after(held.status, evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:

@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 from libs.common.bus import MemoryBus
 from libs.common.clocks import HostClock, MarketClock, SystemClock
 from libs.common.consumer import Bell, Consumer
+from libs.common.crash_points import CrashPoint
 from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
 from libs.common.journal import PostgresJournal
@@ -36,8 +37,9 @@ from libs.venues.paper.broker import PaperBroker
 from services.trade_executor import app, brokers, reconcile
 from services.trade_executor import desk as desks
 from services.trade_executor.absence import Absences, never_accepted
+from services.trade_executor.evidence import Shown
 from services.trade_executor.send import Sender, evidence_of
-from services.trade_executor.stage import ExecutionStage, Shown
+from services.trade_executor.stage import ExecutionStage
 from tests.desks import NOW, Approvals, Service, a_desk, an_approval, statuses
 from tests.factories import NOON, SECOND, HandClock
 from tests.paper import ALFA, COIN, a_quote
@@ -304,12 +306,12 @@ class Meddled(Database):
         self._meanwhile = meanwhile
         self.tries = 0  # to commit an intent to send
 
-    async def write(self, statements: Iterable[Write]) -> list[list[tuple[Any, ...]]]:
+    async def write(self, statements: Iterable[Write], within: CrashPoint | None = None) -> list[list[tuple[Any, ...]]]:
         statements = list(statements)
         if any("orders_submitting" in statement.sql for statement in statements):
             self.tries += 1
             await self._other.fetch(self._meanwhile)
-        return await super().write(statements)
+        return await super().write(statements, within)
 
 
 async def test_a_kill_between_decision_and_commit_still_denies(

@@ -16,11 +16,11 @@ from libs.domain.trades import Fill
 from libs.venues.alpaca import outcomes
 from libs.venues.alpaca.addresses import addresses, check
 from libs.venues.alpaca.known import KnownOrders
-from libs.venues.alpaca.order_body import order_body
+from libs.venues.alpaca.order_body import order_body, replacement_body
 from libs.venues.alpaca.reading import Reading, decoded
 from libs.venues.alpaca.requests import Answer, Requests
 from libs.venues.alpaca.socket import Socket, connected
-from libs.venues.alpaca.updates import is_undone, report_of, standing, undone
+from libs.venues.alpaca.updates import is_undone, replaced, report_of, standing, undone
 from libs.venues.alpaca.wire import Account, OrderState, Unreadable, Update, read, time_ns
 from libs.venues.broker import (
     Abilities,
@@ -39,7 +39,7 @@ from libs.venues.broker import (
 from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint
 from libs.venues.freshness import Freshness
-from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.reconnecting import Backoff, ended, reconnecting
 from libs.venues.tenfold import Tenfold
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,16 @@ class AlpacaBroker:
     so `adjustments` is empty, and holdings that differ after a split have to be looked at by a person.
     """
 
-    abilities = Abilities(cancel_all=True, dead_man=False, good_till_date=False, absence_is_proof=False)
+    abilities = Abilities(
+        cancel_all=True,
+        dead_man=False,
+        good_till_date=False,
+        absence_is_proof=False,
+        stops=True,
+        oco=False,  # the venue itself names the second order of a pair: were the answer lost, nobody could look it up
+        trailing=True,
+        replaces=True,
+    )
 
     def __init__(
         self,
@@ -84,12 +93,14 @@ class AlpacaBroker:
         budget: Budget | None = None,
         mute_after_s: float = MUTE_AFTER_S,
         backoff: Backoff | None = None,
+        listens: bool = True,
     ) -> None:
         """
         Args:
             instruments: by symbol; what may be ordered.
             budget: of the account; Alpaca allows 200 requests a minute, and 180 are used unless it is said otherwise.
             mute_after_s: host seconds without a word after which the stream is connected again.
+            listens: whether to hear trade updates at all.
         """
         self._endpoint = endpoint
         self._instruments = instruments
@@ -102,6 +113,7 @@ class AlpacaBroker:
         self._reading = Reading(self._requests, self._addresses.trading, self._known, symbols)
         self._freshness = Freshness(clock, mute_after_s)
         self._backoff = backoff or Backoff()
+        self._listens = listens
         self._stream: asyncio.Task[None] | None = None
         self._stream_trouble = "the stream of trade updates is not connected yet"
         self._seen = 0  # market time of the newest that was heard
@@ -125,15 +137,14 @@ class AlpacaBroker:
             raise WrongKey(f"the mode is live, but {account.account_number} is a paper account: set the address of live accounts")
         self._reading.hindrance = account.hindrance()
         self._seen = max(self._seen, await self._reading.market_time())
-        if self._stream is None:
+        if self._stream is None and self._listens:
             self._stream = asyncio.create_task(reconnecting(self._listen, self._broken, self._backoff))
 
     async def disconnect(self) -> None:
         """See `Broker`."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            stream.cancel()
-            await asyncio.gather(stream, return_exceptions=True)
+            await ended(stream)
         await self._requests.close()
 
     def link(self) -> Link:
@@ -153,15 +164,37 @@ class AlpacaBroker:
         answer = await self._requests.send("order", "POST", url, deadline=deadline, body=body, hold=hold)
         self._known.see(outcomes.accepted(answer, order.client_order_id))
 
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        """See `Broker`: not offered here."""
+        raise NotSent("pairs of orders that cancel each other are not sent to Alpaca")
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        """See `Broker`. That it was taken is no promise: what was filled meanwhile is not replaced, and the new one is rejected."""
+        instrument = self._instruments.get(order.symbol)
+        if instrument is None:
+            raise NotSent(f"{order.symbol} is not among the instruments of this account")
+        body = replacement_body(order, instrument)
+        try:
+            venue_id = await self._venue_id(client_order_id)
+        except OutcomeUnknown as error:
+            raise NotSent(f"the order to be replaced is not known at the venue: {error}") from error
+        url, hold = f"{self._addresses.trading}/orders/{venue_id}", partial(self.hold, order)
+        answer = await self._requests.send("order", "PATCH", url, deadline=deadline, body=body, hold=hold)
+        self._known.see(outcomes.accepted(answer, order.client_order_id))
+
     async def cancel(self, client_order_id: str) -> None:
         """See `Broker`. Costs a look-up when the order was sent before this process began."""
+        await self._delete(f"/orders/{await self._venue_id(client_order_id)}", outcomes.taken)
+
+    async def _venue_id(self, client_order_id: str) -> str:
+        """Of the order, or of what it was replaced by at the venue; OutcomeUnknown when the venue does not show it."""
         venue_id = self._known.venue_id(client_order_id)
-        if venue_id is None:
-            order = await self._reading.by_client_id(client_order_id)
-            if order is None:
-                raise OutcomeUnknown("the venue does not show the order, so there is nothing yet that could be canceled")
-            venue_id = (await self._reading.newest(order)).id
-        await self._delete(f"/orders/{venue_id}", outcomes.taken)
+        if venue_id is not None:
+            return venue_id
+        order = await self._reading.by_client_id(client_order_id)
+        if order is None:
+            raise OutcomeUnknown("the venue does not show the order, so there is nothing yet that could be changed")
+        return (await self._reading.newest(order)).id
 
     async def cancel_all(self) -> None:
         """See `Broker`."""
@@ -182,13 +215,16 @@ class AlpacaBroker:
     # --- reads: each raises OutcomeUnknown when it is not answered, whole and readable
 
     async def find(self, client_order_id: str) -> VenueOrder | None:
-        """See `Broker`. An order that was replaced at the venue stands as what it was replaced by."""
+        """See `Broker`. An order that somebody else replaced at the venue stands as what it was replaced by."""
         order = await self._reading.by_client_id(client_order_id)
-        return None if order is None else self._reading.view(order, await self._reading.newest(order))
+        if order is None:
+            return None
+        newest = await self._reading.newest(order)
+        return self._reading.view(await self._reading.own(order), await self._reading.own(newest))
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """See `Broker`."""
-        orders = await self._reading.open_orders()
+        orders = [await self._reading.own(order) for order in await self._reading.open_orders()]
         return [self._reading.view(order, order)._replace(client_order_id=await self._reading.owner(order)) for order in orders]
 
     async def fills_since(self, executed_at: int) -> Sequence[Fill]:
@@ -255,7 +291,10 @@ class AlpacaBroker:
                 )
 
     async def _update(self, update: Update) -> None:
-        report = report_of(update, await self._reading.owner(update.order))
+        update = msgspec.structs.replace(update, order=await self._reading.own(update.order))
+        owner = await self._reading.owner(update.order)
+        gone = update.event == "replaced" and await self._reading.is_replaced(update.order)
+        report = replaced(update.order, owner, time_ns(update.timestamp, "timestamp")) if gone else report_of(update, owner)
         if is_undone(update):
             log.critical("account of key %s, order %s: %s", self._endpoint.key, update.order.client_order_id, undone(update))
         if isinstance(report, Fill):
@@ -275,7 +314,10 @@ class AlpacaBroker:
             self._tell(fill, None)
         for order in orders:
             told_at = time_ns(order.updated_at or order.submitted_at, "updated_at")
-            if order.replaced_by is None and (report := standing(order, await self._reading.owner(order), told_at, "refilled")):
+            owner = await self._reading.owner(order)
+            if await self._reading.is_replaced(order):
+                self._tell(replaced(order, owner, told_at), order)
+            elif order.replaced_by is None and (report := standing(await self._reading.own(order), owner, told_at, "refilled")):
                 self._tell(report, order)
         self._missed = False
         self._freshness.heard()

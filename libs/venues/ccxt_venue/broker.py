@@ -10,7 +10,20 @@ from libs.domain.configuration import VenueConfig
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Order, VenueOrder
 from libs.domain.trades import Fill
-from libs.venues.broker import Abilities, Adjustment, Hold, Holdings, Link, NotSent, OutcomeUnknown, Refused, Report, WrongKey, unheld
+from libs.venues.broker import (
+    Abilities,
+    Adjustment,
+    Hold,
+    Holdings,
+    Link,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    Report,
+    WrongKey,
+    held_back,
+    unheld,
+)
 from libs.venues.budget import Budget
 from libs.venues.ccxt_venue import binance
 from libs.venues.ccxt_venue.calls import Calls, is_not_there
@@ -18,7 +31,7 @@ from libs.venues.ccxt_venue.client import close_exchange, is_fluent, make_exchan
 from libs.venues.ccxt_venue.connection import FLUENT
 from libs.venues.ccxt_venue.history import ClientIds, History
 from libs.venues.ccxt_venue.lookup import Lookup
-from libs.venues.ccxt_venue.mapping import Unreadable, holdings, order_request
+from libs.venues.ccxt_venue.mapping import Unreadable, holdings, instruments, order_request
 from libs.venues.ccxt_venue.news import BinanceStream, Ring, Stream, Tell, UnifiedStream
 from libs.venues.ccxt_venue.outcomes import KeyRefused
 from libs.venues.ccxt_venue.reports import Reports
@@ -42,9 +55,10 @@ class CcxtBroker:
         self,
         venue: VenueConfig,
         endpoint: Endpoint,
-        instruments: Mapping[str, Instrument],
+        instruments: Mapping[str, Instrument] | None,
         *,
         clock: HostClock,
+        listens: bool = True,
         probe_s: float = 5.0,
         mute_after_s: float = 15.0,
         poll_s: float = 30.0,
@@ -52,7 +66,8 @@ class CcxtBroker:
         """Imports ccxt.
 
         Args:
-            instruments: by symbol; those that the venue does not list are somebody else's.
+            instruments: by symbol; those that the venue does not list are somebody else's. None: all that it lists.
+            listens: whether to hear reports at all.
             probe_s: host seconds of silence after which the stream is asked whether it is alive, where it can be asked.
             mute_after_s: host seconds of silence after which it is given up.
             poll_s: host seconds between two looks at the history, for what the stream has left out.
@@ -66,6 +81,7 @@ class CcxtBroker:
         self._all_instruments = instruments
         self._instruments: dict[str, Instrument] = {}
         self._clock = clock
+        self._listens = listens
         self._probe_s = probe_s
         self._exchange = make_exchange(venue, endpoint)
         self._fluent = is_fluent(venue)
@@ -78,11 +94,16 @@ class CcxtBroker:
         self._lookup = Lookup(self._exchange, self._calls.read, self._ids)
         self._freshness = Freshness(clock, mute_after_s)
         self._reports = Reports(self._exchange, self._stream, self._history, self._lookup, self._instruments, poll_s)
+        known = venue.exchange in FLUENT  # elsewhere each venue has its own idea of what a stop is, and ccxt says little of it
         self.abilities = Abilities(
             cancel_all=bool(self._exchange.has.get("cancelAllOrders")),
             dead_man=bool(self._exchange.has.get("cancelAllOrdersAfter")),
             good_till_date=False,
             absence_is_proof=False,
+            stops=known,
+            oco=known,
+            trailing=False,
+            replaces=known,
         )
 
     async def connect(self) -> None:
@@ -97,7 +118,8 @@ class CcxtBroker:
         except BaseException:
             await close_exchange(self._exchange, self._wire)
             raise
-        self._reports.start()
+        if self._listens:
+            self._reports.start()
 
     async def disconnect(self) -> None:
         """See `Broker`."""
@@ -107,13 +129,46 @@ class CcxtBroker:
     async def submit(self, order: Order, deadline: float) -> None:
         """See `Broker`."""
         arguments = order_request(order, self._instrument(order))
-        self._ids.place(order.client_order_id, order.symbol)
-        self._reports.sent(order)
+        answer = await self._sent([order], lambda: self._exchange.create_order(*arguments), deadline)
+        self._accepted(order, answer)
+
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        """See `Broker`."""
+        if not self.abilities.oco:
+            raise NotSent(f"pairs of orders that cancel each other are not sent to {self._venue.exchange}")
+        request = binance.pair_request(orders, self._instrument(orders[0]), self._exchange.market(orders[0].symbol)["id"])
+        answer = await self._sent(orders, lambda: self._exchange.privatePostOrderListOco(request), deadline)
+        named = binance.names_in_pair(answer)
+        if any(order.client_order_id not in named for order in orders):
+            raise OutcomeUnknown(f"the answer is not about {' and '.join(o.client_order_id for o in orders)}: {str(answer)[:200]}")
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        """See `Broker`. The old order is not ended unless it can be, and then the new one is tried: the venue may turn that down."""
+        if not self.abilities.replaces:
+            raise NotSent(f"orders are not replaced at {self._venue.exchange}")
+        symbol, kind, side, amount, price, params = order_request(order, self._instrument(order))
+        params = {**params, "cancelOrigClientOrderId": client_order_id}
+        if "triggerPrice" in params:
+            params["stopPrice"] = params.pop("triggerPrice")  # what ccxt reads of either name, but takes away of one only
+        answer = await self._sent(
+            [order], lambda: self._exchange.edit_order(client_order_id, symbol, kind, side, amount, price, params), deadline
+        )
+        self._accepted(order, answer)
+
+    async def _sent(self, orders: Sequence[Order], call: Callable[[], Awaitable[object]], deadline: float) -> object:
+        """One request that makes orders."""
+        for order in orders:
+            self._ids.place(order.client_order_id, order.symbol)
+            self._reports.sent(order)
         try:
-            answer = await self._calls.change("order", lambda: self._exchange.create_order(*arguments), deadline, partial(self.hold, order))
+            return await self._calls.change("order", call, deadline, partial(held_back, self.hold, orders))
         except (Refused, NotSent):
-            self._reports.not_there(order.client_order_id)
+            for order in orders:
+                self._reports.not_there(order.client_order_id)
             raise
+
+    def _accepted(self, order: Order, answer: object) -> None:
+        """The answer to the request for one order; raises as `submit`."""
         if not isinstance(answer, dict) or answer.get("clientOrderId") not in (None, order.client_order_id) or not answer.get("id"):
             raise OutcomeUnknown(f"the answer is not about {order.client_order_id}: {str(answer)[:200]}")
         self._ids.learn({**answer, "clientOrderId": order.client_order_id})
@@ -193,8 +248,10 @@ class CcxtBroker:
 
     def _know_instruments(self) -> None:
         """Those that are traded here; `History` reads their currencies."""
-        markets = self._exchange.markets
-        self._instruments.update({symbol: one for symbol, one in self._all_instruments.items() if symbol in markets})
+        markets, wanted = self._exchange.markets, self._all_instruments
+        if wanted is None:
+            wanted = {one.symbol: one for one in instruments(self._exchange, self._venue.name, self._venue.symbols)}
+        self._instruments.update({symbol: one for symbol, one in wanted.items() if symbol in markets})
         self._quotes.update({symbol: markets[symbol]["quote"] for symbol in self._instruments})
 
     async def _check_key(self) -> None:

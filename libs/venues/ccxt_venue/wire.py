@@ -17,6 +17,7 @@ from libs.common.clocks import HostClock
 from libs.venues.broker import NotSent
 from libs.venues.budget import Budget
 from libs.venues.ccxt_venue.outcomes import Answered
+from libs.venues.marked_request import MarkedRequest
 
 _BACK_OFF: Final = (418, 429)
 _PAUSE_S: Final = 10.0  # where the venue does not say for how long to stay away
@@ -37,10 +38,11 @@ class Sending:
     status: int | None = None
     code: str | None = None
     message: str = ""
+    data: object = None
 
     def answered(self) -> Answered:
         """What there is to judge an error by."""
-        return Answered(self.written, self.own_words, self.status, self.code, self.message)
+        return Answered(self.written, self.own_words, self.status, self.code, self.message, self.data)
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ class Wire:
 _SENDING: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
-class _Held(ClientRequest):
+class _Held(MarkedRequest):
     """aiohttp's request, asking leave before it writes."""
 
     async def send(self, conn: Connection) -> ClientResponse:

@@ -18,7 +18,20 @@ from libs.quant.exchange.book import Adjusted, Book, Ended, Filled, Opened, Reco
 from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Turned, Venue
 from libs.quant.fills import FillOn, FillTerms
-from libs.venues.broker import Abilities, Adjustment, Hold, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report, unheld
+from libs.venues.broker import (
+    Abilities,
+    Adjustment,
+    Hold,
+    Holdings,
+    Link,
+    NotSent,
+    OrderReport,
+    OutcomeUnknown,
+    Refused,
+    Report,
+    held_back,
+    unheld,
+)
 from libs.venues.line_file import LineFile, LineFileDamaged, LineFileFailed
 
 _EVIDENCE = {"canceled": Evidence.CANCELED, "expired": Evidence.EXPIRED}
@@ -33,7 +46,16 @@ class PaperBroker:
     raises `LineFileFailed` (`submit` and `cancel`: `OutcomeUnknown`) until the book is opened again.
     """
 
-    abilities = Abilities(cancel_all=True, dead_man=False, good_till_date=True, absence_is_proof=True)  # the file is ours alone
+    abilities = Abilities(
+        cancel_all=True,
+        dead_man=False,
+        good_till_date=True,
+        absence_is_proof=True,  # the file is ours alone
+        stops=True,
+        oco=True,
+        trailing=True,
+        replaces=True,
+    )
 
     def __init__(self, file: LineFile, venue: Venue, clock: HostClock) -> None:
         self._file = file
@@ -99,15 +121,36 @@ class PaperBroker:
 
     async def submit(self, order: Order, deadline: float) -> None:
         """See `Broker`. The order meets only events newer than what was heard of its symbol before this call."""
-        if self._clock.monotonic() > deadline:
-            raise NotSent(f"deadline of {order.client_order_id} has passed")
-        if held := self.hold(order):
-            raise NotSent(held)
+        self._may_leave([order], deadline)
         try:
             accepted = self._venue.take(order)
         except Turned as reason:
             raise Refused(str(reason)) from reason
         self._answer(accepted)
+
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        """See `Broker`. One append for both."""
+        self._may_leave(orders, deadline)
+        try:
+            accepted = [self._venue.take(order) for order in orders]  # the second holds back nothing that the first does not
+        except Turned as reason:
+            raise Refused(str(reason)) from reason
+        self._answer(*accepted)
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        """See `Broker`. One append for the end of the one and the beginning of the other."""
+        self._may_leave([order], deadline)
+        try:
+            records = self._venue.replace(client_order_id, order)
+        except Turned as reason:
+            raise Refused(str(reason)) from reason
+        self._answer(*records, replaced=client_order_id)
+
+    def _may_leave(self, orders: Sequence[Order], deadline: float) -> None:
+        if self._clock.monotonic() > deadline:
+            raise NotSent(f"deadline of {orders[0].client_order_id} has passed")
+        if why := held_back(self.hold, orders):
+            raise NotSent(why)
 
     async def cancel(self, client_order_id: str) -> None:
         """See `Broker`. The report of the end is there at once."""
@@ -182,20 +225,20 @@ class PaperBroker:
         taken, self._reports = self._reports, []
         return taken
 
-    def _answer(self, *records: Record) -> None:
+    def _answer(self, *records: Record, replaced: str = "") -> None:
         try:
             self._file.append(encode(records))
         except LineFileFailed as error:
             raise OutcomeUnknown(str(error)) from error
-        self._report(self._venue.applied(records))
+        self._report(self._venue.applied(records), replaced)
 
-    def _report(self, records: Sequence[Record]) -> None:
+    def _report(self, records: Sequence[Record], replaced: str = "") -> None:
         for record in records:
             if isinstance(record, Filled):
                 self._reports.append(record.fill)
             elif isinstance(record, Ended):
                 filled = self._book.orders[record.client_order_id].filled
-                evidence = _EVIDENCE[record.status]
+                evidence = Evidence.REPLACED if record.client_order_id == replaced else _EVIDENCE[record.status]
                 self._reports.append(OrderReport(record.client_order_id, evidence, filled, record.market_time, record.status))
             elif isinstance(record, Adjusted):
                 self._reports.append(_adjustment(record))
