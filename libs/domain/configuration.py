@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
@@ -253,6 +254,14 @@ class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     members: list[MemberConfig] = []  # of a strategy of strategies
     sizing: str = "equity"  # equity | fixed:UNITS | volatility:TARGET, see libs/quant/sizing_rule.py
     no_trade_band: NotNegative = 0.0  # fraction of capital below which a change is not traded
+    execution: str = ""  # twap:SECONDS:SLICES | vwap:SECONDS:SLICES | iceberg:DISPLAY, see docs/execution.md; "": sent whole
+
+    def __post_init__(self) -> None:
+        """ValueError: nothing is worked like that; the message says what was expected."""
+        try:
+            takes_ns(self.execution)
+        except ValueError:
+            raise ValueError(f"Expected {EXPECTED} in field `execution`, got {self.execution!r}") from None
 
 
 class StrategiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

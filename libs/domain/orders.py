@@ -59,6 +59,7 @@ class Intent(StrEnum):
     REPLACE = "replace"
     DENY = "deny"
     EXPIRE_UNSENT = "expire_unsent"
+    FINISH = "finish"  # a parent whose slices have ended, with something unfilled
 
 
 class Evidence(StrEnum):
@@ -180,6 +181,10 @@ INTENTS: Final[dict[tuple[Status, Intent], Status]] = {
     (_S.APPROVED, Intent.DENY): _S.DENIED,
     (_S.APPROVED, Intent.EXPIRE_UNSENT): _S.EXPIRED,
     (_S.APPROVED, Intent.CANCEL): _S.CANCELED,
+    (_S.WORKING, Intent.CANCEL): _S.WORKING,  # its slices are canceled first, and may fill until they are
+    (_S.WORKING, Intent.FINISH): _S.CANCELED,
+    (_S.WORKING, Intent.EXPIRE_UNSENT): _S.EXPIRED,
+    (_S.WORKING, Intent.DENY): _S.DENIED,
     (_S.ACKED, Intent.CANCEL): _S.PENDING_CANCEL,
     (_S.PARTIAL, Intent.CANCEL): _S.PENDING_CANCEL,
     (_S.CANCEL_UNKNOWN, Intent.CANCEL): _S.PENDING_CANCEL,
@@ -319,3 +324,13 @@ def after_fill(status: Status, quantity: Decimal, filled: Decimal) -> Step:
     if status in (Status.PENDING_CANCEL, Status.CANCEL_UNKNOWN, Status.PENDING_REPLACE, Status.REPLACE_UNKNOWN):
         return Step(status, anomaly=False)
     return Step(Status.PARTIAL, anomaly=status in TERMINAL or status is Status.APPROVED)
+
+
+def after_child_fill(status: Status, quantity: Decimal, filled: Decimal) -> Step:
+    """The status of a parent once its slices have filled `filled` in all of `quantity`. As `after_fill`, but a parent is never
+    at the venue: one that had ended stays so, and one that was denied was not, only its rest is gone."""
+    if filled >= quantity:
+        return Step(Status.FILLED, anomaly=filled > quantity or status in TERMINAL - {Status.FILLED})
+    if status is Status.WORKING:
+        return Step(status, anomaly=False)
+    return Step(Status.CANCELED if status is Status.DENIED else status, anomaly=True)

@@ -9,9 +9,9 @@ from libs.domain.orders import AT_VENUE, Order, Status
 
 SLOTS: Final = 8  # requests of one account on the wire at once
 
-Fate = Literal["send", "hold", "expire", "deny", "halt", "flip"]
-"""`deny` is the kill switch's, `halt` a loss limit's; `flip`: an order that may only reduce its book would do more."""
-
+Fate = Literal["send", "work", "hold", "expire", "deny", "halt", "flip", "stop"]
+"""`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on. `deny` is the kill
+switch's, `halt` a loss limit's; `flip`: an order that may only reduce its book would do more."""
 
 DENIED: Final[Mapping[Fate, str]] = {
     "deny": "RC-C01: kill switch",
@@ -26,6 +26,7 @@ class Standing(NamedTuple):
 
     order: Order
     status: Status
+    filled: Decimal = Decimal(0)
 
 
 def fates(
@@ -38,7 +39,7 @@ def fates(
     books: Mapping[tuple[str, str], Decimal],
     halted: bool = False,
 ) -> list[tuple[Order, Fate]]:
-    """What to do with each order that is APPROVED, given all open orders of an account in stream order.
+    """What to do with each order that is APPROVED or WORKING, given all open orders of an account in stream order.
 
     An order whose book has another one at the venue (UNKNOWN among them) is held back, whatever becomes of it.
 
@@ -52,12 +53,14 @@ def fates(
     busy = {_book(s.order) for s in standings if s.status in AT_VENUE}
     free = slots - sum(1 for s in standings if s.status is Status.SUBMITTING)
     found: list[tuple[Order, Fate]] = []
-    for order, status in standings:
-        if status is not Status.APPROVED:
-            continue
+    for order, status, filled in standings:
         hit = applying(kills, accounts, order.strategy_id, order.symbol)
         mode = None if hit is None else hit[1]
         held = books.get(_book(order), Decimal(0))
+        if status is Status.WORKING and mode is not None and ended_by(order, mode, held, filled):
+            found.append((order, "stop"))
+        if status is not Status.APPROVED:
+            continue
         if mode in ("halt", "flatten") and ended_by(order, mode, held):
             found.append((order, "deny"))
         elif now > order.valid_until or now >= order.expires_at:
@@ -68,6 +71,9 @@ def fates(
             found.append((order, "deny"))
         elif (halted or order.reduce_only) and not shrinks(order, held):
             found.append((order, "halt" if halted else "flip"))
+        elif order.execution:
+            found.append((order, "work"))
+            busy.add(_book(order))
         else:
             found.append((order, "send"))
             busy.add(_book(order))

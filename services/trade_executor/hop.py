@@ -14,7 +14,7 @@ from libs.domain.books import Position
 from libs.domain.instruments import Instrument
 from libs.domain.ledger import Entry, action_mark
 from libs.domain.messages import PositionUpdate
-from libs.domain.orders import Evidence, Order, OrderEvent, Status, Step
+from libs.domain.orders import Evidence, Order, OrderEvent, Status, Step, after_child_fill
 from libs.domain.streams import ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED, Channel
 from libs.domain.trades import Fill, Trade
 from libs.quant.exchange.adjust import shared
@@ -114,6 +114,12 @@ class Change:
         self.positions[held.book] = booked.position
         self.trades.append(booked.trade)
         self.entries += booked.entries
+
+    def pass_on(self, parent: Held, fill: Fill) -> None:
+        """What a slice has filled its parent has filled; the trade is the slice's."""
+        filled = replace(parent, filled=parent.filled + fill.quantity, cost=parent.cost + fill.quantity * fill.price)
+        step = after_child_fill(parent.status, parent.order.quantity, filled.filled)
+        self.step(filled, "child_fill", step, f"{fill.exec_key}: {fill.quantity} @ {fill.price}")
 
     def adjust(
         self,

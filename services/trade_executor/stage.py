@@ -48,6 +48,7 @@ from libs.venues.broker import Abilities, Adjustment, Link
 from services.trade_executor.evidence import News, Shown
 from services.trade_executor.gate import Gate
 from services.trade_executor.hop import Change, Held
+from services.trade_executor.parents import Parents
 from services.trade_executor.telling import ids, tell
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class ExecutionStage:
         self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
+        self._parents = Parents(store, instruments, session, host)
         self._known = False  # whether _open and _positions are what the record says
         self._evidence: list[News] = []
         self._taken = 0
@@ -148,6 +150,8 @@ class ExecutionStage:
         self._believe(evidence, snapshot, change)
         self._gate.learn(snapshot.killed, asked_at)
         self._gate.see(self._positions | change.positions, self._open.values())
+        await self._parents.learn([*self._open.values()])
+        self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
         self._dispatch(snapshot, change)
         if not evidence and self._step_done:
@@ -178,6 +182,7 @@ class ExecutionStage:
             else:
                 self._open[id_] = held
         self._positions |= change.positions
+        self._parents.committed(change)
         del self._evidence[: self._taken]
         if any("clock_acks" in write.sql for write in hop.writes):
             self._step_done = 0
@@ -227,6 +232,7 @@ class ExecutionStage:
         self._open = {row.order_id: Held.of(row) for row in await self._store.open_orders()}
         self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()
+        await self._parents.load(self._open)
         self._known = True
 
     def _asked_for(self, evidence: Sequence[News]) -> list[UUID]:
@@ -276,8 +282,8 @@ class ExecutionStage:
         self._withdrawn |= {held.order.order_id for held in self.unresolved() if not held.order.reduce_only}
 
     def overdue(self) -> bool:
-        """Whether an order rests beyond its time at a venue that does not end it by itself: a hop will cancel it."""
-        return any(self._is_overdue(held) for held in self._open.values())
+        """Whether an order rests beyond its time at a venue that does not end it by itself, or a slice is due: a hop will see to it."""
+        return any(self._is_overdue(held) for held in self._open.values()) or self._parents.due(self._open, self._market.now())
 
     def _is_overdue(self, held: Held) -> bool:
         now = self._market.supposed() if self._market.stale() else self._market.now()  # it rests at a market that goes on without us
@@ -307,7 +313,7 @@ class ExecutionStage:
             if isinstance(item, Fill):
                 if item.exec_key not in booked and not self._is_before_us(item, held):
                     booked.add(item.exec_key)
-                    self._book(item, held, change)
+                    self._book(item, held, self._parent_of(held, rows, change), change)
             elif held is not None:
                 self._show(item, held, change)
 
@@ -338,7 +344,13 @@ class ExecutionStage:
         if step.status is not held.status or step.anomaly:
             change.step(held, str(evidence), step, shown.detail)
 
-    def _book(self, fill: Fill, held: Held | None, change: Change) -> None:
+    def _parent_of(self, held: Held | None, rows: Mapping[UUID, OrderRow], change: Change) -> Held | None:
+        id_ = held.order.parent_id if held is not None and held.order.purpose == "slice" else None
+        if id_ is None or id_ in change.orders or id_ in self._open:
+            return None if id_ is None else change.orders.get(id_) or self._open[id_]
+        return Held.of(rows[id_])
+
+    def _book(self, fill: Fill, held: Held | None, parent: Held | None, change: Change) -> None:
         reason = self._contradiction(fill, held)
         if reason is not None or held is None:
             found = ids(held.order) if held else {"client_order_id": fill.client_order_id, "account_id": self._account.account_id}
@@ -349,6 +361,8 @@ class ExecutionStage:
         position = change.positions.get(held.book) or self._positions.get(held.book) or Position()
         step = after_fill(held.status, held.order.quantity, held.filled + fill.quantity)
         change.book(held, fill, position, self._instruments[held.order.symbol], step)
+        if parent is not None:
+            change.pass_on(parent, fill)
 
     def _transaction(self, adjustment: Adjustment) -> UUID:
         return action_transaction(self._account.account_id, adjustment.action)
@@ -366,6 +380,9 @@ class ExecutionStage:
             extra=about("corporate_action", "success", symbol=action.symbol, account_id=self._account.account_id),
         )
         change.adjust(self._account.account_id, adjustment, self._positions | change.positions, self._instruments)
+        for id_, held in self._open.items():
+            if held.order.symbol == action.symbol and change.orders.get(id_, held).status is Status.WORKING:
+                self._parents.call_off(change.orders.get(id_, held), f"{action.kind} of {action.symbol}", self._unwanted, change)
 
     def _contradiction(self, fill: Fill, held: Held | None) -> str | None:
         if held is None or held.order.account_id != self._account.account_id:
@@ -384,7 +401,7 @@ class ExecutionStage:
 
     def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
         current = {id_: held for id_, held in (self._open | change.orders).items() if held.status not in TERMINAL}
-        standings = [Standing(h.order, h.status) for h in current.values()]
+        standings = [Standing(h.order, h.status, h.filled) for h in current.values()]
         may_send = self._lease.held() and self._venue.link().up and not (self._market.stale() and not self._session.lockstep)
         gate, slots = self._gate, 8 if may_send else 0
         for order, fate in fates(standings, gate.kills, gate.accounts, change.market_time, slots, books=gate.books, halted=snapshot.halted):
@@ -392,6 +409,10 @@ class ExecutionStage:
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
                 change.sends.append(held)
+            elif fate == "work":
+                self._parents.begin(held, change)
+            elif fate == "stop":
+                self._parents.call_off(held, "RC-C01: kill switch", self._unwanted, change)
             elif fate == "expire":
                 change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), "never sent: too late")
             elif fate in DENIED:
