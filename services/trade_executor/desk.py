@@ -183,7 +183,7 @@ class AccountDesk:
                 group.create_task(self._play(floor, reader)),
                 group.create_task(self._reports(broker)),
                 group.create_task(self._watch_link(broker, trading)),
-                group.create_task(stopping.guard(self._context, self._gate, stage, broker, sender, self._bell.ring)),
+                *map(group.create_task, stopping.guards(self._context, self._gate, stage, broker, sender, self._bell.ring)),
             ]
             await self._prepare(broker, sender)
             background.append(group.create_task(self._reconcile(broker, sender)))

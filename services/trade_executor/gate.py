@@ -1,18 +1,24 @@
 """What an account may not send: looked at with every decision, and once more directly before an order's first byte leaves."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
 from libs.common.clocks import HostClock
+from libs.common.logs import about
+from libs.common.within import within
 from libs.domain.books import Position
-from libs.domain.kill import FileKill, Kills, Mode, applying, kills_of, merged, over_account, written
+from libs.domain.kill import FileKill, Kills, Mode, applying, kills_of, merged, named, over_account, written
 from libs.domain.orders import AT_VENUE, Order
 from libs.quant.dispatch import ended_by
 from libs.store.sessions import Account
 from libs.venues.broker import NotSent, held_back
 from services.trade_executor.hop import Held
+
+log = logging.getLogger(__name__)
 
 FRESH_S: Final = 0.25
 """No order leaves later than this after a kill is committed. So it leaves only while it is known, from a look no older, that there
@@ -28,6 +34,7 @@ class Gate:
         self.kills: Mapping[tuple[str, str], Mode] = {}
         self.pending: list[FileKill] = []  # of the file, and not on record yet: held even when the file is taken away
         self.books: Mapping[tuple[str, str], Decimal] = {}
+        self.changed: Callable[[], None] = lambda: None  # called when anything has become different
         self._clock = clock
         self._record: Kills = {}
         self._file: Kills = {}
@@ -35,32 +42,35 @@ class Gate:
         self._exits = False  # whether a liquidation order may be at the venue
         self._looked = asyncio.Event()
 
-    def learn(self, killed: Iterable[tuple[str, str, Mode]], asked_at: float) -> bool:
-        """The record, as a look begun at `asked_at` found it. Whether anything is different now."""
+    def learn(self, killed: Iterable[tuple[str, str, Mode]], asked_at: float) -> None:
+        """The record, as a look begun at `asked_at` found it."""
         if asked_at < self.asked_at:
-            return False
+            return
         self.asked_at = asked_at
         self._record = {(scope, key): mode for scope, key, mode in killed}
         self.pending = [kill for kill in self.pending if not self.recorded(kill)]
         self._looked.set()
         self._looked = asyncio.Event()
-        return self._changed()
+        self._put_together()
 
-    def obey(self, file: Iterable[FileKill]) -> bool:
-        """The kill file as it is now. Whether anything is different."""
+    def obey(self, file: Iterable[FileKill]) -> None:
+        """The kill file as it is now."""
         kills = list(file)
         self._file = kills_of(kills)
         self.pending = [*(old for old in self.pending if old not in kills), *(kill for kill in kills if not self.recorded(kill))]
-        return self._changed()
+        self._put_together()
 
     def recorded(self, kill: FileKill) -> bool:
         """Whether the record stops as much as a line of the file."""
         recorded = self._record.get((kill.scope, kill.key))
         return recorded is not None and merged({(kill.scope, kill.key): recorded}, kills_of([kill])) == {(kill.scope, kill.key): recorded}
 
-    def _changed(self) -> bool:
+    def _put_together(self) -> None:
         before, self.kills = self.kills, merged(self._record, self._file, kills_of(self.pending))
-        return self.kills != before
+        if self.kills != before:
+            now = ", ".join(f"{named(*scope)} ({written(mode)})" for scope, mode in self.kills.items())
+            log.warning("kill switch of %s: %s", self.accounts[0], now or "off", extra=about("kill_switch_seen", "success"))
+            self.changed()
 
     def see(self, positions: Mapping[tuple[str, str], Position], open_: Iterable[Held]) -> None:
         """The books and the open orders as they are decided on."""
@@ -107,10 +117,8 @@ class Gate:
             NotSent: one may not, or nobody knows.
         """
         while max(map(self._age, orders)) > FRESH_S and (left := deadline - self._clock.monotonic()) > 0:
-            try:
-                await asyncio.wait_for(self._looked.wait(), left)
-            except TimeoutError:
-                break
+            with suppress(TimeoutError):
+                await within(left, self._looked.wait())
         if why := held_back(self.hold, orders):
             raise NotSent(why)
 

@@ -10,6 +10,7 @@ from typing import Final
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Rejected, Unreachable
 from libs.common.logs import about
+from libs.common.within import within
 from libs.domain.kill import FileKill, line_of, parse
 from libs.store import control
 from services.trade_executor.gate import Gate
@@ -28,38 +29,28 @@ Record = Callable[[FileKill], Awaitable[None]]
 
 
 class KillWatch:
-    """Keeps a gate informed; `changed` is called when anything has become different."""
+    """Keeps a gate informed."""
 
-    def __init__(
-        self, gate: Gate, database: Database, state_dir: Path, clock: HostClock, record: Record, changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, gate: Gate, database: Database, state_dir: Path, clock: HostClock, record: Record) -> None:
         """`database`: for looking only; what is written by `record` may wait for a server that does not answer."""
         self._gate = gate
         self._database = database
         self._path = state_dir / FILE
         self._clock = clock
         self._record = record
-        self._changed = changed
         self._signature: object = None  # of the file as it was read last
         self._unread = ""  # why it could not be read
         self._new = asyncio.Event()  # something of the file has to go on record
 
-    async def run(self) -> None:
+    async def watch_record(self) -> None:
         """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_file())
-            group.create_task(self._watch_record())
-            group.create_task(self._put_on_record())
-
-    async def _watch_record(self) -> None:
         away = False
         while True:
             asked_at = self._clock.monotonic()
             try:
-                killed = await asyncio.wait_for(control.kills(self._database), ANSWER_WITHIN_S)
+                killed = await within(ANSWER_WITHIN_S, control.kills(self._database))
                 away = False
-                if self._gate.learn(killed, asked_at):
-                    self._tell()
+                self._gate.learn(killed, asked_at)
             except (Unreachable, Rejected, TimeoutError) as error:
                 if not away:
                     away = True
@@ -70,12 +61,11 @@ class KillWatch:
                     )
             await asyncio.sleep(max(0.0, asked_at + RECORD_EVERY_S - self._clock.monotonic()))
 
-    async def _watch_file(self) -> None:
+    async def watch_file(self) -> None:
+        """Until cancelled."""
         while True:
             if self._moved():
-                kills = await self._read()
-                if self._gate.obey(kills):
-                    self._tell()
+                self._gate.obey(await self._read())
                 self._new.set()
             await asyncio.sleep(FILE_EVERY_S)
 
@@ -106,14 +96,8 @@ class KillWatch:
             return [FileKill("fleet", "", "halt", f"{self._path} cannot be read: {error.strerror}")]
         return parse(text)
 
-    def _tell(self) -> None:
-        now = ", ".join(f"{mode} {':'.join(filter(None, scope))}" for scope, mode in self._gate.kills.items())
-        told = about("kill_switch_seen", "success", account_id=self._gate.accounts[0])
-        log.warning("kill switch of %s: %s", self._gate.accounts[0], now or "off", extra=told)
-        self._changed()
-
-    async def _put_on_record(self) -> None:
-        """A kill of the file outlives the file: it goes on record as soon as there is one."""
+    async def put_on_record(self) -> None:
+        """A kill of the file outlives the file: it goes on record as soon as there is one. Until cancelled."""
         while True:
             await self._new.wait()
             self._new.clear()
@@ -126,4 +110,4 @@ class KillWatch:
                         told = about("kill_recorded", "failure")
                         log.warning("the kill file waits for the record: %s", error, extra=told)
                 with suppress(TimeoutError):  # the next look at the record is what takes it off the list
-                    await asyncio.wait_for(self._new.wait(), AGAIN_S)
+                    await within(AGAIN_S, self._new.wait())

@@ -1,8 +1,7 @@
 """The kill switch at one desk: who watches for it, who sees to its cancels, and what a person hears of them."""
 
-import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from libs.common.database import Rejected, Unreachable
 from libs.common.journal import PostgresJournal
 from libs.common.logs import about
 from libs.common.runner import Context
+from libs.common.within import within
 from libs.domain.messages import Notification
 from libs.store import notifications
 from libs.store.control import Control
@@ -26,8 +26,11 @@ RUNBOOK: Final = "runbooks/kill-switch"
 TOLD_WITHIN_S: Final = 1.0
 
 
-async def guard(context: Context, gate: Gate, book: Book, broker: Broker, sender: Sender, ring: Callable[[], None]) -> None:
-    """Obeys the kill switch until cancelled, whatever else the desk waits for. From here on the broker asks the gate before the wire."""
+def guards(
+    context: Context, gate: Gate, book: Book, broker: Broker, sender: Sender, ring: Callable[[], None]
+) -> Sequence[Coroutine[object, object, None]]:
+    """What obeys the kill switch, each until cancelled and whatever else the desk waits for. From here on the broker asks the gate before
+    the wire."""
     account = gate.accounts[0]
     writing, saying = context.database(f"kill_file:{account}"), context.database(f"kill_told:{account}")
     control = Control(writing, PostgresJournal(writing, context.bus, context.clock), context.clock, context.name)
@@ -36,7 +39,7 @@ async def guard(context: Context, gate: Gate, book: Book, broker: Broker, sender
         if (said := told(context.clock, swept)) is None:
             return
         try:
-            await asyncio.wait_for(saying.write([notifications.store([said], context.name)]), TOLD_WITHIN_S)
+            await within(TOLD_WITHIN_S, saying.write([notifications.store([said], context.name)]))
             await context.bus.publish(notifications.bells([said], context.sealer, context.clock))
         except (Unreachable, Rejected, TimeoutError) as error:
             unsaid = about("notified", "failure", account_id=account)
@@ -49,11 +52,10 @@ async def guard(context: Context, gate: Gate, book: Book, broker: Broker, sender
         sweep.wake()
 
     looking = context.database(f"kill:{account}")
-    watch = KillWatch(gate, looking, Path(context.settings.state_dir), context.clock, control.record, changed)
-    broker.hold = gate.hold
-    async with asyncio.TaskGroup() as group:
-        group.create_task(watch.run())
-        group.create_task(sweep.run())
+    watch = KillWatch(gate, looking, Path(context.settings.state_dir), context.clock, control.record)
+    gate.changed, broker.hold = changed, gate.hold
+    sweep.wake()  # what was stopped before we began
+    return watch.watch_record(), watch.watch_file(), watch.put_on_record(), sweep.run()
 
 
 def told(clock: HostClock, swept: Swept) -> Notification | None:

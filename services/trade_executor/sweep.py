@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from libs.common.clocks import HostClock
 from libs.common.logs import about
+from libs.common.within import within
 from libs.domain.kill import applying, named, written
 from libs.domain.orders import AT_VENUE, Order, Status, VenueOrder
 from libs.venues.broker import Broker, OutcomeUnknown
@@ -116,7 +117,7 @@ class Sweep:
 
     async def _woken_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._woken.wait(), seconds)
+            await within(seconds, self._woken.wait())
         except TimeoutError:
             return False
         return True
@@ -140,7 +141,7 @@ class Sweep:
     async def _left(self) -> list[VenueOrder] | None:
         """What the venue still lists of what is to end; None when it does not say."""
         try:
-            listed = await asyncio.wait_for(answered(self._broker.open_orders(), "its open orders"), LISTED_WITHIN_S)
+            listed = await within(LISTED_WITHIN_S, answered(self._broker.open_orders(), "its open orders"))
         except (OutcomeUnknown, TimeoutError) as error:
             log.warning("the venue does not list its open orders: %s", error, extra=about("orders_listed", "failure"))
             return None
