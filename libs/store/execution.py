@@ -10,6 +10,7 @@ import msgspec
 from libs.common.database import Database, Rejected, Write
 from libs.domain.books import Position
 from libs.domain.identity import transaction_id
+from libs.domain.kill import Mode
 from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.orders import OPEN, Exits, Order, OrderEvent, OrderType, Purpose, Side, Status, TimeInForce
 from libs.domain.trades import Fill, Trade
@@ -73,7 +74,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     orders: list[OrderRow]  # those asked for by id
     booked: list[str]  # which of the asked execution keys are in the books
     adjusted: list[UUID]  # which of the asked transactions are in the ledger
-    killed: list[tuple[str, str]]  # (scope, key)
+    killed: list[tuple[str, str, Mode]]  # (scope, key, mode)
     halted: bool  # the account may only close
 
 
@@ -95,7 +96,7 @@ _READ: LiteralString = (
     " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine where venue = %(venue)s"
     " and account_id = %(account)s and exec_key = any(%(keys)s::text[])) known),"
     "'adjusted', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any(%(transactions)s::uuid[])),"
-    "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
+    "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode)), '[]') from kill_switch where active),"
     "'halted', exists (select from risk_halts where account_id = %(account)s and active))::text"
 )
 _OPEN_ORDERS: LiteralString = (

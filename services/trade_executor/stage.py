@@ -40,7 +40,7 @@ from libs.domain.orders import (
 )
 from libs.domain.streams import ORDERS_APPROVED
 from libs.domain.trades import Fill
-from libs.quant.dispatch import fates
+from libs.quant.dispatch import DENIED, fates
 from libs.quant.execution.protection import Standing
 from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
@@ -49,6 +49,7 @@ from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link
 from services.trade_executor.costs import add_costs
 from services.trade_executor.evidence import News, Shown
+from services.trade_executor.gate import Gate
 from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.parents import Parents
@@ -97,6 +98,7 @@ class ExecutionStage:
         venue: Venue,
         start: Callable[[Sequence[Held], Sequence[Order]], None],
         quotes: Quotes | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -109,6 +111,8 @@ class ExecutionStage:
         self._venue = venue
         self._start = start  # called with the orders to send and to cancel, once that is committed
         self._guarding = Guarding(instruments, venue.abilities, lockstep=session.lockstep)
+        self._gate = gate or Gate(account, host)
+        self._decided_at = 0.0  # host monotonic
         self._open: dict[UUID, Held] = {}
         self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
@@ -140,7 +144,7 @@ class ExecutionStage:
         """Reads, decides, and says what to write. None when there is nothing to do."""
         if not self._known or await self._passed_over():
             await self.load()
-        cursor = cursors[STREAM]
+        cursor, asked_at = cursors[STREAM], self._host.monotonic()
         evidence = self._evidence[:BATCH]
         snapshot = await self._store.read(
             cursor.no,
@@ -152,6 +156,8 @@ class ExecutionStage:
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
         self._believe(evidence, snapshot, change)
+        self._gate.learn(snapshot.killed, asked_at)
+        self._gate.see(self._positions | change.positions, self._open.values())
         await self._parents.learn([*self._open.values()])
         self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
@@ -170,6 +176,7 @@ class ExecutionStage:
             return None if self.settled else await self.hop(cursors, limit)
         self._change, self._taken = change, len(evidence)
         self._known = False  # until it is committed nobody knows
+        self._decided_at = self._host.monotonic()
         return hop
 
     async def committed(self, hop: Hop) -> None:
@@ -199,6 +206,7 @@ class ExecutionStage:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
         unknown = sum(1 for h in self._open.values() if h.status is Status.UNKNOWN)
         metrics.UNKNOWN_ORDERS.labels(account=self._account.account_id).set(unknown)
+        self._gate.cleared(change.sends, self._decided_at)
         if change.sends or change.cancels:
             self._start(change.sends, change.cancels)
 
@@ -296,9 +304,9 @@ class ExecutionStage:
         for id_, held in self._open.items():
             held = change.orders.get(id_, held)
             overdue = self._is_overdue(held)
-            withdrawn = id_ in self._withdrawn
-            if overdue or ((withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
-                why = "its time is over" if overdue else "its venue was away" if withdrawn else "it is still there"
+            stopped, withdrawn = self._gate.ends(held), id_ in self._withdrawn
+            if overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
+                why = stopped or ("its time is over" if overdue else "its venue was away" if withdrawn else "it is still there")
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
 
@@ -408,15 +416,11 @@ class ExecutionStage:
     def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
         current = {id_: held for id_, held in (self._open | change.orders).items() if held.status not in TERMINAL}
         standings = [Standing(h.order, h.status, h.filled) for h in current.values()]
-        mine = {"account": (self._account.account_id, self._account.name)}
-        killed = {(scope, self._account.account_id if key in mine.get(scope, ()) else key) for scope, key in snapshot.killed}
         reaches = self._lease.held() and self._venue.link().up
         may_send = reaches and not (self._market.stale() and not self._session.lockstep)
-        positions = self._positions | change.positions
-        books = {book: position.quantity for book, position in positions.items()}
+        gate, slots = self._gate, 8 if may_send else 0
         yielding: dict[tuple[str, str], Decimal] = {}
-        halted = books if snapshot.halted else None
-        for order, fate in fates(standings, killed, change.market_time, slots=8 if may_send else 0, halted=halted, held=books):
+        for order, fate in fates(standings, gate.kills, gate.accounts, change.market_time, slots, books=gate.books, halted=snapshot.halted):
             held = current[order.order_id]
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
@@ -429,18 +433,15 @@ class ExecutionStage:
                 self._parents.call_off(held, "RC-C01: kill switch", self._unwanted, change)
             elif fate == "expire":
                 change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), "never sent: too late")
-            elif fate == "deny":
-                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-C01: kill switch")
-            elif fate == "halt":
-                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-B05: the account may only close")
-            elif fate == "gone":
-                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "its book holds less than it was to close")
             elif fate == "yield":
                 yielding[held.book] = yielding.get(held.book, Decimal(0)) + order.quantity
+            elif fate in DENIED:
+                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])
         if reaches:
             now_ns, now, orders = self._host.now_ns(), self._host.monotonic(), (self._open | change.orders).values()
             alive = [held for held in orders if held.status not in TERMINAL]
-            self._guarding.act(change, alive, positions, yielding, killed, now_ns=now_ns, now=now)
+            positions = self._positions | change.positions
+            self._guarding.act(change, alive, positions, yielding, gate.clears_books, now_ns=now_ns, now=now)
 
     def market_time(self) -> int:
         """Now, as far as this account has heard, ns."""

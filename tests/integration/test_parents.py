@@ -150,7 +150,7 @@ async def test_a_cancel_of_a_parent_cancels_its_slice_and_ends_it_when_that_has_
 async def test_a_kill_ends_what_is_being_worked_and_its_slices(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
     parent = a_parent()
     await desk.trade(parent)
-    await Control(database, desk.consumer._journal, desk.host).set_kill("fleet", "", True, "test", "test")
+    await Control(database, desk.consumer._journal, desk.host).kill("fleet", "", "halt", "test", "test")
     await desk.show(a_fill(child(parent, 0), 3))
     assert venue.cancelled == [child(parent, 0).client_order_id]
     await desk.show(ends(child(parent, 0), Evidence.CANCELED, 3))

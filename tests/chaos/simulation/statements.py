@@ -134,6 +134,11 @@ def lease_guard(record: Record, params: Any) -> list[Row]:
 # --- what the executor reads
 
 
+@statement("select scope, key, mode from kill_switch")
+def kills(record: Record, params: Any) -> list[Row]:
+    return []  # no operator here
+
+
 def _open(record: Record, account_id: str) -> list[OrderRow]:
     rows = [row for row in record.orders.values() if row.account_id == account_id and row.status in OPEN]
     return sorted(rows, key=lambda row: (row.approved_ns, row.order_id.int))
