@@ -55,7 +55,7 @@ async def go_on(path: MoneyPath) -> None:
 def control(path: MoneyPath) -> Control:
     """The operator's hand, without a bell."""
     clock = SystemClock()
-    return Control(path.looking, PostgresJournal(path.looking, MemoryBus(), clock), clock, "chaos")
+    return Control(path.looking, PostgresJournal(path.looking, MemoryBus(), clock), clock, "chaos", cool_off_s=0.0)
 
 
 async def agrees(path: MoneyPath) -> bool:
