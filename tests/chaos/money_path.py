@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -49,6 +49,7 @@ class Shape:
     strategies: int = 8  # of each account; each trades every symbol there
     per_s: float = 25.0  # targets
     collar: float = terms.COLLAR
+    quiet: Collection[str] = ()  # symbols that the load leaves alone
     most_held: float = terms.MOST_HELD  # of each symbol in an account, in its currency
     proxied: bool = False  # whether the executor's connections can be cut: see `proxies`
     environment: Mapping[str, str] = field(default_factory=dict)  # of all services
@@ -82,7 +83,15 @@ class MoneyPath:
         venue_url = f"http://127.0.0.1:{PORTS['sim_venue'] + self.offset}"
         self.market = Market(terms.instruments(shape.venues), self.session, venue_url, Random(draw.random()))
         books = terms.books(shape.venues, shape.strategies)
-        self.load = load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
+        self.quiet_books = [book for book in books if book.symbol in shape.quiet]
+        self.load = load(
+            self.session,
+            self.market,
+            [book for book in books if book not in self.quiet_books],
+            shape.per_s,
+            shape.collar,
+            Random(draw.random()),
+        )
         self.looking = Database("", "chaos:looking")
         self.http: aiohttp.ClientSession
 

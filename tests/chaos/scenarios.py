@@ -19,7 +19,7 @@ from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
 from libs.common.envelope import Sealer
 from libs.common.journal import PostgresJournal
-from tests.chaos.ending import verdict
+from tests.chaos.ending import control, histories, verdict
 from tests.chaos.figures import quantiles
 from tests.chaos.history import Verdict
 from tests.chaos.kept import KeptService
@@ -31,6 +31,8 @@ Figures = dict[str, Any]
 MANY: Final = 500
 RESTART_WITHIN_S: Final = 10.0
 TAKEOVER_WITHIN_S: Final = 12.0
+LAST_ORDER_WITHIN_MS: Final = 250.0
+GONE_WITHIN_S: Final = 5.0
 
 
 class Skipped(Exception):
@@ -83,7 +85,9 @@ def _flush(url: str) -> None:
 
 
 def _five_hundred(folder: Path) -> Shape:
-    return Shape(strategies=-(-MANY // 6), per_s=0.0, collar=0.2, most_held=1e9)
+    """500 books whose orders will rest, and others in other symbols that go on."""
+    quiet = ("KO", "XOM", "ETH/USD")
+    return Shape(strategies=-(-MANY // len(quiet)), per_s=10.0, collar=0.2, most_held=1e9, quiet=quiet)
 
 
 async def _rest(path: MoneyPath) -> None:
@@ -93,7 +97,7 @@ async def _rest(path: MoneyPath) -> None:
     sealer.session_id = path.session.session_id
     signals = [
         a_target(book, 0.2, path.market.mids[book.symbol] * 0.81, path.market.now() + n, path.session.session_id, 60)
-        for n, book in enumerate(path.load.books[:MANY])
+        for n, book in enumerate(path.quiet_books[:MANY])
     ]
     for begin in range(0, MANY, 100):
         await journal.commit(said(signals[begin : begin + 100], sealer))
@@ -128,7 +132,6 @@ async def _takeover(path: MoneyPath, _: Random, __: float) -> tuple[Figures, lis
     await path.until(path.ready, "the standby stands by", 60.0)
     active = await _active(path)
     began = time.monotonic()
-    path.load.books = path.load.books[MANY:] or path.load.books[-6:]
     active.strike(signal.SIGSTOP)
     epochs = "select sum(epoch) from leases where name like 'executor:%%'"
     before = await path.one(epochs)
@@ -156,6 +159,31 @@ def _other(path: MoneyPath, active: KeptService) -> KeptService:
 
 def _executors(path: MoneyPath) -> list[KeptService]:
     return [kept for kept in path.services.values() if kept.name == "trade_executor"]
+
+
+# --- the kill switch
+
+
+async def _kill(path: MoneyPath, _: Random, __: float) -> tuple[Figures, list[str]]:
+    """With 500 orders at their venues, and more on their way."""
+    await _rest(path)
+    began = time.monotonic()
+    await control(path).kill("fleet", "", "halt", "chaos", "chaos")
+    answered_s = time.monotonic() - began
+
+    async def gone() -> bool:
+        found = [await path.venue("GET", f"accounts/{account}") for account in path.shape.venues]
+        return not any(account["open_orders"] for account in found)
+
+    await path.until(gone, "no venue has an open order", 60.0)
+    took_s = time.monotonic() - began
+    killed_ns = await path.one("select (extract(epoch from set_at) * 1e9)::int8 from kill_switch where active")
+    sent = [at for history in histories(path).values() for times in history.submits.values() for at in times]
+    last_ms = max(0.0, (max(sent) - killed_ns) / 1e6)
+    found: Figures = {"open_orders": MANY, "last_order_after_ms": round(last_ms, 1), "last_order_at_most_ms": LAST_ORDER_WITHIN_MS}
+    found |= {"all_gone_s": round(took_s, 2), "all_gone_at_most_s": GONE_WITHIN_S, "commit_s": round(answered_s, 3), "faults": 1}
+    wrong = [f"an order left {last_ms:.0f} ms after the kill, at most {LAST_ORDER_WITHIN_MS:g}"] if last_ms > LAST_ORDER_WITHIN_MS else []
+    return found, wrong + ([f"{MANY} orders were gone after {took_s:.1f} s, at most {GONE_WITHIN_S:g}"] if took_s > GONE_WITHIN_S else [])
 
 
 # --- pauses
@@ -284,6 +312,7 @@ async def _small_disk() -> AsyncIterator[Path]:
 
 
 DISK_MB: Final = 320
+FULL_FOR_S: Final = 8.0
 
 
 async def _disk(path: MoneyPath, _: Random, lasts_s: float) -> tuple[Figures, list[str]]:
@@ -293,10 +322,13 @@ async def _disk(path: MoneyPath, _: Random, lasts_s: float) -> tuple[Figures, li
     while time.monotonic() < over:
         await asyncio.to_thread(_fill, filler)
         fulls += 1
-        await asyncio.sleep(4.0)
+        await asyncio.sleep(FULL_FOR_S)
         await asyncio.to_thread(filler.unlink)
         recovery.append(await path.orders_flow(90.0))
-    return {"disk_mb": DISK_MB, "times_full": fulls, "full_for_s": 4.0, "orders_again_s": quantiles(recovery), "faults": fulls}, []
+    said = await asyncio.to_thread(path.postgres.server.log.read_text, errors="replace")
+    refused = said.count("No space left on device")
+    found: Figures = {"disk_mb": DISK_MB, "times_full": fulls, "full_for_s": FULL_FOR_S, "refused_by_postgres": refused}
+    return {**found, "orders_again_s": quantiles(recovery), "faults": fulls}, [] if refused else ["the database never met the full disk"]
 
 
 def _fill(filler: Path) -> None:
@@ -328,6 +360,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "redis": Scenario(about="Redis is flushed and killed every 5 s", play=_redis, lasts_s=120.0),
     "restart500": Scenario(about="kill to re-armed with 500 open orders", play=_restart, shape=_five_hundred),
     "takeover500": Scenario(about="takeover by a standby with 500 open orders", play=_takeover, shape=_five_hundred),
+    "kill500": Scenario(about="the kill switch with 500 open orders", play=_kill, shape=_five_hundred),
     "pause": Scenario(
         about="an executor sleeps longer than its lease, and wakes up",
         play=_pause,
