@@ -113,8 +113,13 @@ async def wound(asked: argparse.Namespace, found: Figures) -> list[str]:
         if one.verdict is None:
             sentences.append(f"{one.point} x {one.fault}: {one.why}")
             continue
-        sentences += [f"{one.point} x {one.fault}: {said}" for said in one.verdict.sentences if said not in known]
-        known.update(one.verdict.sentences)
+        for said in one.verdict.sentences:
+            if said in known:
+                continue
+            known.add(said)
+            sentences.append(f"{one.point} x {one.fault}: {said}")
+            if last is not None and said not in last.sentences:  # it was so for a while: counted as well
+                found["invariants"][said[0]] += 1
     found["faults"] += sum(one.verdict is not None for one in struck)
     found["points"] = {
         "struck": sum(one.verdict is not None for one in struck),

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Final
+from uuid import UUID
 
 import psycopg
 
@@ -15,6 +16,8 @@ from tests.chaos.money_path import MoneyPath, TooSlow
 
 REST_WITHIN_S: Final = 90.0
 PAUSED_WITHIN_S: Final = 1.0  # of the order
+HEARD_WITHIN_S: Final = 1.0  # of what a venue has done
+STILL_WITHIN_LOOKS: Final = 20
 
 _UNJUDGED = (
     "select count(*) from signals s where not exists (select from risk_assessments r where r.signal_id = s.signal_id"
@@ -58,6 +61,21 @@ def control(path: MoneyPath) -> Control:
     return Control(path.looking, PostgresJournal(path.looking, MemoryBus(), clock), clock, "chaos", cool_off_s=0.0)
 
 
+async def _judged(path: MoneyPath) -> tuple[Verdict, set[UUID]]:
+    """The verdict, and the signals on record: as of a moment about which the venues did nothing, for an order that rests ends when its
+    time is over, and then record and log, read one after the other, tell of two moments."""
+    for _ in range(STILL_WITHIN_LOOKS):
+        before = histories(path)
+        await asyncio.sleep(HEARD_WITHIN_S)
+        with psycopg.connect(path.database_url) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            found = judged(connection, before, path.shape.limits)
+            there = {row[0] for row in connection.execute("select signal_id from signals")}
+        if histories(path) == before:
+            break
+    return found, there
+
+
 async def agrees(path: MoneyPath) -> bool:
     """Whether each order has as much booked as its venue has filled."""
     found = await path.rows("select client_order_id, filled_quantity from orders where filled_quantity > 0")
@@ -85,10 +103,7 @@ async def verdict(path: MoneyPath, within_s: float = REST_WITHIN_S) -> Verdict:
         await at_rest(path, within_s)
     except TooSlow as error:
         restless = str(error)
-    with psycopg.connect(path.database_url) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # everything as of one moment
-        found = judged(connection, histories(path), path.shape.limits)
-        there = {row[0] for row in connection.execute("select signal_id from signals")}
+    found, there = await _judged(path)
     sentences, counts = list(found.sentences), dict(found.counts)
     if restless:
         sentences.append(f"L: {restless}")
