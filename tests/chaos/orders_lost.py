@@ -25,13 +25,15 @@ def lost(record: Record, venues: Mapping[str, VenueHistory]) -> Iterator[Finding
     believed_absent = {event.order_id: event.status for event in record.events if event.status in NEVER_TAKEN}
     for order in record.orders:
         there = at_venue.get((order.account_id, order.client_order_id))
-        if order.account_id in venues:
+        if order.account_id in venues and not order.execution:
             yield from _misbelieved(order, there)
             if there is not None and (wrongly := believed_absent.get(order.order_id)) is not None:
                 text = f"order {order.order_id} was taken for {wrongly}, and the venue has it"
                 yield Finding("L", str(order.order_id), text)
         if order.status == Status.APPROVED and order.late_s > STALE_S:
             yield Finding("L", str(order.order_id), f"order {order.order_id} is still APPROVED, {order.late_s:.0f} s after its time")
+        if order.status == Status.WORKING and order.over_s > STALE_S:
+            yield Finding("L", str(order.order_id), f"order {order.order_id} is still WORKING, {order.over_s:.0f} s after its end")
     yield from _without_reason(record)
     yield from _without_alert(record)
     yield from (Finding("L", what, f"put aside: {what}") for what in record.aside)
