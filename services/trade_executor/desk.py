@@ -174,6 +174,7 @@ class AccountDesk:
             start=sender.start,
             quotes=floor.quotes,
             gate=self._gate,
+            pace=sender.pace,
         )
         trading = asyncio.Event()
         consumer = Consumer(self._journal, self._lease.name, stage, self._bell, lambda: self._lease.epoch)

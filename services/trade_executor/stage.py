@@ -47,6 +47,7 @@ from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, qua
 from libs.store.protection import guards
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link
+from services.trade_executor.cancelling import CancelPace
 from services.trade_executor.costs import add_costs
 from services.trade_executor.evidence import News, Shown
 from services.trade_executor.gate import Gate
@@ -99,6 +100,7 @@ class ExecutionStage:
         start: Callable[[Sequence[Held], Sequence[Order]], None],
         quotes: Quotes | None = None,
         gate: Gate | None = None,
+        pace: CancelPace | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -120,6 +122,7 @@ class ExecutionStage:
         self._quotes = quotes or Quotes()
         self._parents = Parents(store, instruments, session, host)
         self._known = False  # whether _open and _positions are what the record says
+        self._pace = pace or CancelPace()  # of cancels, as they are sent
         self._evidence: list[News] = []
         self._taken = 0
         self._change: Change | None = None
@@ -305,7 +308,8 @@ class ExecutionStage:
             held = change.orders.get(id_, held)
             overdue = self._is_overdue(held)
             stopped, withdrawn = self._gate.ends(held), id_ in self._withdrawn
-            if overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
+            unwanted = overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL))
+            if unwanted and self._pace.free(id_, self._host.monotonic()):
                 why = stopped or ("its time is over" if overdue else "its venue was away" if withdrawn else "it is still there")
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
