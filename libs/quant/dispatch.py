@@ -25,6 +25,7 @@ def fates(
     slots: int = SLOTS,
     *,
     halted: Mapping[tuple[str, str], Decimal] | None = None,
+    unreconciled: Mapping[tuple[str, str], Decimal] | None = None,
 ) -> list[tuple[Order, Fate]]:
     """What to do with each order that is APPROVED, given all open orders of an account in stream order.
 
@@ -34,6 +35,7 @@ def fates(
         killed: (scope, key) of the active kill switches.
         now: market ns.
         halted: what each book (strategy, symbol) of an account holds that may only close; None of one that may trade.
+        unreconciled: the same of an account of which record and venue differ: what would add to its books waits, and expires.
     """
     standings = list(orders)
     busy = {_book(s.order) for s in standings if s.status in AT_VENUE}
@@ -50,6 +52,8 @@ def fates(
             found.append((order, "hold"))
         elif halted is not None and not _shrinks(order, halted.get(_book(order), Decimal(0))):
             found.append((order, "halt"))
+        elif unreconciled is not None and not _shrinks(order, unreconciled.get(_book(order), Decimal(0))):
+            found.append((order, "hold"))
         else:
             found.append((order, "send"))
             busy.add(_book(order))

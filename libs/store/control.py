@@ -219,7 +219,7 @@ async def last_pause(database: Database) -> tuple[datetime, str] | None:
 
 async def asked_to_reconcile(database: Database) -> datetime | None:
     """When it was last asked for; None: never."""
-    rows = await database.fetch("select max(at) from commands where command = 'reconcile'")
+    rows = await database.fetch("select max(at) from commands where command in ('reconcile', 'decide')")
     return rows[0][0] if rows else None
 
 

@@ -12,7 +12,7 @@ from libs.domain.books import Position
 from libs.domain.identity import transaction_id
 from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.orders import OPEN, Order, OrderEvent, OrderType, Protection, Purpose, Side, Status, TimeInForce
-from libs.domain.trades import Fill, Trade
+from libs.domain.trades import Trade
 from libs.store.sessions import Account
 
 
@@ -73,6 +73,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     adjusted: list[UUID]  # which of the asked transactions are in the ledger
     killed: list[tuple[str, str]]  # (scope, key)
     halted: bool  # the account may only close
+    unreconciled: bool  # record and venue differ in something that nobody has decided on
 
 
 _ORDER: LiteralString = (
@@ -89,11 +90,13 @@ _READ: LiteralString = (
     + " end) order by q.no), '[]') from queue q left join orders o on o.id = q.key),"
     "'orders', (select coalesce(json_agg(" + _ORDER + "), '[]') from orders o where o.id = any(%(ids)s::uuid[])),"
     "'booked', (select coalesce(json_agg(exec_key), '[]') from (select exec_key from trades where venue = %(venue)s and account_id ="
-    " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine where venue = %(venue)s"
-    " and account_id = %(account)s and exec_key = any(%(keys)s::text[])) known),"
+    " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine q where venue = %(venue)s"
+    " and account_id = %(account)s and exec_key = any(%(keys)s::text[]) and not exists (select from reconcile_items i"
+    " where i.account_id = q.account_id and i.kind = 'fill' and i.key = q.exec_key and i.decision = 'adopt')) known),"
     "'adjusted', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any(%(transactions)s::uuid[])),"
     "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
-    "'halted', exists (select from risk_halts where account_id = %(account)s and active))::text"
+    "'halted', exists (select from risk_halts where account_id = %(account)s and active),"
+    "'unreconciled', unreconciled(%(account)s))::text"
 )
 _OPEN_ORDERS: LiteralString = (
     "select coalesce(json_agg(" + _ORDER + " order by o.created_at, o.id), '[]')::text from orders o"
@@ -359,11 +362,3 @@ def store_cash(account_id: str, entries: Sequence[Entry]) -> list[Write]:
             (account_id, list(moved), list(moved.values())),
         )
     ]
-
-
-def quarantine_fill(venue: str, account_id: str, fill: Fill, reason: str) -> Write:
-    """A fill that contradicts the record is kept for a person, once."""
-    return Write(
-        "insert into fill_quarantine (venue, account_id, exec_key, raw, reason) values (%s, %s, %s, %s, %s) on conflict do nothing",
-        (venue, account_id, fill.exec_key, msgspec.json.encode(fill).decode(), reason),
-    )

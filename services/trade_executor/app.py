@@ -54,7 +54,13 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
         attendance = Attendance(context.readiness, [account.account_id for account in accounts])
         desks = {
             account.account_id: AccountDesk(
-                context, session, account, instruments, house.access(account), partial(attendance.say, account.account_id)
+                context,
+                session,
+                account,
+                instruments,
+                house.access(account),
+                partial(attendance.say, account.account_id),
+                system.fleet_tag,
             )
             for account in accounts
         }

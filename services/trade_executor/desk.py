@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
-from libs.common import metrics
 from libs.common.consumer import Bell, Consumer
 from libs.common.database import LeaseLost, Unreachable, Write
 from libs.common.journal import PostgresJournal
@@ -13,27 +13,21 @@ from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
 from libs.domain.instruments import Instrument
-from libs.domain.orders import Status
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
-from libs.store import control
 from libs.store.execution import ExecutionStore
 from libs.store.market_reader import MarketReader
+from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, Link, OutcomeUnknown
 from services.trade_executor import links, reconcile
-from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.floor import Floor
-from services.trade_executor.hop import Held
-from services.trade_executor.reconcile import Asked
+from services.trade_executor.reconciler import LOOK_UP_EVERY_S, Reconciler
 from services.trade_executor.send import Sender, evidence_of
 from services.trade_executor.stage import ExecutionStage, News
 
 log = logging.getLogger(__name__)
 
-RECONCILE_EVERY_S: Final = 30.0
-LOOK_UP_EVERY_S: Final = 1.0
-LOOK_UP_AT_MOST_S: Final = 15.0  # a venue that leaves an order in doubt is asked ever less often: its request budget is needed for cancels
 OPEN_AGAIN_S: Final = 0.5
 AWAY_S: Final = 10.0  # nothing is sent meanwhile; an adapter that connects again needs a moment
 
@@ -45,7 +39,14 @@ class AccountDesk:
     """One account of one session."""
 
     def __init__(
-        self, context: Context, session: Session, account: Account, instruments: Mapping[str, Instrument], open_: Open, say: Say
+        self,
+        context: Context,
+        session: Session,
+        account: Account,
+        instruments: Mapping[str, Instrument],
+        open_: Open,
+        say: Say,
+        fleet_tag: str = "TWND",
     ) -> None:
         self._context = context
         self._session = session
@@ -53,6 +54,8 @@ class AccountDesk:
         self._instruments = instruments
         self._open = open_
         self._say = say
+        self._fleet_tag = fleet_tag
+        self._held_back = ""  # why nothing is sent that adds to a book; "" when it is
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
@@ -61,8 +64,6 @@ class AccountDesk:
         self._lease = Lease(context.database("lease"), f"executor:{name}", context.holder, context.clock)
         self._bell = Bell()
         self._over = asyncio.Event()  # asked to stop, the session has ended, or the lease is lost
-        self._absences = Absences()
-        self._read_to: int | None = None  # market time at which the venue's fills were read last
         self.link: Link | None = None  # as last seen; None while there is no broker
 
     async def run(self) -> None:
@@ -143,6 +144,7 @@ class AccountDesk:
             venue=broker,
             start=sender.start,
         )
+        reconciler = self._reconciler(broker, sender)
         trading = asyncio.Event()
         consumer = Consumer(self._journal, self._lease.name, stage, self._bell, lambda: self._lease.epoch)
         async with asyncio.TaskGroup() as group:
@@ -155,8 +157,8 @@ class AccountDesk:
                 group.create_task(self._reports(broker)),
                 group.create_task(self._watch_link(broker, trading)),
             ]
-            await self._prepare(broker, sender)
-            background.append(group.create_task(self._reconcile(broker, sender)))
+            await self._prepare(reconciler, consumer)
+            background.append(group.create_task(reconciler.run()))
             self._say(True, self._trading)
             trading.set()
             await consumer.run(self._over)
@@ -208,95 +210,55 @@ class AccountDesk:
 
     @property
     def _trading(self) -> str:
-        return f"trading {self._account.account_id}, epoch {self._lease.epoch}"
+        only = f"; nothing is sent that adds to a book: {self._held_back}" if self._held_back else ""
+        return f"trading {self._account.account_id}, epoch {self._lease.epoch}{only}"
 
     # --- the record
 
-    async def _prepare(self, broker: Broker, sender: Sender) -> None:
-        """Before the first order: the deposit is booked, and what happened while nobody looked is known."""
+    def _reconciler(self, broker: Broker, sender: Sender) -> Reconciler:
+        store = ReconcileStore(self._looking, self._account.account_id, self._account.venue, Guard(self._lease.name, self._lease.epoch))
+        return Reconciler(
+            broker,
+            self._stage,
+            sender,
+            self._store,
+            store,
+            self._looking,
+            self._context.clock,
+            account=self._account,
+            session=self._session,
+            instruments=self._instruments,
+            fleet_tag=self._fleet_tag,
+            show=self._show,
+            undecided=self._undecided,
+        )
+
+    def _undecided(self, said: str) -> None:
+        """What holds the account back has changed; "" when nothing does any more."""
+        self._held_back = said
+        if self._stage.armed:
+            self._say(True, self._trading)
+            self._bell.ring()
+
+    async def _prepare(self, reconciler: Reconciler, consumer: Consumer) -> None:
+        """Before the first order: the deposit is booked, and a whole look has agreed, or what differs is on record."""
         guard = Write("select lease_guard(%s, %s)", (self._lease.name, self._lease.epoch))
         while not self._over.is_set():
             wait_s = 0.2
             try:
                 await self._store.deposit(guard)
                 await self._stage.load()
-                await self._look(broker, sender, self._stage.unresolved())
-                self._cancel_again(sender)
+                await reconciler.arm(partial(consumer.step, wait=False))
                 channels = (ORDERS_UPDATES, TRADES_EXECUTED, PORTFOLIO_UPDATES)
                 await self._journal.ring_last({c.stream: c.address for c in channels if c.stream})
                 return
             except Unreachable as error:
                 log.warning("reconciliation waits for the database: %s", error, extra=self._about("database_lost"))
             except OutcomeUnknown as error:
-                self._say(False, f"reconciles with venue {self._account.venue}: {error}")
-                self._unanswered(error)
+                self._say(False, f"nothing is ordered yet: reconciles with venue {self._account.venue}: {error}")
+                reconciler.unanswered(error)
                 wait_s = LOOK_UP_EVERY_S
             await asyncio.sleep(wait_s)
-
-    async def _look(self, broker: Broker, sender: Sender, held: Sequence[Held]) -> None:
-        """Asks the venue what became of orders, then for what it has filled: so the fills an end speaks of come before it.
-
-        Raises:
-            OutcomeUnknown: it did not answer all of it. What it did answer is shown.
-        """
-        began = self._stage.market_time()
-        found = await reconcile.looked_up(broker, held, sender.in_flight)
-        owing = reconcile.owing_since(held, found.shown)
-        missed = await reconcile.missed(broker, self._store, self._account.account_id, self._session, self._read_to, owing)
-        self._read_to = began or None  # 0: nobody has said the time yet
-        self._show([*missed, *found.shown])
-        absent = self._absences.note(held, found.absent, self._context.clock.monotonic())
-        if settled := await never_accepted(broker, self._store, absent):
-            self._absences.settled(shown.client_order_id for shown in settled)
-            self._show(settled)
-        if found.unanswered:
-            raise OutcomeUnknown(f"{len(found.unanswered)} orders could not be looked up: {found.unanswered[0]}")
-
-    async def _reconcile(self, broker: Broker, sender: Sender) -> None:
-        """Unknown orders each second, everything each half minute, after each reconnection, and when somebody asks for it."""
-        asked = Asked(self._context.clock, every_s=RECONCILE_EVERY_S)
-        patience = reconcile.Patience(LOOK_UP_EVERY_S, LOOK_UP_EVERY_S if broker.abilities.absence_is_proof else LOOK_UP_AT_MOST_S)
-        while True:
-            try:
-                doubtful = [h for h in self._stage.unresolved() if self._in_doubt(h, sender)]
-                if asked.now(await control.asked_to_reconcile(self._looking), connected=broker.link().up):
-                    await self._look(broker, sender, self._stage.unresolved())
-                    self._cancel_again(sender)
-                    await self._compare(broker)
-                elif patience.wants({h.order.client_order_id for h in doubtful}, self._context.clock.monotonic()):
-                    await self._look(broker, sender, doubtful)
-            except Unreachable as error:
-                log.warning("reconciliation waits for the database: %s", error, extra=self._about("database_lost"))
-            except OutcomeUnknown as error:
-                asked.again()
-                self._unanswered(error)
-            await asyncio.sleep(LOOK_UP_EVERY_S)
-
-    def _in_doubt(self, held: Held, sender: Sender) -> bool:
-        """Only the venue knows what became of it: no answer, a fill not heard of, or an intent whose commit was not answered, and
-        that was never sent."""
-        if held.status is Status.SUBMITTING:
-            return self._stage.settled and held.order.client_order_id not in sender.in_flight
-        return held.owed or held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN, Status.REPLACE_UNKNOWN)
-
-    def _cancel_again(self, sender: Sender) -> None:
-        """Cancels whose request may never have left are asked for once more: asking twice does no harm."""
-        asked = (Status.PENDING_CANCEL, Status.CANCEL_UNKNOWN)
-        waiting = [h.order for h in self._stage.unresolved() if h.status in asked and h.order.client_order_id not in sender.in_flight]
-        sender.start([], waiting)
-
-    async def _compare(self, broker: Broker) -> None:
-        """Ledger against venue. Only what two looks see alike counts: one alone may have met a fill on its way into the books."""
-        found = await reconcile.differences(broker, self._store)
-        if found:
-            await asyncio.sleep(reconcile.agree_after_s(broker))
-            if not self._stage.settled:
-                return
-            found = reconcile.agreed(found, await reconcile.differences(broker, self._store))
-        metrics.RECONCILE_DIFFERENCES.labels(account=self._account.account_id).set(len(found))
-        if found:
-            differ = self._about("ledger_compared")
-            log.critical("account %s: ledger and venue differ: %s", self._account.account_id, "; ".join(map(str, found)), extra=differ)
 
     # --- wiring
 
@@ -304,9 +266,6 @@ class AccountDesk:
         if evidence:
             self._stage.show(evidence)
             self._bell.ring()
-
-    def _unanswered(self, error: OutcomeUnknown) -> None:
-        log.warning("venue %s does not say: %s", self._account.venue, error, extra=self._about("reconciled"))
 
     def _about(self, action: str) -> dict[str, object]:
         """Of a log line that says what did not work."""

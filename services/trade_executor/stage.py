@@ -22,7 +22,7 @@ from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.domain.booking import action_transaction
 from libs.domain.books import Position
-from libs.domain.identity import order_of_client_id
+from libs.domain.identity import order_named
 from libs.domain.instruments import Instrument
 from libs.domain.orders import (
     AT_VENUE,
@@ -38,13 +38,16 @@ from libs.domain.orders import (
     after_fill,
     intend,
 )
+from libs.domain.reconciling import EXTERNAL
 from libs.domain.streams import ORDERS_APPROVED
 from libs.domain.trades import Fill
 from libs.quant.dispatch import Standing, fates
 from libs.store import lockstep
-from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
+from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot
+from libs.store.reconciliation import halt_symbol, put_aside
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link
+from services.trade_executor.adopting import Adoption, Repair, Unwanted, adopt, repair
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.telling import ids, tell
 
@@ -53,6 +56,7 @@ log = logging.getLogger(__name__)
 STREAM: Final = ORDERS_APPROVED.stream or ""
 BATCH: Final = 256
 BACKSTOP_S: Final = 5.0
+UNDECIDED: Final = "; record and venue differ, and nothing that adds to a book is sent before somebody decides (`fleet doctor`)"
 
 
 class Shown(NamedTuple):
@@ -65,7 +69,7 @@ class Shown(NamedTuple):
     asked_for: bool = False  # the answer to a request, and so perhaps older than what the venue has told since
 
 
-News = Shown | Fill | Adjustment
+News = Shown | Fill | Adjustment | Adoption | Repair | Unwanted
 """What is to be believed, in the order in which it is shown."""
 
 
@@ -124,6 +128,9 @@ class ExecutionStage:
         self._step_done = 0
         self._looked_back = host.monotonic()
         self.settled = True  # nothing waits to be decided or written
+        self.armed = False  # nothing is sent before the record has been compared with the venue
+        self.strays: list[Fill] = []  # of orders that the record does not know: not booked before the venue was asked whose they are
+        self.disowned: set[str] = set()  # client order ids that the venue was asked for in vain
 
     def show(self, evidence: Sequence[News]) -> None:
         """Takes evidence in; it is kept until it is committed."""
@@ -149,7 +156,7 @@ class ExecutionStage:
             limit,
             self._asked_for(evidence),
             [e.exec_key for e in evidence if isinstance(e, Fill)],
-            [self._transaction(e) for e in evidence if isinstance(e, Adjustment)],
+            [self._transaction(e) for e in evidence if isinstance(e, Adjustment | Repair)],
         )
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
@@ -234,17 +241,8 @@ class ExecutionStage:
 
     def _asked_for(self, evidence: Sequence[News]) -> list[UUID]:
         """Ids of orders that evidence speaks of and that are not open: they have ended, or are none of ours."""
-        ids = []
-        for item in evidence:
-            if isinstance(item, Adjustment):
-                continue
-            try:
-                id_ = order_of_client_id(item.client_order_id)
-            except ValueError:
-                continue
-            if id_ not in self._open:
-                ids.append(id_)
-        return ids
+        ids = {self._named(item.client_order_id) for item in evidence if not isinstance(item, Adjustment | Repair)}
+        return [id_ for id_ in ids if id_ not in self._open]
 
     def _approve(self, queued: Sequence[Queued], change: Change) -> None:
         for message in queued:
@@ -296,7 +294,7 @@ class ExecutionStage:
         rows = {row.order_id: row for row in snapshot.orders}
         booked, adjusted = set(snapshot.booked), set(snapshot.adjusted)
         for item in evidence:
-            if isinstance(item, Adjustment):
+            if isinstance(item, Adjustment | Repair):
                 if self._transaction(item) not in adjusted:
                     adjusted.add(self._transaction(item))
                     self._adjust(item, change)
@@ -306,18 +304,23 @@ class ExecutionStage:
                 if item.exec_key not in booked and not self._is_before_us(item, held):
                     booked.add(item.exec_key)
                     self._book(item, held, change)
+            elif isinstance(item, Adoption):
+                if held is None:
+                    adopt(item, change, self._lease.epoch)
+            elif isinstance(item, Unwanted):
+                if held is not None and held.order.order_id not in self._unwanted:
+                    order = held.order
+                    self._cancel(held, CancelRequest(order_id=order.order_id, account_id=order.account_id, reason=item.reason), change)
             elif held is not None:
                 self._show(item, held, change)
 
     def _is_before_us(self, fill: Fill, held: Held | None) -> bool:
         """Whether somebody else traded it before the session began: an adapter tells what it finds in an account's history."""
-        return held is None and fill.executed_at < self._session.start_time
+        stranger = held is None or held.order.purpose == "external"
+        return stranger and fill.executed_at < self._session.start_time
 
     def _order_of(self, client_order_id: str, rows: Mapping[UUID, OrderRow], change: Change) -> Held | None:
-        try:
-            id_ = order_of_client_id(client_order_id)
-        except ValueError:
-            return None
+        id_ = self._named(client_order_id)
         if id_ in change.orders:
             return change.orders[id_]
         if id_ in self._open:
@@ -337,21 +340,37 @@ class ExecutionStage:
             change.step(held, str(evidence), step, shown.detail)
 
     def _book(self, fill: Fill, held: Held | None, change: Change) -> None:
+        if held is None and fill.client_order_id not in self.disowned:
+            self.strays.append(fill)
+            return
         reason = self._contradiction(fill, held)
         if reason is not None or held is None:
             found = ids(held.order) if held else {"client_order_id": fill.client_order_id, "account_id": self._account.account_id}
             told = about("fill_quarantined", "failure", exec_key=fill.exec_key, **found)
             log.critical("fill %s of %s was not booked: %s", fill.exec_key, fill.client_order_id, reason, extra=told)
-            change.writes.append(quarantine_fill(self._account.venue, self._account.account_id, fill, reason or ""))
+            change.writes += put_aside(self._account.venue, self._account.account_id, fill, reason or "")
             return
         position = change.positions.get(held.book) or self._positions.get(held.book) or Position()
         step = after_fill(held.status, held.order.quantity, held.filled + fill.quantity)
         change.book(held, fill, position, self._instruments[held.order.symbol], step)
+        if held.filled + fill.quantity > held.order.quantity:
+            over = f"order {held.order.order_id} was filled with {held.filled + fill.quantity} of {held.order.quantity}"
+            change.writes.append(halt_symbol(held.order.symbol, over))
 
-    def _transaction(self, adjustment: Adjustment) -> UUID:
+    def _named(self, client_order_id: str) -> UUID:
+        return order_named(self._account.account_id, client_order_id)
+
+    def _transaction(self, adjustment: Adjustment | Repair) -> UUID:
+        if isinstance(adjustment, Repair):
+            return adjustment.transaction
         return action_transaction(self._account.account_id, adjustment.action)
 
-    def _adjust(self, adjustment: Adjustment, change: Change) -> None:
+    def _adjust(self, adjustment: Adjustment | Repair, change: Change) -> None:
+        if isinstance(adjustment, Repair):
+            symbol = adjustment.difference.key
+            held = (self._positions | change.positions).get((EXTERNAL, symbol), Position())
+            repair(adjustment, change, held, self._instruments[symbol] if adjustment.difference.kind == "position" else None)
+            return
         action = adjustment.action
         after, cash = adjustment.after.normalize(), adjustment.cash.normalize()
         log.info(
@@ -385,15 +404,19 @@ class ExecutionStage:
         standings = [Standing(h.order, h.status) for h in current.values()]
         mine = {"account": (self._account.account_id, self._account.name)}
         killed = {(scope, self._account.account_id if key in mine.get(scope, ()) else key) for scope, key in snapshot.killed}
-        may_send = self._lease.held() and self._venue.link().up and not (self._market.stale() and not self._session.lockstep)
-        books = {book: position.quantity for book, position in (self._positions | change.positions).items()} if snapshot.halted else None
-        for order, fate in fates(standings, killed, change.market_time, slots=8 if may_send else 0, halted=books):
+        self.armed = self.armed and self._venue.link().up  # what happened meanwhile is looked at before anything is sent again
+        may_send = self.armed and self._lease.held() and self._venue.link().up and not (self._market.stale() and not self._session.lockstep)
+        books = {book: position.quantity for book, position in (self._positions | change.positions).items()}
+        halted, unreconciled = books if snapshot.halted else None, books if snapshot.unreconciled else None
+        slots = 8 if may_send else 0
+        for order, fate in fates(standings, killed, change.market_time, slots, halted=halted, unreconciled=unreconciled):
             held = current[order.order_id]
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
                 change.sends.append(held)
             elif fate == "expire":
-                change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), "never sent: too late")
+                why = "never sent: too late" + (UNDECIDED if unreconciled is not None else "")
+                change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), why)
             elif fate == "deny":
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-C01: kill switch")
             elif fate == "halt":

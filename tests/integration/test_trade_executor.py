@@ -24,6 +24,7 @@ from libs.domain.actions import CorporateAction
 from libs.domain.configuration import PaperConfig
 from libs.domain.identity import client_order_id
 from libs.domain.orders import Evidence, Order
+from libs.domain.reconciling import Difference, agreed
 from libs.domain.trades import Fill
 from libs.quant.fills import FillOn, FillTerms
 from libs.store import lockstep, sessions
@@ -84,6 +85,7 @@ class Desk:
         await self.store.deposit(Write("select lease_guard(%s, %s)", (self.lease.name, self.lease.epoch)))
         await self.stage.load()
         await self.look()
+        self.stage.armed = True
         return self
 
     async def look(self) -> None:
@@ -561,9 +563,13 @@ async def test_a_fill_that_was_missed_is_booked_after_a_restart(
 
 @pytest.mark.parametrize("id_", ["somebody-elses", client_order_id("TEST", UUID(int=99), 1)])
 async def test_a_fill_of_no_order_of_ours_is_put_aside(database: Database, desk: Desk, id_: str) -> None:
-    order = an_approval()
-    await desk.show(msgspec.structs.replace(a_fill(order, 4), client_order_id=id_))
+    stray = replace_id(a_fill(an_approval(), 4), id_)
+    await desk.show(stray)
+    assert desk.stage.strays == [stray]  # nothing is said before the venue was asked whose it is
+    desk.stage.disowned.add(id_)
+    await desk.show(stray)
     assert await database.fetch("select reason from fill_quarantine") == [("no such order of ours",)]
+    assert await database.fetch("select kind, key, detail from reconcile_items") == [("fill", stray.exec_key, "no such order of ours")]
     assert await booked(database) == []
 
 
@@ -575,8 +581,10 @@ async def test_what_the_account_traded_before_the_session_is_none_of_our_busines
     assert await reconcile.missed(venue, far.store, far.account_id, SESSION) == []
     await far.show(somebody)
     assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
-    await far.show(replace_id(a_fill(an_approval(), 4, executed_at=NOON, n=2), "web-2"))
-    assert await database.fetch("select count(*) from fill_quarantine") == [(1,)]
+    assert far.stage.strays == []
+    of_today = replace_id(a_fill(an_approval(), 4, executed_at=NOON, n=2), "web-2")
+    await far.show(of_today)
+    assert far.stage.strays == [of_today]
 
 
 async def test_a_fill_that_is_not_what_was_ordered_is_put_aside(database: Database, desk: Desk) -> None:
@@ -805,7 +813,7 @@ async def test_a_difference_to_the_venue_is_named_and_nothing_is_repaired(databa
     venue.cash["USD"] = D(99_000)
     venue.positions["ALFA"] = D(3)
     assert [str(found) for found in await reconcile.differences(venue, desk.store)] == [
-        "cash USD: ledger 100000.000000000000, venue 99000",
+        "cash USD: ledger 100000, venue 99000",
         "position ALFA: ledger 0, venue 3",
     ]
     assert await database.fetch("select count(*) from cash_ledger") == [(2,)]
@@ -814,9 +822,9 @@ async def test_a_difference_to_the_venue_is_named_and_nothing_is_repaired(databa
 
 
 def test_of_differences_only_those_count_that_two_looks_see_alike() -> None:
-    lost, moved = reconcile.Difference("cash USD", D(100), D(90)), reconcile.Difference("position ALFA", D(3), D(0))
-    later = [lost._replace(ours=D(80), theirs=D(70)), moved._replace(theirs=D(2)), reconcile.Difference("position BRVO", D(1), D(0))]
-    assert reconcile.agreed([lost, moved], later) == later[:1]
+    lost, moved = Difference("cash", "USD", D(100), D(90)), Difference("position", "ALFA", D(3), D(0))
+    later = [lost._replace(ours=D(80), theirs=D(70)), moved._replace(theirs=D(2)), Difference("position", "BRVO", D(1), D(0))]
+    assert agreed([lost, moved], later) == later[:1]
 
 
 # --- a remote venue
@@ -925,8 +933,8 @@ async def test_what_a_venue_has_not_found_often_and_long_enough_and_nowhere_else
     await far.trade(an_approval())
     (held,) = far.stage.unresolved()
     id_, absences = held.order.client_order_id, Absences()
-    assert [absences.note([held], [id_], now) for now in (0.0, 30.0, 60.0, 119.0)] == [[]] * 4
-    assert absences.note([held], [id_], 120.0) == [id_]
+    assert [absences.note([held], [id_], (), now) for now in (0.0, 30.0, 60.0, 119.0)] == [[]] * 4
+    assert absences.note([held], [id_], (), 120.0) == [id_]
     venue.cash["USD"] = D(99_000)
     assert await never_accepted(venue, far.store, [id_]) == []
     venue.cash["USD"] = D(100_000)
@@ -940,9 +948,10 @@ async def test_a_venue_that_has_found_an_order_once_is_asked_anew(database: Data
     (held,) = far.stage.unresolved()
     id_, absences = held.order.client_order_id, Absences()
     for now in (0.0, 30.0, 60.0, 90.0):
-        absences.note([held], [id_], now)
-    absences.note([held], [], 100.0)
-    assert absences.note([held], [id_], 130.0) == []
+        absences.note([held], [id_], (), now)
+    absences.note([held], [], [id_], 100.0)  # a look that was not answered says nothing
+    absences.note([held], [], (), 110.0)
+    assert absences.note([held], [id_], (), 130.0) == []
     venue.has(held.order)
     assert await never_accepted(venue, far.store, [id_]) == []
 
@@ -1092,7 +1101,7 @@ async def test_a_desk_reports_books_that_differ_and_repairs_nothing(
 ) -> None:
     alarm = Alarm()
     monkeypatch.setattr(reconcile, "AGREE_AFTER_S", 0.0)
-    logging.getLogger(desks.__name__).addHandler(alarm)
+    logging.getLogger(reconciler.__name__).addHandler(alarm)
     a_paper_venue(tmp_path / "paper" / "paper.log", SystemClock(), deposit=90_000).close()
     async with serving(url, redis_url, tmp_path, account, database), asyncio.timeout(10):
         await alarm.raised.wait()

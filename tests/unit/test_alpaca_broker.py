@@ -310,7 +310,8 @@ async def test_an_order_stands_as_what_it_was_replaced_by(venue: ScriptedAlpaca,
         "GET /v2/orders/c", the_order(id="c", client_order_id="y", replaces="b", status="partially_filled", qty="20", filled_qty="3")
     )
     found = await broker.find(ORDER.client_order_id)
-    assert found == (ORDER.client_order_id, "ALFA", "open", D(20), D(3))
+    assert found is not None
+    assert found[:5] == (ORDER.client_order_id, "ALFA", "open", D(20), D(3))
     venue.answer("DELETE /v2/orders/c", "", 204)
     await broker.cancel(ORDER.client_order_id)
     assert venue.count("DELETE /v2/orders/c") == 1

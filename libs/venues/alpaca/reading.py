@@ -25,6 +25,7 @@ from libs.venues.alpaca.wire import (
     finite,
     read,
     status_of,
+    terms_of,
     time_ns,
 )
 from libs.venues.broker import Holdings, OutcomeUnknown
@@ -170,7 +171,7 @@ class Reading:
         filled = max(_readable(lambda: order.filled), _readable(lambda: newest.filled))  # a replacement takes the fills over
         quantity = _readable(finite, newest.qty if newest.qty is not None else filled, "qty")
         symbol = newest.symbol or ""
-        return VenueOrder(order.client_order_id, self.ours(symbol), status_of(newest), quantity, filled)
+        return VenueOrder(order.client_order_id, self.ours(symbol), status_of(newest), quantity, filled, terms_of(newest))
 
     async def _client_id(self, venue_id: str) -> str:
         """Of an order that has fills, so the venue must have it."""
