@@ -12,6 +12,7 @@ from fleet import (
     checking,
     checklist,
     diagnose,
+    doctor,
     explain,
     jobs,
     logs,
@@ -54,6 +55,7 @@ app.command("parity")(parity.command)
 app.command("migrate")(migrating.command)
 app.command("alerts")(notify.alerts_command)
 app.command("diagnose")(diagnose.command)
+app.command("doctor")(doctor.command)
 
 StrategyId = Annotated[str, typer.Argument(metavar="ID", help="As in config/strategies.toml.")]
 ScopeText = Annotated[str, typer.Option("--scope", metavar="SCOPE", help="fleet, account:NAME, strategy:ID or symbol:SYMBOL.")]

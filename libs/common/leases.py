@@ -6,7 +6,7 @@ See docs/adr/0006-leases.md for why a paused holder cannot double an order.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from libs.common import metrics
 from libs.common.clocks import HostClock
@@ -14,6 +14,17 @@ from libs.common.database import Database, LeaseLost, Unreachable
 from libs.common.logs import about
 
 log = logging.getLogger(__name__)
+
+
+class Behind(NamedTuple):
+    """Whose a lease is that we wait for."""
+
+    holder: str
+    renewed: bool  # it was seen to be renewed just now: the holder lives
+
+
+def nobody_asks(_: Behind) -> None:
+    """Whoever waits without telling."""
 
 
 class Lease:
@@ -35,12 +46,13 @@ class Lease:
         """Whether we may act now."""
         return self._clock.monotonic() < self.valid_until
 
-    async def acquire(self, streams: Sequence[str], stopping: asyncio.Event) -> bool:
+    async def acquire(self, streams: Sequence[str], stopping: asyncio.Event, waiting: Callable[[Behind], None] = nobody_asks) -> bool:
         """Waits until the lease is ours: at once when it is free or released, else after its expiry and the send deadline.
 
         Taking it raises the epoch here and in the consumer's cursors of `streams`. False when asked to stop first.
+        `waiting` is told of the holder at each look that finds one.
         """
-        waited_for = ""
+        waited_for, ends_at, renewed_at = "", float("-inf"), float("-inf")
         while not stopping.is_set():
             asked_at = self._clock.monotonic()
             try:
@@ -62,7 +74,10 @@ class Lease:
             if holder != waited_for:
                 held = about("lease_taken", "failure", lease=self.name)
                 log.info("lease %s is held by %s; waiting up to %.1f s", self.name, holder, wait_s, extra=held)
-                waited_for = holder
+                waited_for, ends_at, renewed_at = holder, asked_at + wait_s, float("-inf")
+            if asked_at + wait_s > ends_at + self.RENEW_S / 2:  # its end has moved
+                ends_at, renewed_at = asked_at + wait_s, asked_at
+            waiting(Behind(holder, asked_at - renewed_at < 3 * self.RENEW_S))
             await asyncio.sleep(min(max(wait_s, 0.05), 0.5))
         return False
 

@@ -73,6 +73,11 @@ def must_be_shares(config: msgspec.Struct, *fields: str) -> None:
             raise ValueError(f"Expected a number above 0 and at most 1 in field `{name}`, got {share}")
 
 
+OnDisconnect = Literal["keep", "cancel"]
+"""What becomes of an account's resting orders when its venue was out of reach: kept, or canceled once it is back (by the dead man
+meanwhile, if that one reaches it)."""
+
+
 class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account; each session opens it anew with this deposit."""
 
@@ -84,6 +89,7 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     allow_short: bool = False
     day_starts_at: str = "00:00"  # local time of day
     day_tz: str = "UTC"  # as the IANA database names it
+    on_disconnect: OnDisconnect = "keep"  # orders that rest at a venue which was away
 
     def __post_init__(self) -> None:
         """ValueError: the deposit is no amount of money, or nobody can say when a trading day begins."""
@@ -163,6 +169,18 @@ class PegConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(f"Expected another currency than {self.currency} in field `to`")
 
 
+class DeadmanConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[deadman]`: when nobody has attended to an account for so long, all its open orders are canceled. Host seconds."""
+
+    after: Annotated[float, msgspec.Meta(ge=1.0, le=3600.0)] = 60.0
+    every: Annotated[float, msgspec.Meta(gt=0.0, le=60.0)] = 5.0  # between two looks
+
+    def __post_init__(self) -> None:
+        """ValueError: a single look would decide; a pause of one look must not."""
+        if self.after < 3 * self.every:
+            raise ValueError(f"Expected at least three times `every` ({self.every:g}) in field `after`, got {self.after:g}")
+
+
 class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config/system.toml"""
 
@@ -171,6 +189,7 @@ class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     venue: list[VenueConfig] = []
     paper: PaperConfig = PaperConfig()
     peg: list[PegConfig] = []
+    deadman: DeadmanConfig = DeadmanConfig()
 
     def __post_init__(self) -> None:
         """ValueError: an account is at a venue that is not there, or two venues share a name."""

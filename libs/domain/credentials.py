@@ -26,24 +26,29 @@ REAL_MARKETS: Final[Mapping[Literal["paper", "live"], str]] = {"paper": "VENUES"
 accounts hold what was traded with the other keys."""
 
 
-def variables(venue: VenueConfig) -> tuple[str, str]:
+Purpose = Literal["trade", "deadman"]
+"""Whose keys: of who trades the account, or of who ends its orders when that one is gone. Two, so that what happens to the one
+key (revoked, out of requests) does not happen to the other."""
+
+
+def variables(venue: VenueConfig, purpose: Purpose = "trade") -> tuple[str, str]:
     """Names of the variables that hold the keys of a venue."""
-    name = venue.name.upper()
+    name = venue.name.upper() + ("" if purpose == "trade" else f"_{purpose.upper()}")
     return f"{name}_API_KEY", f"{name}_SECRET_KEY"
 
 
-def keys(venue: VenueConfig, look: Look) -> Keys:
+def keys(venue: VenueConfig, look: Look, purpose: Purpose = "trade") -> Keys:
     """The keys of a venue that is not simulated.
 
     Raises:
         ValueError: one is missing; the message says which.
     """
-    missing = [name for name in variables(venue) if not look(name)]
+    missing = [name for name in variables(venue, purpose) if not look(name)]
     if missing:
         names, files = " and ".join(missing), " and ".join(f"{name}_FILE" for name in missing)
         them, held = ("them", "files that hold them") if len(missing) > 1 else ("it", "a file that holds it")
         raise ValueError(f"venue {venue.name} needs {names}: set {them}, or name {held} in {files}")
-    return Keys(*map(look, variables(venue)))
+    return Keys(*map(look, variables(venue, purpose)))
 
 
 def of_another_market(market: str, venues: Sequence[VenueConfig | None], mode: Literal["paper", "live"]) -> str:

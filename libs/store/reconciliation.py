@@ -55,6 +55,20 @@ def _standing(row: Sequence[object]) -> Standing:
     return Standing(Item(*row[:7]), *row[7:])  # type: ignore[arg-type]
 
 
+async def open_item(database: Database, beginning: str) -> Standing:
+    """The one item that is not resolved and whose id begins so.
+
+    Raises:
+        LookupError: there is none, or there are several.
+    """
+    rows = await database.fetch(_STANDING + " and starts_with(id::text, %s) order by found_at limit 3", (beginning.lower(),))
+    if len(rows) == 1:
+        return _standing(rows[0])
+    if rows:
+        raise LookupError(f"several open items begin with {beginning!r}: write more of it")
+    raise LookupError(f"no open item begins with {beginning!r}: `fleet doctor` lists those there are")
+
+
 class ReconcileStore:
     """One account's differences."""
 

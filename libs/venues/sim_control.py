@@ -98,6 +98,14 @@ class SimControl:
         }
         return await self._ask("POST", "/accounts", SimKey, body)
 
+    async def key(self, account: str, dialect: SimDialect, name: str) -> SimKey:
+        """A further key of an account that is open; the same one for the same name.
+
+        Raises:
+            SimVenueAway, SimVenueRefused.
+        """
+        return await self._ask("POST", f"/accounts/{account}/keys", SimKey, {"dialect": dialect, "name": name})
+
     async def holdings(self, account: str) -> Holdings:
         """What the venue's own record says that the account has; zeros left out.
 

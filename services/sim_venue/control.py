@@ -15,12 +15,13 @@ from services.sim_venue.control_bodies import (
     BustAsked,
     CorrectAsked,
     HaltAsked,
+    KeyAsked,
     MarketShown,
     QuoteShown,
     TradeShown,
     TransferAsked,
 )
-from services.sim_venue.credentials import credential
+from services.sim_venue.credentials import Credential, credential
 from services.sim_venue.faults import Fault, Weather
 from services.sim_venue.host import Failed, Host
 from services.sim_venue.kinds import Origin
@@ -49,6 +50,7 @@ class Control:
         return [
             web.post(f"{v1}/accounts", self._when_open(self.open_account)),
             web.get(f"{v1}/accounts/{{account}}", self._when_open(self.account)),
+            web.post(f"{v1}/accounts/{{account}}/keys", self._when_open(self.key)),
             web.get(f"{v1}/market", self._when_open(self.market)),
             web.post(f"{v1}/market", self._when_open(self.show)),
             web.get(f"{v1}/faults", self._when_open(self.faults)),
@@ -85,8 +87,17 @@ class Control:
         asked = await _read(request, AccountAsked)
         terms = {name: getattr(asked, name) for name in ("account", "deposit", "kind", "allow_short", "leverage", "self_trade")}
         await self._do(request, OpenAccount(**terms))
-        key = credential(self._host.seed, asked.account, asked.dialect)
-        held = next((c for c in self._host.credentials.values() if (c.account, c.dialect) == (key.account, key.dialect)), None)
+        return await self._granted(credential(self._host.seed, asked.account, asked.dialect))
+
+    async def key(self, request: web.Request) -> web.Response:
+        """A further key of an account that is open; the same one for the same name."""
+        account, asked = request.match_info["account"], await _read(request, KeyAsked)
+        if account not in self._host.view.accounts:
+            raise _no_account(account)
+        return await self._granted(credential(self._host.seed, account, asked.dialect, asked.name))
+
+    async def _granted(self, key: Credential) -> web.Response:
+        held = next((c for c in self._host.credentials.values() if c[2:] == key[2:]), None)  # a demo account has one of its own
         if held is None:
             await self._host.take(Granted(credential=key))
             held = key
@@ -97,7 +108,7 @@ class Control:
         name = request.match_info["account"]
         account = self._host.view.accounts.get(name)
         if account is None:
-            raise web.HTTPNotFound(text=f"there is no account {name!r}; POST /sim/v1/accounts opens one")
+            raise _no_account(name)
         balances, held = account.balances.copy(), account.positions.copy()
         for report in self._host.unseen():
             if report.account == name:
@@ -272,6 +283,10 @@ class Control:
 def _counts(text: str) -> bool:
     """Whether it is a number as something here is counted by."""
     return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+
+
+def _no_account(name: str) -> web.HTTPNotFound:
+    return web.HTTPNotFound(text=f"there is no account {name!r}; POST /sim/v1/accounts opens one")
 
 
 async def _read(request: web.Request, kind: type[T]) -> T:

@@ -38,6 +38,16 @@ class AccountAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 raise ValueError(f"expected a deposit of 0 or more {currency}, got {amount}")
 
 
+class KeyAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A further key of an account."""
+
+    dialect: Literal["alpaca", "binance"]
+    name: str
+
+    def __post_init__(self) -> None:
+        _named(self.name, "a name")
+
+
 class QuoteShown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A quote that a manual market shows from now on."""
 

@@ -13,6 +13,7 @@ class Credential(NamedTuple):
     secret: str
     account: str
     dialect: str
+    name: str = ""  # of a further key of the account; each may do what the first one may
 
 
 class Demo(NamedTuple):
@@ -31,10 +32,15 @@ DEMO: Final = (
 )
 
 
-def credential(seed: int, account: str, dialect: str) -> Credential:
-    """The key of an account, in the form that the venue behind the dialect has: Alpaca's paper keys begin with PK."""
-    digest = hashlib.blake2b(f"{seed}/{dialect}/{account}".encode(), digest_size=60).digest()
+def credential(seed: int, account: str, dialect: str, name: str = "") -> Credential:
+    """A key of an account, in the form that the venue behind the dialect has: Alpaca's paper keys begin with PK."""
+    digest = hashlib.blake2b(f"{seed}/{dialect}/{account}".encode(), digest_size=60, person=_person(name)).digest()
     text = base64.b32encode(digest).decode()
     if dialect == "alpaca":
-        return Credential(f"PK{text[:18]}", text[18:58].lower(), account, dialect)
-    return Credential(text[:48], text[48:].lower(), account, dialect)
+        return Credential(f"PK{text[:18]}", text[18:58].lower(), account, dialect, name)
+    return Credential(text[:48], text[48:].lower(), account, dialect, name)
+
+
+def _person(name: str) -> bytes:
+    """What sets the digests of one name apart from those of another; nothing for the first key."""
+    return hashlib.blake2b(name.encode(), digest_size=hashlib.blake2b.PERSON_SIZE).digest() if name else b""

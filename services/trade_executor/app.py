@@ -17,9 +17,11 @@ from libs.domain.instruments import Instrument
 from libs.store import actions, sessions
 from libs.store.sessions import Account, Session
 from libs.venues.endpoint import Mode
+from libs.venues.remote import load_library
 from services.trade_executor import brokers
 from services.trade_executor.brokers import Open, Remote
 from services.trade_executor.desk import AccountDesk
+from services.trade_executor.reserve import Warm, nothing_to_load
 
 ANOTHER_SESSION_S: Final = 0.5
 """Host seconds between two looks for the session that follows one that may not be traded any more."""
@@ -60,11 +62,12 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
                 instruments,
                 house.access(account),
                 partial(attendance.say, account.account_id),
+                house.warm(account),
                 system.fleet_tag,
             )
             for account in accounts
         }
-        context.info["venues"] = partial(links, accounts, desks)
+        context.info["venues"] = partial(links, system, accounts, desks)
         async with asyncio.TaskGroup() as group:
             for desk in desks.values():
                 group.create_task(desk.run())
@@ -118,6 +121,11 @@ class House:
         sim_url = self._settings.peer("sim_venue", PORTS["sim_venue"])
         return Remote(venue, mode, self._look, sim_url, self._instruments, self._clock).access(account)
 
+    def warm(self, account: Account) -> Warm:
+        """Loads what its broker will need, beside whatever else goes on."""
+        venue = self._system.named(account.venue)
+        return nothing_to_load if venue is None else partial(asyncio.to_thread, load_library, venue)
+
 
 class Attendance:
     """The service is ready when every desk is."""
@@ -133,9 +141,18 @@ class Attendance:
         self._readiness.set("service", not wrong, "; ".join(wrong or [text for _, text in self._said.values()]))
 
 
-def links(accounts: Sequence[Account], desks: Mapping[str, AccountDesk]) -> dict[str, object]:
-    """For /info: how the connection of each account to its venue is."""
-    return {a.account_id: {"venue": a.venue, **(link._asdict() if (link := desks[a.account_id].link) else {"up": False})} for a in accounts}
+def links(system: SystemConfig, accounts: Sequence[Account], desks: Mapping[str, AccountDesk]) -> dict[str, object]:
+    """For /info: how each account is attended to, and how its connection to its venue is."""
+    policies = {account.name: account.on_disconnect for account in system.account}
+    return {
+        a.account_id: {
+            "venue": a.venue,
+            "on_disconnect": policies.get(a.name, "keep"),
+            **desks[a.account_id].standing._asdict(),
+            **(link._asdict() if (link := desks[a.account_id].link) else {"up": False}),
+        }
+        for a in accounts
+    }
 
 
 def within(session: Session, found: Sequence[CorporateAction]) -> list[CorporateAction]:

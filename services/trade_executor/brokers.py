@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import assert_never
 
 import aiohttp
 import msgspec
@@ -17,10 +16,10 @@ from libs.domain.instruments import Instrument
 from libs.quant.fills import terms_of
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, OutcomeUnknown, WrongKey
-from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint, Mode
 from libs.venues.line_file import LineFileLocked
 from libs.venues.paper.broker import PaperBroker
+from libs.venues.remote import adapter, connected
 from libs.venues.sim_control import DIALECTS, SimControl, SimVenueAway, SimVenueRefused
 
 Open = Callable[[], Awaitable[Broker]]
@@ -99,9 +98,11 @@ class Remote:
         async def open_() -> Broker:
             endpoint = await self._endpoint(account)
             try:
-                return await _connected(self._adapter(endpoint))
+                return await connected(adapter(self._venue, endpoint, self._instruments, self._clock))
             except WrongKey as error:
                 raise ConfigError(f"account {account.name} at venue {self._venue.name}: {error}") from error
+            except ValueError as error:
+                raise ConfigError(f"config/system.toml, venue {self._venue.name}: {error}") from error
             except OutcomeUnknown as error:
                 raise NotYet(str(error)) from error
 
@@ -133,31 +134,3 @@ class Remote:
             except SimVenueRefused as error:
                 raise ConfigError(f"account {account.name} at venue {self._venue.name}: {error}") from error
         return Keys(opened.key, opened.secret)
-
-    def _adapter(self, endpoint: Endpoint) -> Broker:
-        # Each is imported only where it is used: the libraries behind them cost memory that the paper venue does not need.
-        match self._venue.adapter:
-            case "alpaca":
-                from libs.venues.alpaca.broker import AlpacaBroker
-
-                budget = Budget(self._venue.requests_per_minute, clock=self._clock)
-                return AlpacaBroker(endpoint, instruments=self._instruments, clock=self._clock, budget=budget)
-            case "ccxt":
-                from libs.venues.ccxt_venue.broker import CcxtBroker
-
-                try:
-                    return CcxtBroker(self._venue, endpoint, self._instruments, clock=self._clock)
-                except ValueError as error:
-                    raise ConfigError(f"config/system.toml, venue {self._venue.name}: {error}") from error
-            case unknown:
-                assert_never(unknown)
-
-
-async def _connected(broker: Broker) -> Broker:
-    """The broker, which is let go of when it cannot be had."""
-    try:
-        await broker.connect()
-    except BaseException:
-        await broker.disconnect()
-        raise
-    return broker

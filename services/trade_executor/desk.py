@@ -22,7 +22,9 @@ from libs.venues.broker import Broker, Link, OutcomeUnknown
 from services.trade_executor import links, reconcile
 from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.floor import Floor
+from services.trade_executor.links import Standing
 from services.trade_executor.reconciler import LOOK_UP_EVERY_S, Reconciler
+from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
 from services.trade_executor.send import Sender, evidence_of
 from services.trade_executor.stage import ExecutionStage, News
 
@@ -46,6 +48,7 @@ class AccountDesk:
         instruments: Mapping[str, Instrument],
         open_: Open,
         say: Say,
+        warm: Warm = nothing_to_load,
         fleet_tag: str = "TWND",
     ) -> None:
         self._context = context
@@ -62,15 +65,19 @@ class AccountDesk:
         self._journal = PostgresJournal(self._database, context.bus, context.clock)
         self._store = ExecutionStore(self._database, account)
         self._lease = Lease(context.database("lease"), f"executor:{name}", context.holder, context.clock)
+        self._reserve = Reserve(say, [self._database, self._looking], warm)
         self._bell = Bell()
         self._over = asyncio.Event()  # asked to stop, the session has ended, or the lease is lost
+        self._reconciler: Reconciler | None = None  # while there is a broker
         self.link: Link | None = None  # as last seen; None while there is no broker
 
     async def run(self) -> None:
         """Waits for the account's lease, reconciles, then trades while it is ours; again when it was lost."""
         while not self._context.stopping.is_set():
             self._over.clear()
-            if not await self._lease.acquire(ExecutionStage.streams, self._context.stopping):
+            ours = await self._lease.acquire(ExecutionStage.streams, self._context.stopping, self._reserve.behind)
+            self._reserve.over()
+            if not ours:
                 return
             over = False
             try:
@@ -89,6 +96,13 @@ class AccountDesk:
         except Unreachable as error:
             log.warning("lease %s not released, it will run out: %s", self._lease.name, error, extra=self._about("lease_released"))
 
+    @property
+    def standing(self) -> Standing:
+        """Who attends to the account, as far as we know."""
+        looked_at = self._reconciler.looked_at if self._reconciler else None
+        looked_s = None if looked_at is None else round(self._context.clock.monotonic() - looked_at, 1)
+        return Standing(self._lease.held(), self._lease.epoch, self._reserve.holder, looked_s)
+
     async def _trade(self) -> bool:
         """Under the lease: until asked to stop or the session has ended (True), or the lease is lost."""
         ending = asyncio.create_task(self._end())
@@ -99,7 +113,7 @@ class AccountDesk:
             try:
                 await self._trade_with(broker)
             finally:
-                self.link = None
+                self.link = self._reconciler = None
                 links.forget(self._account)
                 await broker.disconnect()
         finally:
@@ -144,7 +158,7 @@ class AccountDesk:
             venue=broker,
             start=sender.start,
         )
-        reconciler = self._reconciler(broker, sender)
+        self._reconciler = reconciler = self._a_reconciler(broker, sender)
         trading = asyncio.Event()
         consumer = Consumer(self._journal, self._lease.name, stage, self._bell, lambda: self._lease.epoch)
         async with asyncio.TaskGroup() as group:
@@ -215,7 +229,7 @@ class AccountDesk:
 
     # --- the record
 
-    def _reconciler(self, broker: Broker, sender: Sender) -> Reconciler:
+    def _a_reconciler(self, broker: Broker, sender: Sender) -> Reconciler:
         store = ReconcileStore(self._looking, self._account.account_id, self._account.venue, Guard(self._lease.name, self._lease.epoch))
         return Reconciler(
             broker,

@@ -1,12 +1,21 @@
 """How the connection to each account's venue is, for the screen, for Prometheus and for `fleet status`."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from libs.common import metrics
 from libs.store.sessions import Account
 from libs.venues.broker import Link
 
 EVERY_S: Final = 1.0
+
+
+class Standing(NamedTuple):
+    """Who attends to an account, as one executor knows it."""
+
+    held: bool  # its lease is ours, and good
+    epoch: int  # of the lease when we took it last; 0: never
+    behind: str  # the holder, when it is another; "" when we do not know of one
+    looked_s: float | None  # host seconds since the venue last answered a look at all that is open; None: not yet
 
 
 def shown(account: Account, link: Link) -> Link:

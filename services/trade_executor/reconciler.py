@@ -82,6 +82,7 @@ class Reconciler:
         self._strangers = Strangers(items, account.account_id, frozenset(instruments), fleet_tag)
         self._absences = Absences()
         self._read_to: int | None = None  # market time at which the venue's fills were read last
+        self.looked_at: float | None = None  # monotonic seconds at which the venue last answered a look, whole
         self._revenants: frozenset[str] = frozenset()  # ended by the record, listed as open at the last look
         self._told: frozenset[UUID] = frozenset()
         self._changed = False  # whether the last look has done something that another should see the end of
@@ -181,6 +182,7 @@ class Reconciler:
         if found.unanswered:
             first = next(iter(found.unanswered.values()))
             raise OutcomeUnknown(f"{len(found.unanswered)} orders could not be looked up: {first}")
+        self.looked_at = self._clock.monotonic()
 
     def _adoptions(self, orders: Sequence[VenueOrder]) -> list[News]:
         """The orders as evidence that they exist, and of how they stand."""

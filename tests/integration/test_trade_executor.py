@@ -14,12 +14,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from libs.common.bus import MemoryBus
-from libs.common.clocks import HostClock, MarketClock, SystemClock
-from libs.common.consumer import Bell, Consumer
+from libs.common.clocks import HostClock, SystemClock
 from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
 from libs.common.journal import PostgresJournal
-from libs.common.leases import Lease
 from libs.domain.actions import CorporateAction
 from libs.domain.configuration import PaperConfig
 from libs.domain.identity import client_order_id
@@ -30,85 +28,22 @@ from libs.quant.fills import FillOn, FillTerms
 from libs.store import lockstep, sessions
 from libs.store.audit import Held, ledger_faults
 from libs.store.control import Control
-from libs.store.execution import ExecutionStore
 from libs.store.sessions import Account, Session
-from libs.venues.broker import Broker, NotSent, OutcomeUnknown, Refused
+from libs.venues.broker import NotSent, OutcomeUnknown, Refused
 from libs.venues.paper.broker import PaperBroker
-from services.trade_executor import app, brokers, reconcile
-from services.trade_executor import desk as desks
+from services.trade_executor import app, brokers, reconcile, reconciler
 from services.trade_executor.absence import Absences, never_accepted
-from services.trade_executor.send import Sender, evidence_of
-from services.trade_executor.stage import ExecutionStage, Shown
-from tests.desks import NOW, Approvals, Service, a_desk, an_approval, statuses
+from services.trade_executor.send import evidence_of
+from services.trade_executor.stage import Shown
+from tests.desks import NOW, Service, a_desk, an_approval, statuses
 from tests.factories import NOON, SECOND, HandClock
-from tests.paper import ALFA, COIN, a_quote
+from tests.paper import a_quote
 from tests.scenes import SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
+from tests.stages import INSTRUMENTS, Desk
 from tests.waiting import until
 
-INSTRUMENTS = {"ALFA": ALFA, "BTC/USD": COIN}
 D = Decimal
-
-
-class Desk:
-    """The stage and the sender of one account, before a venue. Nothing happens but in `turn`."""
-
-    def __init__(self, database: Database, account: Account, broker: Broker, *, sends: bool = True, host: HandClock | None = None) -> None:
-        self.database = database
-        self.host = host or HandClock()
-        self.market = MarketClock(self.host)
-        self.market.hear(NOW, 1.0)
-        self.broker = broker
-        self.account_id = account.account_id
-        self.store = ExecutionStore(database, account)
-        self.lease = Lease(database, "executor:paper", "one", self.host)
-        self.sender = Sender(broker, self.lease, self.host, lambda evidence: self.stage.show(evidence))
-        self.stage = ExecutionStage(
-            self.store,
-            self.market,
-            self.host,
-            Sealer("trade_executor", self.host),
-            self.lease,
-            account=account,
-            session=SESSION,
-            instruments=INSTRUMENTS,
-            venue=broker,
-            start=self.sender.start if sends else lambda orders, cancels: None,
-        )
-        journal = PostgresJournal(database, MemoryBus(), self.host)
-        self.consumer = Consumer(journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)
-        self.risk = Approvals(journal)
-
-    async def begin(self) -> "Desk":
-        """What a service does before its first order."""
-        assert await self.lease.acquire(ExecutionStage.streams, asyncio.Event())
-        await self.store.deposit(Write("select lease_guard(%s, %s)", (self.lease.name, self.lease.epoch)))
-        await self.stage.load()
-        await self.look()
-        self.stage.armed = True
-        return self
-
-    async def look(self) -> None:
-        """What the venue knows and we do not."""
-        held = self.stage.unresolved()
-        found = (await reconcile.looked_up(self.broker, held, self.sender.in_flight)).shown
-        owing = reconcile.owing_since(held, found)
-        self.stage.show(await reconcile.missed(self.broker, self.store, self.account_id, SESSION, owing_since=owing))
-        await self.show(*found)
-
-    async def turn(self) -> None:
-        """Until nothing is left to decide and every request has its answer."""
-        while not self.stage.settled or await self.consumer.step(wait=False):
-            await self.consumer.drain()
-            await self.sender.drain()
-
-    async def trade(self, *orders: Order) -> None:
-        await self.risk.approve(*orders)
-        await self.turn()
-
-    async def show(self, *evidence: Any) -> None:
-        self.stage.show(evidence)
-        await self.turn()
 
 
 @pytest.fixture
@@ -1105,7 +1040,7 @@ async def test_a_desk_reports_books_that_differ_and_repairs_nothing(
     a_paper_venue(tmp_path / "paper" / "paper.log", SystemClock(), deposit=90_000).close()
     async with serving(url, redis_url, tmp_path, account, database), asyncio.timeout(10):
         await alarm.raised.wait()
-    logging.getLogger(desks.__name__).removeHandler(alarm)
-    assert alarm.said == ["account paper: ledger and venue differ: cash USD: ledger 100000.000000000000, venue 90000"]
+    logging.getLogger(reconciler.__name__).removeHandler(alarm)
+    assert alarm.said == ["account paper: record and venue differ: cash USD: ours 100000, the venue's 90000"]
     assert REGISTRY.get_sample_value("tradewinds_reconcile_differences", {"account": "paper"}) == 1
     assert await database.fetch("select sum(amount) from cash_ledger where ledger_account = 'cash'") == [(100_000,)]

@@ -70,12 +70,14 @@ class AlpacaBroker:
         budget: Budget | None = None,
         mute_after_s: float = MUTE_AFTER_S,
         backoff: Backoff | None = None,
+        listens: bool = True,
     ) -> None:
         """
         Args:
             instruments: by symbol; what may be ordered.
             budget: of the account; Alpaca allows 200 requests a minute, and 180 are used unless it is said otherwise.
             mute_after_s: host seconds without a word after which the stream is connected again.
+            listens: whether to hear trade updates at all.
         """
         self._endpoint = endpoint
         self._instruments = instruments
@@ -87,6 +89,7 @@ class AlpacaBroker:
         self._reading = Reading(self._requests, self._addresses.trading, self._known, symbols)
         self._freshness = Freshness(clock, mute_after_s)
         self._backoff = backoff or Backoff()
+        self._listens = listens
         self._stream: asyncio.Task[None] | None = None
         self._stream_trouble = "the stream of trade updates is not connected yet"
         self._seen = 0  # market time of the newest that was heard
@@ -110,7 +113,7 @@ class AlpacaBroker:
             raise WrongKey(f"the mode is live, but {account.account_number} is a paper account: set the address of live accounts")
         self._reading.hindrance = account.hindrance()
         self._seen = max(self._seen, await self._reading.market_time())
-        if self._stream is None:
+        if self._stream is None and self._listens:
             self._stream = asyncio.create_task(reconnecting(self._listen, self._broken, self._backoff))
 
     async def disconnect(self) -> None:

@@ -18,7 +18,7 @@ from libs.venues.ccxt_venue.client import close_exchange, is_fluent, make_exchan
 from libs.venues.ccxt_venue.connection import FLUENT
 from libs.venues.ccxt_venue.history import ClientIds, History
 from libs.venues.ccxt_venue.lookup import Lookup
-from libs.venues.ccxt_venue.mapping import Unreadable, holdings, order_request
+from libs.venues.ccxt_venue.mapping import Unreadable, holdings, instruments, order_request
 from libs.venues.ccxt_venue.news import BinanceStream, Ring, Stream, Tell, UnifiedStream
 from libs.venues.ccxt_venue.outcomes import KeyRefused
 from libs.venues.ccxt_venue.reports import Reports
@@ -42,9 +42,10 @@ class CcxtBroker:
         self,
         venue: VenueConfig,
         endpoint: Endpoint,
-        instruments: Mapping[str, Instrument],
+        instruments: Mapping[str, Instrument] | None,
         *,
         clock: HostClock,
+        listens: bool = True,
         probe_s: float = 5.0,
         mute_after_s: float = 15.0,
         poll_s: float = 30.0,
@@ -52,7 +53,8 @@ class CcxtBroker:
         """Imports ccxt.
 
         Args:
-            instruments: by symbol; those that the venue does not list are somebody else's.
+            instruments: by symbol; those that the venue does not list are somebody else's. None: all that it lists.
+            listens: whether to hear reports at all.
             probe_s: host seconds of silence after which the stream is asked whether it is alive, where it can be asked.
             mute_after_s: host seconds of silence after which it is given up.
             poll_s: host seconds between two looks at the history, for what the stream has left out.
@@ -66,6 +68,7 @@ class CcxtBroker:
         self._all_instruments = instruments
         self._instruments: dict[str, Instrument] = {}
         self._clock = clock
+        self._listens = listens
         self._probe_s = probe_s
         self._exchange = make_exchange(venue, endpoint)
         self._fluent = is_fluent(venue)
@@ -96,7 +99,8 @@ class CcxtBroker:
         except BaseException:
             await close_exchange(self._exchange, self._wire)
             raise
-        self._reports.start()
+        if self._listens:
+            self._reports.start()
 
     async def disconnect(self) -> None:
         """See `Broker`."""
@@ -192,8 +196,10 @@ class CcxtBroker:
 
     def _know_instruments(self) -> None:
         """Those that are traded here; `History` reads their currencies."""
-        markets = self._exchange.markets
-        self._instruments.update({symbol: one for symbol, one in self._all_instruments.items() if symbol in markets})
+        markets, wanted = self._exchange.markets, self._all_instruments
+        if wanted is None:
+            wanted = {one.symbol: one for one in instruments(self._exchange, self._venue.name, self._venue.symbols)}
+        self._instruments.update({symbol: one for symbol, one in wanted.items() if symbol in markets})
         self._quotes.update({symbol: markets[symbol]["quote"] for symbol in self._instruments})
 
     async def _check_key(self) -> None:
