@@ -8,9 +8,9 @@ import typer
 from fleet import operating
 from fleet.diagnose import wrapped
 from fleet.operating import OK, REFUSED, USAGE, Answer, Hands, Json, ask
-from libs.domain.reconciling import CHOICES, GATES, Choice, Item, Kind
+from libs.domain.reconciling import CHOICES, Choice, Item, Kind
 from libs.store import reconciliation
-from libs.store.reconciliation import Standing
+from libs.store.reconciliation import Standing, holding
 
 SHORT: Final = 8  # characters of an id that are enough to tell items apart
 
@@ -72,11 +72,6 @@ async def decided(hands: Hands, choice: Choice, item: str, reason: str) -> Answe
     if choice in ("adopt", "close"):
         said += "\ntrade_executor does it at its next look, within seconds; `fleet doctor` then shows it no more"
     return Answer(said, {"ok": True, "item": str(was.item.id), "decision": choice})
-
-
-def holding(found: Sequence[Standing]) -> list[Standing]:
-    """Those that hold back whatever adds to a book."""
-    return [one for one in found if one.item.kind in GATES and one.decision != "ignore"]
 
 
 def does(kind: Kind, choice: Choice) -> str:

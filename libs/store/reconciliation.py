@@ -10,7 +10,7 @@ import msgspec
 
 from libs.common.database import Database, Write
 from libs.domain.orders import Order, Status
-from libs.domain.reconciling import EXTERNAL, Choice, Item, Kind, fill_item
+from libs.domain.reconciling import EXTERNAL, GATES, Choice, Item, Kind, fill_item
 from libs.domain.trades import Fill
 
 FOREVER: Final = 7_258_118_400_000_000_000
@@ -67,6 +67,11 @@ async def open_item(database: Database, beginning: str) -> Standing:
     if rows:
         raise LookupError(f"several open items begin with {beginning!r}: write more of it")
     raise LookupError(f"no open item begins with {beginning!r}: `fleet doctor` lists those there are")
+
+
+def holding(found: Iterable[Standing]) -> list[Standing]:
+    """Those that hold back whatever adds to a book of their account (`unreconciled()` in SQL)."""
+    return [one for one in found if one.item.kind in GATES and one.decision != "ignore"]
 
 
 class ReconcileStore:

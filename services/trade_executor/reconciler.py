@@ -17,11 +17,11 @@ from libs.common.database import Database, Unreachable
 from libs.common.logs import about
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Evidence, Status, VenueOrder
-from libs.domain.reconciling import GATES, Difference, Item, agreed, fill_item
+from libs.domain.reconciling import Difference, Item, agreed, fill_item
 from libs.domain.trades import Fill
 from libs.store import control
 from libs.store.execution import ExecutionStore
-from libs.store.reconciliation import ReconcileStore, Standing, shown
+from libs.store.reconciliation import ReconcileStore, Standing, holding, shown
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, OutcomeUnknown, Refused
 from services.trade_executor import reconcile
@@ -269,7 +269,7 @@ class Reconciler:
 
     def _tell(self, standing: Sequence[Standing]) -> None:
         """What holds the account back: measured, logged when it is new, and said wherever somebody asks why nothing is ordered."""
-        gates = [s for s in standing if s.item.kind in GATES and s.decision != "ignore"]
+        gates = holding(standing)
         metrics.RECONCILE_DIFFERENCES.labels(account=self._account.account_id).set(len(gates))
         new = [s.item for s in gates if s.item.id not in self._told]
         self._told = frozenset(s.item.id for s in gates)
