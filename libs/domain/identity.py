@@ -64,6 +64,15 @@ def order_of_client_id(client_id: str) -> UUID:
     return UUID(bytes=base64.b32decode(client_id[4:30] + "======"))
 
 
+def is_ours(client_id: str) -> bool:
+    """Whether it has the form of the ids that a fleet like this one gives, whatever its tag."""
+    try:
+        order_of_client_id(client_id)
+    except ValueError:
+        return False
+    return True
+
+
 def order_named(account_id: str, client_id: str) -> UUID:
     """The order that a venue knows by this id: the one it was made from, or one of its own where somebody else placed it."""
     try:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from libs.domain.identity import item_id, order_of_client_id
+from libs.domain.identity import is_ours, item_id
 
 EXTERNAL: Final = "EXTERNAL"
 """The strategy whose book holds what none of ours has done. No strategy of the configuration can have its name."""
@@ -91,9 +91,7 @@ def agreed(before: Iterable[Difference], now: Iterable[Difference]) -> list[Diff
 
 def owner(client_order_id: str, fleet_tag: str) -> Owner:
     """Whose order a venue's client order id says it is. Ours that the record does not know is from before it was restored."""
-    try:
-        order_of_client_id(client_order_id)
-    except ValueError:
+    if not is_ours(client_order_id):
         return "external"
     return "ours" if client_order_id.startswith(fleet_tag) else "foreign"
 

@@ -182,6 +182,15 @@ class ExecutionStore:
         rows = await self._database.fetch("select ns_of(max(executed_at)) from trades where account_id = %s", (self._account.account_id,))
         return rows[0][0] or 0
 
+    async def trades_of(self, orders: Sequence[UUID]) -> list[Trade]:
+        """Every trade of the orders, in the order in which they were booked."""
+        rows = await self._database.fetch(
+            "select id, order_id, account_id, venue, exec_key, strategy_id, symbol, side, quantity, executed_price, commission,"
+            " fee_currency, liquidity, ns_of(executed_at), pnl from trades where order_id = any(%b::uuid[]) order by booked_at, exec_key",
+            (list(orders),),
+        )
+        return [Trade(**dict(zip(Trade.__struct_fields__, row, strict=True))) for row in rows]
+
     async def deposit(self, guard: Write) -> None:
         """Books the account's deposit, once."""
         account = self._account

@@ -4,6 +4,8 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from libs.domain.books import Position, apply
 from libs.domain.identity import order_named, transaction_id
 from libs.domain.instruments import Instrument
@@ -79,7 +81,7 @@ def of_fill(fill: Fill) -> tuple[VenueOrder, Fill]:
     """An order of its own for a fill that belongs to none, and the fill as that order's: named by its execution key."""
     name, terms = f"fill {fill.exec_key}", VenueTerms(fill.side, "market", fill.price)
     order = VenueOrder(name, fill.symbol, "filled", fill.quantity, fill.quantity, terms)
-    return order, Fill(**{**{f: getattr(fill, f) for f in Fill.__struct_fields__}, "client_order_id": name, "cumulative": fill.quantity})
+    return order, msgspec.structs.replace(fill, client_order_id=name, cumulative=fill.quantity)
 
 
 def repair_transaction(account_id: str, item: UUID, decided_ns: int) -> UUID:

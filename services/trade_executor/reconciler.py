@@ -154,7 +154,7 @@ class Reconciler:
         self._reopen(found.ended)
         self._show([Unwanted(id_, reason) for id_, reason in found.close.items()])
         await self._items.found(found.items, ("order", "foreign"))
-        self._changed = bool(found.adopt)
+        self._changed = bool(found.adopt or found.close)
         await self._cancel_unbooked(found.cancel)
         await self._look_at(held, listed)
 
@@ -276,7 +276,8 @@ class Reconciler:
         if new:
             said = "; ".join(map(_said, new))
             log.critical("account %s: record and venue differ: %s", self._account.account_id, said, extra=self._about("ledger_compared"))
-        self._undecided(f"{len(gates)} differences are not decided (`fleet doctor`): {_said(gates[0].item)}" if gates else "")
+        count = f"{len(gates)} difference{'s'[: len(gates) != 1]} undecided"
+        self._undecided(f"{count} (`fleet doctor`): {_said(gates[0].item)}" if gates else "")
 
     def _in_doubt(self, held: Held) -> bool:
         """Only the venue knows what became of it: no answer, a fill not heard of, or an intent whose commit was not answered, and

@@ -40,16 +40,17 @@ from libs.domain.orders import (
 )
 from libs.domain.reconciling import EXTERNAL
 from libs.domain.streams import ORDERS_APPROVED
-from libs.domain.trades import Fill
+from libs.domain.trades import Fill, Trade
 from libs.quant.dispatch import Standing, fates
 from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot
 from libs.store.reconciliation import halt_symbol, put_aside
 from libs.store.sessions import Account, Session
-from libs.venues.broker import Abilities, Adjustment, Link
+from libs.venues.broker import Abilities, Adjustment, Link, Undone
 from services.trade_executor.adopting import Adoption, Repair, Unwanted, adopt, repair
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.telling import ids, tell
+from services.trade_executor.undoing import undo
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Shown(NamedTuple):
     asked_for: bool = False  # the answer to a request, and so perhaps older than what the venue has told since
 
 
-News = Shown | Fill | Adjustment | Adoption | Repair | Unwanted
+News = Shown | Fill | Adjustment | Adoption | Repair | Unwanted | Undone
 """What is to be believed, in the order in which it is shown."""
 
 
@@ -129,6 +130,7 @@ class ExecutionStage:
         self._looked_back = host.monotonic()
         self.settled = True  # nothing waits to be decided or written
         self.armed = False  # nothing is sent before the record has been compared with the venue
+        self._traded: Sequence[Trade] = ()  # of the orders of which executions are taken back
         self.strays: list[Fill] = []  # of orders that the record does not know: not booked before the venue was asked whose they are
         self.disowned: set[str] = set()  # client order ids that the venue was asked for in vain
 
@@ -155,9 +157,11 @@ class ExecutionStage:
             cursor.no,
             limit,
             self._asked_for(evidence),
-            [e.exec_key for e in evidence if isinstance(e, Fill)],
+            [e.exec_key for e in evidence if isinstance(e, Fill | Undone)],
             [self._transaction(e) for e in evidence if isinstance(e, Adjustment | Repair)],
         )
+        undone = [self._named(e.client_order_id) for e in evidence if isinstance(e, Undone)]
+        self._traded = await self._store.trades_of(undone) if undone else []
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
         self._believe(evidence, snapshot, change)
@@ -304,6 +308,11 @@ class ExecutionStage:
                 if item.exec_key not in booked and not self._is_before_us(item, held):
                     booked.add(item.exec_key)
                     self._book(item, held, change)
+            elif isinstance(item, Undone):
+                if item.exec_key not in booked and held is not None:
+                    booked.add(item.exec_key)
+                    traded = [t for t in (*self._traded, *change.trades, *change.undone) if t.order_id == held.order.order_id]
+                    undo(item, held, traded, change, self._positions, self._instruments[held.order.symbol])
             elif isinstance(item, Adoption):
                 if held is None:
                     adopt(item, change, self._lease.epoch)

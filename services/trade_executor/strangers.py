@@ -9,7 +9,7 @@ from libs.domain.reconciling import Item, order_item, owner
 from libs.store.reconciliation import ReconcileStore, Standing
 
 ADOPTED: Final = "adopted"
-NOT_OURS: Final = "no strategy of ours has made it: it counts in every limit, its fills go into the book EXTERNAL, and it is left alone"
+NOT_OURS: Final = "its id is not one of an order that this record has approved"
 
 
 class Sorted(NamedTuple):

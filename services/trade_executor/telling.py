@@ -20,6 +20,8 @@ _WORDS: Final[Mapping[str, str]] = {
     Intent.REPLACE: "replacement asked for",
     Intent.DENY: "denied before it was sent",
     "expire": "expired before it was sent",
+    "adopt": "taken over from the venue",
+    "undone": "changed by the venue afterwards",
     Evidence.ACCEPTED: "accepted by the venue",
     Evidence.REJECTED: "rejected by the venue",
     Evidence.NOT_SENT: "did not leave this host",

@@ -19,11 +19,12 @@ from libs.store.audit import Held, ledger_faults
 from libs.store.control import Control
 from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account
-from libs.venues.broker import OutcomeUnknown
+from libs.venues.broker import OutcomeUnknown, Undone
 from services.trade_executor import reconcile
 from services.trade_executor.reconciler import Reconciler
 from services.trade_executor.stage import Shown
 from tests.desks import an_approval, statuses
+from tests.factories import NOON, SECOND
 from tests.scenes import SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill
 from tests.stages import INSTRUMENTS, Desk
@@ -316,3 +317,42 @@ async def test_an_order_that_was_overfilled_is_booked_and_its_symbol_halted(data
     await scene.desk.show(a_fill(order, 12))
     assert await database.fetch("select scope, key, mode, active from kill_switch") == [("symbol", "ALFA", "halt", True)]
     assert await the_book(database) == [("fast", "ALFA", D(12))]
+
+
+def taken_back(order: Order, *, price: str = "100", corrected: bool = False) -> Undone:
+    key = f"bust:{order.order_id}:9"
+    return Undone(
+        key, order.client_order_id, order.symbol, order.side, D(10), D(price), corrected, NOON + SECOND, "an execution was taken back"
+    )
+
+
+async def test_a_bust_reverses_what_was_booked_once(database: Database, scene: Scene) -> None:
+    order = an_approval()
+    await scene.desk.trade(order)
+    await scene.desk.show(a_fill(order, 10))
+    await scene.desk.show(taken_back(order), taken_back(order))
+    await scene.desk.show(taken_back(order))
+    assert (await the_book(database), await scene.balanced(), await statuses(database)) == ([], [], ["FILLED"])
+    assert await database.fetch("select exec_key, side, commission from trades order by booked_at, exec_key desc") == [
+        (f"{order.order_id}:1", "buy", 1),
+        (f"bust:{order.order_id}:9", "sell", -1),
+    ]
+
+
+async def test_a_correction_books_the_trade_anew_at_the_price_that_holds(database: Database, scene: Scene) -> None:
+    order = an_approval()
+    await scene.desk.trade(order)
+    fills(scene, order, 10)
+    await scene.look()
+    scene.venue.cash["USD"] += 5
+    await scene.desk.show(taken_back(order, price="99.5", corrected=True))
+    assert (await the_book(database), await scene.balanced()) == ([("fast", "ALFA", D(10))], [])
+
+
+async def test_a_bust_of_nothing_that_was_booked_is_told_and_books_nothing(database: Database, scene: Scene) -> None:
+    order = an_approval()
+    await scene.desk.trade(order)
+    await scene.desk.show(a_fill(order, 10))
+    await scene.desk.show(taken_back(order, price="101"))
+    assert await the_book(database) == [("fast", "ALFA", D(10))]
+    assert await database.fetch("select event, anomaly from order_events order by n desc limit 1") == [("undone", True)]

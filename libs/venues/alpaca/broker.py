@@ -19,9 +19,21 @@ from libs.venues.alpaca.order_body import order_body
 from libs.venues.alpaca.reading import Reading, decoded
 from libs.venues.alpaca.requests import Answer, Requests
 from libs.venues.alpaca.socket import Socket, connected
-from libs.venues.alpaca.updates import is_undone, report_of, standing, undone
+from libs.venues.alpaca.updates import report_of, standing
 from libs.venues.alpaca.wire import Account, OrderState, Unreadable, Update, read, time_ns
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report, WrongKey
+from libs.venues.broker import (
+    Abilities,
+    Adjustment,
+    Holdings,
+    Link,
+    NotSent,
+    OrderReport,
+    OutcomeUnknown,
+    Refused,
+    Report,
+    Undone,
+    WrongKey,
+)
 from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint
 from libs.venues.freshness import Freshness
@@ -243,8 +255,8 @@ class AlpacaBroker:
 
     async def _update(self, update: Update) -> None:
         report = report_of(update, await self._reading.owner(update.order))
-        if is_undone(update):
-            log.critical("account of key %s, order %s: %s", self._endpoint.key, update.order.client_order_id, undone(update))
+        if isinstance(report, Undone):
+            report = report._replace(symbol=self._reading.ours(report.symbol))
         if isinstance(report, Fill):
             report = msgspec.structs.replace(report, symbol=self._reading.ours(report.symbol))
         if report is not None:

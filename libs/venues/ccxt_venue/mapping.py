@@ -136,13 +136,28 @@ def order_request(order: Order, instrument: Instrument) -> tuple[str, str, str, 
     return order.symbol, kinds[order.order_type], order.side, plain(order.quantity), price_text, params
 
 
+NAMELESS: Final = "id:"
+"""Begins what we call an order that was placed without a client order id: the venue's own id follows."""
+
+
+def name_of(order: Mapping[str, Any]) -> str:
+    """Its client order id, or where somebody placed it without one a name made of the venue's.
+
+    Raises:
+        Unreadable: it has neither.
+    """
+    if client_id := order.get("clientOrderId"):
+        return text(client_id, "the client id of an order")
+    return NAMELESS + text(order.get("id"), "an id of an order")
+
+
 def venue_order(order: Mapping[str, Any]) -> VenueOrder:
     """What a venue says of an order.
 
     Raises:
         Unreadable: it does not say of which, or how much of it is filled.
     """
-    client_id = text(order.get("clientOrderId"), "the client id of an order")
+    client_id = name_of(order)
     quantity = decimal(order.get("amount"), f"quantity of {client_id}")
     filled = decimal(order.get("filled"), f"filled quantity of {client_id}")
     symbol = text(order.get("symbol"), f"symbol of {client_id}")
