@@ -18,6 +18,9 @@ test: $(INSTALLED)  ## run the tests on a real Postgres and Valkey (ARGS="-k jou
 verify: $(INSTALLED)  ## checks that play a whole fleet for minutes, beside a real Prometheus, Alertmanager and nginx where they are
 	@$(PY) -m pytest tests/verify $(ARGS)
 
+chaos: $(INSTALLED)  ## kill, freeze and cut the order path under load (ARGS="--kills 30 --seed 7 --json", "--help")
+	@$(PY) -m tests.chaos $(ARGS)
+
 lint: $(INSTALLED)  ## ruff, mypy --strict, import contracts
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -58,4 +61,4 @@ clean:  ## remove .venv and all caches (the data in .state stays)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run test verify lint fmt up down bench docs lock clean
+.PHONY: help run test verify chaos lint fmt up down bench docs lock clean

@@ -83,6 +83,7 @@ def run_command(
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Go on only when every service has done its part.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget all earlier runs first, and all stored backtests.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines, also on a terminal that could show the live screen.")] = False,
+    standby: Annotated[bool, typer.Option("--standby", help="A second trade_executor in reserve, which takes over at once.")] = False,
     screenshot: Annotated[Path | None, typer.Option(metavar="FILE", hidden=True, help="Leave a picture of the screen, as SVG.")] = None,
 ) -> None:
     """Start everything and play a market until Ctrl-C."""
@@ -103,6 +104,7 @@ def run_command(
         lockstep=lockstep,
         fresh=fresh,
         plain=plain,
+        standby=standby,
         screenshot=screenshot,
     )
     raise typer.Exit(run.run(options, os.environ))

@@ -13,7 +13,7 @@ from fleet.running import offset
 from fleet.service_process import Service
 from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located, value_of
 from libs.domain.configuration import NotificationsConfig, RiskConfig, SimVenueConfig, StrategiesConfig, StrategyConfig, SystemConfig
-from libs.domain.fleet import PORTS
+from libs.domain.fleet import PORTS, STANDBYS
 from libs.quant.folds.registry import find, parameters
 from services.scheduler import configuration as scheduled
 
@@ -34,6 +34,7 @@ class Options(Wanted):
     fresh: bool = False
     plain: bool = False  # lines even where there could be a screen
     screenshot: Path | None = None  # of the screen, as SVG
+    standby: bool = False  # a second trade_executor, in reserve
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Plan:
             "SEED": str(options.seed),
             "LOCKSTEP": str(int(options.lockstep)),
         }
-        services = _services(settings.port_offset)
+        services = _services(settings.port_offset, standby=options.standby)
         return cls(options, settings, state, system, market.played, market.trading, services, {**environment, **asked})
 
 
@@ -125,5 +126,13 @@ def check_ports(services: Sequence[Service]) -> None:
             )
 
 
-def _services(port_offset: int) -> list[Service]:
-    return [Service(name, port, (sys.executable, "-m", f"services.{name}")) for name, port in offset(PORTS, port_offset).items()]
+def _services(port_offset: int, *, standby: bool) -> list[Service]:
+    services = [Service(name, port, (sys.executable, "-m", f"services.{name}")) for name, port in offset(PORTS, port_offset).items()]
+    if not standby:
+        return services
+    reserves = {
+        reserved: Service(name, port, (sys.executable, "-m", f"services.{reserved}", "--standby"))
+        for name, port in offset({name: member.port for name, member in STANDBYS.items()}, port_offset).items()
+        if (reserved := name.removesuffix("_standby"))
+    }
+    return [one for service in services for one in (service, reserves.get(service.name)) if one is not None]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from libs.domain.actions import CorporateAction
-from libs.domain.orders import Order, VenueOrder, VenueStatus, VenueTerms
+from libs.domain.orders import Evidence, Order, VenueOrder, VenueStatus, VenueTerms
 from libs.domain.trades import Fill
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, OutcomeUnknown, Refused, Report
+from libs.venues.broker import Abilities, Adjustment, Holdings, Link, OrderReport, OutcomeUnknown, Refused, Report
 from tests.factories import NOON
 
 Answer = Callable[[Order], None]
@@ -18,10 +18,20 @@ Answer = Callable[[Order], None]
 class ScriptedBroker:
     """A `Broker` that fills nothing by itself."""
 
-    def __init__(self, *, absence_is_proof: bool = False) -> None:
-        self.abilities = Abilities(cancel_all=False, dead_man=False, good_till_date=True, absence_is_proof=absence_is_proof)
+    def __init__(self, *, absence_is_proof: bool = False, stops: bool = False, oco: bool = False, replaces: bool = False) -> None:
+        self.abilities = Abilities(
+            cancel_all=False,
+            dead_man=False,
+            good_till_date=True,
+            absence_is_proof=absence_is_proof,
+            stops=stops,
+            oco=oco,
+            trailing=stops,
+            replaces=replaces,
+        )
         self.submitted: list[str] = []
         self.cancelled: list[str] = []
+        self.replaced: list[tuple[str, str]] = []  # old and new
         self.answers: deque[Answer] = deque()  # to the next orders; those after them are accepted
         self.cancel_answers: deque[Exception | None] = deque()
         self.find_answers: deque[Exception] = deque()
@@ -46,6 +56,21 @@ class ScriptedBroker:
         if self.answers:
             self.answers.popleft()(order)
         self.has(order)
+
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        self.submitted += [order.client_order_id for order in orders]
+        if self.answers:
+            self.answers.popleft()(orders[0])
+        for order in orders:
+            self.has(order)
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        self.replaced.append((client_order_id, order.client_order_id))
+        if self.answers:
+            self.answers.popleft()(order)
+        self.seen[client_order_id] = self.seen[client_order_id]._replace(status="canceled")
+        self.has(order)
+        self.news.put_nowait(OrderReport(client_order_id, Evidence.REPLACED, Decimal(0), NOON, "replaced"))
 
     async def cancel(self, client_order_id: str) -> None:
         self.cancelled.append(client_order_id)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from libs.common import metrics
+from libs.common.crash_points import reached
 from libs.common.database import Conflict, LeaseLost, StaleCursor, Unreachable, Write
 from libs.common.journal import BATCH, Cursor, Entry, Hop, Journal, Move, owned
 from libs.common.logs import about
@@ -114,6 +115,7 @@ class Consumer:
         if hop is None:
             if wait:
                 await self._bell.wait(self.SILENCE_S)
+                reached("CP04")
             return False
         ends = {move.stream: move.end for move in hop.moves if move.consumer == self._name}
         self._cursors = {stream: c._replace(no=ends.get(stream, c.no)) for stream, c in self._cursors.items()}

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from libs.common import metrics
+from libs.common.crash_points import CrashPoint
 from libs.common.logs import about
 from libs.common.wire import Row, Wire
 
@@ -102,20 +103,25 @@ class Database:
         rows = await self._exchange([(query, params)])
         return rows[0]
 
-    async def write(self, statements: Iterable[Write]) -> list[list[Row]]:
+    async def write(self, statements: Iterable[Write], within: CrashPoint | None = None) -> list[list[Row]]:
         """All statements in one transaction and one round trip; the rows each returned. Committed on return.
 
         A cancelled call lets the transaction end first: whether it was committed is then known to nobody but the
         database. On `Unreachable` it may have been committed.
-        """
-        return await asyncio.shield(asyncio.ensure_future(self._exchange(list(statements))))
 
-    async def _exchange(self, statements: Sequence[tuple[LiteralString, Sequence[object] | Mapping[str, object]]]) -> list[list[Row]]:
+        Args:
+            within: the named moment at which it is sent and not answered.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._exchange(list(statements), within)))
+
+    async def _exchange(
+        self, statements: Sequence[tuple[LiteralString, Sequence[object] | Mapping[str, object]]], within: CrashPoint | None = None
+    ) -> list[list[Row]]:
         async with self._busy:
             await self.connection()
             assert self._wire is not None
             try:
-                return await self._wire.exchange(statements)
+                return await self._wire.exchange(statements, within)
             except psycopg.Error as error:
                 raise await self._failed(error) from error
             except BaseException:  # cancelled between question and answer: the next question would get this answer

@@ -14,6 +14,7 @@ from uuid import UUID
 from libs.common import metrics
 from libs.common.bus import Bus
 from libs.common.clocks import HostClock
+from libs.common.crash_points import CrashPoint, reached
 from libs.common.database import Database, LeaseLost, Rejected, StaleCursor, Write
 from libs.common.envelope import array, numbered
 
@@ -64,6 +65,8 @@ class Hop:
     writes: list[Write] = field(default_factory=list)
     out: list[Outgoing] = field(default_factory=list)
     committed_ns: int = 0  # host time at which the commit was answered
+    within: CrashPoint | None = None  # the moment that its transaction is, and the one right after it
+    after: CrashPoint | None = None
 
 
 class Journal(Protocol):
@@ -126,8 +129,11 @@ class PostgresJournal:
         for name, outs in by_stream.items():
             statements.append(Write("select journal_append(%s, %s::uuid[], %b::text[])", _appended(name, outs)))
         started = self._clock.monotonic()
-        results = await self._database.write(statements)
+        results = await self._database.write(statements, hop.within)
         hop.committed_ns = self._clock.now_ns()
+        if hop.after is not None:
+            reached(hop.after)
+        reached("CP03")
         consumer = hop.moves[0].consumer if hop.moves else "-"
         metrics.JOURNAL_HOPS.labels(consumer=consumer).observe(self._clock.monotonic() - started)
         bells: defaultdict[str, list[bytes]] = defaultdict(list)

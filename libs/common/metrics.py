@@ -109,6 +109,13 @@ SLIPPAGE: Final = Histogram(
 )
 PORTFOLIO_FAULTS: Final = Counter("tradewinds_portfolio_faults_total", "Valuations that failed; the next look tries again", ["account"])
 
+# --- The dead man: set by deadman
+
+DEADMAN_ABSENT: Final = Gauge("tradewinds_deadman_absent_seconds", "For how long nobody was seen to attend to the account", ["account"])
+DEADMAN_TRIPPED: Final = Gauge("tradewinds_deadman_tripped", "1 while the account is abandoned and its orders are canceled", ["account"])
+DEADMAN_FOUND: Final = Counter("tradewinds_deadman_orders_found_total", "Open orders found by sweeps", ["account"])
+DEADMAN_KEY: Final = Gauge("tradewinds_deadman_key_good", "1 while the dead man's own key opens the account, 0 while not", ["account"])
+
 # --- Jobs: set by scheduler
 
 JOB_RUNS: Final = Counter("tradewinds_job_runs_total", "Runs of jobs, by how they ended", ["job", "state"])

@@ -16,6 +16,8 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
+from libs.common.crash_points import CrashPoint, reached
+
 Row = tuple[Any, ...]
 Params = Sequence[object] | Mapping[str, object]
 
@@ -33,7 +35,7 @@ class Wire:
         self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         self._names = 0
 
-    async def exchange(self, statements: Sequence[tuple[LiteralString, Params]]) -> list[list[Row]]:
+    async def exchange(self, statements: Sequence[tuple[LiteralString, Params]], within: CrashPoint | None = None) -> list[list[Row]]:
         """Runs the statements in one transaction; the rows of each. Committed on return.
 
         Raises:
@@ -44,6 +46,8 @@ class Wire:
         for query, params in statements:
             self._send(query, params, new)
         self._libpq.pipeline_sync()
+        if within is not None:
+            reached(within)
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 results = await self._results()

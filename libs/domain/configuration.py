@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
@@ -207,6 +208,10 @@ class SystemConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """The `[[venue]]` called so; None: it is `paper`, or is not configured any more."""
         return next((found for found in self.venue if found.name == venue), None)
 
+    def policy(self, account: str) -> OnDisconnect:
+        """What becomes of the resting orders of the account called so when its venue was away."""
+        return next((found.on_disconnect for found in self.account if found.name == account), "keep")
+
     def tradable(self, venue: str) -> frozenset[AssetClass]:
         """Which classes of assets the accounts at a venue trade; all, where no `[[venue]]` says."""
         found = self.named(venue)
@@ -249,6 +254,14 @@ class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     members: list[MemberConfig] = []  # of a strategy of strategies
     sizing: str = "equity"  # equity | fixed:UNITS | volatility:TARGET, see libs/quant/sizing_rule.py
     no_trade_band: NotNegative = 0.0  # fraction of capital below which a change is not traded
+    execution: str = ""  # twap:SECONDS:SLICES | vwap:SECONDS:SLICES | iceberg:DISPLAY, see docs/execution.md; "": sent whole
+
+    def __post_init__(self) -> None:
+        """ValueError: nothing is worked like that; the message says what was expected."""
+        try:
+            takes_ns(self.execution)
+        except ValueError:
+            raise ValueError(f"Expected {EXPECTED} in field `execution`, got {self.execution!r}") from None
 
 
 class StrategiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

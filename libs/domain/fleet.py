@@ -23,8 +23,14 @@ SERVICES: Final[Mapping[str, Member]] = {
     "scheduler": Member(9106, "calendars and jobs", "no end-of-day report, upkeep or nightly parity; trading goes on"),
     "backtester": Member(9107, "backtests", "backtests wait; trading does not need it"),
     "sim_venue": Member(9108, "an exchange in a box", "nothing is traded on the simulated venue, and its market stands still"),
+    "deadman": Member(9109, "ends orders nobody attends to", "orders rest at the venue unattended, should trade_executor be gone"),
     "monitor": Member(8008, "health of all, alerts, notifications", "nobody is told of trouble; Prometheus is the second path"),
 }
 """In the order of the flow, then those beside it."""
 
 PORTS: Final[Mapping[str, int]] = {name: member.port for name, member in SERVICES.items()}
+
+STANDBYS: Final[Mapping[str, Member]] = {
+    "trade_executor_standby": Member(9114, "takes over from trade_executor", "a trade_executor that is gone has to be started again"),
+}
+"""A second process of a service, in reserve, where the operator wants one: `fleet run --standby`."""

@@ -57,6 +57,11 @@ def client_order_id(fleet: str, order: UUID, attempt: int) -> str:
     return fleet + _base32(order.int) + (_BASE36[high] if high else "") + _BASE36[low]
 
 
+def client_id_beside(client_id: str, order: UUID) -> str:
+    """What the venue knows the first attempt of another order of the same fleet by."""
+    return client_order_id(client_id[:4], order, 1)
+
+
 def order_of_client_id(client_id: str) -> UUID:
     """The order a client order id belongs to; ValueError when it is none of ours."""
     if not 31 <= len(client_id) <= 32:

@@ -19,6 +19,9 @@ Purpose = Literal["signal", "slice", "stop", "target", "liquidation", "external"
 """Why there is an order: a strategy's target, a part of a larger order, the protection of a position (stop and target),
 the emergency exit of a book, or somebody else's hand at our account."""
 
+PROTECTIVE: Final = frozenset[Purpose]({"stop", "target"})
+"""Purposes of orders that stand beside a position as long as it is there."""
+
 
 class Status(StrEnum):
     """Where an order stands, as far as the evidence goes."""
@@ -56,6 +59,7 @@ class Intent(StrEnum):
     REPLACE = "replace"
     DENY = "deny"
     EXPIRE_UNSENT = "expire_unsent"
+    FINISH = "finish"  # a parent whose slices have ended, with something unfilled
 
 
 class Evidence(StrEnum):
@@ -75,12 +79,22 @@ class Evidence(StrEnum):
     NOT_ACCEPTED = "not_accepted"
 
 
-class Protection(msgspec.Struct, frozen=True, kw_only=True):
-    """Prices of the exits that stand at the venue as long as the position does; None: no such exit."""
+class Exits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Orders that protect a position from the moment it is filled, each cancelling the other; bps of its average cost."""
 
-    stop: Decimal | None = None
-    target: Decimal | None = None
-    trail: Decimal | None = None  # the stop follows the best price seen at this distance
+    stop_bps: float = 0.0  # a stop this much against us
+    target_bps: float = 0.0  # a limit this much for us
+    trail_bps: float = 0.0  # a trailing stop at this distance, in place of the plain one
+
+    def __post_init__(self) -> None:
+        """ValueError: a distance at which no order can stand; the message says which."""
+        for name, most in (("stop_bps", 10_000), ("target_bps", 1_000_000), ("trail_bps", 10_000)):
+            if not 0 <= getattr(self, name) < most:
+                raise ValueError(f"Expected a number of 0 or more and below {most} in field `{name}`, got {getattr(self, name)}")
+
+    @property
+    def any(self) -> bool:
+        return bool(self.stop_bps or self.target_bps or self.trail_bps)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -111,7 +125,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     replaces: UUID | None = None  # the order whose place at the venue this one takes
     reduce_only: bool = False  # sent only while it can but bring its book nearer to zero
     execution: str = ""  # how a large order is worked (`twap:60s:6`); "": sent as it is
-    protect: Protection | None = None  # of an entry: what the venue is to hold against the position it makes
+    protect: Exits | None = None  # of an entry: what the venue is to hold against the position it makes
 
 
 class VenueOrder(NamedTuple):
@@ -177,6 +191,10 @@ INTENTS: Final[dict[tuple[Status, Intent], Status]] = {
     (_S.APPROVED, Intent.DENY): _S.DENIED,
     (_S.APPROVED, Intent.EXPIRE_UNSENT): _S.EXPIRED,
     (_S.APPROVED, Intent.CANCEL): _S.CANCELED,
+    (_S.WORKING, Intent.CANCEL): _S.WORKING,  # its slices are canceled first, and may fill until they are
+    (_S.WORKING, Intent.FINISH): _S.CANCELED,
+    (_S.WORKING, Intent.EXPIRE_UNSENT): _S.EXPIRED,
+    (_S.WORKING, Intent.DENY): _S.DENIED,
     (_S.ACKED, Intent.CANCEL): _S.PENDING_CANCEL,
     (_S.PARTIAL, Intent.CANCEL): _S.PENDING_CANCEL,
     (_S.CANCEL_UNKNOWN, Intent.CANCEL): _S.PENDING_CANCEL,
@@ -231,6 +249,11 @@ EVIDENCE: Final[dict[tuple[Status, Evidence], Status]] = {
     (_S.PENDING_CANCEL, _E.REPLACED): _S.CANCELED,
     (_S.CANCEL_UNKNOWN, _E.REPLACED): _S.CANCELED,
     (_S.CANCELED, _E.REPLACED): _S.CANCELED,
+    (_S.EXPIRED, _E.REPLACED): _S.EXPIRED,
+    # Asked for one thing, the venue did the other, or had not done the first when it was asked for the second.
+    (_S.ACKED, _E.REPLACE_REFUSED): _S.ACKED,
+    (_S.PARTIAL, _E.REPLACE_REFUSED): _S.PARTIAL,
+    (_S.ACKED, _E.REJECTED): _S.REJECTED,  # taken, and turned down by what stood behind the venue's door: a replacement too late
     # A cancel that met an order at its end: the refusal agrees with what is known, and a lost answer is not missed.
     **{
         (end, answer): end
@@ -311,3 +334,13 @@ def after_fill(status: Status, quantity: Decimal, filled: Decimal) -> Step:
     if status in (Status.PENDING_CANCEL, Status.CANCEL_UNKNOWN, Status.PENDING_REPLACE, Status.REPLACE_UNKNOWN):
         return Step(status, anomaly=False)
     return Step(Status.PARTIAL, anomaly=status in TERMINAL or status is Status.APPROVED)
+
+
+def after_child_fill(status: Status, quantity: Decimal, filled: Decimal) -> Step:
+    """The status of a parent once its slices have filled `filled` in all of `quantity`. As `after_fill`, but a parent is never
+    at the venue: one that had ended stays so, and one that was denied was not, only its rest is gone."""
+    if filled >= quantity:
+        return Step(Status.FILLED, anomaly=filled > quantity or status in TERMINAL - {Status.FILLED})
+    if status is Status.WORKING:
+        return Step(status, anomaly=False)
+    return Step(Status.CANCELED if status is Status.DENIED else status, anomaly=True)

@@ -8,7 +8,8 @@ from libs.domain.orders import AT_VENUE, Order, Status
 
 SLOTS: Final = 8  # requests of one account on the wire at once
 
-Fate = Literal["send", "hold", "expire", "deny", "halt"]
+Fate = Literal["send", "work", "hold", "expire", "deny", "halt", "stop"]
+"""`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on."""
 
 
 class Standing(NamedTuple):
@@ -27,7 +28,7 @@ def fates(
     halted: Mapping[tuple[str, str], Decimal] | None = None,
     unreconciled: Mapping[tuple[str, str], Decimal] | None = None,
 ) -> list[tuple[Order, Fate]]:
-    """What to do with each order that is APPROVED, given all open orders of an account in stream order.
+    """What to do with each order that is APPROVED or WORKING, given all open orders of an account in stream order.
 
     An order whose book has another one at the venue (UNKNOWN among them) is held back, whatever becomes of it.
 
@@ -42,6 +43,8 @@ def fates(
     free = slots - sum(1 for s in standings if s.status is Status.SUBMITTING)
     found: list[tuple[Order, Fate]] = []
     for order, status in standings:
+        if status is Status.WORKING and _scopes(order) & killed:
+            found.append((order, "stop"))
         if status is not Status.APPROVED:
             continue
         if _scopes(order) & killed:
@@ -50,10 +53,13 @@ def fates(
             found.append((order, "expire"))
         elif _book(order) in busy or free <= 0:
             found.append((order, "hold"))
-        elif halted is not None and not _shrinks(order, halted.get(_book(order), Decimal(0))):
+        elif halted is not None and not shrinks(order, halted.get(_book(order), Decimal(0))):
             found.append((order, "halt"))
-        elif unreconciled is not None and not _shrinks(order, unreconciled.get(_book(order), Decimal(0))):
+        elif unreconciled is not None and not shrinks(order, unreconciled.get(_book(order), Decimal(0))):
             found.append((order, "hold"))
+        elif order.execution:
+            found.append((order, "work"))
+            busy.add(_book(order))
         else:
             found.append((order, "send"))
             busy.add(_book(order))
@@ -65,7 +71,7 @@ def _book(order: Order) -> tuple[str, str]:
     return order.strategy_id, order.symbol
 
 
-def _shrinks(order: Order, held: Decimal) -> bool:
+def shrinks(order: Order, held: Decimal) -> bool:
     """Whether an order that has its book to itself can only bring it nearer to zero."""
     return order.quantity <= (held if order.side == "sell" else -held)
 

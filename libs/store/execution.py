@@ -11,7 +11,7 @@ from libs.common.database import Database, Rejected, Write
 from libs.domain.books import Position
 from libs.domain.identity import transaction_id
 from libs.domain.ledger import Entry, deposit_entries
-from libs.domain.orders import OPEN, Order, OrderEvent, OrderType, Protection, Purpose, Side, Status, TimeInForce
+from libs.domain.orders import OPEN, Exits, Order, OrderEvent, OrderType, Purpose, Side, Status, TimeInForce
 from libs.domain.trades import Trade
 from libs.store.sessions import Account
 
@@ -49,7 +49,7 @@ class OrderRow(NamedTuple):
     replaces: UUID | None = None
     reduce_only: bool = False
     execution: str = ""
-    protect: Protection | None = None
+    protect: Exits | None = None
 
     def order(self) -> Order:
         """The order as it was approved."""
@@ -88,7 +88,8 @@ _READ: LiteralString = (
     "'queued', (select coalesce(json_agg(json_build_array(q.no, q.body, case when o.id is null then null else "
     + _ORDER
     + " end) order by q.no), '[]') from queue q left join orders o on o.id = q.key),"
-    "'orders', (select coalesce(json_agg(" + _ORDER + "), '[]') from orders o where o.id = any(%(ids)s::uuid[])),"
+    "'orders', (select coalesce(json_agg(" + _ORDER + "), '[]') from orders o where o.id = any(array(select unnest(%(ids)s::uuid[]) union"
+    " select parent_id from orders where id = any(%(ids)s::uuid[]) and purpose = 'slice'))),"
     "'booked', (select coalesce(json_agg(exec_key), '[]') from (select exec_key from trades where venue = %(venue)s and account_id ="
     " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine q where venue = %(venue)s"
     " and account_id = %(account)s and exec_key = any(%(keys)s::text[]) and not exists (select from reconcile_items i"
@@ -101,6 +102,10 @@ _READ: LiteralString = (
 _OPEN_ORDERS: LiteralString = (
     "select coalesce(json_agg(" + _ORDER + " order by o.created_at, o.id), '[]')::text from orders o"
     " where o.account_id = %s and o.status = any(%b::text[])"
+)
+_SLICES: LiteralString = (
+    "select coalesce(json_agg(" + _ORDER + " order by o.leg), '[]')::text from orders o"
+    " where o.parent_id = any(%s::uuid[]) and o.purpose = 'slice'"
 )
 _OPEN: Final = sorted(OPEN)
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
@@ -138,6 +143,21 @@ class ExecutionStore:
         """Every order that has not ended, oldest first."""
         rows = await self._database.fetch(_OPEN_ORDERS, (self._account.account_id, _OPEN))
         return _decode_orders(rows[0][0])
+
+    async def slices(self, parents: Sequence[UUID]) -> list[OrderRow]:
+        """Every slice of these orders, whatever became of it, in the order in which they were made."""
+        rows = await self._database.fetch(_SLICES, (list(parents),))
+        return _decode_orders(rows[0][0])
+
+    async def volumes(self, venue: str, symbol: str, timeframe: str, days: Sequence[tuple[int, int]]) -> list[tuple[int, float]]:
+        """(start, volume) of the stored bars that begin in one of the stretches [from, to), market ns."""
+        rows = await self._database.fetch(
+            "select ns_of(timestamp), volume from unnest(%b::int8[], %b::int8[]) d(f, t) join market_ohlcv b on b.venue = %s"
+            " and b.symbol = %s and b.timeframe = %s and b.timestamp >= at_ns(d.f) and b.timestamp < at_ns(d.t) where volume is not null"
+            " order by 1",
+            ([day[0] for day in days], [day[1] for day in days], venue, symbol, timeframe),
+        )
+        return [(start, volume) for start, volume in rows]
 
     async def asked_to_cancel(self, ids: Sequence[UUID]) -> set[UUID]:
         """Which of the orders somebody wanted gone."""
@@ -204,6 +224,11 @@ class ExecutionStore:
 def submitting(ids: Sequence[UUID], epoch: int, market_time: int) -> Write:
     """Intent before send; raises TW004 when an order may no longer be sent."""
     return Write("select orders_submitting(%b::uuid[], %s, %s)", (list(ids), epoch, market_time))
+
+
+def store_working(ids: Sequence[UUID]) -> Write:
+    """The orders are worked from now on: before their first slices, which are within a WORKING order only."""
+    return Write("update orders set status = 'WORKING' where id = any(%b::uuid[]) and status = 'APPROVED'", (list(ids),))
 
 
 def store_children(children: Sequence[Order], epoch: int) -> list[Write]:

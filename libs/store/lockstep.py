@@ -43,7 +43,7 @@ async def at_rest(database: Database, session_id: str) -> bool:
         " and not exists (select from orders where session_id = %s and status in ('APPROVED', 'SUBMITTING', 'PENDING_CANCEL'))"
         " and not exists (select from risk_assessments r where r.session_id = %s and r.verdict = 'WAITING' and not exists"
         " (select from orders o where o.account_id = r.account_id and o.strategy_id = r.strategy_id and o.symbol = r.symbol"
-        " and o.status in ('UNKNOWN', 'ACKED', 'PARTIAL', 'CANCEL_UNKNOWN', 'REPLACE_UNKNOWN')))",
+        " and o.status in ('UNKNOWN', 'ACKED', 'PARTIAL', 'CANCEL_UNKNOWN', 'REPLACE_UNKNOWN', 'WORKING')))",
         (session_id, session_id, session_id),
     )
     return bool(rows[0][0])

@@ -251,6 +251,7 @@ class OrderRow(Base):
         UniqueConstraint("signal_id", "leg"),
         Index("ix_orders_open", "account_id", postgresql_where=text(f"status in ({OPEN_STATUSES})")),
         Index("ix_orders_account_id_decided_at", "account_id", "decided_at"),
+        Index("ix_orders_parent_id", "parent_id", postgresql_where=text("parent_id is not null")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -269,7 +270,7 @@ class OrderRow(Base):
     purpose: Mapped[str] = mapped_column(server_default=text("'signal'"))
     reduce_only: Mapped[bool] = mapped_column(server_default=text("false"))
     execution: Mapped[str] = mapped_column(server_default=text("''"))
-    protect: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # a Protection
+    protect: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # Exits
     replaces: Mapped[UUID | None]
     status: Mapped[str]
     filled_quantity: Mapped[Decimal] = mapped_column(QUANTITY, server_default=text("0"))

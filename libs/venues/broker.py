@@ -79,6 +79,7 @@ class Abilities(NamedTuple):
     absence_is_proof: bool  # it is read after every earlier send was settled: what it does not have was never accepted
     stops: bool = False  # it holds stop orders
     oco: bool = False  # two orders sent together with one `oco` name end each other there
+    trailing: bool = False  # it moves the stop of a trailing stop by itself
     replaces: bool = False  # one request puts a new order in the place of an old one, or leaves the old one as it is
 
 
@@ -103,6 +104,25 @@ class Broker(Protocol):
 
         Raises:
             Refused, NotSent, OutcomeUnknown.
+        """
+
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        """Two orders of one `oco` name in exactly one request: both are taken, or neither. Where `abilities.oco`.
+
+        Raises:
+            As `submit`, of both.
+        """
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        """Ask for `order` in the place of an open one, with exactly one request; returns when the venue has taken it.
+
+        The old one ends with an `OrderReport` (REPLACED, or CANCELED where that is the venue's word). When it could not be
+        replaced any more it goes on, and the new one was never there, or ends as rejected. Where `abilities.replaces`.
+
+        Raises:
+            Refused: the venue would not, and there is no new order; look the old one up, it may have ended.
+            NotSent: nothing left this host.
+            OutcomeUnknown: ask `find` for both.
         """
 
     async def cancel(self, client_order_id: str) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Never
+from typing import Any, Final, Never
+
+CANCEL_AGAIN_S: Final = 0.5
 
 
 class Backoff:
@@ -44,3 +46,18 @@ async def reconnecting(
             end = error
         broken(end)
         await rest(backoff.next_s())
+
+
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels tasks until they have ended; what they ended with is nobody's business any more.
+
+    Once is not enough: a TaskGroup that is failing at that moment, or an `asyncio.wait_for` whose answer has just come, takes the
+    cancel for its own and lets the loop around it go on (CPython issues 116720 and 86296, both open in 3.11).
+    """
+    while waiting := {task for task in tasks if not task.done()}:
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting, timeout=CANCEL_AGAIN_S)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody is told of it as never retrieved

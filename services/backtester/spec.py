@@ -7,7 +7,8 @@ import msgspec
 
 from libs.domain.configuration import LimitConfig, MemberConfig, StrategyConfig, check_day
 from libs.domain.names import TIMEFRAMES
-from libs.quant.backtest.setup import Entry, Exits
+from libs.domain.orders import Exits
+from libs.quant.backtest.setup import Entry
 
 _DAY_MS: Final = 86_400_000
 _MOST_MONEY: Final = Decimal(10) ** 15

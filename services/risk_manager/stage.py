@@ -9,6 +9,7 @@ import msgspec
 
 from libs.common import metrics
 from libs.common.clocks import HostClock, MarketClock
+from libs.common.crash_points import reached
 from libs.common.database import Rejected, Write
 from libs.common.envelope import Sealer
 from libs.common.journal import Cursor, Entry, Hop, Move, Outgoing
@@ -86,6 +87,8 @@ class RiskStage:
         signals, updates = cursors[SIGNALS_STREAM], cursors[UPDATES_STREAM]
         now = self._market.now()
         snapshot = await self._store.read(signals.no, limit, now)
+        if snapshot.queued:
+            reached("CP05")
         self.waits = bool(snapshot.waiting)
         idle = not snapshot.queued and not snapshot.waiting and snapshot.updates == updates.no
         if idle and not self.losses.due(snapshot):
@@ -159,6 +162,7 @@ class RiskStage:
         hop.writes.append(store_assessments([self._assessment(v) for v in verdicts]))
         if orders:
             hop.writes.append(store_orders(orders, self._lease.epoch))
+            hop.within, hop.after = "CP06", "CP07"
         hop.out += [self._out(ORDERS_APPROVED, o, o.order_id, now, o.signal_id) for o in orders]
         hop.out += [
             self._out(

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from libs.common import metrics
 from libs.common.bus import Bus
 from libs.common.clocks import HostClock
+from libs.common.crash_points import reached
 from libs.common.database import Conflict, Database, Rejected, Unreachable
 from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing, PostgresJournal
@@ -182,6 +183,9 @@ class Engine:
             )
             for s in signals
         ]
+        if signals:
+            hop.after = "CP02"
+            reached("CP01")
         if hop.writes:
             await self._journal.commit(hop)
             self._failed.clear()

@@ -1,11 +1,17 @@
-"""python -m services.trade_executor"""
+"""python -m services.trade_executor [--standby]
+
+Which of several executors trades is decided by who holds the lease of an account, never by how it was started: --standby only
+gives a second one on this machine a name and a port of its own.
+"""
 
 import os
+import sys
 from functools import partial
 
 from libs.common import runner
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_environment, value_of
+from libs.domain.fleet import PORTS, STANDBYS
 from services.trade_executor import app
 
 
@@ -16,7 +22,10 @@ def main() -> None:
     async def work(context: Context) -> None:
         await app.work(context, context.settings, partial(value_of, os.environ))
 
-    runner.run("trade_executor", 9104, settings, work)
+    if "--standby" in sys.argv[1:]:
+        runner.run("trade_executor_standby", STANDBYS["trade_executor_standby"].port, settings, work)
+    else:
+        runner.run("trade_executor", PORTS["trade_executor"], settings, work)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from libs.domain.orders import Evidence, Status
 from libs.store.execution import ExecutionStore
 from libs.venues.broker import Broker
+from services.trade_executor.evidence import Shown
 from services.trade_executor.hop import Held
 from services.trade_executor.reconcile import answered, differences
-from services.trade_executor.stage import Shown
 
 LOOKS: Final = 5
 LAG_S: Final = 120.0  # host seconds; longer than any venue takes to show what it has, and than a request is good for

@@ -1,7 +1,6 @@
 """What the record takes over from the venue: orders and fills of nobody's making, and amounts that a person has accepted."""
 
 from decimal import Decimal
-from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,37 +10,12 @@ from libs.domain.identity import order_named, transaction_id
 from libs.domain.instruments import Instrument
 from libs.domain.ledger import reconcile_entries
 from libs.domain.orders import Order, Status, Step, VenueOrder, VenueTerms
-from libs.domain.reconciling import EXTERNAL, Difference
+from libs.domain.reconciling import EXTERNAL
 from libs.domain.trades import Fill
 from libs.store.reconciliation import FOREVER, adopt_order
 from libs.store.sessions import Account, Session
+from services.trade_executor.evidence import Adoption, Repair
 from services.trade_executor.hop import Change, Held
-
-
-class Adoption(NamedTuple):
-    """An order at the venue that the record does not have."""
-
-    order: Order
-    why: str
-
-    @property
-    def client_order_id(self) -> str:
-        return self.order.client_order_id
-
-
-class Repair(NamedTuple):
-    """A difference that a person has accepted as it is: the record follows the venue."""
-
-    transaction: UUID  # follows from item and decision: done again it changes nothing
-    difference: Difference
-    price: Decimal  # at which an adopted position is valued from now on, in the instrument's currency
-
-
-class Unwanted(NamedTuple):
-    """A person wants this open order gone."""
-
-    client_order_id: str
-    reason: str
 
 
 def adopted(account: Account, session: Session, seen: VenueOrder, at: int) -> Order | None:

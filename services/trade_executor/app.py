@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from libs.common.envelope import Sealer
 from libs.common.http import Readiness
 from libs.common.runner import Context
 from libs.common.settings import ConfigError, Settings, from_toml
@@ -20,7 +21,7 @@ from libs.venues.endpoint import Mode
 from libs.venues.remote import load_library
 from services.trade_executor import brokers
 from services.trade_executor.brokers import Open, Remote
-from services.trade_executor.desk import AccountDesk
+from services.trade_executor.desk import SERVICE, AccountDesk
 from services.trade_executor.reserve import Warm, nothing_to_load
 
 ANOTHER_SESSION_S: Final = 0.5
@@ -36,6 +37,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
     Raises:
         ConfigError: an account's venue, or its key, cannot be what it is configured to be.
     """
+    context.sealer = Sealer(SERVICE, context.clock)  # one voice, whichever of the two speaks
     system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
     database = context.database("sessions")
     while not context.stopping.is_set():
@@ -63,6 +65,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
                 house.access(account),
                 partial(attendance.say, account.account_id),
                 house.warm(account),
+                system.policy(account.name),
                 system.fleet_tag,
             )
             for account in accounts
@@ -143,11 +146,10 @@ class Attendance:
 
 def links(system: SystemConfig, accounts: Sequence[Account], desks: Mapping[str, AccountDesk]) -> dict[str, object]:
     """For /info: how each account is attended to, and how its connection to its venue is."""
-    policies = {account.name: account.on_disconnect for account in system.account}
     return {
         a.account_id: {
             "venue": a.venue,
-            "on_disconnect": policies.get(a.name, "keep"),
+            "on_disconnect": system.policy(a.name),
             **desks[a.account_id].standing._asdict(),
             **(link._asdict() if (link := desks[a.account_id].link) else {"up": False}),
         }

@@ -7,6 +7,7 @@ import aiohttp
 import msgspec
 
 from libs.common.clocks import HostClock
+from libs.common.crash_points import reached
 from libs.common.settings import ConfigError
 from libs.domain import credentials
 from libs.domain.actions import CorporateAction
@@ -98,6 +99,7 @@ class Remote:
 
         async def open_() -> Broker:
             endpoint = await self._endpoint(account)
+            reached("CP24")
             try:
                 broker = await connected(adapter(self._venue, endpoint, self._instruments, self._clock))
             except WrongKey as error:

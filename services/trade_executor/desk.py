@@ -7,29 +7,35 @@ from functools import partial
 from typing import Final
 
 from libs.common.consumer import Bell, Consumer
+from libs.common.crash_points import reached
 from libs.common.database import LeaseLost, Unreachable, Write
 from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
+from libs.domain.configuration import OnDisconnect
 from libs.domain.instruments import Instrument
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
+from libs.domain.trades import Fill
 from libs.store.execution import ExecutionStore
 from libs.store.market_reader import MarketReader
 from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, Link, OutcomeUnknown
-from services.trade_executor import links, reconcile
+from libs.venues.reconnecting import ended
+from services.trade_executor import dead_man, links, reconcile
 from services.trade_executor.brokers import NotYet, Open
+from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.links import Standing
 from services.trade_executor.reconciler import LOOK_UP_EVERY_S, Reconciler
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
 from services.trade_executor.send import Sender, evidence_of
-from services.trade_executor.stage import ExecutionStage, News
+from services.trade_executor.stage import ExecutionStage
 
 log = logging.getLogger(__name__)
 
+SERVICE: Final = "trade_executor"  # by whichever name this process runs
 OPEN_AGAIN_S: Final = 0.5
 AWAY_S: Final = 10.0  # nothing is sent meanwhile; an adapter that connects again needs a moment
 
@@ -49,6 +55,7 @@ class AccountDesk:
         open_: Open,
         say: Say,
         warm: Warm = nothing_to_load,
+        on_disconnect: OnDisconnect = "keep",
         fleet_tag: str = "TWND",
     ) -> None:
         self._context = context
@@ -57,6 +64,7 @@ class AccountDesk:
         self._instruments = instruments
         self._open = open_
         self._say = say
+        self._on_disconnect = on_disconnect
         self._fleet_tag = fleet_tag
         self._held_back = ""  # why nothing is sent that adds to a book; "" when it is
         name = account.account_id
@@ -105,6 +113,7 @@ class AccountDesk:
 
     async def _trade(self) -> bool:
         """Under the lease: until asked to stop or the session has ended (True), or the lease is lost."""
+        reached("CP20")
         ending = asyncio.create_task(self._end())
         try:
             broker = await self._open_broker()
@@ -164,23 +173,23 @@ class AccountDesk:
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(reader.listen()),
-                group.create_task(
-                    self._context.bus.listen([ORDERS_APPROVED.address, CONTROL.of(self._context.name)], self._ring, self._bell.ring)
-                ),
+                group.create_task(self._context.bus.listen([ORDERS_APPROVED.address, CONTROL.of(SERVICE)], self._ring, self._bell.ring)),
                 group.create_task(self._play(floor, reader)),
                 group.create_task(self._reports(broker)),
                 group.create_task(self._watch_link(broker, trading)),
             ]
             await self._prepare(reconciler, consumer)
             background.append(group.create_task(reconciler.run()))
+            background.append(group.create_task(dead_man.keep_armed(broker, self._account)))
             self._say(True, self._trading)
             trading.set()
             await consumer.run(self._over)
             await sender.drain()
             while self._lease.held() and (await consumer.step(wait=False) or sender.in_flight):
                 await sender.drain()  # an answer is evidence for one more hop
-            for task in background:
-                task.cancel()
+            await ended(*background)
+            if self._lease.held():  # else whoever took over keeps it armed
+                await dead_man.leave(broker, self._account, self._on_disconnect)
 
     # --- the market, and the venue's own word
 
@@ -205,7 +214,10 @@ class AccountDesk:
     async def _reports(self, broker: Broker) -> None:
         while True:
             try:
-                self._show(evidence_of(await reconcile.answered(broker.next_reports(), "its reports")))
+                reports = await reconcile.answered(broker.next_reports(), "its reports")
+                if any(isinstance(report, Fill) for report in reports):
+                    reached("CP14")
+                self._show(evidence_of(reports))
             except OutcomeUnknown as error:
                 log.error("reports of venue %s are not read: %s", self._account.venue, error, extra=self._about("reports_read"))
                 await asyncio.sleep(LOOK_UP_EVERY_S)
@@ -220,6 +232,9 @@ class AccountDesk:
             if trading.is_set() and away != (clock.monotonic() - heard > AWAY_S):
                 away = not away
                 self._say(not away, f"venue {self._account.venue} is away: {link.detail}" if away else self._trading)
+                if not away and self._on_disconnect == "cancel":
+                    self._stage.withdraw()
+                    self._bell.ring()
             await asyncio.sleep(links.EVERY_S)
 
     @property

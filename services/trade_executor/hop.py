@@ -14,7 +14,7 @@ from libs.domain.books import Position
 from libs.domain.instruments import Instrument
 from libs.domain.ledger import Entry, action_mark
 from libs.domain.messages import PositionUpdate
-from libs.domain.orders import Order, OrderEvent, Status, Step
+from libs.domain.orders import Evidence, Order, OrderEvent, Status, Step, after_child_fill
 from libs.domain.streams import ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED, Channel
 from libs.domain.trades import Fill, Trade
 from libs.quant.exchange.adjust import shared
@@ -23,6 +23,7 @@ from libs.store.execution import OrderChange, OrderRow
 from libs.venues.broker import Adjustment
 
 _PRICE_STEP: Final = Decimal(1).scaleb(-12)
+_EVIDENCE: Final = frozenset(map(str, Evidence))
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,11 @@ class Held:
     approved_ns: int  # the database's clock
 
     @classmethod
-    def of(cls, row: OrderRow) -> "Held":
-        """As its row has it."""
+    def of(cls, row: OrderRow, before: "Held | None" = None) -> "Held":
+        """As its row has it; `before`: as it was known until now, as rows do not have what the venue has told of fills to come."""
         cost = row.filled * (row.avg_fill_price or Decimal(0))
-        return cls(row.order(), row.status, row.filled, cost, row.events, row.filled, row.approved_ns)
+        told = row.filled if before is None else max(row.filled, before.at_venue)
+        return cls(row.order(), row.status, row.filled, cost, row.events, told, row.approved_ns)
 
     @property
     def book(self) -> tuple[str, str]:
@@ -101,6 +103,11 @@ class Change:
         self.children.append(child)
         return held
 
+    def told(self, held: Held | None, at_venue: Decimal) -> None:
+        """The venue's own sum of what an order has filled, which may be ahead of the books."""
+        if held is not None and at_venue > held.at_venue:
+            self.orders[held.order.order_id] = replace(held, at_venue=at_venue)
+
     def book(self, held: Held, fill: Fill, position: Position, instrument: Instrument, step: Step) -> None:
         """A fill goes into the books, whatever the order's status."""
         booked: Booked = book(fill, held.order, position, instrument)
@@ -114,6 +121,12 @@ class Change:
         self.positions[held.book] = booked.position
         self.trades.append(booked.trade)
         self.entries += booked.entries
+
+    def pass_on(self, parent: Held, fill: Fill) -> None:
+        """What a slice has filled its parent has filled; the trade is the slice's."""
+        filled = replace(parent, filled=parent.filled + fill.quantity, cost=parent.cost + fill.quantity * fill.price)
+        step = after_child_fill(parent.status, parent.order.quantity, filled.filled)
+        self.step(filled, "child_fill", step, f"{fill.exec_key}: {fill.quantity} @ {fill.price}")
 
     def adjust(
         self,
@@ -144,6 +157,10 @@ class Change:
     def as_hop(self, sealer: Sealer, account_id: str, epoch: int) -> Hop:
         """The statements and messages; without any when nothing changed."""
         hop = Hop(writes=list(self.writes))
+        if self.trades:
+            hop.within, hop.after = "CP15", "CP16"
+        elif not _EVIDENCE.isdisjoint(event.event for event in self.events):
+            hop.within = "CP13"
         hop.writes += execution.store_children(self.children, epoch)
         unchanged = {held.order.order_id for held in self.sends}
         unchanged |= {c.order_id for c in self.children if self.orders[c.order_id].status is Status.APPROVED}

@@ -17,8 +17,8 @@ from libs.store.execution import ExecutionStore
 from libs.store.sessions import Session
 from libs.venues.broker import Adjustment, Broker, OutcomeUnknown
 from libs.venues.line_file import LineFileError
+from services.trade_executor.evidence import Shown
 from services.trade_executor.hop import Held
-from services.trade_executor.stage import Shown
 
 T = TypeVar("T")
 
@@ -121,6 +121,8 @@ async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str], l
             except OutcomeUnknown as error:
                 found.unanswered[id_] = str(error)
                 continue
+        if item.status is Status.PENDING_REPLACE:  # its request is not under way any more, and may never have left
+            found.shown.append(Shown(id_, Evidence.REPLACE_UNCLEAR, item.filled, "no answer on record"))
         if seen is not None:
             found.shown.append(shown_as(seen))
             continue

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from libs.common import metrics
 from libs.common.clocks import HostClock
+from libs.common.crash_points import reached
 from libs.common.database import Database, Unreachable
 from libs.common.logs import about
 from libs.domain.instruments import Instrument
@@ -26,11 +27,12 @@ from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, OutcomeUnknown, Refused
 from services.trade_executor import reconcile
 from services.trade_executor.absence import Absences, never_accepted
-from services.trade_executor.adopting import Adoption, Repair, Unwanted, adopted, of_fill, repair_transaction
+from services.trade_executor.adopting import adopted, of_fill, repair_transaction
+from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
 from services.trade_executor.hop import Held
 from services.trade_executor.reconcile import Asked, answered
 from services.trade_executor.send import Sender, Show
-from services.trade_executor.stage import ExecutionStage, News, Shown
+from services.trade_executor.stage import ExecutionStage
 from services.trade_executor.strangers import Strangers
 
 log = logging.getLogger(__name__)
@@ -174,6 +176,8 @@ class Reconciler:
         owing = reconcile.owing_since(held, found.shown)
         missed = await reconcile.missed(self._broker, self._store, self._account.account_id, self._session, self._read_to, owing)
         self._read_to = began or None  # 0: nobody has said the time yet
+        if missed or found.shown:
+            reached("CP19")
         self._show([*missed, *found.shown])
         absent = self._absences.note(held, found.absent, found.unanswered, self._clock.monotonic())
         if settled := await never_accepted(self._broker, self._store, absent):
@@ -282,7 +286,7 @@ class Reconciler:
     def _in_doubt(self, held: Held) -> bool:
         """Only the venue knows what became of it: no answer, a fill not heard of, or an intent whose commit was not answered, and
         that was never sent."""
-        if held.status is Status.SUBMITTING:
+        if held.status in (Status.SUBMITTING, Status.PENDING_REPLACE):
             return self._stage.settled and held.order.client_order_id not in self._sender.in_flight
         return held.owed or held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN, Status.REPLACE_UNKNOWN)
 

@@ -43,6 +43,8 @@ class Reserve:
 
     def over(self) -> None:
         """The lease is ours, or we leave."""
+        if self.holder:
+            self._say(False, f"takes over from {self.holder}")
         self.holder = ""
         if self._warming is not None:
             self._warming.cancel()

@@ -7,12 +7,14 @@ from decimal import Decimal
 
 from libs.common import metrics
 from libs.common.clocks import SECOND, HostClock
+from libs.common.crash_points import reached
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.domain.orders import Evidence, Order
 from libs.venues.broker import Broker, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from services.trade_executor.evidence import News, Shown
 from services.trade_executor.hop import Held
-from services.trade_executor.stage import News, Shown
+from services.trade_executor.requests import Request, requests_of
 from services.trade_executor.telling import ids
 
 log = logging.getLogger(__name__)
@@ -34,57 +36,59 @@ class Sender:
     def start(self, sends: Sequence[Held], cancels: Sequence[Order]) -> None:
         """Sends what a committed hop intends."""
         deadline = min(self._clock.monotonic() + Lease.SEND_DEADLINE_S, self._lease.valid_until)
-        for held in sends:
-            self._run(held.order.client_order_id, self._submit(held.order, deadline, held.approved_ns))
+        for request in requests_of(sends, self._broker.abilities):
+            self._run(request.names, self._submit(request, deadline))
         for order in cancels:
-            self._run(order.client_order_id, self._cancel(order))
+            self._run([order.client_order_id], self._cancel(order))
 
     async def drain(self) -> None:
         """Until every request has its answer, or the answer that there is none."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _run(self, client_order_id: str, request: Coroutine[None, None, None]) -> None:
-        self.in_flight.add(client_order_id)
+    def _run(self, names: Sequence[str], request: Coroutine[None, None, None]) -> None:
+        self.in_flight.update(names)
         task = asyncio.create_task(request)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _submit(self, order: Order, deadline: float, approved_ns: int) -> None:
-        waited_s, began = (self._clock.now_ns() - approved_ns) / SECOND, self._clock.monotonic()
+    async def _submit(self, request: Request, deadline: float) -> None:
+        waited_s, began = (self._clock.now_ns() - request.approved_ns) / SECOND, self._clock.monotonic()
+        first = request.orders[0]
         try:
-            await self._broker.submit(order, deadline)
-            answer = Shown(order.client_order_id, Evidence.ACCEPTED, Decimal(0), "", asked_for=True)
+            reached("CP08")
+            await request.send(self._broker, deadline)
+            reached("CP12")
+            outcome, why = Evidence.ACCEPTED, ""
         except Refused as error:
-            answer = Shown(order.client_order_id, Evidence.REJECTED, Decimal(0), str(error))
+            outcome, why = Evidence.REJECTED, str(error)
         except NotSent as error:
-            answer = Shown(order.client_order_id, Evidence.NOT_SENT, Decimal(0), str(error))
+            outcome, why = Evidence.NOT_SENT, str(error)
         except OutcomeUnknown as error:
-            answer = Shown(order.client_order_id, Evidence.UNCLEAR, Decimal(0), str(error))
+            outcome, why = Evidence.UNCLEAR, str(error)
         except Exception as error:  # what we do not understand is not an answer
-            log.exception("submitting order %s", order.order_id, extra=about("order_submit", "unknown", **ids(order)))
-            answer = Shown(order.client_order_id, Evidence.UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}")
-        self._answered(answer)
-        outcome = str(answer.evidence)
-        metrics.SUBMITS.labels(outcome=outcome).inc()
-        metrics.ORDER_ANSWER.labels(outcome=outcome).observe(self._clock.monotonic() - began)
-        if answer.evidence is not Evidence.NOT_SENT:
+            log.exception("submitting order %s", first.order_id, extra=about("order_submit", "unknown", **ids(first)))
+            outcome, why = Evidence.UNCLEAR, f"{type(error).__name__}: {error}"
+        self._answered(request.answers(outcome, why))
+        metrics.SUBMITS.labels(outcome=str(outcome)).inc()
+        metrics.ORDER_ANSWER.labels(outcome=str(outcome)).observe(self._clock.monotonic() - began)
+        if outcome is not Evidence.NOT_SENT:
             metrics.SIGNAL_TO_WIRE.observe(max(0.0, waited_s))  # two clocks: the database's may be a little ahead
 
     async def _cancel(self, order: Order) -> None:
         try:
             await self._broker.cancel(order.client_order_id)
         except Refused as error:
-            self._answered(Shown(order.client_order_id, Evidence.CANCEL_REFUSED, Decimal(0), str(error)))
+            self._answered([Shown(order.client_order_id, Evidence.CANCEL_REFUSED, Decimal(0), str(error))])
         except Exception as error:
             log.warning("canceling order %s: %s", order.order_id, error, extra=about("order_cancel", "unknown", **ids(order)))
-            self._answered(Shown(order.client_order_id, Evidence.CANCEL_UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}"))
+            self._answered([Shown(order.client_order_id, Evidence.CANCEL_UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}")])
         else:
             self.in_flight.discard(order.client_order_id)  # the end itself comes as a report
 
-    def _answered(self, answer: Shown) -> None:
-        self.in_flight.discard(answer.client_order_id)
-        self._show([answer])
+    def _answered(self, answers: Sequence[Shown]) -> None:
+        self.in_flight.difference_update(answer.client_order_id for answer in answers)
+        self._show(answers)
 
 
 def evidence_of(reports: Sequence[Report]) -> list[News]:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -47,8 +47,10 @@ from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot
 from libs.store.reconciliation import halt_symbol, put_aside
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link, Undone
-from services.trade_executor.adopting import Adoption, Repair, Unwanted, adopt, repair
+from services.trade_executor.adopting import adopt, repair
+from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
 from services.trade_executor.hop import Change, Held
+from services.trade_executor.parents import Parents
 from services.trade_executor.telling import ids, tell
 from services.trade_executor.undoing import undo
 
@@ -58,20 +60,6 @@ STREAM: Final = ORDERS_APPROVED.stream or ""
 BATCH: Final = 256
 BACKSTOP_S: Final = 5.0
 UNDECIDED: Final = "; record and venue differ, and nothing that adds to a book is sent before somebody decides (`fleet doctor`)"
-
-
-class Shown(NamedTuple):
-    """Evidence about an order: an answer to a request, the venue's word, or what a look-up found."""
-
-    client_order_id: str
-    evidence: Evidence
-    filled: Decimal
-    detail: str
-    asked_for: bool = False  # the answer to a request, and so perhaps older than what the venue has told since
-
-
-News = Shown | Fill | Adjustment | Adoption | Repair | Unwanted | Undone
-"""What is to be believed, in the order in which it is shown."""
 
 
 class Venue(Protocol):
@@ -121,7 +109,9 @@ class ExecutionStage:
         self._start = start  # called with the orders to send and to cancel, once that is committed
         self._open: dict[UUID, Held] = {}
         self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
+        self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
+        self._parents = Parents(store, instruments, session, host)
         self._known = False  # whether _open and _positions are what the record says
         self._evidence: list[News] = []
         self._taken = 0
@@ -165,6 +155,8 @@ class ExecutionStage:
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
         self._believe(evidence, snapshot, change)
+        await self._parents.learn([*self._open.values()])
+        self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
         self._dispatch(snapshot, change)
         if not evidence and self._step_done:
@@ -190,9 +182,11 @@ class ExecutionStage:
             if held.status in TERMINAL:
                 self._open.pop(id_, None)
                 self._unwanted.discard(id_)
+                self._withdrawn.discard(id_)
             else:
                 self._open[id_] = held
         self._positions |= change.positions
+        self._parents.committed(change)
         del self._evidence[: self._taken]
         if any("clock_acks" in write.sql for write in hop.writes):
             self._step_done = 0
@@ -238,9 +232,10 @@ class ExecutionStage:
 
     async def load(self) -> None:
         """What the record says: orders still APPROVED are held back anew, so a wrong cursor loses none."""
-        self._open = {row.order_id: Held.of(row) for row in await self._store.open_orders()}
+        self._open = {row.order_id: Held.of(row, self._open.get(row.order_id)) for row in await self._store.open_orders()}
         self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()
+        await self._parents.load(self._open)
         self._known = True
 
     def _asked_for(self, evidence: Sequence[News]) -> list[UUID]:
@@ -276,9 +271,13 @@ class ExecutionStage:
         if status is Status.PENDING_CANCEL:
             change.cancels.append(held.order)
 
+    def withdraw(self) -> None:
+        """The venue was away, and the account keeps no orders then: all that are there are to end, but for those that only reduce."""
+        self._withdrawn |= {held.order.order_id for held in self.unresolved() if not held.order.reduce_only}
+
     def overdue(self) -> bool:
-        """Whether an order rests beyond its time at a venue that does not end it by itself: a hop will cancel it."""
-        return any(self._is_overdue(held) for held in self._open.values())
+        """Whether an order rests beyond its time at a venue that does not end it by itself, or a slice is due: a hop will see to it."""
+        return any(self._is_overdue(held) for held in self._open.values()) or self._parents.due(self._open, self._market.now())
 
     def _is_overdue(self, held: Held) -> bool:
         now = self._market.supposed() if self._market.stale() else self._market.now()  # it rests at a market that goes on without us
@@ -289,8 +288,9 @@ class ExecutionStage:
         for id_, held in self._open.items():
             held = change.orders.get(id_, held)
             overdue = self._is_overdue(held)
-            if overdue or (id_ in self._unwanted and held.status in (Status.ACKED, Status.PARTIAL)):
-                why = "its time is over" if overdue else "it is still there"
+            withdrawn = id_ in self._withdrawn
+            if overdue or ((withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
+                why = "its time is over" if overdue else "its venue was away" if withdrawn else "it is still there"
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
 
@@ -304,10 +304,12 @@ class ExecutionStage:
                     self._adjust(item, change)
                 continue
             held = self._order_of(item.client_order_id, rows, change)
-            if isinstance(item, Fill):
-                if item.exec_key not in booked and not self._is_before_us(item, held):
+            if isinstance(item, Fill) and item.exec_key in booked:
+                change.told(held, item.cumulative)  # perhaps by a commit that was not answered: then its sum is news all the same
+            elif isinstance(item, Fill):
+                if not self._is_before_us(item, held):
                     booked.add(item.exec_key)
-                    self._book(item, held, change)
+                    self._book(item, held, self._parent_of(held, rows, change), change)
             elif isinstance(item, Undone):
                 if item.exec_key not in booked and held is not None:
                     booked.add(item.exec_key)
@@ -342,13 +344,19 @@ class ExecutionStage:
         evidence = shown.evidence
         if held.status not in TERMINAL and shown.filled > held.filled:
             held = change.orders[held.order.order_id] = replace(held, at_venue=max(held.at_venue, shown.filled))
-            if evidence in (Evidence.CANCELED, Evidence.EXPIRED):  # its book is not free before what it traded is booked
+            if evidence in (Evidence.CANCELED, Evidence.EXPIRED, Evidence.REPLACED):  # its book is not free before what it traded is booked
                 evidence = Evidence.ACCEPTED
         step = after(held.status, evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:
             change.step(held, str(evidence), step, shown.detail)
 
-    def _book(self, fill: Fill, held: Held | None, change: Change) -> None:
+    def _parent_of(self, held: Held | None, rows: Mapping[UUID, OrderRow], change: Change) -> Held | None:
+        id_ = held.order.parent_id if held is not None and held.order.purpose == "slice" else None
+        if id_ is None or id_ in change.orders or id_ in self._open:
+            return None if id_ is None else change.orders.get(id_) or self._open[id_]
+        return Held.of(rows[id_])
+
+    def _book(self, fill: Fill, held: Held | None, parent: Held | None, change: Change) -> None:
         if held is None and fill.client_order_id not in self.disowned:
             self.strays.append(fill)
             return
@@ -365,6 +373,8 @@ class ExecutionStage:
         if held.filled + fill.quantity > held.order.quantity:
             over = f"order {held.order.order_id} was filled with {held.filled + fill.quantity} of {held.order.quantity}"
             change.writes.append(halt_symbol(held.order.symbol, over))
+        if parent is not None:
+            change.pass_on(parent, fill)
 
     def _named(self, client_order_id: str) -> UUID:
         return order_named(self._account.account_id, client_order_id)
@@ -377,8 +387,8 @@ class ExecutionStage:
     def _adjust(self, adjustment: Adjustment | Repair, change: Change) -> None:
         if isinstance(adjustment, Repair):
             symbol = adjustment.difference.key
-            held = (self._positions | change.positions).get((EXTERNAL, symbol), Position())
-            repair(adjustment, change, held, self._instruments[symbol] if adjustment.difference.kind == "position" else None)
+            book = (self._positions | change.positions).get((EXTERNAL, symbol), Position())
+            repair(adjustment, change, book, self._instruments[symbol] if adjustment.difference.kind == "position" else None)
             return
         action = adjustment.action
         after, cash = adjustment.after.normalize(), adjustment.cash.normalize()
@@ -392,6 +402,9 @@ class ExecutionStage:
             extra=about("corporate_action", "success", symbol=action.symbol, account_id=self._account.account_id),
         )
         change.adjust(self._account.account_id, adjustment, self._positions | change.positions, self._instruments)
+        for id_, held in self._open.items():
+            if held.order.symbol == action.symbol and change.orders.get(id_, held).status is Status.WORKING:
+                self._parents.call_off(change.orders.get(id_, held), f"{action.kind} of {action.symbol}", self._unwanted, change)
 
     def _contradiction(self, fill: Fill, held: Held | None) -> str | None:
         if held is None or held.order.account_id != self._account.account_id:
@@ -423,6 +436,10 @@ class ExecutionStage:
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
                 change.sends.append(held)
+            elif fate == "work":
+                self._parents.begin(held, change)
+            elif fate == "stop":
+                self._parents.call_off(held, "RC-C01: kill switch", self._unwanted, change)
             elif fate == "expire":
                 why = "never sent: too late" + (UNDECIDED if unreconciled is not None else "")
                 change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), why)

@@ -25,7 +25,7 @@ from tests.chaos.ledger_exact import difference, unbalanced
 from tests.chaos.limits_held import exceeded
 from tests.chaos.orders_doubled import doubled
 from tests.chaos.orders_lost import lost
-from tests.chaos.record import Record, record_of
+from tests.chaos.record import Record, read_record
 from tests.chaos.sends_stopped import sent_too_late
 from tests.chaos.streams_whole import broken
 from tests.chaos.venues import VenueHistory
@@ -54,7 +54,7 @@ def judged(connection: psycopg.Connection[Any], venues: Mapping[str, VenueHistor
     Raises:
         ValueError: an account has sent orders, and there is no log of its venue to judge by.
     """
-    return judge(record_of(connection), venues, limits)
+    return judge(read_record(connection), venues, limits)
 
 
 def judge(record: Record, venues: Mapping[str, VenueHistory], limits: Sequence[LimitConfig] | None = None) -> Verdict:

@@ -176,11 +176,11 @@ class Record:
     closes: Sequence[Close] = ()  # in order of when they were known
     alerts: Sequence[Alerted] = ()
     external: frozenset[str] = frozenset()  # client order ids at the venue that somebody was asked to decide on
-    keys: Sequence[tuple[str, UUID]] = ()  # (stream, row that a message speaks of), one for each message
+    keys: Sequence[tuple[str, UUID]] = ()  # (stream, row that a message speaks of), one for each message that was not put aside
     lived_to: int = 0  # the newest message: nothing is known of the fleet after it
 
 
-def record_of(connection: psycopg.Connection[Any]) -> Record:
+def read_record(connection: psycopg.Connection[Any]) -> Record:
     """Reads it."""
 
     def rows(query: str) -> list[tuple[Any, ...]]:
@@ -243,7 +243,10 @@ def record_of(connection: psycopg.Connection[Any]) -> Record:
         closes=_closes(rows),
         alerts=[Alerted(*row) for row in rows("select key, ns_of(since), ns_of(resolved_at) from alerts")],
         external=frozenset(row[0] for row in rows("select key from reconcile_items where kind in ('order', 'foreign')")),
-        keys=rows("select stream, key from journal where stream in ('signals', 'orders.approved', 'orders.updates', 'trades.executed')"),
+        keys=rows(
+            "select stream, key from journal where stream in ('signals', 'orders.approved', 'orders.updates', 'trades.executed')"
+            " and (stream, no) not in (select stream, no from quarantine)"
+        ),
         lived_to=rows("select coalesce(ns_of(max(at)), 0) from journal")[0][0],
     )
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from libs.domain.orders import Evidence, IllegalIntent, Intent, Status, Step, after, after_fill, intend
+from libs.domain.orders import Evidence, IllegalIntent, Intent, Status, Step, after, after_child_fill, after_fill, intend
 from tests.chaos.findings import Finding
 from tests.chaos.record import Event, Order, Record
 
@@ -15,11 +15,11 @@ INTENTS: Final = {
     "work": Intent.WORK,
     "cancel": Intent.CANCEL,
     "replace": Intent.REPLACE,
+    "finish": Intent.FINISH,
     "deny": Intent.DENY,
     "expire": Intent.EXPIRE_UNSENT,
     "expire_unsent": Intent.EXPIRE_UNSENT,
 }
-TOLD: Final = ("signals", "orders.approved", "orders.updates", "trades.executed")
 
 
 def broken(record: Record) -> Iterator[Finding]:
@@ -84,7 +84,9 @@ def _story(order: Order, story: list[Event]) -> Iterator[Finding]:
 def _can_follow(status: Status, filled: Decimal, quantity: Decimal, event: Event) -> bool:
     said = Step(Status(event.status), event.anomaly)
     if event.event == "fill":
-        return event.filled > filled and said in (after_fill(status, quantity, event.filled), _worked(status, quantity, event.filled))
+        return event.filled > filled and said == after_fill(status, quantity, event.filled)
+    if event.event == "child_fill":
+        return event.filled > filled and said == after_child_fill(status, quantity, event.filled)
     if event.filled != filled:
         return False
     if event.event in INTENTS:
@@ -103,8 +105,3 @@ def _intended(status: Status, intent: Intent, said: Step) -> bool:
 
 
 WAITS_FOR_CANCEL: Final = frozenset({Status.SUBMITTING, Status.UNKNOWN, Status.PENDING_CANCEL, Status.PENDING_REPLACE, Status.WORKING})
-
-
-def _worked(status: Status, quantity: Decimal, filled: Decimal) -> Step:
-    """A parent goes on working while a part of it has filled."""
-    return Step(status, anomaly=False) if status is Status.WORKING and filled < quantity else after_fill(status, quantity, filled)

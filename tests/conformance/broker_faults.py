@@ -187,6 +187,77 @@ async def cancels_have_a_budget_of_their_own(rig: RemoteRig) -> None:
     assert await outcome(rig.broker.cancel(rig.order().client_order_id)) == "taken"
 
 
+# --- replacements
+
+
+async def _replace_with(rig: RemoteRig, kind: str, **knob: object) -> str:
+    """What came of putting an order of four, the second, in the place of a resting one of ten."""
+    await rig.broker.submit(rig.order(price=D(90)), NEVER_LATE)
+    await rig.venue.fault(kind, what="order_replace", dialect=rig.dialect, **knob)
+    return await _replaced(rig)
+
+
+async def _replaced(rig: RemoteRig) -> str:
+    new = rig.order(2, quantity=D(4), price=D(90))
+    return await outcome(rig.broker.replace(rig.order().client_order_id, new, NEVER_LATE))
+
+
+async def _standing(rig: RemoteRig) -> tuple[str, str]:
+    """How the old order and the new one stand, as the adapter finds them."""
+    found = [await rig.broker.find(rig.order(n).client_order_id) for n in (1, 2)]
+    return found[0].status if found[0] else "absent", found[1].status if found[1] else "absent"
+
+
+async def _replacements(rig: RemoteRig) -> int:
+    counted: int = (await rig.venue.requests(rig.order(2).client_order_id)).get("order_replace", 0)
+    return counted
+
+
+@check
+async def a_504_after_the_venue_replaced_the_order_is_unknown_and_one_request(rig: RemoteRig) -> None:
+    assert await _replace_with(rig, "status_after", status=504, count=None) == "OutcomeUnknown"
+    assert await _replacements(rig) == 1
+    assert await _standing(rig) == ("canceled", "open")
+
+
+@check
+async def a_replacement_whose_answer_was_cut_off_is_unknown_and_one_request(rig: RemoteRig) -> None:
+    assert await _replace_with(rig, "drop_after", count=None) == "OutcomeUnknown"
+    assert await _replacements(rig) == 1
+    assert await _standing(rig) == ("canceled", "open")
+
+
+@check
+async def a_replacement_that_was_cut_off_before_it_was_looked_at_is_unknown_and_one_request(rig: RemoteRig) -> None:
+    assert await _replace_with(rig, "drop_before", count=None) == "OutcomeUnknown"
+    assert await _replacements(rig) == 1
+    assert await _standing(rig) == ("open", "absent")
+
+
+@check
+async def a_replacement_of_what_has_filled_is_refused_and_nothing_new_is_there(rig: RemoteRig) -> None:
+    await rig.broker.submit(rig.order(), NEVER_LATE)
+    await rig.show(1, ask=100.0, size=100)
+    assert await _replaced(rig) == "Refused"
+    assert await _standing(rig) == ("filled", "absent")
+
+
+@check
+async def what_an_order_had_filled_is_not_counted_to_the_one_in_its_place(rig: RemoteRig) -> None:
+    await rig.broker.submit(rig.order(), NEVER_LATE)
+    await rig.show(1, ask=100.0, size=3)
+    assert [f.cumulative for f in await told_fills(rig, D(3))] == [D(3)]
+    new = rig.order(2, quantity=D(7))
+    assert await outcome(rig.broker.replace(rig.order().client_order_id, new, NEVER_LATE)) == "taken"
+    assert (await told_end(rig, rig.order().client_order_id)).filled == D(3)
+    await rig.restart()
+    await rig.show(2, ask=100.0, size=100)
+    found = await rig.broker.find(new.client_order_id)
+    assert found is not None
+    fills = [f for f in await rig.broker.fills_since(0) if f.client_order_id == new.client_order_id]
+    assert found.filled == found.quantity == fills[-1].cumulative == sum(f.quantity for f in fills)
+
+
 # --- fills and the stream
 
 

@@ -235,6 +235,90 @@ async def test_the_link_is_up_and_says_how_fast_answers_come(rig: Rig) -> None:
     assert link.latency_ms >= 0
 
 
+# --- stops, pairs and replacements
+
+
+async def holding(rig: Rig) -> None:
+    """The account holds ten, bought at 100."""
+    await rig.broker.submit(rig.order(), NEVER_LATE)
+    await rig.show(1, ask=100.0, size=100)
+    await told_fills(rig, D(10))
+
+
+def a_stop(rig: Rig, n: int, quantity: int = 10, *, at: int = 95, oco: str = "") -> Order:
+    """To sell when the market comes down to it; decided on all it has shown by then."""
+    order = rig.order(n, side="sell", quantity=D(quantity), price=None, time_in_force="GTC", decided_at=1)
+    return msgspec.structs.replace(order, order_type="stop", stop_price=D(at), oco=oco, reduce_only=True)
+
+
+async def test_a_stop_rests_until_the_market_touches_it(rig: Rig) -> None:
+    assert rig.broker.abilities.stops
+    await holding(rig)
+    stop = a_stop(rig, 2)
+    await rig.broker.submit(stop, NEVER_LATE)
+    await rig.show(2, ask=96.0, size=100)
+    assert await rig.broker.find(stop.client_order_id) == VenueOrder(stop.client_order_id, rig.symbol, "open", D(10), D(0))
+    await rig.restart()
+    await rig.show(3, ask=94.0, size=100)
+    assert [f.side for f in await rig.broker.fills_since(0)] == ["buy", "sell"]
+    assert (await rig.broker.holdings()).positions == {}
+
+
+async def test_a_replacement_stands_in_the_place_of_the_old_order(rig: Rig) -> None:
+    assert rig.broker.abilities.replaces
+    await holding(rig)
+    old, new = a_stop(rig, 2), a_stop(rig, 3, quantity=6, at=96)
+    await rig.broker.submit(old, NEVER_LATE)
+    await rig.broker.replace(old.client_order_id, new, NEVER_LATE)
+    end = await told_end(rig, old.client_order_id)
+    assert (end.evidence in (Evidence.REPLACED, Evidence.CANCELED), end.filled) == (True, D(0))
+    await rig.restart()
+    assert await rig.broker.find(old.client_order_id) == VenueOrder(old.client_order_id, rig.symbol, "canceled", D(10), D(0))
+    assert list(await rig.broker.open_orders()) == [VenueOrder(new.client_order_id, rig.symbol, "open", D(6), D(0))]
+    await rig.show(3, ask=95.0, size=100)
+    sold = [fill for fill in await rig.broker.fills_since(0) if fill.side == "sell"]
+    assert [(f.client_order_id, f.cumulative) for f in sold] == [(new.client_order_id, D(6))]
+
+
+async def test_what_is_filled_is_not_replaced_and_the_new_order_is_not_there(rig: Rig) -> None:
+    await holding(rig)
+    old, new = a_stop(rig, 2), a_stop(rig, 3, quantity=6)
+    await rig.broker.submit(old, NEVER_LATE)
+    await rig.show(2, ask=94.0, size=100)
+    with pytest.raises(Refused):
+        await rig.broker.replace(old.client_order_id, new, NEVER_LATE)
+    found = await rig.broker.find(old.client_order_id)
+    assert found is not None
+    assert found.status == "filled"
+    assert await rig.broker.find(new.client_order_id) is None
+
+
+async def test_no_replacement_is_sent_after_the_deadline(rig: Rig) -> None:
+    await holding(rig)
+    old = a_stop(rig, 2)
+    await rig.broker.submit(old, NEVER_LATE)
+    with pytest.raises(NotSent):
+        await rig.broker.replace(old.client_order_id, a_stop(rig, 3), deadline=0.0)
+    assert [order.client_order_id for order in await rig.broker.open_orders()] == [old.client_order_id]
+
+
+async def test_of_a_pair_one_ends_the_other_where_the_venue_takes_pairs(rig: Rig) -> None:
+    await holding(rig)
+    target = rig.order(3, side="sell", price=D(110), time_in_force="GTC", decided_at=1)
+    pair = [a_stop(rig, 2, oco="pair"), msgspec.structs.replace(target, oco="pair", reduce_only=True)]
+    if not rig.broker.abilities.oco:
+        with pytest.raises(NotSent):
+            await rig.broker.submit_oco(pair, NEVER_LATE)
+        return
+    await rig.broker.submit_oco(pair, NEVER_LATE)
+    await rig.restart()
+    assert {order.client_order_id for order in await rig.broker.open_orders()} == {order.client_order_id for order in pair}
+    await rig.show(2, ask=94.0, size=100)
+    assert (await told_end(rig, pair[1].client_order_id)).evidence in (Evidence.CANCELED, Evidence.EXPIRED)
+    assert (await rig.broker.holdings()).positions == {}
+    assert list(await rig.broker.open_orders()) == []
+
+
 # --- of venues that adjust for corporate actions and can be restarted within a test
 
 

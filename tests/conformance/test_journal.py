@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
 from libs.common.consumer import Bell, Consumer
+from libs.common.crash_points import CrashPoint
 from libs.common.database import Database, Rejected, StaleCursor, Unreachable, Write
 from libs.common.envelope import Sealer, numbered, opened
 from libs.common.journal import BATCH, MAX_BODY, Cursor, Entry, Hop, Journal, MemoryJournal, Move, Outgoing, PostgresJournal
@@ -409,8 +410,8 @@ class LostAnswer(Database):
 
     lost = False
 
-    async def write(self, statements: Iterable[Write]) -> list[list[tuple[Any, ...]]]:
-        found = await super().write(statements)
+    async def write(self, statements: Iterable[Write], within: CrashPoint | None = None) -> list[list[tuple[Any, ...]]]:
+        found = await super().write(statements, within)
         if not self.lost:
             self.lost = True
             await self.close()

@@ -42,7 +42,7 @@ def free_offset() -> int:
 
 
 class Fleet:
-    """`fleet run --json` on servers of its own, traded at venue paper, whose book the oracle reads. What it says goes to a file,
+    """`fleet run --json` on servers of its own, traded at venue paper. What it says goes to a file,
     so that nobody has to read along."""
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:

@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 
 from fleet.embedded.postgres import EmbeddedPostgres
+from tests.chaos import venues
+from tests.chaos.history import judged
 from tests.faults.dirty_market import write
 from tests.faults.fleet import SERVICES, Fleet, a_fleet, record_of
-from tests.faults.oracle import left_by, violations
 
 STRANGE = uuid4()  # a signal of a symbol that nobody knows
 LOST = uuid4()  # a signal of which there is only the message
@@ -42,7 +43,7 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dirty]:
         assert ended.report["ledger_balanced"]
         assert ended.report["faults"] == ["2 messages or fills were put into quarantine"]
         with record_of(fleet.state) as record:
-            found = [said for said in violations(left_by(record, fleet.state / "paper")) if "put aside" not in said]
+            found = [said for said in judged(record, venues.paper(fleet.state / "paper")).sentences if "put aside" not in said]
         assert found == []
     finally:
         EmbeddedPostgres(folder / "state" / "postgres").wipe()

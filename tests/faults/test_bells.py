@@ -9,9 +9,10 @@ import pytest
 from fleet.embedded.postgres import EmbeddedPostgres
 from libs.common.clocks import SECOND
 from libs.domain.market import Clock
+from tests.chaos import venues
+from tests.chaos.history import judged
 from tests.faults.fleet import SERVICES, Fleet, a_fleet, record_of
 from tests.faults.hostile_bus import FORGED, HostileBus, hostile_bus, sealed
-from tests.faults.oracle import left_by, violations
 
 SEED = int(os.environ.get("FAULTS_SEED", "20"))
 SPEED = "4"  # a signal is good for 5 s of market time: looking every half second has to be soon enough
@@ -29,7 +30,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             ended = fleet.stop()
         assert ended.report["healthy"], ended.said[-4000:]
         with record_of(fleet.state) as record:
-            assert violations(left_by(record, fleet.state / "paper")) == []
+            assert judged(record, venues.paper(fleet.state / "paper")).sentences == []
     finally:
         EmbeddedPostgres(folder / "state" / "postgres").wipe()
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos import venues
+from tests.chaos.history import judged
 from tests.faults.fleet import SERVICES, Fleet, a_fleet, record_of
-from tests.faults.oracle import left_by, violations
 
 SEED = int(os.environ.get("FAULTS_SEED", "20"))
 
@@ -66,4 +67,4 @@ def test_a_fleet_heals_from_every_kill_and_loses_and_doubles_nothing(folder: Pat
         ended = fleet.stop()
     assert ended.report["healthy"], ended.said[-4000:]
     with record_of(fleet.state) as record:
-        assert violations(left_by(record, fleet.state / "paper")) == []
+        assert judged(record, venues.paper(fleet.state / "paper")).sentences == []

@@ -15,8 +15,10 @@ import pytest
 
 from fleet.embedded.server import wait_until
 from libs.domain.fleet import PORTS
+from tests.chaos import venues
+from tests.chaos.history import judge
+from tests.chaos.record import read_record
 from tests.faults.fleet import ROOT, SERVICES, a_fleet, free_offset, record_of
-from tests.faults.oracle import left_by, violations
 
 SESSION = "select session_id, market_time from sessions where state = 'running'"
 
@@ -38,10 +40,10 @@ def test_a_fleet_leaves_nothing_half_done_goes_on_where_it_was_and_forgets_when_
         assert first.stop().report["healthy"]
     with record_of(first.state) as record:
         assert half_done(record) == []
-        before = left_by(record, first.state / "paper")
+        before, book = read_record(record), venues.paper(first.state / "paper")
         left_at = record.execute("select market_time from sessions").fetchall()[0][0]
         states = record.execute("select strategy_id, symbol, bar_time from strategy_states order by 1, 2").fetchall()
-    assert violations(before) == []
+    assert judge(before, book).sentences == []
 
     with a_fleet(folder) as second:
         again, market_time = second.rows(SESSION)[0]
@@ -50,11 +52,11 @@ def test_a_fleet_leaves_nothing_half_done_goes_on_where_it_was_and_forgets_when_
         second.until_more_trades(len(before.trades))
         report = second.stop().report
     with record_of(second.state) as record:
-        after = left_by(record, second.state / "paper")
+        after, later_book = read_record(record), venues.paper(second.state / "paper")
         folded = record.execute("select strategy_id, symbol, bar_time from strategy_states order by 1, 2").fetchall()
-    assert violations(after) == []
+    assert judge(after, later_book).sentences == []
     assert len(after.trades) == len(before.trades) + report["trades"]
-    assert after.venues["paper"][: len(before.venues["paper"])] == before.venues["paper"]
+    assert later_book["paper"].made[: len(book["paper"].made)] == book["paper"].made
     assert set(before.signals) < set(after.signals)
     assert all(now >= then for now, then in zip(folded, states, strict=True))
     assert folded != states

@@ -21,8 +21,8 @@ from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account
 from libs.venues.broker import OutcomeUnknown, Undone
 from services.trade_executor import reconcile
+from services.trade_executor.evidence import Shown
 from services.trade_executor.reconciler import Reconciler
-from services.trade_executor.stage import Shown
 from tests.desks import an_approval, statuses
 from tests.factories import NOON, SECOND
 from tests.scenes import SESSION, begin, clear

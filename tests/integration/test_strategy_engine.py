@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.common.crash_points import CrashPoint
 from libs.common.database import Database, Unreachable, Write
 from libs.common.envelope import Sealer
 from libs.common.settings import ConfigError
@@ -49,11 +50,11 @@ class Mortal(Database):
         self._error = error
         self._committed = committed
 
-    async def write(self, statements: Iterable[Write]) -> list[list[tuple[Any, ...]]]:
+    async def write(self, statements: Iterable[Write], within: CrashPoint | None = None) -> list[list[tuple[Any, ...]]]:
         self._left -= 1
         if self._left == 0 and not self._committed:
             raise self._error()
-        rows = await super().write(statements)
+        rows = await super().write(statements, within)
         if self._left == 0 and self._committed:
             raise self._error()
         return rows

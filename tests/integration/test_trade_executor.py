@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from libs.common.bus import MemoryBus
 from libs.common.clocks import HostClock, SystemClock
+from libs.common.crash_points import CrashPoint
 from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
 from libs.common.journal import PostgresJournal
@@ -33,8 +34,8 @@ from libs.venues.broker import NotSent, OutcomeUnknown, Refused
 from libs.venues.paper.broker import PaperBroker
 from services.trade_executor import app, brokers, reconcile, reconciler
 from services.trade_executor.absence import Absences, never_accepted
+from services.trade_executor.evidence import Shown
 from services.trade_executor.send import evidence_of
-from services.trade_executor.stage import Shown
 from tests.desks import NOW, Service, a_desk, an_approval, statuses
 from tests.factories import NOON, SECOND, HandClock
 from tests.paper import a_quote
@@ -241,12 +242,12 @@ class Meddled(Database):
         self._meanwhile = meanwhile
         self.tries = 0  # to commit an intent to send
 
-    async def write(self, statements: Iterable[Write]) -> list[list[tuple[Any, ...]]]:
+    async def write(self, statements: Iterable[Write], within: CrashPoint | None = None) -> list[list[tuple[Any, ...]]]:
         statements = list(statements)
         if any("orders_submitting" in statement.sql for statement in statements):
             self.tries += 1
             await self._other.fetch(self._meanwhile)
-        return await super().write(statements)
+        return await super().write(statements, within)
 
 
 async def test_a_kill_between_decision_and_commit_still_denies(
@@ -493,6 +494,28 @@ async def test_a_fill_that_was_missed_is_booked_after_a_restart(
     await desk.show(a_fill(order, 3, cumulative=5, n=2))
     venue.fills += [a_fill(order, 2), a_fill(order, 3, cumulative=5, n=2)]
     await (await Desk(database, account, venue).begin()).turn()
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+
+
+async def test_a_fill_that_another_overtook_is_booked_also_after_the_record_was_read_anew(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 3, cumulative=5, n=2))
+    await desk.stage.load()
+    await desk.show(a_fill(order, 2))
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+
+
+async def test_a_fill_that_is_booked_already_still_tells_the_venues_sum(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    overtook = a_fill(order, 3, cumulative=5, n=2)
+    await desk.show(overtook)
+    again = await Desk(database, account, venue).begin()
+    await again.show(overtook)  # as after a commit that was not answered
+    await again.show(a_fill(order, 2))
     assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
 
 

@@ -260,7 +260,7 @@ async def test_a_cancel_names_the_venues_own_id(venue: ScriptedAlpaca, broker: A
 
 async def test_an_order_of_an_earlier_life_is_looked_up_before_it_is_canceled(venue: ScriptedAlpaca, broker: AlpacaBroker) -> None:
     venue.answer("GET /v2/orders:by_client_order_id", the_order(status="replaced", replaced_by="next"))
-    venue.answer("GET /v2/orders/next", the_order(id="next"))
+    venue.answer("GET /v2/orders/next", the_order(id="next", client_order_id="x", replaces=ID))
     venue.answer("DELETE /v2/orders/next", "", 204)
     await broker.cancel(ORDER.client_order_id)
     assert venue.count("DELETE /v2/orders/next") == 1

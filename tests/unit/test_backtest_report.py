@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from libs.domain.books import signed
 from libs.domain.instruments import Calendar
+from libs.domain.orders import Exits
 from libs.quant.backtest.play import play
 from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
 from libs.quant.backtest.result import Played
-from libs.quant.backtest.setup import Exits
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from tests.factories import MINUTE, NOON, a_setup, a_strategy, a_tape, columns, walks

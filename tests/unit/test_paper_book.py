@@ -75,7 +75,7 @@ def fills_of(paper: PaperBroker) -> list[Fill]:
         pytest.param(an_order(quantity=D("NaN")), "must be positive", id="NaN quantity"),
         pytest.param(an_order(price=D("100.005")), "price 100.005 is no multiple of 0.01", id="tick"),
         pytest.param(an_order(price=D(-1)), "must be positive", id="negative price"),
-        pytest.param(an_order(price=None), "only limit orders", id="market order"),
+        pytest.param(an_order(price=None), "only limit, stop, trailing_stop orders", id="market order"),
         pytest.param(an_order(time_in_force="FOK"), "time in force FOK", id="time in force"),
         pytest.param(an_order(quantity=D(1), price=D("9.99")), "minimum of 10 USD", id="notional"),
         pytest.param(an_order(quantity=D(1000), price=D(100)), "needs 100010.* USD, 100000 is free", id="cash, with the fee"),

@@ -14,11 +14,11 @@ from libs.domain.books import signed
 from libs.domain.columns import Columns, QuoteColumns
 from libs.domain.configuration import LimitName
 from libs.domain.ledger import imbalance
-from libs.domain.orders import Order
+from libs.domain.orders import Exits, Order
 from libs.quant.backtest.play import play
 from libs.quant.backtest.report import equity_curve, figures
 from libs.quant.backtest.result import Played
-from libs.quant.backtest.setup import Entry, Exits, Setup
+from libs.quant.backtest.setup import Entry, Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from tests.factories import MINUTE, NOON, Prices, a_limit, a_setup, a_strategy, a_tape, columns, the_limits, walks

@@ -4,8 +4,9 @@ import os
 import signal
 from pathlib import Path
 
+from tests.chaos import venues
+from tests.chaos.history import judged
 from tests.faults.fleet import Fleet, a_fleet, record_of
-from tests.faults.oracle import left_by, violations
 from tests.faults.reserve import a_reserve
 
 
@@ -19,9 +20,9 @@ def holder(fleet: Fleet, lease: str) -> int:
 
 
 def sound(fleet: Fleet) -> list[str]:
-    """What the oracle says of a fleet that has ended."""
+    """What the judge says of a fleet that has ended."""
     with record_of(fleet.state) as record:
-        return violations(left_by(record, fleet.state / "paper"))
+        return judged(record, venues.paper(fleet.state / "paper")).sentences
 
 
 def test_a_pause_shorter_than_the_lease_is_lived_through(folder: Path) -> None:

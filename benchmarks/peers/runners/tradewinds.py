@@ -11,7 +11,7 @@ from libs.common.clocks import SystemClock
 from libs.domain.columns import Columns
 from libs.domain.configuration import LimitConfig
 from libs.domain.instruments import Instrument
-from libs.quant.backtest.setup import Exits
+from libs.domain.orders import Exits
 from libs.quant.backtest.tape import Tape
 from services.backtester.code import ENGINE
 from services.backtester.data import Loaded

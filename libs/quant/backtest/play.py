@@ -19,12 +19,13 @@ from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.messages import Signal
 from libs.domain.orders import Order, OrderType, Status
 from libs.quant.backtest.naked import judge, naked_order
+from libs.quant.backtest.parents import Parents
 from libs.quant.backtest.protection import protecting
 from libs.quant.backtest.result import Balance, Played, Refused
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.backtest.watch import LossWatch
-from libs.quant.dispatch import SLOTS
+from libs.quant.dispatch import SLOTS, shrinks
 from libs.quant.exchange.adjust import shared
 from libs.quant.exchange.book import Adjusted, Book, Ended, Filled, Opened, Record
 from libs.quant.exchange.rules import Rules
@@ -80,6 +81,9 @@ def play(tape: Tape, setup: Setup) -> Played:
     Raises:
         ValueError: a strategy is configured wrongly; the message says which and how.
     """
+    worked = next((strategy for strategy in setup.strategies if strategy.execution), None)
+    if worked is not None and setup.limits is None:
+        raise ValueError(f"strategy {worked.id} has execution {worked.execution!r}, and without risk controls orders are sent whole")
     signals, faults, left_out = signals_of(tape, setup)
     desk = Desk(tape, setup, Played(signals, faults=faults, left_out=left_out))
     end = tape.last_known()
@@ -123,6 +127,7 @@ class Desk:
         self._cash: dict[str, Decimal] = {}
         self._lots: dict[tuple[str, str], int] = {}  # by (strategy, symbol), where anything is held
         self._waiting: dict[UUID, Waiting] = {}
+        self._parents = Parents(tape, played.statuses, self._filled)
         self._placed: dict[str, _Placed] = {}  # open at the venue, by client order id, in order of arrival
         self._ordered: deque[tuple[int, str]] = deque()  # (decided at, strategy) of orders, for the rate control
         self._terms = {config.id: terms_of(config) for config in setup.strategies}
@@ -159,10 +164,10 @@ class Desk:
                 step = self._tape.next_step(max(placed.order.expires_at, now + 1))
                 if step is not None:
                     times.append(step)
+        waking = [max(wakes, now + 1) for wakes in self._parents.wakes(now)]
         if self._action_times:
-            step = self._tape.next_step(self._action_times[0])
-            if step is not None:
-                times.append(step)
+            waking.append(self._action_times[0])
+        times += (step for at in waking if (step := self._tape.next_step(at)) is not None)
         return min(times, default=None)
 
     def _step(self, time: int) -> None:
@@ -172,6 +177,7 @@ class Desk:
         while self._action_times and self._action_times[0] <= time:
             self._action_times.popleft()
         self._believe(self._venue.hear(events, time), time)
+        self._work(time)
         self._decide_waiting(time)
         if self._watch is not None:
             self._watch.at(time, self._cash, self._lots)
@@ -195,6 +201,9 @@ class Desk:
                     self._played.statuses[record.client_order_id] = _ENDS[record.status]
                 case Adjusted():
                     self._adjust(record)
+                    for parent in self._parents.orders():
+                        if parent.symbol == record.action.symbol:
+                            self._parents.call_off(parent)
                     changed = True
         if changed:
             self._balance(now)
@@ -289,13 +298,13 @@ class Desk:
             killed=setup.killed,
             halts=self._watch.state.halts if self._watch is not None else (),
             positions=self._lots,
-            open_orders=[order for placed in self._placed.values() if (order := self._as_open(placed)) is not None],
+            open_orders=[*self._parents.open(), *(order for p in self._placed.values() if (order := self._as_open(p)) is not None)],
             ordered=self._ordered_within_a_minute(now),
         )
 
     def _as_open(self, placed: _Placed) -> OpenOrder | None:
         """An open order as risk sees it. Protective orders only ever shrink a position and give way to its next order."""
-        if placed.protective:
+        if placed.protective or placed.order.purpose == "slice":
             return None
         order, instrument = placed.order, self._tape.instruments[placed.order.symbol]
         remaining = self._venue.book.orders[order.client_order_id].remaining
@@ -324,7 +333,11 @@ class Desk:
         cancels: list[Order] = []
         for verdict in verdicts:
             orders += [self._order(verdict, n) for n in range(len(verdict.legs))]
-            cancels += [p.order for p in self._placed.values() if any(p.order.order_id == c.order_id for c in verdict.cancels)]
+            unwanted = {open_.order_id for open_ in verdict.cancels}
+            cancels += [p.order for p in self._placed.values() if p.order.order_id in unwanted]
+            for parent in self._parents.orders():
+                if parent.order_id in unwanted:
+                    cancels += self._parents.call_off(parent)
             self._remember(verdict)
         for order in orders[:SLOTS]:
             self._submit(order, now)
@@ -332,6 +345,7 @@ class Desk:
             self._believe(self._canceled(order), now)
         for order in orders[SLOTS:]:
             self._submit(order, now)
+        self._work(now)
 
     def _order(self, verdict: Verdict, n: int) -> Order:
         leg, setup = verdict.legs[n], self._setup
@@ -351,9 +365,32 @@ class Desk:
     def _submit(self, order: Order, now: int) -> None:
         self._played.orders.append(order)
         self._ordered.append((order.decided_at, order.strategy_id))
+        if order.execution:
+            self._parents.begin(order)
+        else:
+            self._enter(order, now)
+
+    def _enter(self, order: Order, now: int) -> None:
         if self._setup.exits.any:
             self._unprotect(order.strategy_id, order.symbol, now)
         self._send(_Placed(order, protective=False))
+
+    def _work(self, now: int) -> None:
+        """Sends the slices that are due, and ends what has nothing more to do."""
+        for parent in self._parents.orders():
+            while (made := self._parents.next_slice(parent, now)) is not None:
+                self._played.orders.append(made)
+                if self._watch is not None and self._watch.state.halts and not shrinks(made, self._held(made)):
+                    self._played.statuses[made.client_order_id] = Status.DENIED
+                else:
+                    self._enter(made, now)
+
+    def _held(self, order: Order) -> Decimal:
+        return self._played.positions.get((order.strategy_id, order.symbol), Position()).quantity
+
+    def _filled(self, client_order_id: str) -> Decimal:
+        booked = self._venue.book.orders.get(client_order_id)
+        return booked.filled if booked is not None else _NOTHING
 
     def _send(self, placed: _Placed) -> None:
         client_order_id = placed.order.client_order_id
@@ -373,11 +410,8 @@ class Desk:
             return ()
 
     def _open_of(self, strategy_id: str, symbol: str) -> list[Order]:
-        return [
-            placed.order
-            for placed in self._placed.values()
-            if placed.order.strategy_id == strategy_id and placed.order.symbol == symbol and not placed.protective
-        ]
+        placed = [p.order for p in self._placed.values() if not p.protective]
+        return [o for o in (*self._parents.orders(), *placed) if (o.strategy_id, o.symbol) == (strategy_id, symbol)]
 
     # --- protection
 

@@ -6,10 +6,10 @@ from typing import Literal
 from libs.domain.books import Position
 from libs.domain.identity import client_order_id, order_id
 from libs.domain.instruments import Instrument
-from libs.domain.orders import Order, Side
+from libs.domain.orders import Exits, Order, Side
 from libs.domain.trades import Trade
 from libs.quant.backtest.naked import FOREVER
-from libs.quant.backtest.setup import Exits, Setup
+from libs.quant.backtest.setup import Setup
 from libs.quant.sizing import to_ticks
 
 _Kind = Literal["stop", "trailing_stop", "limit"]

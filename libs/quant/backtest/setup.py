@@ -9,6 +9,7 @@ import msgspec
 
 from libs.domain.configuration import StrategyConfig
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
+from libs.domain.orders import Exits
 from libs.quant.fills import FillTerms
 from libs.quant.risk.limits import Limits
 
@@ -19,18 +20,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kind: Literal["market", "limit", "stop", "stop_limit"] = "market"
     offset_bps: float = 0.0  # a limit this much better, a stop this much worse than the reference
     limit_bps: float = 0.0  # of a stop-limit: how much worse than its stop it may fill
-
-
-class Exits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Orders that protect a position from the moment it is filled, each cancelling the other; bps of its average cost."""
-
-    stop_bps: float = 0.0  # a stop this much against us
-    target_bps: float = 0.0  # a limit this much for us
-    trail_bps: float = 0.0  # a trailing stop at this distance, in place of the plain one
-
-    @property
-    def any(self) -> bool:
-        return bool(self.stop_bps or self.target_bps or self.trail_bps)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Order, OrderType
-from libs.quant.exchange.book import Book
+from libs.quant.exchange.book import Book, BookedOrder
 from libs.quant.fills import FillOn, FillTerms, fee
 
 
@@ -20,12 +20,16 @@ class Rules:
     latency_ns: int
     bar_grace_ns: int  # by which `decided_at` lies after its bar's end: 0 for recorded bars
     allow_short: bool
-    types: frozenset[OrderType] = frozenset({"limit"})
+    types: frozenset[OrderType] = frozenset({"limit", "stop", "trailing_stop"})
     on_credit: bool = False  # cash may fall below zero: nothing is looked at but the order itself
 
 
-def refusal(order: Order, book: Book, rules: Rules) -> str | None:
-    """Why the venue will not take this order; None when it will."""
+def refusal(order: Order, book: Book, rules: Rules, without: BookedOrder | None = None) -> str | None:
+    """Why the venue will not take this order; None when it will.
+
+    Args:
+        without: an order that ends when this one is taken: what it holds back is free.
+    """
     if order.account_id != book.account_id:
         return f"order of account {order.account_id} sent to account {book.account_id}"
     if order.client_order_id in book.orders:
@@ -37,7 +41,7 @@ def refusal(order: Order, book: Book, rules: Rules) -> str | None:
         return f"only {', '.join(sorted(rules.types))} orders are taken, got a {order.order_type} order"
     if order.time_in_force not in ("GTD", "GTC"):
         return f"time in force {order.time_in_force} is not offered"
-    return _incomplete(order) or _off_grid(order, instrument) or _unaffordable(order, instrument, book, rules)
+    return _incomplete(order) or _off_grid(order, instrument) or _unaffordable(order, instrument, book, rules, without)
 
 
 def _incomplete(order: Order) -> str | None:
@@ -66,31 +70,31 @@ def _off_grid(order: Order, instrument: Instrument) -> str | None:
     return None
 
 
-def _unaffordable(order: Order, instrument: Instrument, book: Book, rules: Rules) -> str | None:
+def _unaffordable(order: Order, instrument: Instrument, book: Book, rules: Rules, without: BookedOrder | None) -> str | None:
     if rules.on_credit:
         return None
     if order.side == "buy":
-        return _unfunded(order, instrument, book, rules)
+        return None if order.reduce_only else _unfunded(order, instrument, book, rules, without)
     if rules.allow_short:
         return None
-    held = book.positions.get(order.symbol, Decimal(0)) - _promised(order, book)
+    held = book.positions.get(order.symbol, Decimal(0)) - _promised(order, book, without)
     return f"sells {order.quantity} {order.symbol}, {held} is held and free, short selling is off" if order.quantity > held else None
 
 
-def _unfunded(order: Order, instrument: Instrument, book: Book, rules: Rules) -> str | None:
+def _unfunded(order: Order, instrument: Instrument, book: Book, rules: Rules, without: BookedOrder | None) -> str | None:
     price = _worst_price(order)
     if price is None:
         return "what a market order would cost is not known, and it is not bought on credit"
-    free = book.cash.get(instrument.currency, Decimal(0)) - _reserved(instrument.currency, book, rules)
+    free = book.cash.get(instrument.currency, Decimal(0)) - _reserved(instrument.currency, book, rules, without)
     needed = _cost(order.quantity, price, instrument, rules.terms)
     return f"needs {needed} {instrument.currency}, {free} is free" if needed > free else None
 
 
-def _promised(order: Order, book: Book) -> Decimal:
+def _promised(order: Order, book: Book, without: BookedOrder | None) -> Decimal:
     """What other open orders may sell. Of orders that cancel each other only one can."""
     promised: dict[str, Decimal] = {}
     for other in book.resting(order.symbol):
-        if other.order.side == "sell" and not (order.oco and other.order.oco == order.oco):
+        if other is not without and other.order.side == "sell" and not (order.oco and other.order.oco == order.oco):
             name = other.order.oco or other.order.client_order_id
             promised[name] = max(promised.get(name, Decimal(0)), other.remaining)
     return sum(promised.values(), Decimal(0))
@@ -100,14 +104,14 @@ def _worst_price(order: Order) -> Decimal | None:
     return order.price if order.price is not None else order.stop_price
 
 
-def _reserved(currency: str, book: Book, rules: Rules) -> Decimal:
-    """Cash that open buy orders may still take, each at its worst price."""
+def _reserved(currency: str, book: Book, rules: Rules, without: BookedOrder | None) -> Decimal:
+    """Cash that open buy orders may still take, each at its worst price. What closes a short pays with what it releases."""
     total = Decimal(0)
     for symbol in book.open:
         instrument = rules.instruments[symbol]
         for booked in book.resting(symbol) if instrument.currency == currency else ():
             price = _worst_price(booked.order)
-            if booked.order.side == "buy" and price is not None:
+            if booked is not without and booked.order.side == "buy" and price is not None and not booked.order.reduce_only:
                 total += _cost(booked.remaining, price, instrument, rules.terms)
     return total
 

@@ -12,7 +12,7 @@ from libs.domain.actions import CorporateAction
 from libs.domain.market import Bar, MarketEvent, QuoteBar
 from libs.domain.orders import Order
 from libs.quant.exchange.adjust import adjustment
-from libs.quant.exchange.book import NEVER, Accepted, Adjusted, Book, Ended, Record
+from libs.quant.exchange.book import NEVER, Accepted, Adjusted, Book, BookedOrder, Ended, Moved, Record
 from libs.quant.exchange.matching import KINDS, expired, meet, moment
 from libs.quant.exchange.rules import Rules, refusal
 
@@ -41,14 +41,40 @@ class Venue:
         heard = self.book.heard.get(order.symbol, NEVER)
         return Accepted(order=order, heard=heard, market_time=self.book.market_time)
 
+    def replace(self, client_order_id: str, order: Order) -> list[Record]:
+        """The end of an open order and another in its place, or raises Turned with the reason and the old one stays.
+
+        A trailing stop goes on from where the old one stood, unless its own beginning is nearer to the market.
+        """
+        old = self._open(client_order_id)
+        if old.filled or old.triggered:
+            raise Turned(f"order {client_order_id} is being executed")
+        reason = refusal(order, self.book, self.rules, without=old)
+        if reason is not None:
+            raise Turned(reason)
+        heard, now = self.book.heard.get(order.symbol, NEVER), self.book.market_time
+        records: list[Record] = [
+            Ended(client_order_id=client_order_id, status="canceled", market_time=now),
+            Accepted(order=order, heard=heard, market_time=now),
+        ]
+        if old.stop is not None and order.trail is not None and old.order.trail is not None:
+            begins = None if order.stop_price is None else self.rules.instruments[order.symbol].ticks(order.stop_price)
+            stands = old.stop if begins is None else (max if order.side == "sell" else min)(old.stop, begins)
+            records.append(Moved(client_order_id=order.client_order_id, stop=stands, triggered=False, heard=heard, market_time=now))
+        return records
+
     def cancel(self, client_order_id: str) -> Ended:
         """Ends an open order, or raises Turned when it is not open."""
+        self._open(client_order_id)
+        return Ended(client_order_id=client_order_id, status="canceled", market_time=self.book.market_time)
+
+    def _open(self, client_order_id: str) -> BookedOrder:
         booked = self.book.orders.get(client_order_id)
         if booked is None:
             raise Turned(f"no order {client_order_id}")
         if booked.status != "open":
             raise Turned(f"order {client_order_id} is {booked.status}")
-        return Ended(client_order_id=client_order_id, status="canceled", market_time=self.book.market_time)
+        return booked
 
     def hear(self, events: Sequence[MarketEvent], market_time: int) -> list[Record]:
         """Shows the market to the open orders, in the order given, then ends what ends at or before `market_time`.

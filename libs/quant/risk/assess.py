@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from libs.domain.configuration import StrategyConfig
+from libs.domain.executions import takes_ns
 from libs.domain.identity import client_order_id, order_id
 from libs.domain.instruments import Calendar
 from libs.domain.messages import Signal, VerdictKind
@@ -62,7 +63,7 @@ def assess_all(
         book = (signal.strategy_id, signal.symbol)
         if book in newer:
             verdicts[signal.signal_id] = Verdict(signal, "SUPERSEDED", reason="a newer signal of the book came")
-        elif view.now > good_until(signal, leg):
+        elif view.now > good_until(signal, leg, _worked_ns(signal, view)):
             verdicts[signal.signal_id] = Verdict(signal, "EXPIRED", reason="valid_until passed while waiting")
         elif not view.book_orders(*book):
             verdicts[signal.signal_id] = _fail_closed(judge, signal, leg, view, limits)
@@ -97,7 +98,7 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
 
 def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     """The verdict on one signal, `leg` being the number of the first order it may place."""
-    judged = as_decided_now(signal, leg, view.now)
+    judged = as_decided_now(signal, leg, view.now, _worked_ns(signal, view))
     for judges_signal in SIGNAL_CONTROLS:
         if (refusal := judges_signal(judged, view, limits)) is not None:
             return Verdict(signal, "REFUSED", refusal)
@@ -123,17 +124,22 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     return Verdict(signal, "APPROVED", legs=(proposed,))
 
 
-def good_until(signal: Signal, leg: int) -> int:
-    """Market ns up to which the signal may still place that order: the second of a flip a bar longer than the first,
-    for the exit before it is known to be filled a bar later at the earliest."""
-    return signal.valid_until + leg * TIMEFRAMES[signal.timeframe]
+def good_until(signal: Signal, leg: int, worked_ns: int = 0) -> int:
+    """Market ns up to which the signal may still place that order: the second of a flip a bar longer than the first, and as long
+    as it takes to work the exit, which is known to be filled a bar after that at the earliest."""
+    return signal.valid_until + leg * (TIMEFRAMES[signal.timeframe] + worked_ns)
 
 
-def as_decided_now(signal: Signal, leg: int, now: int) -> Signal:
+def _worked_ns(signal: Signal, view: View) -> int:
+    terms = view.terms.get(signal.strategy_id)
+    return takes_ns(terms.execution) if terms is not None else 0
+
+
+def as_decided_now(signal: Signal, leg: int, now: int, worked_ns: int = 0) -> Signal:
     """The signal as its next order is judged by: the second order of a flip is decided when its exit is gone."""
     if leg == 0:
         return signal
-    return msgspec.structs.replace(signal, decided_at=now, valid_until=good_until(signal, leg))
+    return msgspec.structs.replace(signal, decided_at=now, valid_until=good_until(signal, leg, worked_ns))
 
 
 def desired_lots(signal: Signal, view: View, limits: Limits) -> int:
@@ -172,7 +178,8 @@ def proposal(signal: Signal, leg: int, change: int, view: View, limits: Limits) 
         raise LookupError("no price_collar is configured, and a naked market order is never sent")
     side: Side = "buy" if change > 0 else "sell"
     price = signal.reference_price * (1 + collar if change > 0 else 1 - collar)
-    return Leg(signal, leg, side, abs(change), ticks_towards(price, float(instrument.tick), signal.reference_price), instrument)
+    limit = ticks_towards(price, float(instrument.tick), signal.reference_price)
+    return Leg(signal, leg, side, abs(change), limit, instrument, _terms(signal, view).execution)
 
 
 def expires_at(signal: Signal, grace_ns: int, calendar: Calendar) -> int:
@@ -188,7 +195,7 @@ def expires_at(signal: Signal, grace_ns: int, calendar: Calendar) -> int:
 
 
 def order_of(leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
-    """The order that a leg of a verdict becomes: a limit that lives until the end of the next bar."""
+    """The order that a leg of a verdict becomes: a limit that lives until the end of the next bar, and as long as it is worked."""
     signal = leg.signal
     id_ = order_id(signal.signal_id, leg.n)
     return Order(
@@ -208,7 +215,8 @@ def order_of(leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
         time_in_force="GTD",
         decided_at=signal.decided_at,
         valid_until=signal.valid_until,
-        expires_at=expires_at(signal, grace_ns, leg.instrument.calendar),
+        expires_at=expires_at(signal, grace_ns, leg.instrument.calendar) + takes_ns(leg.execution),
+        execution=leg.execution,
     )
 
 
@@ -219,7 +227,7 @@ def terms_of(config: StrategyConfig) -> Terms:
         ValueError: its sizing is none.
     """
     rule = sizing(config.sizing)
-    return Terms(config.allocation, config.no_trade_band, rule.value if rule.kind == "fixed" else None)
+    return Terms(config.allocation, config.no_trade_band, rule.value if rule.kind == "fixed" else None, config.execution)
 
 
 def _terms(signal: Signal, view: View) -> Terms:

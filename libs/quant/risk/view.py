@@ -34,6 +34,7 @@ class Terms(NamedTuple):
     allocation: float  # of the account's equity
     no_trade_band: float = 0.0  # of the strategy's capital
     units: float | None = None  # held at target 1, whatever the equity; None: a share of it
+    execution: str = ""  # how its orders are worked; "": sent whole
 
 
 class Check(NamedTuple):
@@ -198,6 +199,7 @@ class Leg(NamedTuple):
     lots: int  # positive
     price: int  # limit, ticks
     instrument: Instrument
+    execution: str = ""  # how it is to be worked; "": sent whole
 
     @property
     def signed(self) -> int:

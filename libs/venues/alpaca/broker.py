@@ -15,11 +15,11 @@ from libs.domain.trades import Fill
 from libs.venues.alpaca import outcomes
 from libs.venues.alpaca.addresses import addresses, check
 from libs.venues.alpaca.known import KnownOrders
-from libs.venues.alpaca.order_body import order_body
+from libs.venues.alpaca.order_body import order_body, replacement_body
 from libs.venues.alpaca.reading import Reading, decoded
 from libs.venues.alpaca.requests import Answer, Requests
 from libs.venues.alpaca.socket import Socket, connected
-from libs.venues.alpaca.updates import report_of, standing
+from libs.venues.alpaca.updates import replaced, report_of, standing
 from libs.venues.alpaca.wire import Account, OrderState, Unreadable, Update, read, time_ns
 from libs.venues.broker import (
     Abilities,
@@ -37,7 +37,7 @@ from libs.venues.broker import (
 from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint
 from libs.venues.freshness import Freshness
-from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.reconnecting import Backoff, ended, reconnecting
 from libs.venues.tenfold import Tenfold
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,16 @@ class AlpacaBroker:
     so `adjustments` is empty, and holdings that differ after a split have to be looked at by a person.
     """
 
-    abilities = Abilities(cancel_all=True, dead_man=False, good_till_date=False, absence_is_proof=False)
+    abilities = Abilities(
+        cancel_all=True,
+        dead_man=False,
+        good_till_date=False,
+        absence_is_proof=False,
+        stops=True,
+        oco=False,  # the venue itself names the second order of a pair: were the answer lost, nobody could look it up
+        trailing=True,
+        replaces=True,
+    )
 
     def __init__(
         self,
@@ -132,8 +141,7 @@ class AlpacaBroker:
         """See `Broker`."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            stream.cancel()
-            await asyncio.gather(stream, return_exceptions=True)
+            await ended(stream)
         await self._requests.close()
 
     def link(self) -> Link:
@@ -152,15 +160,36 @@ class AlpacaBroker:
         answer = await self._requests.send("order", "POST", f"{self._addresses.trading}/orders", deadline=deadline, body=body)
         self._known.see(outcomes.accepted(answer, order.client_order_id))
 
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        """See `Broker`: not offered here."""
+        raise NotSent("pairs of orders that cancel each other are not sent to Alpaca")
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        """See `Broker`. That it was taken is no promise: what was filled meanwhile is not replaced, and the new one is rejected."""
+        instrument = self._instruments.get(order.symbol)
+        if instrument is None:
+            raise NotSent(f"{order.symbol} is not among the instruments of this account")
+        body = replacement_body(order, instrument)
+        try:
+            venue_id = await self._venue_id(client_order_id)
+        except OutcomeUnknown as error:
+            raise NotSent(f"the order to be replaced is not known at the venue: {error}") from error
+        answer = await self._requests.send("order", "PATCH", f"{self._addresses.trading}/orders/{venue_id}", deadline=deadline, body=body)
+        self._known.see(outcomes.accepted(answer, order.client_order_id))
+
     async def cancel(self, client_order_id: str) -> None:
         """See `Broker`. Costs a look-up when the order was sent before this process began."""
+        await self._delete(f"/orders/{await self._venue_id(client_order_id)}", outcomes.taken)
+
+    async def _venue_id(self, client_order_id: str) -> str:
+        """Of the order, or of what it was replaced by at the venue; OutcomeUnknown when the venue does not show it."""
         venue_id = self._known.venue_id(client_order_id)
-        if venue_id is None:
-            order = await self._reading.by_client_id(client_order_id)
-            if order is None:
-                raise OutcomeUnknown("the venue does not show the order, so there is nothing yet that could be canceled")
-            venue_id = (await self._reading.newest(order)).id
-        await self._delete(f"/orders/{venue_id}", outcomes.taken)
+        if venue_id is not None:
+            return venue_id
+        order = await self._reading.by_client_id(client_order_id)
+        if order is None:
+            raise OutcomeUnknown("the venue does not show the order, so there is nothing yet that could be changed")
+        return (await self._reading.newest(order)).id
 
     async def cancel_all(self) -> None:
         """See `Broker`."""
@@ -181,13 +210,16 @@ class AlpacaBroker:
     # --- reads: each raises OutcomeUnknown when it is not answered, whole and readable
 
     async def find(self, client_order_id: str) -> VenueOrder | None:
-        """See `Broker`. An order that was replaced at the venue stands as what it was replaced by."""
+        """See `Broker`. An order that somebody else replaced at the venue stands as what it was replaced by."""
         order = await self._reading.by_client_id(client_order_id)
-        return None if order is None else self._reading.view(order, await self._reading.newest(order))
+        if order is None:
+            return None
+        newest = await self._reading.newest(order)
+        return self._reading.view(await self._reading.own(order), await self._reading.own(newest))
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """See `Broker`."""
-        orders = await self._reading.open_orders()
+        orders = [await self._reading.own(order) for order in await self._reading.open_orders()]
         return [self._reading.view(order, order)._replace(client_order_id=await self._reading.owner(order)) for order in orders]
 
     async def fills_since(self, executed_at: int) -> Sequence[Fill]:
@@ -254,7 +286,10 @@ class AlpacaBroker:
                 )
 
     async def _update(self, update: Update) -> None:
-        report = report_of(update, await self._reading.owner(update.order))
+        update = msgspec.structs.replace(update, order=await self._reading.own(update.order))
+        owner = await self._reading.owner(update.order)
+        gone = update.event == "replaced" and await self._reading.is_replaced(update.order)
+        report = replaced(update.order, owner, time_ns(update.timestamp, "timestamp")) if gone else report_of(update, owner)
         if isinstance(report, Undone):
             report = report._replace(symbol=self._reading.ours(report.symbol))
         if isinstance(report, Fill):
@@ -274,7 +309,10 @@ class AlpacaBroker:
             self._tell(fill, None)
         for order in orders:
             told_at = time_ns(order.updated_at or order.submitted_at, "updated_at")
-            if order.replaced_by is None and (report := standing(order, await self._reading.owner(order), told_at, "refilled")):
+            owner = await self._reading.owner(order)
+            if await self._reading.is_replaced(order):
+                self._tell(replaced(order, owner, told_at), order)
+            elif order.replaced_by is None and (report := standing(await self._reading.own(order), owner, told_at, "refilled")):
                 self._tell(report, order)
         self._missed = False
         self._freshness.heard()

@@ -28,7 +28,7 @@ from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint
 from libs.venues.feed import FeedLink, FeedStep
 from libs.venues.freshness import Freshness, Mute
-from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.reconnecting import Backoff, ended, reconnecting
 from libs.venues.tenfold import Tenfold
 
 log = logging.getLogger(__name__)
@@ -165,8 +165,7 @@ class AlpacaFeed:
             while True:
                 yield await waiting.get()
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await ended(listening)
             self._detail = "nobody listens"
 
     # --- one connection

@@ -1,5 +1,6 @@
 """Orders of the account as they were last heard of: ids of both sides, and which may still be live."""
 
+from decimal import Decimal
 from typing import Final
 
 from libs.venues.alpaca.wire import OrderState, status_of
@@ -11,17 +12,19 @@ MOST: Final = 50_000
 class KnownOrders:
     """Of one account. Ended orders beyond MOST are forgotten, oldest first; live ones never.
 
-    What an order was replaced by goes under the client order id of the first of the chain: it is the one that was sent.
+    What somebody else replaced an order by goes under the client order id of the first of the chain: it is the one that we
+    sent. What we replaced it by has a name of its own.
     """
 
     def __init__(self) -> None:
         self._venue_ids: dict[str, str] = {}  # by client order id
         self._live: dict[str, str] = {}  # client order id by venue id
         self._ended: dict[str, str] = {}
+        self._carried: dict[str, Decimal] = {}  # by venue id
 
     def see(self, order: OrderState) -> None:
         """Takes in what the venue says; one that has ended stays so, as what is read may be older than what was heard."""
-        ours = self.client_id(order.replaces or order.id) or order.client_order_id
+        ours = self.client_id(order.takes_over or order.id) or order.client_order_id
         if order.replaced_by is None:
             self._venue_ids[ours] = order.id
         if order.id in self._ended:
@@ -34,6 +37,15 @@ class KnownOrders:
         if len(self._ended) > MOST:
             oldest = next(iter(self._ended))
             self._venue_ids.pop(self._ended.pop(oldest), None)
+            self._carried.pop(oldest, None)
+
+    def carried(self, venue_id: str) -> Decimal | None:
+        """What had been filled of the order that it took the place of, once that is known for good."""
+        return self._carried.get(venue_id)
+
+    def carries(self, venue_id: str, filled: Decimal) -> None:
+        """So much had been."""
+        self._carried[venue_id] = filled
 
     def venue_id(self, client_order_id: str) -> str | None:
         """Of the newest of its chain."""

@@ -37,12 +37,36 @@ def order_body(order: Order, instrument: Instrument) -> bytes:
     )
 
 
+def replacement_body(order: Order, instrument: Instrument) -> bytes:
+    """The body of PATCH /v2/orders/{id}: all that may be another in the order that takes the place.
+
+    Raises:
+        NotSent: Alpaca cannot be asked for such an order.
+    """
+    prices = {"limit_price": order.price, "stop_price": order.stop_price, "trail": order.trail}
+    if order.order_type == "trailing_stop":
+        prices["stop_price"] = None  # it goes on from where the old one stood
+    if order.oco or order.quantity % 1:
+        raise NotSent("Alpaca replaces whole shares of single orders only")
+    return msgspec.json.encode(
+        {
+            "qty": _plain(order.quantity),
+            "time_in_force": time_in_force(order, instrument),
+            "client_order_id": order.client_order_id,
+            **{name: _plain(price) for name, price in prices.items() if price is not None},
+        }
+    )
+
+
 def time_in_force(order: Order, instrument: Instrument) -> str:
     """Alpaca's word.
 
     It has no GTD: whoever sent the order cancels it at `expires_at`. Until then DAY serves when the session ends no
-    earlier, as an order of a dead host then ends with the day. Parts of shares are only ever taken as DAY, crypto never.
+    earlier, as an order of a dead host then ends with the day. Parts of shares are only ever taken as DAY, crypto never:
+    what protects them ends with each session, and whoever sent it sends another for the next.
     """
+    if order.time_in_force == "GTC" and order.quantity % 1 and instrument.asset_class != "crypto":
+        return "day"
     if order.time_in_force != "GTD":
         return _TIFS[order.time_in_force]
     if instrument.asset_class == "crypto":

@@ -7,7 +7,7 @@ from typing import Final, ParamSpec, TypeVar
 
 import msgspec
 
-from libs.domain.orders import VenueOrder
+from libs.domain.orders import VenueOrder, VenueStatus
 from libs.domain.times import SECOND, iso
 from libs.domain.trades import Fill
 from libs.venues.alpaca.known import KnownOrders
@@ -83,13 +83,15 @@ class Reading:
         return await self._seen("/orders:by_client_order_id", {"client_order_id": client_order_id})
 
     async def newest(self, order: OrderState) -> OrderState:
-        """What the order was replaced by, and that, and so on: the one that lives, or ended last."""
+        """What somebody replaced the order by, and that, and so on: the one that lives, or ended last."""
         for _ in range(LONGEST_CHAIN):
             if order.replaced_by is None:
                 return order
             successor = await self.order(order.replaced_by)
             if successor is None:
                 raise OutcomeUnknown(f"order {order.id} was replaced by {order.replaced_by}, which the venue does not show")
+            if successor.takes_over is None:
+                return order  # we replaced it: it has ended, and the other is an order of its own
             order = successor
         raise OutcomeUnknown(f"order {order.id} is replaced more than {LONGEST_CHAIN} times")
 
@@ -97,17 +99,40 @@ class Reading:
         """The client order id under which the order was sent, or the first of the chain that it is the newest of."""
         parents: list[OrderState] = []
         oldest = order
-        while oldest.replaces is not None and self._known.client_id(oldest.replaces) is None:
-            parent = await self._asked(f"/orders/{oldest.replaces}")
-            if parent is None:
-                raise OutcomeUnknown(f"order {oldest.id} replaced {oldest.replaces}, which the venue does not show")
+        while oldest.takes_over is not None and self._known.client_id(oldest.takes_over) is None:
+            parent = await self._replaced(oldest)
             parents.append(parent)
             if len(parents) > LONGEST_CHAIN:
                 raise OutcomeUnknown(f"order {order.id} replaced more than {LONGEST_CHAIN} others")
             oldest = parent
         for parent in reversed(parents):
             self._known.see(parent)
-        return (self._known.client_id(order.replaces) if order.replaces else None) or order.client_order_id
+        return (self._known.client_id(order.takes_over) if order.takes_over else None) or order.client_order_id
+
+    async def is_replaced(self, order: OrderState) -> bool:
+        """Whether an order of ours has ended because another of ours took its place."""
+        return order.replaced_by is not None and (await self.newest(order)).id == order.id
+
+    async def own(self, order: OrderState) -> OrderState:
+        """The order without what had been filled of the one that it took the place of: the venue counts that on."""
+        if order.replaces is None or order.takes_over is not None:
+            return order
+        carried = self._known.carried(order.id)
+        if carried is None:
+            before = await self._replaced(order)
+            carried = _readable(lambda: before.filled)
+            if before.replaced_by == order.id:
+                self._known.carries(order.id, carried)
+        if not carried:
+            return order
+        left = None if order.qty is None else order.qty - carried
+        return msgspec.structs.replace(order, qty=left, filled_qty=max(Decimal(0), _readable(lambda: order.filled) - carried))
+
+    async def _replaced(self, order: OrderState) -> OrderState:
+        before = await self._asked(f"/orders/{order.replaces}")
+        if before is None:
+            raise OutcomeUnknown(f"order {order.id} replaced {order.replaces}, which the venue does not show")
+        return before
 
     async def open_orders(self) -> list[OrderState]:
         """Every open order, legs of brackets too, oldest first."""
@@ -130,7 +155,7 @@ class Reading:
                 raise OutcomeUnknown("the venue's history gives the same page of fills again and again")
             params["page_token"] = page[-1].id
         await self._learn({a.order_id for a in activities.values() if self._known.client_id(a.order_id) is None}, executed_at)
-        fills = [_readable(fill_of, a, await self._client_id(a.order_id)) for a in activities.values()]
+        fills = [_readable(fill_of, *await self._known_as(activity)) for activity in activities.values()]
         since = (msgspec.structs.replace(fill, symbol=self.ours(fill.symbol)) for fill in fills if fill.executed_at >= executed_at)
         return sorted(since, key=lambda fill: fill.executed_at)
 
@@ -171,20 +196,23 @@ class Reading:
         filled = max(_readable(lambda: order.filled), _readable(lambda: newest.filled))  # a replacement takes the fills over
         quantity = _readable(finite, newest.qty if newest.qty is not None else filled, "qty")
         symbol = newest.symbol or ""
-        return VenueOrder(order.client_order_id, self.ours(symbol), status_of(newest), quantity, filled, terms_of(newest))
+        status: VenueStatus = "canceled" if newest.status == "replaced" else status_of(newest)  # by an order of its own
+        return VenueOrder(order.client_order_id, self.ours(symbol), status, quantity, filled, terms_of(newest))
 
-    async def _client_id(self, venue_id: str) -> str:
-        """Of an order that has fills, so the venue must have it."""
-        known = self._known.client_id(venue_id)
-        if known is not None:
-            return known
-        order = await self.order(venue_id)
-        if order is None:
-            raise OutcomeUnknown(f"the venue has a fill of order {venue_id}, but does not show the order")
-        return await self.owner(order)
+    async def _known_as(self, activity: Activity) -> tuple[Activity, str]:
+        """A fill as one of its own order only, and our name of that. The venue must have the order."""
+        known = self._known.client_id(activity.order_id)
+        if known is None:
+            order = await self.order(activity.order_id)
+            if order is None:
+                raise OutcomeUnknown(f"the venue has a fill of order {activity.order_id}, but does not show the order")
+            known = await self.owner(order)
+        carried = self._known.carried(activity.order_id)
+        return msgspec.structs.replace(activity, cum_qty=activity.cum_qty - carried) if carried else activity, known
 
     async def _see(self, order: OrderState) -> None:
         await self.owner(order)  # of a replacement it has to be known whose it is
+        await self.own(order)
         self._known.see(order)
 
     async def _seen(self, path: str, params: Mapping[str, str] | None = None) -> OrderState | None:

@@ -6,13 +6,14 @@ from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
 import aiohttp
-from aiohttp.client_reqrep import ClientRequest, ClientResponse
+from aiohttp.client_reqrep import ClientResponse
 from aiohttp.connector import Connection
 
 from libs.common.clocks import HostClock
 from libs.venues.broker import NotSent, OutcomeUnknown
 from libs.venues.budget import Budget, Purpose
 from libs.venues.endpoint import Endpoint
+from libs.venues.marked_request import MarkedRequest
 
 CONNECT_S: Final = 2.0
 TOTAL_S: Final = 5.0
@@ -60,7 +61,7 @@ _ATTEMPT: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
 """What is being asked in this task; None: a stream is being opened."""
 
 
-class _OneWrite(ClientRequest):
+class _OneWrite(MarkedRequest):
     """aiohttp's request, asking leave before it writes."""
 
     async def send(self, conn: Connection) -> ClientResponse:

@@ -33,6 +33,8 @@ def report_of(update: Update, client_order_id: str) -> Report | None:
     told_at = time_ns(update.timestamp or update.order.updated_at, "timestamp")
     if update.event in _UNDONE:
         return _undone(update, client_order_id, told_at)
+    if update.event == "order_replace_rejected":
+        return OrderReport(client_order_id, Evidence.REPLACE_REFUSED, update.order.filled, told_at, "the replacement was rejected")
     if update.event == "order_cancel_rejected":
         return OrderReport(client_order_id, Evidence.CANCEL_REFUSED, update.order.filled, told_at, "the cancel was rejected")
     return standing(update.order, client_order_id, told_at, update.event)
@@ -62,6 +64,11 @@ def _undone(update: Update, client_order_id: str, told_at: int) -> Undone:
         market_time=told_at,
         detail=f"an execution of {update.order.symbol} was {did} {quantity.normalize():f} @ {price.normalize():f} ({update.event})",
     )
+
+
+def replaced(order: OrderState, client_order_id: str, told_at: int) -> OrderReport:
+    """An order that has given its place to another of ours."""
+    return OrderReport(client_order_id, Evidence.REPLACED, order.filled, told_at, f"replaced by {order.replaced_by}")
 
 
 def _fill(update: Update, client_order_id: str) -> Fill:

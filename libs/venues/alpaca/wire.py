@@ -54,8 +54,18 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     replaced_by: str | None = None
 
     @property
+    def takes_over(self) -> str | None:
+        """The order under whose name this one stands: somebody else replaced it, and what we sent goes on as this."""
+        return None if is_ours(self.client_order_id) else self.replaces
+
+    @property
     def filled(self) -> Decimal:
         return finite(self.filled_qty or Decimal(0), "filled_qty")
+
+
+def is_ours(client_order_id: str) -> bool:
+    """Whether an order was sent under a name of the kind that we give."""
+    return client_order_id.isalnum() and 31 <= len(client_order_id) <= 32
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,18 +4,20 @@ The frames are read here and not by ccxt, which keeps the newest state of an ord
 no client id on a trade. Fields: Binance Spot API, "User Data Streams" and "WebSocket Streams".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from libs.domain.instruments import Instrument
 from libs.domain.market import Quote, TradeTick
-from libs.domain.orders import Evidence
+from libs.domain.orders import Evidence, Order
 from libs.domain.trades import Fill
-from libs.venues.broker import OrderReport, WrongKey
-from libs.venues.ccxt_venue.mapping import MS, Unreadable, decimal, text
+from libs.venues.broker import NotSent, OrderReport, WrongKey
+from libs.venues.ccxt_venue.mapping import MS, Unreadable, decimal, plain, text
 from libs.venues.ccxt_venue.outcomes import Answered, Verdict
 
-_SAYS_NOTHING: Final = ("-1000", "-1001", "-1004", "-1006", "-1007", "-1008", "-1016", "-2021", "-2022")
+_SAYS_NOTHING: Final = ("-1000", "-1001", "-1004", "-1006", "-1007", "-1008", "-1016")
+_NOT_REPLACED: Final = ("-2021", "-2022")
 _SAYS_NO: Final = ("-1002", "-1003", "-1010", "-1013", "-1014", "-1015", "-1020", "-1021", "-1099")
 _REJECTED: Final = ("-2010", "-2011", "-2013", "-2016", "-2026")
 _OF_THE_KEY: Final = ("-1022", "-2008", "-2014", "-2015")
@@ -47,7 +49,60 @@ def documented(answered: Answered) -> Verdict | None:
     """What Binance's documents say of an answer. A client id that is there already may be there from our own request."""
     if answered.message.startswith("Duplicate order"):
         return "unknown"
+    if answered.code in _NOT_REPLACED:
+        return _of_the_new_order(answered.data)
     return _CODES.get(answered.code or "")
+
+
+def _of_the_new_order(data: object) -> Verdict:
+    """A cancel-and-replace of which something failed: what became of the new order, whatever became of the old one."""
+    told = data if isinstance(data, dict) else {}
+    if told.get("newOrderResult") == "NOT_ATTEMPTED":
+        return "refused"
+    said = told.get("newOrderResponse")
+    if told.get("newOrderResult") != "FAILURE" or not isinstance(said, dict) or str(said.get("msg", "")).startswith("Duplicate order"):
+        return "unknown"
+    return _CODES.get(str(said.get("code")), "unknown")
+
+
+def pair_request(orders: Sequence[Order], instrument: Instrument, market_id: str) -> dict[str, str]:
+    """The parameters of `POST /api/v3/orderList/oco`: a limit maker on the one side of the market, a stop loss on the other.
+
+    Raises:
+        NotSent: they are no such pair, or off the instrument's grid.
+    """
+    first = orders[0]
+    kinds = {order.order_type: order for order in orders}
+    limit, stop = kinds.get("limit"), kinds.get("stop")
+    if len(orders) != 2 or limit is None or stop is None or limit.price is None or stop.stop_price is None:
+        raise NotSent(f"{first.client_order_id}: expected a limit and a stop that cancel each other, got {', '.join(kinds)}")
+    if limit.quantity != stop.quantity or limit.side != stop.side:
+        raise NotSent(f"{first.client_order_id}: both orders of a pair are of one side and quantity")
+    try:
+        instrument.lots(first.quantity)
+        instrument.ticks(limit.price)
+        instrument.ticks(stop.stop_price)
+    except ValueError as error:
+        raise NotSent(f"{first.client_order_id}: {error}") from error
+    above, below = ("above", "below") if first.side == "sell" else ("below", "above")
+    return {
+        "symbol": market_id,
+        "side": first.side.upper(),
+        "quantity": plain(first.quantity),
+        f"{above}Type": "LIMIT_MAKER",
+        f"{above}Price": plain(limit.price),
+        f"{above}ClientOrderId": limit.client_order_id,
+        f"{below}Type": "STOP_LOSS",
+        f"{below}StopPrice": plain(stop.stop_price),
+        f"{below}ClientOrderId": stop.client_order_id,
+        "newOrderRespType": "RESULT",
+    }
+
+
+def names_in_pair(answer: object) -> set[str]:
+    """The client ids of the orders that the answer speaks of."""
+    orders = answer.get("orders") if isinstance(answer, dict) else None
+    return {str(order.get("clientOrderId")) for order in orders or () if isinstance(order, dict)}
 
 
 def event_of(message: object) -> Mapping[str, Any] | None:

@@ -80,11 +80,16 @@ class CcxtBroker:
         self._lookup = Lookup(self._exchange, self._calls.read, self._ids)
         self._freshness = Freshness(clock, mute_after_s)
         self._reports = Reports(self._exchange, self._stream, self._history, self._lookup, self._instruments, poll_s)
+        known = venue.exchange in FLUENT  # elsewhere each venue has its own idea of what a stop is, and ccxt says little of it
         self.abilities = Abilities(
             cancel_all=bool(self._exchange.has.get("cancelAllOrders")),
             dead_man=bool(self._exchange.has.get("cancelAllOrdersAfter")),
             good_till_date=False,
             absence_is_proof=False,
+            stops=known,
+            oco=known,
+            trailing=False,
+            replaces=known,
         )
 
     async def connect(self) -> None:
@@ -110,13 +115,46 @@ class CcxtBroker:
     async def submit(self, order: Order, deadline: float) -> None:
         """See `Broker`."""
         arguments = order_request(order, self._instrument(order))
-        self._ids.place(order.client_order_id, order.symbol)
-        self._reports.sent(order)
+        answer = await self._sent([order], lambda: self._exchange.create_order(*arguments), deadline)
+        self._accepted(order, answer)
+
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        """See `Broker`."""
+        if not self.abilities.oco:
+            raise NotSent(f"pairs of orders that cancel each other are not sent to {self._venue.exchange}")
+        request = binance.pair_request(orders, self._instrument(orders[0]), self._exchange.market(orders[0].symbol)["id"])
+        answer = await self._sent(orders, lambda: self._exchange.privatePostOrderListOco(request), deadline)
+        named = binance.names_in_pair(answer)
+        if any(order.client_order_id not in named for order in orders):
+            raise OutcomeUnknown(f"the answer is not about {' and '.join(o.client_order_id for o in orders)}: {str(answer)[:200]}")
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        """See `Broker`. The old order is not ended unless it can be, and then the new one is tried: the venue may turn that down."""
+        if not self.abilities.replaces:
+            raise NotSent(f"orders are not replaced at {self._venue.exchange}")
+        symbol, kind, side, amount, price, params = order_request(order, self._instrument(order))
+        params = {**params, "cancelOrigClientOrderId": client_order_id}
+        if "triggerPrice" in params:
+            params["stopPrice"] = params.pop("triggerPrice")  # what ccxt reads of either name, but takes away of one only
+        answer = await self._sent(
+            [order], lambda: self._exchange.edit_order(client_order_id, symbol, kind, side, amount, price, params), deadline
+        )
+        self._accepted(order, answer)
+
+    async def _sent(self, orders: Sequence[Order], call: Callable[[], Awaitable[object]], deadline: float) -> object:
+        """One request that makes orders."""
+        for order in orders:
+            self._ids.place(order.client_order_id, order.symbol)
+            self._reports.sent(order)
         try:
-            answer = await self._calls.change("order", lambda: self._exchange.create_order(*arguments), deadline)
+            return await self._calls.change("order", call, deadline)
         except (Refused, NotSent):
-            self._reports.not_there(order.client_order_id)
+            for order in orders:
+                self._reports.not_there(order.client_order_id)
             raise
+
+    def _accepted(self, order: Order, answer: object) -> None:
+        """The answer to the request for one order; raises as `submit`."""
         if not isinstance(answer, dict) or answer.get("clientOrderId") not in (None, order.client_order_id) or not answer.get("id"):
             raise OutcomeUnknown(f"the answer is not about {order.client_order_id}: {str(answer)[:200]}")
         self._ids.learn({**answer, "clientOrderId": order.client_order_id})

@@ -70,6 +70,7 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
         except BaseError:
             if sending and isinstance(response, dict | list):
                 sending.own_words, sending.code, sending.message = True, _said(response, "code"), _said(response, "msg") or ""
+                sending.data = response.get("data") if isinstance(response, dict) else None
             raise
 
     def client(self, url: str) -> Any:

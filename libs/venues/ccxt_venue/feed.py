@@ -33,7 +33,7 @@ from libs.venues.ccxt_venue.wire import Wire
 from libs.venues.endpoint import Endpoint
 from libs.venues.feed import FeedLink, FeedStep
 from libs.venues.freshness import Freshness
-from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.reconnecting import Backoff, ended, reconnecting
 from libs.venues.timeline import QUOTES, TRADES
 
 log = logging.getLogger(__name__)
@@ -153,8 +153,7 @@ class CcxtFeed:
                     last = step.time
                     yield step
         finally:
-            listener.cancel()
-            await asyncio.gather(listener, return_exceptions=True)
+            await ended(listener)
 
     def _steps(self, last: int) -> Iterator[FeedStep]:
         """What has come, by time. What was overtaken keeps its own time, in a step of the moment at which it became known."""

@@ -83,6 +83,7 @@ class Answered(NamedTuple):
     status: int | None  # of the HTTP answer
     code: str | None  # the venue's own
     message: str  # that stands beside the code
+    data: object = None  # what else the venue put beside them
 
 
 Documented = Callable[[Answered], Verdict | None]

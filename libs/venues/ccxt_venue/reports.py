@@ -17,7 +17,7 @@ from libs.venues.ccxt_venue.history import History
 from libs.venues.ccxt_venue.lookup import Lookup
 from libs.venues.ccxt_venue.mapping import time_of, venue_order
 from libs.venues.ccxt_venue.news import ENDS, Ring, Stream, Tell
-from libs.venues.reconnecting import Backoff, reconnecting
+from libs.venues.reconnecting import Backoff, ended, reconnecting
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +81,7 @@ class Reports:
     async def close(self) -> None:
         """Listens no more; a second time does nothing."""
         if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+            await ended(self._listener)
             self._listener = None
 
     async def _connection(self) -> None:

@@ -16,6 +16,7 @@ from libs.common.clocks import HostClock
 from libs.venues.broker import NotSent
 from libs.venues.budget import Budget
 from libs.venues.ccxt_venue.outcomes import Answered
+from libs.venues.marked_request import MarkedRequest
 
 _BACK_OFF: Final = (418, 429)
 _PAUSE_S: Final = 10.0  # where the venue does not say for how long to stay away
@@ -35,10 +36,11 @@ class Sending:
     status: int | None = None
     code: str | None = None
     message: str = ""
+    data: object = None
 
     def answered(self) -> Answered:
         """What there is to judge an error by."""
-        return Answered(self.written, self.own_words, self.status, self.code, self.message)
+        return Answered(self.written, self.own_words, self.status, self.code, self.message, self.data)
 
 
 @dataclass(slots=True)
@@ -56,7 +58,9 @@ class Wire:
         traces = aiohttp.TraceConfig()
         traces.on_connection_create_end.append(_about_to_write)
         traces.on_connection_reuseconn.append(_about_to_write)
-        self.session = aiohttp.ClientSession(middlewares=(self._pass,), trace_configs=[traces], cookie_jar=aiohttp.DummyCookieJar())
+        self.session = aiohttp.ClientSession(
+            middlewares=(self._pass,), trace_configs=[traces], cookie_jar=aiohttp.DummyCookieJar(), request_class=MarkedRequest
+        )
         return self.session
 
     @asynccontextmanager

@@ -33,7 +33,16 @@ class PaperBroker:
     raises `LineFileFailed` (`submit` and `cancel`: `OutcomeUnknown`) until the book is opened again.
     """
 
-    abilities = Abilities(cancel_all=True, dead_man=False, good_till_date=True, absence_is_proof=True)  # the file is ours alone
+    abilities = Abilities(
+        cancel_all=True,
+        dead_man=False,
+        good_till_date=True,
+        absence_is_proof=True,  # the file is ours alone
+        stops=True,
+        oco=True,
+        trailing=True,
+        replaces=True,
+    )
 
     def __init__(self, file: LineFile, venue: Venue, clock: HostClock) -> None:
         self._file = file
@@ -98,13 +107,34 @@ class PaperBroker:
 
     async def submit(self, order: Order, deadline: float) -> None:
         """See `Broker`. The order meets only events newer than what was heard of its symbol before this call."""
-        if self._clock.monotonic() > deadline:
-            raise NotSent(f"deadline of {order.client_order_id} has passed")
+        self._in_time(order, deadline)
         try:
             accepted = self._venue.take(order)
         except Turned as reason:
             raise Refused(str(reason)) from reason
         self._answer(accepted)
+
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        """See `Broker`. One append for both."""
+        self._in_time(orders[0], deadline)
+        try:
+            accepted = [self._venue.take(order) for order in orders]  # the second holds back nothing that the first does not
+        except Turned as reason:
+            raise Refused(str(reason)) from reason
+        self._answer(*accepted)
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        """See `Broker`. One append for the end of the one and the beginning of the other."""
+        self._in_time(order, deadline)
+        try:
+            records = self._venue.replace(client_order_id, order)
+        except Turned as reason:
+            raise Refused(str(reason)) from reason
+        self._answer(*records, replaced=client_order_id)
+
+    def _in_time(self, order: Order, deadline: float) -> None:
+        if self._clock.monotonic() > deadline:
+            raise NotSent(f"deadline of {order.client_order_id} has passed")
 
     async def cancel(self, client_order_id: str) -> None:
         """See `Broker`. The report of the end is there at once."""
@@ -179,20 +209,20 @@ class PaperBroker:
         taken, self._reports = self._reports, []
         return taken
 
-    def _answer(self, *records: Record) -> None:
+    def _answer(self, *records: Record, replaced: str = "") -> None:
         try:
             self._file.append(encode(records))
         except LineFileFailed as error:
             raise OutcomeUnknown(str(error)) from error
-        self._report(self._venue.applied(records))
+        self._report(self._venue.applied(records), replaced)
 
-    def _report(self, records: Sequence[Record]) -> None:
+    def _report(self, records: Sequence[Record], replaced: str = "") -> None:
         for record in records:
             if isinstance(record, Filled):
                 self._reports.append(record.fill)
             elif isinstance(record, Ended):
                 filled = self._book.orders[record.client_order_id].filled
-                evidence = _EVIDENCE[record.status]
+                evidence = Evidence.REPLACED if record.client_order_id == replaced else _EVIDENCE[record.status]
                 self._reports.append(OrderReport(record.client_order_id, evidence, filled, record.market_time, record.status))
             elif isinstance(record, Adjusted):
                 self._reports.append(_adjustment(record))

@@ -1,0 +1,208 @@
+"""Orders that are worked by slices, at the desk of an account: the real record, and a venue that does as it is told."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from libs.common.database import Database, Write
+from libs.domain.identity import child_leg, client_order_id, order_id
+from libs.domain.orders import Evidence, Order
+from libs.store import lockstep
+from libs.store.control import Control
+from libs.store.risk import RiskStore
+from libs.store.sessions import Account
+from services.trade_executor.evidence import Shown
+from tests.desks import NOW, an_approval
+from tests.factories import SECOND
+from tests.scenes import SESSION, begin, clear
+from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
+from tests.stages import Desk
+
+D = Decimal
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, "test")
+    await clear(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def account(database: Database) -> Account:
+    return await begin(database)
+
+
+@pytest.fixture
+async def venue() -> ScriptedBroker:
+    return ScriptedBroker()
+
+
+@pytest.fixture
+async def desk(database: Database, account: Account, venue: ScriptedBroker) -> Desk:
+    return await Desk(database, account, venue).begin()
+
+
+def a_parent(execution: str = "twap:60:6", n: int = 1, quantity: int = 60) -> Order:
+    return msgspec.structs.replace(an_approval(n, quantity=D(quantity), rests_s=70), execution=execution)
+
+
+def child(parent: Order, n: int, quantity: int = 10) -> Order:
+    """The n-th slice, as far as the venue knows it."""
+    id_ = order_id(parent.signal_id, child_leg(0, n))
+    return msgspec.structs.replace(parent, order_id=id_, client_order_id=client_order_id("TEST", id_, 1), quantity=D(quantity))
+
+
+def ends(order: Order, evidence: Evidence, filled: int = 0) -> Shown:
+    return Shown(order.client_order_id, evidence, D(filled), "")
+
+
+async def family(database: Database) -> list[tuple[str, str, int, int]]:
+    """(purpose, status, quantity, filled), the parent first."""
+    rows = await database.fetch("select purpose, status, quantity, filled_quantity from orders order by leg")
+    return [(purpose, status, int(quantity), int(filled)) for purpose, status, quantity, filled in rows]
+
+
+async def later(desk: Desk, second: int) -> None:
+    desk.market.hear(NOW + second * SECOND, 1.0)
+    assert desk.stage.overdue() or not desk.stage.open_orders()
+    await desk.turn()
+
+
+async def test_a_parent_is_worked_slice_by_slice_and_never_goes_to_the_venue_itself(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    parent = a_parent()
+    await desk.trade(parent)
+    assert await family(database) == [("signal", "WORKING", 60, 0), ("slice", "ACKED", 10, 0)]
+    await desk.show(a_fill(child(parent, 0), 10))
+    await later(desk, 10)
+    await desk.show(a_fill(child(parent, 1), 4), ends(child(parent, 1), Evidence.EXPIRED, 4))
+    await later(desk, 50)
+    assert await family(database) == [
+        ("signal", "WORKING", 60, 14),
+        ("slice", "FILLED", 10, 10),
+        ("slice", "EXPIRED", 10, 4),
+        ("slice", "ACKED", 46, 0),
+    ]
+    await desk.show(a_fill(child(parent, 5, 46), 46, price="103.00"))
+    assert (await family(database))[0] == ("signal", "FILLED", 60, 60)
+    assert await database.fetch("select avg_fill_price from orders where parent_id is null") == [(D("102.3"),)]
+    assert venue.submitted == [child(parent, n).client_order_id for n in (0, 1, 5)]
+
+
+async def test_a_slice_whose_outcome_is_unknown_holds_the_parent_up_until_it_is_known(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    parent = a_parent()
+    venue.answers.append(loses_the_answer)
+    await desk.trade(parent)
+    desk.market.hear(NOW + 30 * SECOND, 1.0)
+    await desk.show()
+    assert await family(database) == [("signal", "WORKING", 60, 0), ("slice", "UNKNOWN", 10, 0)]
+    venue.has(child(parent, 0), "canceled")
+    await desk.look()
+    assert (await family(database))[1:] == [("slice", "CANCELED", 10, 0), ("slice", "ACKED", 40, 0)]
+
+
+@pytest.mark.parametrize("second", [0, 4, 10, 25])
+async def test_a_desk_that_dies_works_on_as_if_it_had_not(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker, second: int
+) -> None:
+    parent = a_parent()
+    await desk.trade(parent)
+    await desk.show(a_fill(child(parent, 0), 7), ends(child(parent, 0), Evidence.CANCELED, 7))
+    again = Desk(database, account, venue)
+    again.market.hear(NOW + second * SECOND, 1.0)
+    await (await again.begin()).turn()
+    due = 10 * (second // 10 + 1) - 7
+    slices = (await family(database))[1:]
+    assert slices == [("slice", "CANCELED", 10, 7)] + ([("slice", "ACKED", due, 0)] if second >= 10 else [])
+
+
+async def test_a_cancel_of_a_parent_cancels_its_slice_and_ends_it_when_that_has_ended(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    parent = a_parent()
+    await desk.trade(parent)
+    await desk.risk.cancel(parent)
+    await desk.turn()
+    assert await family(database) == [("signal", "WORKING", 60, 0), ("slice", "PENDING_CANCEL", 10, 0)]
+    await desk.show(a_fill(child(parent, 0), 3), ends(child(parent, 0), Evidence.CANCELED, 3))
+    assert await family(database) == [("signal", "CANCELED", 60, 3), ("slice", "CANCELED", 10, 3)]
+    assert venue.cancelled == [child(parent, 0).client_order_id]
+
+
+async def test_a_kill_ends_what_is_being_worked_and_its_slices(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    parent = a_parent()
+    await desk.trade(parent)
+    await Control(database, desk.consumer._journal, desk.host).set_kill("fleet", "", True, "test", "test")
+    await desk.show(a_fill(child(parent, 0), 3))
+    assert venue.cancelled == [child(parent, 0).client_order_id]
+    await desk.show(ends(child(parent, 0), Evidence.CANCELED, 3))
+    assert await family(database) == [("signal", "CANCELED", 60, 3), ("slice", "CANCELED", 10, 3)]
+
+
+async def test_three_refusals_in_a_row_end_the_parent(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    venue.answers += [refuses] * 3
+    await desk.trade(a_parent("iceberg:20"))
+    assert await family(database) == [("signal", "DENIED", 60, 0), *[("slice", "REJECTED", 20, 0)] * 3]
+    assert len(venue.submitted) == 3
+
+
+async def test_an_iceberg_shows_its_next_part_when_the_last_is_filled(database: Database, desk: Desk) -> None:
+    parent = a_parent("iceberg:25")
+    await desk.trade(parent)
+    for n, quantity in enumerate((25, 25, 10)):
+        assert (await family(database))[-1] == ("slice", "ACKED", quantity, 0)
+        await desk.show(a_fill(child(parent, n), quantity))
+    assert (await family(database))[0] == ("signal", "FILLED", 60, 60)
+
+
+async def test_a_parent_whose_time_is_over_expires_with_what_is_left(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    parent = a_parent()
+    await desk.trade(parent)
+    await desk.show(ends(child(parent, 0), Evidence.EXPIRED))
+    await later(desk, 70)
+    assert await family(database) == [("signal", "EXPIRED", 60, 0), ("slice", "EXPIRED", 10, 0)]
+    assert await database.fetch("select detail from order_events where event = 'expire'") == [
+        ("its time is over; 60 of 60 was not filled",)
+    ]
+
+
+async def test_a_fill_of_a_slice_after_its_parents_end_is_the_parents_too(database: Database, desk: Desk) -> None:
+    parent = a_parent()
+    await desk.trade(parent)
+    await desk.risk.cancel(parent)
+    await desk.turn()
+    await desk.show(ends(child(parent, 0), Evidence.CANCELED))
+    await desk.show(a_fill(child(parent, 0), 10))
+    assert await family(database) == [("signal", "CANCELED", 60, 10), ("slice", "FILLED", 10, 10)]
+    rows = await database.fetch("select event, anomaly from order_events where filled_quantity > 0 order by 1")
+    assert rows == [("child_fill", True), ("fill", True)]
+
+
+async def test_a_split_ends_what_is_being_worked_in_old_units(database: Database, desk: Desk) -> None:
+    parent = a_parent()
+    await desk.trade(parent)
+    await desk.show(ends(child(parent, 0), Evidence.CANCELED), an_adjustment(a_split(NOW), 0))
+    assert await family(database) == [("signal", "CANCELED", 60, 0), ("slice", "CANCELED", 10, 0)]
+
+
+async def test_a_slice_is_in_the_remainder_of_its_parent_and_counts_once(database: Database, desk: Desk, account: Account) -> None:
+    parent = a_parent()
+    await desk.trade(parent)
+    await desk.show(a_fill(child(parent, 0), 4))
+    risk = RiskStore(database, account.account_id, SESSION.session_id, SESSION.venue, "1s", SECOND)
+    seen = await risk.read(0, 10, NOW)
+    assert [(o.order_id, o.remaining, o.status) for o in seen.orders] == [(parent.order_id, D(56), "WORKING")]
+    assert [n for _, n in seen.ordered] == [1]
+
+
+async def test_a_step_of_lockstep_does_not_wait_for_a_parent(database: Database, desk: Desk) -> None:
+    await desk.trade(a_parent())
+    await database.write([Write("update cursors set no = j.last_no from journal_counters j where j.stream = cursors.stream", ())])
+    assert await lockstep.at_rest(database, SESSION.session_id)
