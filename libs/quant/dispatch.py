@@ -31,6 +31,7 @@ def fates(
     *,
     books: Mapping[tuple[str, str], Decimal],
     halted: bool = False,
+    unreconciled: bool = False,
 ) -> list[tuple[Order, Fate]]:
     """What to do with each order that is APPROVED or WORKING, given all open orders of an account in stream order.
 
@@ -42,6 +43,7 @@ def fates(
         now: market ns.
         books: what each book (strategy, symbol) holds.
         halted: the account may only close.
+        unreconciled: record and venue differ about the account: what would add to its books waits, and expires.
     """
     standings = list(orders)
     busy = {_book(s.order) for s in standings if s.status in AT_VENUE and not s.rests}
@@ -65,6 +67,8 @@ def fates(
             found.append((order, "deny"))
         elif (halted or order.reduce_only) and not shrinks(order, held):
             found.append((order, "halt" if halted else "flip"))
+        elif unreconciled and not shrinks(order, held):
+            found.append((order, "hold"))
         elif order.execution:
             found.append((order, "work"))
             busy.add(_book(order))

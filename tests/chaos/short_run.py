@@ -55,9 +55,9 @@ PRICE: Final = 100.07
 WITHIN_S: Final = 2.0  # of what happens in a tenth of it
 AFTER_A_MISS_S: Final = 0.3  # once something did not come about: what follows from it will not either
 PACE: Final[Mapping[str, float]] = {
-    "services.trade_executor.desk.LOOK_UP_EVERY_S": 0.05,
-    "services.trade_executor.desk.LOOK_UP_AT_MOST_S": 0.2,
-    "services.trade_executor.desk.RECONCILE_EVERY_S": 0.3,
+    "services.trade_executor.reconciler.LOOK_UP_EVERY_S": 0.05,
+    "services.trade_executor.reconciler.LOOK_UP_AT_MOST_S": 0.2,
+    "services.trade_executor.reconciler.RECONCILE_EVERY_S": 0.3,
     "services.trade_executor.desk.OPEN_AGAIN_S": 0.05,
     "services.trade_executor.reconcile.AGREE_REMOTELY_AFTER_S": 0.3,
 }

@@ -16,10 +16,10 @@ from libs.store.sessions import Account
 from services.trade_executor.evidence import Shown
 from tests.desks import NOW, an_approval
 from tests.factories import SECOND
-from tests.integration.test_trade_executor import Desk
 from tests.paper import a_quote
 from tests.scenes import SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
+from tests.stages import Desk
 
 D = Decimal
 

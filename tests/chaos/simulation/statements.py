@@ -156,6 +156,7 @@ def snapshot(record: Record, params: Any) -> list[Row]:
         "adjusted": [],  # no corporate actions here
         "killed": list(record.kills),
         "halted": account in record.halted,
+        "unreconciled": unreconciled(record, account),
     }
     return [(_encode(found),)]
 
@@ -255,7 +256,7 @@ def last_executed_at(record: Record, params: Any) -> list[Row]:
     return [(max((t.executed_at for t in record.trades.values() if t.account_id == params[0]), default=None),)]
 
 
-@statement("select max(at) from commands where command = 'reconcile'")
+@statement("select max(at) from commands where command in ('reconcile', 'decide')")
 def asked_to_reconcile(record: Record, params: Any) -> list[Row]:
     return [(record.asked_to_reconcile[-1] if record.asked_to_reconcile else None,)]
 
@@ -277,6 +278,10 @@ def killed(record: Record, row: OrderRow, *, halt: bool) -> bool:
     """killed() and, without `halt`, the switches of only_reduces()."""
     keys = [("fleet", ""), ("account", row.account_id), ("account", record.names.get(row.account_id, "")), ("strategy", row.strategy_id)]
     return any((record.kills.get(key, "") == "halt") is halt for key in [*keys, ("symbol", row.symbol)] if key in record.kills)
+
+
+def unreconciled(record: Record, account_id: str) -> bool:
+    return any(item.account_id == account_id and item.kind != "order" for item in record.items.values())
 
 
 def shrinks(record: Record, row: OrderRow) -> bool:
@@ -301,6 +306,8 @@ def orders_submitting(record: Record, params: Any) -> list[Row]:
     closing = [r for r in rows if r.reduce_only or r.account_id in record.halted or killed(record, r, halt=False)]
     if any(not shrinks(record, row) for row in closing):
         raise Refused("TW004", "the book may only close")
+    if any(unreconciled(record, row.account_id) and not shrinks(record, row) for row in rows):
+        raise Refused("TW004", "record and venue differ, and nobody has decided on it")
     fit = [row for row in rows if row.status is Status.APPROVED and row.valid_until >= micros(market_ns)]
     for row in fit:
         record.put("orders", row.order_id, row._replace(status=Status.SUBMITTING, events=row.events + 1))
