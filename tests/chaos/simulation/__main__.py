@@ -48,7 +48,10 @@ def _trace(seeds: range) -> int:
 
 def _progress(summary: Summary) -> None:
     pace = summary.runs / summary.seconds if summary.seconds else 0.0
-    print(f"{summary.runs:>8} simulations, {pace:6.1f} a second, {len(summary.broken)} broken", file=sys.stderr)
+    seeds = ", ".join(str(seed) for seed, _ in summary.broken[-3:])
+    print(
+        f"{summary.runs:>8} simulations, {pace:6.1f} a second, {len(summary.broken)} broken {seeds}".rstrip(), file=sys.stderr, flush=True
+    )
 
 
 def _print(summary: Summary) -> None:

@@ -21,6 +21,7 @@ from libs.domain.market import Clock
 from libs.domain.orders import CancelRequest, Order
 from libs.domain.streams import CLOCK, ORDERS_APPROVED
 from libs.store import risk
+from libs.store.risk import Assessment
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, OutcomeUnknown
 from services.trade_executor.brokers import NotYet
@@ -321,7 +322,7 @@ class World:
 
     def _release(self, holder: str) -> None:
         """The supervisor has reaped it."""
-        self.record.execute([("select lease_release(", (LEASE, holder))])
+        self.record.execute([("select lease_release(%s, %s)", (LEASE, holder))])
 
     def _cut(self, outage: Outage) -> None:
         self.story.tell("record away", f"{outage.for_s:.1f} s", outage.hangs)
@@ -397,8 +398,9 @@ class World:
             expires_at=now + int(approval.rests_s * SECOND) + takes_ns(approval.execution),
             execution=approval.execution,
         )
-        write = risk.store_orders([order], 1)
-        self._journal(order, order, [(write.sql, write.params)])
+        verdict = Assessment(signal, SESSION.session_id, ACCOUNT, strategy, symbol, "APPROVED", "", "", "", "", "[]")
+        writes = [risk.store_assessments([verdict]), risk.store_orders([order], 1)]
+        self._journal(order, order, [(write.sql, write.params) for write in writes])
         if approval.cancelled_at is not None:
             request = CancelRequest(order_id=id_, account_id=ACCOUNT, reason="superseded")
             self._at(approval.cancelled_at, self._journal, order, request, [])
