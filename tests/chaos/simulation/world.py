@@ -70,7 +70,7 @@ SESSION: Final = Session(
     key=b"key",
 )
 ACCOUNT_ROW: Final = Account(ACCOUNT, ACCOUNT, "TEST", "USD", True, DEPOSIT)
-SETTINGS: Final = Settings(database_url="postgresql:///", redis_url="")
+SETTINGS: Final = Settings(database_url="postgresql:///", redis_url="", state_dir="/nonexistent")
 
 
 class VirtualClock:
