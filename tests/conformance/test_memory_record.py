@@ -39,7 +39,7 @@ async def prepared(database: Database) -> None:
 
 async def answer(database: Database, transaction: Asked) -> tuple[object, str]:
     """What the real one makes of it: comparable rows, or the SQLSTATE of its refusal."""
-    writes = [Write(sql, params) for sql, params in transaction.statements]  # type: ignore[arg-type]
+    writes = [Write(sql, params) for sql, params in transaction.statements]
     try:
         rows = await database.write(writes)
     except Rejected as error:
@@ -79,4 +79,4 @@ async def follow(database: Database, transaction: Asked) -> None:
     """What hangs on the clock is not asked; a lease that was taken then is taken now."""
     sql, params = transaction.statements[0]
     if "lease_take" in sql and transaction.rows and transaction.rows[0][0][1] == params[1]:
-        await database.write([Write("update leases set released = true where name = %s", (params[0],)), Write(sql, params)])  # type: ignore[arg-type]
+        await database.write([Write("update leases set released = true where name = %s", (params[0],)), Write(sql, params)])

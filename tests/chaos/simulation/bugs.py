@@ -11,9 +11,10 @@ from libs.common.journal import Hop, PostgresJournal
 from libs.common.leases import Lease
 from libs.domain.orders import Evidence, Order, Status
 from libs.domain.trades import Fill
+from libs.quant import dispatch
 from libs.store import execution
 from libs.venues.broker import NotSent, OutcomeUnknown
-from services.trade_executor import absence, desk, stage
+from services.trade_executor import absence, reconciler, stage
 from services.trade_executor.absence import Absences
 from services.trade_executor.evidence import News, Shown
 from services.trade_executor.requests import Request
@@ -172,13 +173,13 @@ def _forgets_unknown_orders() -> AbstractContextManager[object]:
     """After a while an order in doubt is given up (hummingbot 1878)."""
     note = Absences.note
 
-    def impatient(absences: Absences, held: Any, absent: Any, now: float) -> list[str]:
-        note(absences, held, absent, now)
+    def impatient(absences: Absences, held: Any, absent: Any, unanswered: Any, now: float) -> list[str]:
+        note(absences, held, absent, unanswered, now)
         return [id_ for id_, missed in absences._missed.items() if now - missed.since >= 10.0]
 
     stack = ExitStack()
     stack.enter_context(patch.object(Absences, "note", impatient))
-    stack.enter_context(patch.object(desk, "never_accepted", _all_absent))
+    stack.enter_context(patch.object(reconciler, "never_accepted", _all_absent))
     return stack
 
 
@@ -210,7 +211,7 @@ def _drops_evidence_when_the_record_is_away() -> AbstractContextManager[object]:
     stack = ExitStack()
     stack.enter_context(patch.object(ExecutionStage, "hop", remembered))
     stack.enter_context(patch.object(PostgresJournal, "commit", careless))
-    stack.enter_context(patch.object(desk, "RECONCILE_EVERY_S", 1e9))
+    stack.enter_context(patch.object(reconciler, "RECONCILE_EVERY_S", 1e9))
     return stack
 
 
@@ -225,7 +226,7 @@ def _trusts_the_stream() -> AbstractContextManager[object]:
 
 def _two_orders_of_a_book() -> AbstractContextManager[object]:
     """An order in doubt does not keep the next one of its book back."""
-    fates = stage.fates
+    fates = dispatch.fates
 
     def careless(orders: Any, *args: Any, **named: Any) -> Any:
         return fates([o for o in orders if o.status is not Status.UNKNOWN], *args, **named)

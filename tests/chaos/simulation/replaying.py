@@ -74,7 +74,8 @@ def _unordered(value: Any) -> Any:
     if isinstance(value, list):
         if len(value) == len(OrderRow._fields):
             value[_CREATED] = 0
-        return [_unordered(found) for found in value]
+        found = [_unordered(item) for item in value]
+        return found if len(value) == len(OrderRow._fields) else sorted(found, key=str)  # json_agg without an order
     return _spelled(value)
 
 

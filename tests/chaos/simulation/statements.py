@@ -419,6 +419,12 @@ def store_assessments(record: Record, params: Any) -> list[Row]:
     return [("",)]  # nothing of the executor reads them
 
 
+@statement("insert into kill_switch (scope, key, active, mode, reason, set_by) values ('symbol'")
+def halt_symbol(record: Record, params: Any) -> list[Row]:
+    record.put("kills", ("symbol", params[0]), "halt")
+    return []
+
+
 @statement("insert into notifications (")
 def store_notifications(record: Record, params: Any) -> list[Row]:
     return []  # nobody is told
