@@ -72,6 +72,7 @@ class MoneyPath:
         self.load = Load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
         self.http: aiohttp.ClientSession
         self.looking: Database
+        self._databases: list[Database] = []
         self._group: asyncio.TaskGroup
 
     # --- where things are
@@ -113,8 +114,13 @@ class MoneyPath:
             for server in (self.valkey.server, self.postgres.server):
                 await asyncio.to_thread(server.kill)
 
+    def _database(self, purpose: str) -> Database:
+        database = Database(self.database_url, f"chaos:{purpose}")
+        self._databases.append(database)
+        return database
+
     async def _begun(self) -> "MoneyPath":
-        self.looking = Database(self.database_url, "chaos:looking")
+        self.looking = self._database("looking")
         await sessions.register_instruments(self.looking, terms.instruments(self.shape.venues))
         await sessions.open_new(self.looking, self.session, terms.accounts(self.shape.venues), CONSUMERS)
         bus = RedisBus(self.redis_url)
@@ -125,8 +131,8 @@ class MoneyPath:
                 self.postgres.keep(),
                 self.valkey.keep(),
                 undertaker.run(),
-                self.market.play(Database(self.database_url, "chaos:market"), bus),
-                self.load.run(Database(self.database_url, "chaos:load"), bus),
+                self.market.play(self._database("market"), bus),
+                self.load.run(self._database("load"), bus),
             )
         ]
         self._bus = bus
@@ -167,7 +173,8 @@ class MoneyPath:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._bus.close()
-        await self.looking.close()
+        for database in self._databases:
+            await database.close()
 
     async def _fair_weather(self) -> None:
         if "sim_venue" in self.services:

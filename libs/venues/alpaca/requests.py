@@ -56,6 +56,11 @@ class _Attempt:
             raise NotSent("the send deadline passed before the connection stood")
         self.written = True
 
+    def may_write(self) -> bool:
+        """Called right before the first byte of a body: what is too late by now is not written after all."""
+        self.written = self._clock.monotonic() <= self._deadline
+        return self.written
+
 
 _ATTEMPT: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
 """What is being asked in this task; None: a stream is being opened."""
@@ -68,6 +73,10 @@ class _OneWrite(MarkedRequest):
         if attempt := _ATTEMPT.get():
             attempt.begin()
         return await super().send(conn)
+
+    def may_write(self) -> bool:
+        attempt = _ATTEMPT.get()
+        return attempt is None or attempt.may_write()
 
 
 class Requests:

@@ -1,7 +1,7 @@
 """The connection under ccxt: no redirects, no late sends, and a record of what became of each request."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from aiohttp.connector import Connection
 
 from libs.common.clocks import HostClock
 from libs.venues.broker import NotSent
@@ -31,6 +32,7 @@ class Sending:
     """One call that may change something at the venue, while it is under way."""
 
     limit: asyncio.Timeout
+    late: Callable[[], bool]  # whether the time to send it has passed
     written: bool = False  # a connection was there to write to
     own_words: bool = False
     status: int | None = None
@@ -59,7 +61,7 @@ class Wire:
         traces.on_connection_create_end.append(_about_to_write)
         traces.on_connection_reuseconn.append(_about_to_write)
         self.session = aiohttp.ClientSession(
-            middlewares=(self._pass,), trace_configs=[traces], cookie_jar=aiohttp.DummyCookieJar(), request_class=MarkedRequest
+            middlewares=(self._pass,), trace_configs=[traces], cookie_jar=aiohttp.DummyCookieJar(), request_class=_Timely
         )
         return self.session
 
@@ -75,7 +77,7 @@ class Wire:
             raise NotSent("the time to send it has passed")
         try:
             async with asyncio.timeout(left) as limit:
-                sending = Sending(limit)
+                sending = Sending(limit, lambda: self.clock.monotonic() > deadline)
                 token = _SENDING.set(sending)
                 try:
                     yield sending
@@ -113,6 +115,22 @@ async def _about_to_write(_session: aiohttp.ClientSession, _context: SimpleNames
     if sending := _SENDING.get():
         sending.limit.reschedule(None)  # what is written now has to be waited for; an error when it is too late for that
         sending.written = True
+
+
+class _Timely(MarkedRequest):
+    """Written in time or not at all, also by a process that was stopped while it waited for its connection."""
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        if not self.may_write():
+            raise NotSent("the time to send it had passed before the connection stood")
+        return await super().send(conn)
+
+    def may_write(self) -> bool:
+        sending = _SENDING.get()
+        if sending is None:
+            return True
+        sending.written = not sending.late()
+        return sending.written
 
 
 def _retry_after(header: str, clock: HostClock) -> float:
