@@ -77,6 +77,11 @@ class Service:
         self._publisher = publisher
         self._bell = bell
 
+    async def hears(self, now: int) -> None:
+        """Plays the clock once, and lets what it sets in motion begin."""
+        await self._publisher.send(now, clock=self._publisher.clock(now))
+        await self._bell.wait(0.05)
+
     async def comes_to(self, *wanted: str, quote: int | None = None, clock: int | None = None) -> None:
         """Plays a quote and its clock, or the clock alone, again and again as nobody may listen yet, until the orders stand so."""
         async with asyncio.timeout(10):
@@ -98,9 +103,11 @@ async def a_desk(
     instruments: Mapping[str, Instrument],
     session: Session = SESSION,
     on_disconnect: OnDisconnect = "keep",
+    state_dir: str = ".state",
 ) -> AsyncIterator[Service]:
     """The desk at work, until the body is left: then asked to stop, as by SIGTERM."""
-    context, bus, bell = Context("trade_executor", Settings(database_url=url, redis_url=redis_url)), RedisBus(redis_url), Bell()
+    settings = Settings(database_url=url, redis_url=redis_url, state_dir=state_dir)
+    context, bus, bell = Context("trade_executor", settings), RedisBus(redis_url), Bell()
     sealer = Sealer("data_collector", context.clock)
     sealer.key = session.key
     sealer.session_id = context.sealer.session_id = session.session_id

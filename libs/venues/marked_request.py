@@ -32,9 +32,9 @@ class MarkedRequest(ClientRequest):
     """aiohttp's request. Before Python 3.12 it writes a body one turn of the loop after it has been sent: a process that was
     stopped in between, for minutes perhaps, must not write it any more when it wakes up."""
 
-    def may_write(self) -> bool:
-        """Whether the first byte may be written now."""
-        return True
+    def withheld(self) -> str:
+        """Why the first byte may not be written now; "" when it may."""
+        return ""
 
     async def send(self, conn: Connection) -> ClientResponse:
         change = change_of(self.method, self.url.path)
@@ -46,9 +46,9 @@ class MarkedRequest(ClientRequest):
         return response
 
     async def write_bytes(self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None) -> None:
-        if not self.may_write():
+        if reason := self.withheld():
             assert conn.protocol is not None
-            set_exception(conn.protocol, ClientConnectionError("the time to send it had passed before its first byte was written"))
+            set_exception(conn.protocol, ClientConnectionError(reason))
             conn.close()
             return
         change = change_of(self.method, self.url.path)

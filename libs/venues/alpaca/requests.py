@@ -1,6 +1,6 @@
 """One request, once: what was asked is either answered, or it is known whether anything left this host."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
@@ -38,28 +38,30 @@ class Answer(NamedTuple):
 class _Attempt:
     """One logical request: has any of it been handed to a socket?"""
 
-    def __init__(self, clock: HostClock, deadline: float) -> None:
+    def __init__(self, clock: HostClock, deadline: float, hold: Callable[[], str] | None) -> None:
         self._clock = clock
         self._deadline = deadline
+        self._hold = hold
         self.written = False
 
     def begin(self) -> None:
         """Called when the connection stands, right before the first byte.
 
         Raises:
-            NotSent: it is too late.
+            NotSent: it is too late, or held back.
             OutcomeUnknown: it was written before. aiohttp would repeat a GET or DELETE whose connection was cut.
         """
         if self.written:
             raise OutcomeUnknown("the connection was cut after the request was written")
-        if self._clock.monotonic() > self._deadline:
-            raise NotSent("the send deadline passed before the connection stood")
-        self.written = True
+        if reason := self.withheld():
+            raise NotSent(reason)
 
-    def may_write(self) -> bool:
-        """Called right before the first byte of a body: what is too late by now is not written after all."""
-        self.written = self._clock.monotonic() <= self._deadline
-        return self.written
+    def withheld(self) -> str:
+        """Why the first byte may not be written now; "" when it may, and then it counts as written."""
+        late = self._clock.monotonic() > self._deadline
+        reason = "the send deadline passed before the first byte" if late else self._hold() if self._hold is not None else ""
+        self.written = not reason
+        return reason
 
 
 _ATTEMPT: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
@@ -74,9 +76,9 @@ class _OneWrite(MarkedRequest):
             attempt.begin()
         return await super().send(conn)
 
-    def may_write(self) -> bool:
+    def withheld(self) -> str:
         attempt = _ATTEMPT.get()
-        return attempt is None or attempt.may_write()
+        return "" if attempt is None else attempt.withheld()
 
 
 class Requests:
@@ -129,11 +131,13 @@ class Requests:
         deadline: float,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        hold: Callable[[], str] | None = None,
     ) -> Answer:
         """The request, written at most once.
 
         Args:
             deadline: host monotonic seconds after which nothing may be written.
+            hold: asked right before the first byte why it may not be written.
 
         Raises:
             NotSent: no byte of it left this host.
@@ -142,7 +146,7 @@ class Requests:
         await self.budget.take(what, deadline)
         if self._given_up:
             raise NotSent("the connections to the venue were given up")
-        attempt = _Attempt(self._clock, deadline)
+        attempt = _Attempt(self._clock, deadline, hold)
         before = _ATTEMPT.set(attempt)
         began = self._clock.monotonic()
         headers = self._headers | ({"Content-Type": "application/json"} if body is not None else {})
@@ -151,7 +155,7 @@ class Requests:
                 answer = Answer(response.status, await response.read())
                 self._heed(response)
         except NotSent:
-            raise  # too late, which says nothing of the venue
+            raise  # too late or held back, which says nothing of the venue
         except OutcomeUnknown as error:
             self.trouble = str(error)
             raise

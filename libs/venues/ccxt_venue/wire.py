@@ -20,6 +20,7 @@ from libs.venues.ccxt_venue.outcomes import Answered
 from libs.venues.marked_request import MarkedRequest
 
 _BACK_OFF: Final = (418, 429)
+_LATE: Final = "the time to send it had passed before its first byte"
 _PAUSE_S: Final = 10.0  # where the venue does not say for how long to stay away
 
 
@@ -32,7 +33,7 @@ class Sending:
     """One call that may change something at the venue, while it is under way."""
 
     limit: asyncio.Timeout
-    late: Callable[[], bool]  # whether the time to send it has passed
+    withheld: Callable[[], str]  # why the first byte may not be written now; "" when it may
     written: bool = False  # a connection was there to write to
     own_words: bool = False
     status: int | None = None
@@ -61,23 +62,24 @@ class Wire:
         traces.on_connection_create_end.append(_about_to_write)
         traces.on_connection_reuseconn.append(_about_to_write)
         self.session = aiohttp.ClientSession(
-            middlewares=(self._pass,), trace_configs=[traces], cookie_jar=aiohttp.DummyCookieJar(), request_class=_Timely
+            middlewares=(self._pass,), trace_configs=[traces], cookie_jar=aiohttp.DummyCookieJar(), request_class=_Held
         )
         return self.session
 
     @asynccontextmanager
-    async def sending(self, deadline: float) -> AsyncIterator[Sending]:
-        """Around one call of ccxt that changes something: nothing is written after `deadline`, host monotonic seconds.
+    async def sending(self, deadline: float, hold: Callable[[], str] | None = None) -> AsyncIterator[Sending]:
+        """Around one call of ccxt that changes something: nothing is written after `deadline`, host monotonic seconds, nor when `hold`,
+        asked right before the first byte, says why not.
 
         Raises:
-            NotSent: the deadline passed before there was a connection to write to.
+            NotSent: it was held back, or the deadline passed before there was a connection to write to.
         """
         left = deadline - self.clock.monotonic()
         if left <= 0:
             raise NotSent("the time to send it has passed")
         try:
             async with asyncio.timeout(left) as limit:
-                sending = Sending(limit, lambda: self.clock.monotonic() > deadline)
+                sending = Sending(limit, lambda: _LATE if self.clock.monotonic() > deadline else hold() if hold else "")
                 token = _SENDING.set(sending)
                 try:
                     yield sending
@@ -106,6 +108,23 @@ class Wire:
 _SENDING: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
+class _Held(MarkedRequest):
+    """aiohttp's request, asking leave before it writes."""
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        if reason := self.withheld():
+            raise NotSent(reason)
+        return await super().send(conn)
+
+    def withheld(self) -> str:
+        sending = _SENDING.get()
+        if sending is None:
+            return ""
+        reason = sending.withheld()
+        sending.written = not reason  # a connection is there, and nothing was written to it
+        return reason
+
+
 def current() -> Sending | None:
     """The call within which we are, when it is one that changes something."""
     return _SENDING.get()
@@ -115,22 +134,6 @@ async def _about_to_write(_session: aiohttp.ClientSession, _context: SimpleNames
     if sending := _SENDING.get():
         sending.limit.reschedule(None)  # what is written now has to be waited for; an error when it is too late for that
         sending.written = True
-
-
-class _Timely(MarkedRequest):
-    """Written in time or not at all, also by a process that was stopped while it waited for its connection."""
-
-    async def send(self, conn: Connection) -> ClientResponse:
-        if not self.may_write():
-            raise NotSent("the time to send it had passed before the connection stood")
-        return await super().send(conn)
-
-    def may_write(self) -> bool:
-        sending = _SENDING.get()
-        if sending is None:
-            return True
-        sending.written = not sending.late()
-        return sending.written
 
 
 def _retry_after(header: str, clock: HostClock) -> float:
