@@ -429,9 +429,7 @@ class ExecutionStage:
             elif fate == "yield":
                 yielding[held.book] = yielding.get(held.book, Decimal(0)) + order.quantity
         if reaches:
-            now_ns, now, orders = self._host.now_ns(), self._host.monotonic(), (self._open | change.orders).values()
-            alive = [held for held in orders if held.status not in TERMINAL]
-            self._guarding.act(change, alive, positions, yielding, killed, now_ns=now_ns, now=now)
+            self._guarding.act(change, self._open, positions, yielding, killed, self._host)
 
     def market_time(self) -> int:
         """Now, as far as this account has heard, ns."""

@@ -218,7 +218,7 @@ class World:
 
     def _ends(self, id_: UUID) -> None:
         del self.theirs[id_]
-        self.untold.append(lambda: self.ours.pop(id_, None))  # type: ignore[arg-type, return-value]
+        self.untold.append(lambda: self.ours.pop(id_, None))  # type: ignore[arg-type]
 
     def _cancel(self, order: Order) -> None:
         """The request arrives at the venue, perhaps too late."""
@@ -233,7 +233,7 @@ class World:
             self.theirs[order.order_id] = int(order.quantity)
             self.untold.append(lambda: self._await(order, Status.ACKED, Status.SUBMITTING))
             return
-        self.untold.append(lambda: self.ours.pop(order.order_id, None))  # type: ignore[arg-type, return-value]
+        self.untold.append(lambda: self.ours.pop(order.order_id, None))  # type: ignore[arg-type]
         if old in self.theirs:
             self.untold.append(lambda: self._await(self.ours[old].order, Status.PARTIAL) if old in self.ours else None)
 
