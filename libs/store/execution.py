@@ -10,9 +10,12 @@ import msgspec
 from libs.common.database import Database, Rejected, Write
 from libs.domain.books import Position
 from libs.domain.identity import transaction_id
+from libs.domain.kill import Mode
 from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.orders import OPEN, Exits, Order, OrderEvent, OrderType, Purpose, Side, Status, TimeInForce
-from libs.domain.trades import Fill, Trade
+from libs.domain.trades import Trade
+from libs.store import costs
+from libs.store.costs import Facts
 from libs.store.sessions import Account
 
 
@@ -71,8 +74,9 @@ class Snapshot(msgspec.Struct, kw_only=True):
     orders: list[OrderRow]  # those asked for by id
     booked: list[str]  # which of the asked execution keys are in the books
     adjusted: list[UUID]  # which of the asked transactions are in the ledger
-    killed: list[tuple[str, str]]  # (scope, key)
+    killed: list[tuple[str, str, Mode]]  # (scope, key, mode)
     halted: bool  # the account may only close
+    unreconciled: bool  # record and venue differ in something that nobody has decided on
 
 
 ORDER_JSON: LiteralString = (
@@ -90,19 +94,21 @@ _READ: LiteralString = (
     "'orders', (select coalesce(json_agg(" + ORDER_JSON + "), '[]') from orders o where o.id = any(array(select unnest(%(ids)s::uuid[])"
     " union select parent_id from orders where id = any(%(ids)s::uuid[]) and purpose = 'slice'))),"
     "'booked', (select coalesce(json_agg(exec_key), '[]') from (select exec_key from trades where venue = %(venue)s and account_id ="
-    " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine where venue = %(venue)s"
-    " and account_id = %(account)s and exec_key = any(%(keys)s::text[])) known),"
+    " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine q where venue = %(venue)s"
+    " and account_id = %(account)s and exec_key = any(%(keys)s::text[]) and not exists (select from reconcile_items i"
+    " where i.account_id = q.account_id and i.kind = 'fill' and i.key = q.exec_key and i.decision = 'adopt')) known),"
     "'adjusted', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any(%(transactions)s::uuid[])),"
-    "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
-    "'halted', exists (select from risk_halts where account_id = %(account)s and active))::text"
+    "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode)), '[]') from kill_switch where active),"
+    "'halted', exists (select from risk_halts where account_id = %(account)s and active),"
+    "'unreconciled', unreconciled(%(account)s))::text"
 )
 _OPEN_ORDERS: LiteralString = (
     "select coalesce(json_agg(" + ORDER_JSON + " order by o.created_at, o.id), '[]')::text from orders o"
     " where o.account_id = %s and o.status = any(%b::text[])"
 )
 _SLICES: LiteralString = (
-    "select coalesce(json_agg(" + ORDER_JSON + " order by o.leg), '[]')::text from orders o"
-    " where o.parent_id = any(%s::uuid[]) and o.purpose = 'slice'"
+    "with made as (select * from orders where parent_id = any(%s::uuid[]) and purpose = 'slice')"
+    " select coalesce(json_agg(" + ORDER_JSON + " order by o.leg), '[]')::text from made o"
 )
 _OPEN: Final = sorted(OPEN)
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
@@ -140,6 +146,10 @@ class ExecutionStore:
         """Every order that has not ended, oldest first."""
         rows = await self.database.fetch(_OPEN_ORDERS, (self._account.account_id, _OPEN))
         return _decode_orders(rows[0][0])
+
+    async def facts(self, ids: Sequence[UUID]) -> dict[UUID, Facts]:
+        """What the cost of orders is worked out from."""
+        return await costs.facts(self.database, ids)
 
     async def slices(self, parents: Sequence[UUID]) -> list[OrderRow]:
         """Every slice of these orders, whatever became of it, in the order in which they were made."""
@@ -199,6 +209,15 @@ class ExecutionStore:
         rows = await self.database.fetch("select ns_of(max(executed_at)) from trades where account_id = %s", (self._account.account_id,))
         return rows[0][0] or 0
 
+    async def trades_of(self, orders: Sequence[UUID]) -> list[Trade]:
+        """Every trade of the orders, in the order in which they were booked."""
+        rows = await self.database.fetch(
+            "select id, order_id, account_id, venue, exec_key, strategy_id, symbol, side, quantity, executed_price, commission,"
+            " fee_currency, liquidity, ns_of(executed_at), pnl from trades where order_id = any(%b::uuid[]) order by booked_at, exec_key",
+            (list(orders),),
+        )
+        return [Trade(**dict(zip(Trade.__struct_fields__, row, strict=True))) for row in rows]
+
     async def deposit(self, guard: Write) -> None:
         """Books the account's deposit, once."""
         account = self._account
@@ -212,11 +231,6 @@ class ExecutionStore:
 def submitting(ids: Sequence[UUID], epoch: int, market_time: int) -> Write:
     """Intent before send; raises TW004 when an order may no longer be sent."""
     return Write("select orders_submitting(%b::uuid[], %s, %s)", (list(ids), epoch, market_time))
-
-
-def store_working(ids: Sequence[UUID]) -> Write:
-    """The orders are worked from now on: before their first slices, which are within a WORKING order only."""
-    return Write("update orders set status = 'WORKING' where id = any(%b::uuid[]) and status = 'APPROVED'", (list(ids),))
 
 
 def store_children(children: Sequence[Order], epoch: int) -> list[Write]:
@@ -249,12 +263,15 @@ def store_children(children: Sequence[Order], epoch: int) -> list[Write]:
     ]
 
 
-def store_attempts(attempts: Sequence[tuple[UUID, int, str]], epoch: int) -> Write:
-    """(order, attempt, client order id) of every request about to leave."""
+def store_attempts(
+    attempts: Sequence[tuple[UUID, int, str]], epoch: int, arrivals: Mapping[UUID, tuple[Decimal, Decimal | None]] | None = None
+) -> Write:
+    """(order, attempt, client order id) of every request about to leave; `arrivals` are (price, spread) of the market it goes to."""
+    prices = [(arrivals or {}).get(attempt[0], (None, None)) for attempt in attempts]
     return Write(
-        "insert into order_attempts (order_id, n, client_order_id, epoch) select o, n, c, %s"
-        " from unnest(%b::uuid[], %b::int8[], %b::text[]) u(o, n, c)",
-        (epoch, [a[0] for a in attempts], [a[1] for a in attempts], [a[2] for a in attempts]),
+        "insert into order_attempts (order_id, n, client_order_id, epoch, arrival_price, arrival_spread) select o, n, c, %s, p, s"
+        " from unnest(%b::uuid[], %b::int8[], %b::text[], %s::numeric[], %s::numeric[]) u(o, n, c, p, s)",
+        (epoch, [a[0] for a in attempts], [a[1] for a in attempts], [a[2] for a in attempts], *map(list, zip(*prices, strict=True))),
     )
 
 
@@ -384,11 +401,3 @@ def store_cash(account_id: str, entries: Sequence[Entry]) -> list[Write]:
             (account_id, list(moved), list(moved.values())),
         )
     ]
-
-
-def quarantine_fill(venue: str, account_id: str, fill: Fill, reason: str) -> Write:
-    """A fill that contradicts the record is kept for a person, once."""
-    return Write(
-        "insert into fill_quarantine (venue, account_id, exec_key, raw, reason) values (%s, %s, %s, %s, %s) on conflict do nothing",
-        (venue, account_id, fill.exec_key, msgspec.json.encode(fill).decode(), reason),
-    )

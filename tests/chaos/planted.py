@@ -18,12 +18,12 @@ def _sends_twice() -> None:
 
     submit, sent = Sender._submit, [0]
 
-    async def twice(sender: Sender, request: Request, *rest: Any) -> None:
-        await submit(sender, request, *rest)
+    async def twice(sender: Sender, request: Request, deadline: float) -> None:
+        await submit(sender, request, deadline)
         sent[0] += 1
         if sent[0] % 7 == 0:
             order = request.orders[0]
-            await sender._broker.submit(msgspec.structs.replace(order, client_order_id=order.client_order_id[:-1] + "2"), *rest[:1])
+            await sender._broker.submit(msgspec.structs.replace(order, client_order_id=order.client_order_id[:-1] + "2"), deadline)
 
     Sender._submit = twice  # type: ignore[method-assign, assignment]
 

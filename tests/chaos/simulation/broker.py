@@ -9,7 +9,7 @@ from typing import TypeVar
 from libs.common.clocks import HostClock
 from libs.domain.orders import Order, VenueOrder
 from libs.domain.trades import Fill
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from libs.venues.broker import Abilities, Adjustment, Hold, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report, unheld
 from tests.chaos.simulation.loop import Dead, Process, VirtualLoop
 from tests.chaos.simulation.story import Story
 from tests.chaos.simulation.venue import SimVenue
@@ -43,13 +43,16 @@ class Weather:
 class Wires:
     """All connections to the venue, of all processes."""
 
-    def __init__(self, loop: VirtualLoop, venue: SimVenue, weather: Weather, random: Random, story: Story, *, good_till_date: bool) -> None:
+    def __init__(
+        self, loop: VirtualLoop, venue: SimVenue, weather: Weather, random: Random, story: Story, *, good_till_date: bool, dead_man: bool
+    ) -> None:
         self.loop = loop
         self.venue = venue
         self.weather = weather
         self.random = random
         self.story = story
         self.good_till_date = good_till_date
+        self.dead_man = dead_man
         self.on_the_way: dict[str, int] = {}  # order requests that have left a host and not reached the venue yet
         self.left: Callable[[Process, Order, bool], None] = lambda process, order, frozen_meanwhile: None
 
@@ -61,7 +64,8 @@ class SimBroker:
     """One process's adapter."""
 
     def __init__(self, wires: Wires, process: Process, clock: HostClock) -> None:
-        self.abilities = Abilities(cancel_all=True, dead_man=False, good_till_date=wires.good_till_date, absence_is_proof=False)
+        self.abilities = Abilities(cancel_all=True, dead_man=wires.dead_man, good_till_date=wires.good_till_date, absence_is_proof=False)
+        self.hold: Hold = unheld
         self._wires = wires
         self._process = process
         self._clock = clock
@@ -80,6 +84,8 @@ class SimBroker:
             raise NotSent("no connection")
         if self._clock.monotonic() > deadline:
             raise NotSent(f"deadline of {order.client_order_id} has passed")
+        if why := self.hold(order):
+            raise NotSent(why)
         freezes = self._process.freezes
         await asyncio.sleep(0)  # between that look and the socket's write a process can be stopped, and nothing can be done about it
         self._alive()
@@ -149,7 +155,11 @@ class SimBroker:
         self._wires.venue.cancel_all()
 
     async def dead_man(self, after_s: float) -> None:
-        raise Refused("this venue has no dead man's switch")
+        wires = self._wires
+        await self._pause(0.02)
+        if wires.weather.is_away(wires.loop.now) or wires.hits(wires.weather.failed_read):
+            raise OutcomeUnknown("no answer")
+        wires.venue.ends_all_at = wires.loop.now + after_s if after_s else None
 
     # --- reads
 

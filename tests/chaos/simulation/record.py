@@ -63,6 +63,17 @@ class TradeRow(NamedTuple):
     pnl: Any
 
 
+class ItemRow(NamedTuple):
+    """A difference that is not resolved; the simulation has nobody who decides."""
+
+    account_id: str
+    kind: str
+    key: str
+    ours: str
+    theirs: str
+    detail: str
+
+
 class Changed(NamedTuple):
     """A row before and after a transaction; None where there is none."""
 
@@ -104,18 +115,19 @@ class Record:
         self.leases: dict[str, LeaseRow] = {}
         self.kills: dict[tuple[str, str], str] = {}  # mode of the active ones
         self.halted: set[str] = set()  # accounts
+        self.items: dict[UUID, ItemRow] = {}  # reconcile_items
         self.names: dict[str, str] = {}  # of accounts
         self.session: dict[str, Any] = {}
         self.asked_to_reconcile: list[Any] = []
         self.watch: Callable[[Sequence[Changed]], None] | None = None
         self.heard: Callable[[Sequence[tuple[str, Any]], list[list[Row]] | Exception], None] | None = None
         self.unknown: list[str] = []
-        self._statements: Mapping[str, Do] = {}
+        self._statements: Mapping[tuple[str, str], Do] = {}
         self._found: dict[str, Do] = {}
         self._undo: list[Changed] = []
 
-    def understand(self, statements: Mapping[str, Do]) -> None:
-        """By how they begin."""
+    def understand(self, statements: Mapping[tuple[str, str], Do]) -> None:
+        """By how they begin and end."""
         self._statements = statements
 
     def now_ns(self) -> int:
@@ -175,9 +187,9 @@ class Record:
     def _meaning(self, sql: str) -> Do:
         found = self._found.get(sql)
         if found is None:
-            fits = [start for start in self._statements if sql.startswith(start)]
+            fits = [(start, end) for start, end in self._statements if sql.startswith(start) and sql.endswith(end)]
             if not fits:
                 self.unknown.append(sql)
                 raise NotKnown(f"tests/chaos/simulation/statements.py does not know what this does: {sql}")
-            found = self._found[sql] = self._statements[max(fits, key=len)]
+            found = self._found[sql] = self._statements[max(fits, key=lambda fit: len(fit[0] + fit[1]))]
         return found

@@ -17,15 +17,15 @@ from libs.domain.orders import AT_VENUE, OPEN, PROTECTIVE, TERMINAL, Exits, Stat
 from libs.store.execution import OrderRow
 from tests.chaos.simulation.record import Do, EventRow, LeaseRow, Record, Refused, TradeRow
 
-STATEMENTS: Final[dict[str, Do]] = {}
+STATEMENTS: Final[dict[tuple[str, str], Do]] = {}
 ZERO: Final = Decimal(0)
 NEVER: Final = float("-inf")
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 
 
-def statement(start: str) -> Callable[[Do], Do]:
+def statement(start: str, end: str = "") -> Callable[[Do], Do]:
     def known(do: Do) -> Do:
-        STATEMENTS[start] = do
+        STATEMENTS[start, end] = do
         return do
 
     return known
@@ -134,6 +134,11 @@ def lease_guard(record: Record, params: Any) -> list[Row]:
 # --- what the executor reads
 
 
+@statement("select scope, key, mode from kill_switch")
+def kills(record: Record, params: Any) -> list[Row]:
+    return []  # no operator here
+
+
 def _open(record: Record, account_id: str) -> list[OrderRow]:
     rows = [row for row in record.orders.values() if row.account_id == account_id and row.status in OPEN]
     return sorted(rows, key=lambda row: (row.approved_ns, row.order_id.int))
@@ -146,18 +151,50 @@ def snapshot(record: Record, params: Any) -> list[Row]:
     booked = [k for k in dict.fromkeys(params["keys"]) if (venue, account, k) in record.exec_keys or (venue, account, k) in record.aside]
     found = {
         "queued": [(after + 1 + n, body, record.orders.get(key) if key else None) for n, (key, body) in enumerate(queue)],
-        "orders": [record.orders[id_] for id_ in dict.fromkeys(params["ids"]) if id_ in record.orders],
+        "orders": [record.orders[id_] for id_ in _with_parents(record, params["ids"]) if id_ in record.orders],
         "booked": booked,
         "adjusted": [],  # no corporate actions here
         "killed": list(record.kills),
         "halted": account in record.halted,
+        "unreconciled": unreconciled(record, account),
     }
     return [(_encode(found),)]
+
+
+def _with_parents(record: Record, ids: list[UUID]) -> list[UUID]:
+    """And the parents of those that are slices."""
+    slices = [r for id_ in ids if (r := record.orders.get(id_)) is not None and r.purpose == "slice"]
+    return list(dict.fromkeys([*ids, *(r.parent_id for r in slices if r.parent_id is not None)]))
 
 
 @statement("select coalesce(json_agg(json_build_array(o.id, o.client_order_id, o.account_id")
 def open_orders(record: Record, params: Any) -> list[Row]:
     return [(_encode(_open(record, params[0])),)]
+
+
+@statement("with made as (select * from orders where parent_id")
+def slices(record: Record, params: Any) -> list[Row]:
+    found = [r for r in record.orders.values() if r.parent_id in params[0] and r.purpose == "slice"]
+    return [(_encode(sorted(found, key=lambda r: r.leg)),)]
+
+
+@statement("select ns_of(timestamp), volume from unnest(")
+def volumes(record: Record, params: Any) -> list[Row]:
+    return []
+
+
+@statement("update orders set status = 'WORKING' where id = any(")
+def store_working(record: Record, params: Any) -> list[Row]:
+    for id_ in params[0]:
+        row = record.orders.get(id_)
+        if row is not None and row.status is Status.APPROVED:
+            record.put("orders", id_, row._replace(status=Status.WORKING))
+    return []
+
+
+@statement("select coalesce(json_agg(json_build_array(o.id, s.reference_price")
+def facts_of_costs(record: Record, params: Any) -> list[Row]:
+    return [("[]",)]  # nothing is decided by what orders cost
 
 
 @statement("with entries as (select distinct on (strategy_id, symbol) * from orders e")
@@ -219,7 +256,7 @@ def last_executed_at(record: Record, params: Any) -> list[Row]:
     return [(max((t.executed_at for t in record.trades.values() if t.account_id == params[0]), default=None),)]
 
 
-@statement("select max(at) from commands where command = 'reconcile'")
+@statement("select max(at) from commands where command in ('reconcile', 'decide')")
 def asked_to_reconcile(record: Record, params: Any) -> list[Row]:
     return [(record.asked_to_reconcile[-1] if record.asked_to_reconcile else None,)]
 
@@ -241,6 +278,10 @@ def killed(record: Record, row: OrderRow, *, halt: bool) -> bool:
     """killed() and, without `halt`, the switches of only_reduces()."""
     keys = [("fleet", ""), ("account", row.account_id), ("account", record.names.get(row.account_id, "")), ("strategy", row.strategy_id)]
     return any((record.kills.get(key, "") == "halt") is halt for key in [*keys, ("symbol", row.symbol)] if key in record.kills)
+
+
+def unreconciled(record: Record, account_id: str) -> bool:
+    return any(item.account_id == account_id and item.kind != "order" for item in record.items.values())
 
 
 def shrinks(record: Record, row: OrderRow) -> bool:
@@ -265,6 +306,8 @@ def orders_submitting(record: Record, params: Any) -> list[Row]:
     closing = [r for r in rows if r.reduce_only or r.account_id in record.halted or killed(record, r, halt=False)]
     if any(not shrinks(record, row) for row in closing):
         raise Refused("TW004", "the book may only close")
+    if any(unreconciled(record, row.account_id) and not shrinks(record, row) for row in rows):
+        raise Refused("TW004", "record and venue differ, and nobody has decided on it")
     fit = [row for row in rows if row.status is Status.APPROVED and row.valid_until >= micros(market_ns)]
     for row in fit:
         record.put("orders", row.order_id, row._replace(status=Status.SUBMITTING, events=row.events + 1))
@@ -378,7 +421,7 @@ def store_assessments(record: Record, params: Any) -> list[Row]:
 
 @statement("insert into order_attempts (")
 def store_attempts(record: Record, params: Any) -> list[Row]:
-    epoch, orders, numbers, client_ids = params
+    epoch, orders, numbers, client_ids, *_ = params
     for order, n, client_id in zip(orders, numbers, client_ids, strict=True):
         record.insert("attempts", (order, n), (client_id, epoch))
     return []
