@@ -482,10 +482,8 @@ class ExecutionStage:
             elif fate in DENIED:
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])
         if reaches:
-            now_ns, now, orders = self._host.now_ns(), self._host.monotonic(), (self._open | change.orders).values()
-            alive = [held for held in orders if held.status not in TERMINAL]
             positions = self._positions | change.positions
-            self._guarding.act(change, alive, positions, yielding, gate.clears_books, now_ns=now_ns, now=now)
+            self._guarding.act(change, self._open, positions, yielding, gate.clears_books, self._host)
 
     def market_time(self) -> int:
         """Now, as far as this account has heard, ns."""
