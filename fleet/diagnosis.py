@@ -7,7 +7,7 @@ import msgspec
 
 from fleet.facts import Facts
 from libs.domain.fleet import SERVICES
-from libs.store import control
+from libs.domain.kill import MEANING, named, written
 
 Severity = Literal["critical", "warning"]
 
@@ -178,9 +178,9 @@ def _stopped(facts: Facts) -> Iterator[Finding]:
     for killed in facts.killed:
         yield Finding(
             severity="warning",
-            what=f"the kill switch of {control.named(killed.scope, killed.key)} is on since {killed.at:%Y-%m-%d %H:%M:%S} UTC,"
-            f" by {killed.by}: {killed.reason}",
-            means="nothing new is ordered in its scope, by a person's decision",
+            what=f"the kill switch of {named(killed.scope, killed.key)} is on ({written(killed.mode)}) since"
+            f" {killed.at:%Y-%m-%d %H:%M:%S} UTC, by {killed.by}: {killed.reason}",
+            means=f"by a person's decision: {MEANING[killed.mode]}",
             runbook="kill-switch",
         )
     for halt in facts.record.halts if facts.record else []:

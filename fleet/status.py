@@ -13,6 +13,7 @@ from fleet.screen.words import counted
 from fleet.venue_links import VenueLink
 from libs.common.database import Database
 from libs.common.http import ReadyAnswer
+from libs.domain.kill import MEANING, named, written
 from libs.domain.losses import percent
 from libs.store import activity, alerts, control, halts, reconciliation
 from libs.store.activity import Standing
@@ -54,8 +55,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _trading(self) -> str:
-        if any(killed.scope == "fleet" for killed in self.killed):
-            return "STOPPED by the kill switch"
+        if fleet := next((killed for killed in self.killed if killed.scope == "fleet"), None):
+            return f"STOPPED by the kill switch ({written(fleet.mode)})"
         if self.paused:
             return f"paused{self.paused}: no new signals; go on with `fleet resume`"
         return "on, but for what is stopped below" if self.killed or self.halts or self.differences else "on"
@@ -82,15 +83,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def venue_text(account: str, link: VenueLink) -> str:
     """How an account's venue is."""
     figures = [f"last answer in {link.took}" if link.took else "", f"{link.left} of its request budget left" if link.left else ""]
-    return ", ".join([f"{link.venue}, account {account}: {link.state}", *filter(None, figures if link.up else [])])
+    traded = f"traded by {link.by}, epoch {link.epoch}" if link.by else "traded by nobody"
+    return ", ".join([f"{link.venue}, account {account}: {link.state}", *filter(None, figures if link.up else []), traded])
 
 
 def killed_text(killed: Killed) -> str:
     """One kill switch that is on."""
-    scope = control.named(killed.scope, killed.key)
+    scope = named(killed.scope, killed.key)
     return (
-        f"kill       {scope} is stopped since {killed.at:%Y-%m-%d %H:%M:%S} UTC by {killed.by}: {killed.reason}"
-        f"\n           rearm with `fleet risk rearm --scope {scope}`"
+        f"kill       {scope} is stopped ({written(killed.mode)}) since {killed.at:%Y-%m-%d %H:%M:%S} UTC by {killed.by}: {killed.reason}"
+        f"\n           {MEANING[killed.mode]}"
+        f'\n           rearm with `fleet risk rearm --scope {scope} --reason "..."`'
     )
 
 
@@ -120,7 +123,7 @@ async def status(running: Running, database: Database) -> Status:
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
         states = await asyncio.gather(*(state_of(http, running.peer(name)) for name in running.ports))
-        venues = (await venue_links.asked(http, running.peer("trade_executor"))).venues
+        venues = (await venue_links.asked(http, running)).venues
     standing = await activity.standing(database)
     services = dict(zip(running.ports, states, strict=True))
     unknown, firing = await activity.unknown_orders(database), await alerts.firing(database)

@@ -6,7 +6,8 @@ from typing import Final
 from fleet.screen.model import STARTING, STOPPED, Alert, Light
 from fleet.screen.words import lasted
 from libs.domain.fleet import SERVICES
-from libs.store.control import Killed, named
+from libs.domain.kill import MEANING, named, written
+from libs.store.control import Killed
 from libs.store.queries.screen import AlertSeen, HaltSeen, ItemSeen, Seen
 
 RUNBOOKS: Final = "docs/runbooks"
@@ -63,9 +64,9 @@ def _killed(killed: Killed) -> Alert:
     return Alert(
         f"kill_switch:{scope}",
         "warning",
-        f"kill switch of {scope} is on",
-        f"{killed.reason} (set by {killed.by}); nothing new is ordered there, cancels and fills go on",
-        f"R here, or `fleet risk rearm --scope {scope}`",
+        f"kill switch of {scope} is on ({written(killed.mode)})",
+        f"{killed.reason} (set by {killed.by}); {MEANING[killed.mode]}",
+        f"R here, or `fleet risk rearm --scope {scope} --reason ...`",
         f"{killed.at:%H:%M:%S}",
     )
 

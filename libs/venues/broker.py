@@ -1,6 +1,6 @@
 """The port every broker speaks through. What each outcome asks of the caller is the contract."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -83,6 +83,20 @@ class Abilities(NamedTuple):
     replaces: bool = False  # one request puts a new order in the place of an old one, or leaves the old one as it is
 
 
+Hold = Callable[[Order], str]
+"""Why an order may not leave at this moment; "" when it may."""
+
+
+def unheld(order: Order) -> str:
+    """Nothing stands in an order's way."""
+    return ""
+
+
+def held_back(hold: Hold, orders: Sequence[Order]) -> str:
+    """Why one of the orders of a request may not leave, and so none; "" when all may."""
+    return next((why for order in orders if (why := hold(order))), "")
+
+
 class Link(NamedTuple):
     """How the connection to the venue is, for people and for the gate that stops new orders."""
 
@@ -137,6 +151,9 @@ class Broker(Protocol):
         """The venue's view of the order. None is not proof of absence, unless `abilities.absence_is_proof`."""
 
     abilities: Abilities
+    hold: Hold
+    """Asked directly before the first byte of an order that is submitted or put in another's place, together with the deadline: when
+    it says why not, nothing is written, and the outcome is `NotSent`. `unheld` until whoever sends sets it. Cancels never ask."""
 
     async def cancel_all(self) -> None:
         """End every open order of the account with one request, where `abilities.cancel_all`; the ends come as reports.

@@ -40,7 +40,7 @@ def view_of(
         terms={s.id: terms_of(s) for s in strategies},
         cash=dict(snapshot.cash),
         marks={symbol: adjustments.carried(symbol, close, start + length - 1, now) for symbol, close, start in snapshot.marks},
-        killed=frozenset(snapshot.killed),
+        killed={(scope, key): mode for scope, key, mode, _ in snapshot.killed},
         halts=tuple(snapshot.losses.halts),
         positions={(s, symbol): lots_of(s, q, instruments[symbol]) for s, symbol, q in snapshot.positions},
         open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],

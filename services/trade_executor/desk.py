@@ -23,10 +23,11 @@ from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, Link, OutcomeUnknown
 from libs.venues.reconnecting import ended
-from services.trade_executor import dead_man, links, reconcile
+from services.trade_executor import dead_man, links, reconcile, stopping
 from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
+from services.trade_executor.gate import Gate
 from services.trade_executor.links import Standing
 from services.trade_executor.reconciler import LOOK_UP_EVERY_S, Reconciler
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
@@ -73,6 +74,7 @@ class AccountDesk:
         self._journal = PostgresJournal(self._database, context.bus, context.clock)
         self._store = ExecutionStore(self._database, account)
         self._lease = Lease(context.database("lease"), f"executor:{name}", context.holder, context.clock)
+        self._gate = Gate(account, context.clock)
         self._reserve = Reserve(say, [self._database, self._looking], warm)
         self._bell = Bell()
         self._over = asyncio.Event()  # asked to stop, the session has ended, or the lease is lost
@@ -154,7 +156,7 @@ class AccountDesk:
             "venue",
             floor.ticks,
         )
-        sender = Sender(broker, self._lease, self._context.clock, self._show)
+        sender = Sender(broker, self._lease, self._context.clock, self._show, self._gate)
         self._stage = stage = ExecutionStage(
             self._store,
             reader.market,
@@ -166,6 +168,8 @@ class AccountDesk:
             instruments=self._instruments,
             venue=broker,
             start=sender.start,
+            quotes=floor.quotes,
+            gate=self._gate,
         )
         self._reconciler = reconciler = self._a_reconciler(broker, sender)
         trading = asyncio.Event()
@@ -177,6 +181,7 @@ class AccountDesk:
                 group.create_task(self._play(floor, reader)),
                 group.create_task(self._reports(broker)),
                 group.create_task(self._watch_link(broker, trading)),
+                *map(group.create_task, stopping.guards(self._context, self._gate, stage, broker, sender, self._bell.ring)),
             ]
             await self._prepare(reconciler, consumer)
             background.append(group.create_task(reconciler.run()))
@@ -232,7 +237,7 @@ class AccountDesk:
             if trading.is_set() and away != (clock.monotonic() - heard > AWAY_S):
                 away = not away
                 self._say(not away, f"venue {self._account.venue} is away: {link.detail}" if away else self._trading)
-                if not away and self._on_disconnect == "cancel":
+                if away and self._on_disconnect == "cancel":  # now, where requests still arrive; else when it is back
                     self._stage.withdraw()
                     self._bell.ring()
             await asyncio.sleep(links.EVERY_S)

@@ -41,16 +41,22 @@ from libs.domain.orders import (
 from libs.domain.reconciling import EXTERNAL
 from libs.domain.streams import ORDERS_APPROVED
 from libs.domain.trades import Fill, Trade
-from libs.quant.dispatch import Standing, fates
+from libs.quant.dispatch import DENIED, fates
+from libs.quant.execution.protection import Standing
 from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot
+from libs.store.protection import guards
 from libs.store.reconciliation import halt_symbol, put_aside
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link, Undone
 from services.trade_executor.adopting import adopt, repair
+from services.trade_executor.costs import add_costs
 from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
+from services.trade_executor.gate import Gate
+from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.parents import Parents
+from services.trade_executor.quotes import Quotes
 from services.trade_executor.telling import ids, tell
 from services.trade_executor.undoing import undo
 
@@ -96,6 +102,8 @@ class ExecutionStage:
         instruments: Mapping[str, Instrument],
         venue: Venue,
         start: Callable[[Sequence[Held], Sequence[Order]], None],
+        quotes: Quotes | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -107,10 +115,14 @@ class ExecutionStage:
         self._instruments = instruments
         self._venue = venue
         self._start = start  # called with the orders to send and to cancel, once that is committed
+        self._guarding = Guarding(instruments, venue.abilities, lockstep=session.lockstep)
+        self._gate = gate or Gate(account, host)
+        self._decided_at = 0.0  # host monotonic
         self._open: dict[UUID, Held] = {}
         self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
+        self._quotes = quotes or Quotes()
         self._parents = Parents(store, instruments, session, host)
         self._known = False  # whether _open and _positions are what the record says
         self._evidence: list[News] = []
@@ -141,7 +153,7 @@ class ExecutionStage:
         """Reads, decides, and says what to write. None when there is nothing to do."""
         if not self._known or await self._passed_over():
             await self.load()
-        cursor = cursors[STREAM]
+        cursor, asked_at = cursors[STREAM], self._host.monotonic()
         evidence = self._evidence[:BATCH]
         snapshot = await self._store.read(
             cursor.no,
@@ -155,10 +167,13 @@ class ExecutionStage:
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
         self._believe(evidence, snapshot, change)
+        self._gate.learn(snapshot.killed, asked_at)
+        self._gate.see(self._positions | change.positions, self._open.values())
         await self._parents.learn([*self._open.values()])
         self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
         self._dispatch(snapshot, change)
+        await add_costs(self._store, change, self._instruments, self._quotes, self._host.now_ns())
         if not evidence and self._step_done:
             change.writes.append(lockstep.acknowledge(self._session.session_id, self._lease.name, "venue", self._step_done))
         hop = change.as_hop(self._sealer, self._account.account_id, self._lease.epoch)
@@ -172,6 +187,7 @@ class ExecutionStage:
             return None if self.settled else await self.hop(cursors, limit)
         self._change, self._taken = change, len(evidence)
         self._known = False  # until it is committed nobody knows
+        self._decided_at = self._host.monotonic()
         return hop
 
     async def committed(self, hop: Hop) -> None:
@@ -201,6 +217,7 @@ class ExecutionStage:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
         unknown = sum(1 for h in self._open.values() if h.status is Status.UNKNOWN)
         metrics.UNKNOWN_ORDERS.labels(account=self._account.account_id).set(unknown)
+        self._gate.cleared(change.sends, self._decided_at)
         if change.sends or change.cancels:
             self._start(change.sends, change.cancels)
 
@@ -235,6 +252,7 @@ class ExecutionStage:
         self._open = {row.order_id: Held.of(row, self._open.get(row.order_id)) for row in await self._store.open_orders()}
         self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()
+        self._guarding.load(await guards(self._store.database, self._account.account_id))
         await self._parents.load(self._open)
         self._known = True
 
@@ -288,9 +306,9 @@ class ExecutionStage:
         for id_, held in self._open.items():
             held = change.orders.get(id_, held)
             overdue = self._is_overdue(held)
-            withdrawn = id_ in self._withdrawn
-            if overdue or ((withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
-                why = "its time is over" if overdue else "its venue was away" if withdrawn else "it is still there"
+            stopped, withdrawn = self._gate.ends(held), id_ in self._withdrawn
+            if overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
+                why = stopped or ("its time is over" if overdue else "its venue was away" if withdrawn else "it is still there")
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
 
@@ -346,6 +364,7 @@ class ExecutionStage:
             held = change.orders[held.order.order_id] = replace(held, at_venue=max(held.at_venue, shown.filled))
             if evidence in (Evidence.CANCELED, Evidence.EXPIRED, Evidence.REPLACED):  # its book is not free before what it traded is booked
                 evidence = Evidence.ACCEPTED
+        self._guarding.heed(shown, held, self._host.monotonic())
         step = after(held.status, evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:
             change.step(held, str(evidence), step, shown.detail)
@@ -373,6 +392,7 @@ class ExecutionStage:
         if held.filled + fill.quantity > held.order.quantity:
             over = f"order {held.order.order_id} was filled with {held.filled + fill.quantity} of {held.order.quantity}"
             change.writes.append(halt_symbol(held.order.symbol, over))
+        self._guarding.filled(held, parent, change)
         if parent is not None:
             change.pass_on(parent, fill)
 
@@ -423,30 +443,44 @@ class ExecutionStage:
 
     def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
         current = {id_: held for id_, held in (self._open | change.orders).items() if held.status not in TERMINAL}
-        standings = [Standing(h.order, h.status) for h in current.values()]
-        mine = {"account": (self._account.account_id, self._account.name)}
-        killed = {(scope, self._account.account_id if key in mine.get(scope, ()) else key) for scope, key in snapshot.killed}
+        standings = [Standing(h.order, h.status, h.filled) for h in current.values()]
         self.armed = self.armed and self._venue.link().up  # what happened meanwhile is looked at before anything is sent again
-        may_send = self.armed and self._lease.held() and self._venue.link().up and not (self._market.stale() and not self._session.lockstep)
-        books = {book: position.quantity for book, position in (self._positions | change.positions).items()}
-        halted, unreconciled = books if snapshot.halted else None, books if snapshot.unreconciled else None
-        slots = 8 if may_send else 0
-        for order, fate in fates(standings, killed, change.market_time, slots, halted=halted, unreconciled=unreconciled):
+        reaches = self._lease.held() and self._venue.link().up
+        may_send = self.armed and reaches and not (self._market.stale() and not self._session.lockstep)
+        gate, slots = self._gate, 8 if may_send else 0
+        yielding: dict[tuple[str, str], Decimal] = {}
+        for order, fate in fates(
+            standings,
+            gate.kills,
+            gate.accounts,
+            change.market_time,
+            slots,
+            books=gate.books,
+            halted=snapshot.halted,
+            unreconciled=snapshot.unreconciled,
+        ):
             held = current[order.order_id]
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
                 change.sends.append(held)
+                if (price := self._quotes.price(order.symbol)) is not None:
+                    change.arrivals[order.order_id] = price
             elif fate == "work":
                 self._parents.begin(held, change)
             elif fate == "stop":
                 self._parents.call_off(held, "RC-C01: kill switch", self._unwanted, change)
             elif fate == "expire":
-                why = "never sent: too late" + (UNDECIDED if unreconciled is not None else "")
+                why = "never sent: too late" + (UNDECIDED if snapshot.unreconciled else "")
                 change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), why)
-            elif fate == "deny":
-                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-C01: kill switch")
-            elif fate == "halt":
-                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-B05: the account may only close")
+            elif fate == "yield":
+                yielding[held.book] = yielding.get(held.book, Decimal(0)) + order.quantity
+            elif fate in DENIED:
+                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])
+        if reaches:
+            now_ns, now, orders = self._host.now_ns(), self._host.monotonic(), (self._open | change.orders).values()
+            alive = [held for held in orders if held.status not in TERMINAL]
+            positions = self._positions | change.positions
+            self._guarding.act(change, alive, positions, yielding, gate.clears_books, now_ns=now_ns, now=now)
 
     def market_time(self) -> int:
         """Now, as far as this account has heard, ns."""

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.domain.instruments import Instrument
+from libs.domain.kill import Kills
 from libs.domain.losses import Halt
 from libs.domain.messages import Signal
-from libs.domain.orders import Side, Status
+from libs.domain.orders import Exits, Side, Status
 
 
 class OpenOrder(NamedTuple):
@@ -35,6 +36,7 @@ class Terms(NamedTuple):
     no_trade_band: float = 0.0  # of the strategy's capital
     units: float | None = None  # held at target 1, whatever the equity; None: a share of it
     execution: str = ""  # how its orders are worked; "": sent whole
+    exits: Exits | None = None  # what is to stand against its positions at the venue
 
 
 class Check(NamedTuple):
@@ -62,7 +64,7 @@ class View:
     terms: Mapping[str, Terms]  # by strategy
     cash: Mapping[str, Decimal]
     marks: Mapping[str, float]  # close of the newest bar known, by symbol
-    killed: frozenset[tuple[str, str]]  # (scope, key)
+    killed: Kills
     halts: tuple[Halt, ...] = ()  # loss limits that were passed over: while there are any the account may only close
     positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)
@@ -200,6 +202,8 @@ class Leg(NamedTuple):
     price: int  # limit, ticks
     instrument: Instrument
     execution: str = ""  # how it is to be worked; "": sent whole
+    closes: bool = False  # it can but bring its book nearer to zero
+    protect: Exits | None = None  # of one that opens or adds
 
     @property
     def signed(self) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -24,6 +25,7 @@ from libs.venues.alpaca.wire import Account, OrderState, Unreadable, Update, rea
 from libs.venues.broker import (
     Abilities,
     Adjustment,
+    Hold,
     Holdings,
     Link,
     NotSent,
@@ -33,6 +35,7 @@ from libs.venues.broker import (
     Report,
     Undone,
     WrongKey,
+    unheld,
 )
 from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint
@@ -106,6 +109,7 @@ class AlpacaBroker:
         self._addresses = addresses(endpoint)
         self._requests = Requests(endpoint, budget or Budget(180, clock=clock), clock)
         self._known = KnownOrders()
+        self.hold: Hold = unheld
         symbols = {symbol.replace("/", ""): symbol for symbol in instruments if "/" in symbol}
         self._reading = Reading(self._requests, self._addresses.trading, self._known, symbols)
         self._freshness = Freshness(clock, mute_after_s)
@@ -157,7 +161,8 @@ class AlpacaBroker:
         if instrument is None:
             raise NotSent(f"{order.symbol} is not among the instruments of this account")
         body = order_body(order, instrument)
-        answer = await self._requests.send("order", "POST", f"{self._addresses.trading}/orders", deadline=deadline, body=body)
+        url, hold = f"{self._addresses.trading}/orders", partial(self.hold, order)
+        answer = await self._requests.send("order", "POST", url, deadline=deadline, body=body, hold=hold)
         self._known.see(outcomes.accepted(answer, order.client_order_id))
 
     async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
@@ -174,7 +179,8 @@ class AlpacaBroker:
             venue_id = await self._venue_id(client_order_id)
         except OutcomeUnknown as error:
             raise NotSent(f"the order to be replaced is not known at the venue: {error}") from error
-        answer = await self._requests.send("order", "PATCH", f"{self._addresses.trading}/orders/{venue_id}", deadline=deadline, body=body)
+        url, hold = f"{self._addresses.trading}/orders/{venue_id}", partial(self.hold, order)
+        answer = await self._requests.send("order", "PATCH", url, deadline=deadline, body=body, hold=hold)
         self._known.see(outcomes.accepted(answer, order.client_order_id))
 
     async def cancel(self, client_order_id: str) -> None:

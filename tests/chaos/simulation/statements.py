@@ -13,7 +13,7 @@ import msgspec
 from libs.common.wire import Row
 from libs.domain.books import Position
 from libs.domain.ledger import Entry
-from libs.domain.orders import AT_VENUE, OPEN, TERMINAL, Exits, Status
+from libs.domain.orders import AT_VENUE, OPEN, PROTECTIVE, TERMINAL, Exits, Status
 from libs.store.execution import OrderRow
 from tests.chaos.simulation.record import Do, EventRow, LeaseRow, Record, Refused, TradeRow
 
@@ -134,6 +134,11 @@ def lease_guard(record: Record, params: Any) -> list[Row]:
 # --- what the executor reads
 
 
+@statement("select scope, key, mode from kill_switch")
+def kills(record: Record, params: Any) -> list[Row]:
+    return []  # no operator here
+
+
 def _open(record: Record, account_id: str) -> list[OrderRow]:
     rows = [row for row in record.orders.values() if row.account_id == account_id and row.status in OPEN]
     return sorted(rows, key=lambda row: (row.approved_ns, row.order_id.int))
@@ -144,11 +149,9 @@ def snapshot(record: Record, params: Any) -> list[Row]:
     after, venue, account = params["cursor"], params["venue"], params["account"]
     queue = record.journal["orders.approved"][after : after + params["limit"]]
     booked = [k for k in dict.fromkeys(params["keys"]) if (venue, account, k) in record.exec_keys or (venue, account, k) in record.aside]
-    ids = [id_ for id_ in params["ids"] if id_ in record.orders]
-    parents = [record.orders[id_].parent_id for id_ in ids if record.orders[id_].purpose == "slice"]
     found = {
         "queued": [(after + 1 + n, body, record.orders.get(key) if key else None) for n, (key, body) in enumerate(queue)],
-        "orders": [record.orders[id_] for id_ in dict.fromkeys([*ids, *parents]) if id_ in record.orders],
+        "orders": [record.orders[id_] for id_ in _with_parents(record, params["ids"]) if id_ in record.orders],
         "booked": booked,
         "adjusted": [],  # no corporate actions here
         "killed": list(record.kills),
@@ -158,15 +161,21 @@ def snapshot(record: Record, params: Any) -> list[Row]:
     return [(_encode(found),)]
 
 
+def _with_parents(record: Record, ids: list[UUID]) -> list[UUID]:
+    """And the parents of those that are slices."""
+    slices = [r for id_ in ids if (r := record.orders.get(id_)) is not None and r.purpose == "slice"]
+    return list(dict.fromkeys([*ids, *(r.parent_id for r in slices if r.parent_id is not None)]))
+
+
 @statement("select coalesce(json_agg(json_build_array(o.id, o.client_order_id, o.account_id")
 def open_orders(record: Record, params: Any) -> list[Row]:
     return [(_encode(_open(record, params[0])),)]
 
 
-@statement("select coalesce(json_agg(json_build_array(o.id, o.client_order_id, o.account_id", "and o.purpose = 'slice'")
+@statement("with made as (select * from orders where parent_id")
 def slices(record: Record, params: Any) -> list[Row]:
-    rows = [row for row in record.orders.values() if row.parent_id in params[0] and row.purpose == "slice"]
-    return [(_encode(sorted(rows, key=lambda row: row.leg)),)]
+    found = [r for r in record.orders.values() if r.parent_id in params[0] and r.purpose == "slice"]
+    return [(_encode(sorted(found, key=lambda r: r.leg)),)]
 
 
 @statement("select ns_of(timestamp), volume from unnest(")
@@ -181,6 +190,25 @@ def store_working(record: Record, params: Any) -> list[Row]:
         if row is not None and row.status is Status.APPROVED:
             record.put("orders", id_, row._replace(status=Status.WORKING))
     return []
+
+
+@statement("select coalesce(json_agg(json_build_array(o.id, s.reference_price")
+def facts_of_costs(record: Record, params: Any) -> list[Row]:
+    return [("[]",)]  # nothing is decided by what orders cost
+
+
+@statement("with entries as (select distinct on (strategy_id, symbol) * from orders e")
+def guards(record: Record, params: Any) -> list[Row]:
+    """Of every book: one that holds nothing, and has no protection, needs none and is passed over by whoever asks."""
+    entries: dict[tuple[str, str], OrderRow] = {}
+    for row in record.orders.values():
+        if row.account_id == params["account"] and row.protect is not None and row.filled:
+            known = entries.setdefault((row.strategy_id, row.symbol), row)
+            if (row.decided_at, row.leg) > (known.decided_at, known.leg):
+                entries[row.strategy_id, row.symbol] = row
+    protective = [row for row in record.orders.values() if row.purpose in PROTECTIVE]
+    found = [(entry, max((row.leg for row in protective if row.parent_id == entry.order_id), default=None)) for entry in entries.values()]
+    return [(_encode(found),)]
 
 
 @statement("select distinct order_id from order_events where order_id = any(%s::uuid[]) and event = 'cancel'")
@@ -393,7 +421,7 @@ def store_assessments(record: Record, params: Any) -> list[Row]:
 
 @statement("insert into order_attempts (")
 def store_attempts(record: Record, params: Any) -> list[Row]:
-    epoch, orders, numbers, client_ids = params
+    epoch, orders, numbers, client_ids, *_ = params
     for order, n, client_id in zip(orders, numbers, client_ids, strict=True):
         record.insert("attempts", (order, n), (client_id, epoch))
     return []
