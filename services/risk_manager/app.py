@@ -28,6 +28,7 @@ from libs.store import actions, sessions
 from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 
@@ -42,15 +43,18 @@ class Rules:
 
     strategies: Sequence[StrategyConfig]
     limits: Limits
+    widest_collar: float  # of a liquidation
     fleet_tag: str
 
 
 async def work(context: Context, settings: Settings) -> None:
     """Judges the signals of whatever session is playing, until asked to stop."""
     folder = Path(settings.config_dir)
+    risk = from_toml(RiskConfig, folder, "risk", settings.environment)
     rules = Rules(
         from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy,
-        Limits(from_toml(RiskConfig, folder, "risk", settings.environment).limit),
+        Limits(risk.limit),
+        risk.kill_switch.widest_collar,
         from_toml(SystemConfig, folder, "system", settings.environment).fleet_tag,
     )
     database = context.database("sessions")
@@ -178,6 +182,9 @@ async def _account(
                 context.clock,
                 context.sealer,
                 context.bus.publish,
+            ),
+            liquidator=Liquidator(
+                store, account, session, rules.limits, rules.widest_collar, rules.fleet_tag, context.clock, context.sealer
             ),
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
