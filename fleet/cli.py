@@ -11,6 +11,7 @@ from fleet import (
     backtesting,
     checking,
     checklist,
+    costs,
     diagnose,
     explain,
     jobs,
@@ -40,6 +41,7 @@ risk = typer.Typer(no_args_is_help=True, help="Stop trading at once, and allow i
 app.add_typer(strategies, name="strategies")
 app.add_typer(risk, name="risk")
 app.add_typer(reading.orders, name="orders")
+reading.orders.command("costs")(costs.command)
 app.add_typer(reading.account, name="account")
 app.add_typer(reading.earned, name="performance")
 app.add_typer(backtesting.app, name="backtest")

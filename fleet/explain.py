@@ -1,6 +1,6 @@
 """`fleet explain`: why an order was made, or a signal refused, and what came of it, in the order in which it happened."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from os import environ
@@ -18,9 +18,10 @@ from fleet.tables import NONE, called, change, moment, money, number, table, tim
 from libs.common.database import Database
 from libs.common.settings import from_environment
 from libs.domain.configuration import StrategyConfig
+from libs.quant.execution.costs import MOMENTS
 from libs.quant.sizing_rule import sizing
 from libs.store.queries import stories
-from libs.store.queries.stories import AssessmentTold, CheckTold, FillTold, Named, OrderTold, Story, Worth
+from libs.store.queries.stories import AssessmentTold, CheckTold, CostTold, FillTold, Named, OrderTold, Story, Worth
 
 FEWEST: Final = 6
 """Characters of an id that are enough to look for it."""
@@ -183,6 +184,9 @@ def _seen(value: float | str | None) -> str:
 
 
 def _order(order: OrderTold, u: Understood) -> Iterator[str]:
+    if order.purpose == "slice":
+        yield f"slice       {order.order_id}: {_ordered(order)}, {number(order.filled_quantity)} filled, {order.status}"
+        return
     signal, currency = u.story.signal, u.story.currency
     leg = f", leg {order.leg}" if len(u.story.orders) > 1 or order.leg else ""
     yield f"order       {order.order_id}{leg}; the venue knows it as {order.client_order_id}"
@@ -193,12 +197,31 @@ def _order(order: OrderTold, u: Understood) -> Iterator[str]:
         f"            {_ordered(order)} {signal.symbol}, notional {notional} {currency} at that price;"
         f" {order.time_in_force} until {time_of_day(order.expires_at)}"
     )
+    if order.execution:
+        yield f"            worked in slices, {order.execution}"
     yield from map(_fill, order.fills)
+    if order.cost is not None:
+        yield from _cost(order.cost, currency)
     if order.after is None:
         yield "position    unchanged: nothing was filled"
     else:
         held = f"{number(order.worth.held)} -> {number(order.after.quantity)}"
         yield f"position    {held} {signal.symbol}; the book has realised {change(order.after.realized_pnl)} {currency} so far, before fees"
+
+
+def _cost(cost: CostTold, currency: str) -> Iterator[str]:
+    spread = f", spread {number(cost.spread)}" if cost.spread is not None else ""
+    slippage = "slippage not known" if cost.slippage_bps is None else f"slippage {cost.slippage_bps:+.2f} bps against it"
+    yield f"cost        arrived at {number(cost.arrival_price)}{spread}; {cost.fill_rate:.0%} filled, {slippage} (positive is worse)"
+    if cost.shortfall is not None:
+        missed = f", what was not filled at {number(cost.end_price)} included" if cost.fill_rate < 1 else ""
+        yield f"            shortfall {change(cost.shortfall)} {currency} against {number(cost.decision_price)}, fees{missed}"
+    if cost.hops_ms:
+        yield "            " + ", ".join(f"{name.replace('_', ' ')} {ms:,.1f} ms" for name, ms in _in_order(cost.hops_ms))
+
+
+def _in_order(hops: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [(name, hops[name]) for name in MOMENTS if name in hops]
 
 
 def _fill(fill: FillTold) -> str:

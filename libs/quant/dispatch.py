@@ -2,31 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from libs.domain.kill import Kills, Mode, applying
-from libs.domain.orders import AT_VENUE, Order, Status
+from libs.domain.orders import AT_VENUE, PROTECTIVE, Order, Status
+from libs.quant.execution.protection import Standing, Way, way_of
 
 SLOTS: Final = 8  # requests of one account on the wire at once
 
-Fate = Literal["send", "work", "hold", "expire", "deny", "halt", "flip", "stop"]
-"""`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on. `deny` is the kill
-switch's, `halt` a loss limit's; `flip`: an order that may only reduce its book would do more."""
+Fate = Literal["send", "work", "hold", "yield", "gone", "expire", "deny", "halt", "stop"]
+"""`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on. `yield`: protection
+has to make room first. `gone`: what it was to close is not held any more. `deny` is the kill switch's, `halt` a loss limit's."""
 
 DENIED: Final[Mapping[Fate, str]] = {
     "deny": "RC-C01: kill switch",
     "halt": "RC-B05: the account may only close",
-    "flip": "RC-A17: it would do more than reduce its book",
+    "gone": "RC-A17: its book holds less than it was to close",
 }
 """Why an order of that fate is not sent."""
-
-
-class Standing(NamedTuple):
-    """An open order and where it stands."""
-
-    order: Order
-    status: Status
-    filled: Decimal = Decimal(0)
 
 
 def fates(
@@ -41,16 +34,17 @@ def fates(
 ) -> list[tuple[Order, Fate]]:
     """What to do with each order that is APPROVED or WORKING, given all open orders of an account in stream order.
 
-    An order whose book has another one at the venue (UNKNOWN among them) is held back, whatever becomes of it.
+    An order whose book has another one at the venue (UNKNOWN among them) is held back, whatever becomes of it. Protection
+    that rests there does not count, but for an exit: that is to `yield` until the protection in its way has been cut back.
 
     Args:
         accounts: what the account is called: its id, and the name it is configured by.
         now: market ns.
-        books: what each book (strategy, symbol) holds.
+        books: what each book (strategy, symbol) holds; what was to close more than that is `gone`.
         halted: the account may only close.
     """
     standings = list(orders)
-    busy = {_book(s.order) for s in standings if s.status in AT_VENUE}
+    busy = {_book(s.order) for s in standings if s.status in AT_VENUE and not s.rests}
     free = slots - sum(1 for s in standings if s.status is Status.SUBMITTING)
     found: list[tuple[Order, Fate]] = []
     for order, status, filled in standings:
@@ -69,16 +63,22 @@ def fates(
             found.append((order, "hold"))
         elif mode is not None and ended_by(order, mode, held):
             found.append((order, "deny"))
-        elif (halted or order.reduce_only) and not shrinks(order, held):
-            found.append((order, "halt" if halted else "flip"))
+        elif halted and not shrinks(order, held):
+            found.append((order, "halt"))
         elif order.execution:
             found.append((order, "work"))
             busy.add(_book(order))
+        elif (way := _way(order, standings, held)) != "clear":
+            found.append((order, way))
         else:
             found.append((order, "send"))
             busy.add(_book(order))
             free -= 1
     return found
+
+
+def _way(order: Order, standings: list[Standing], held: Decimal) -> Way:
+    return way_of(order, (s for s in standings if _book(s.order) == _book(order) and s.order is not order), held)
 
 
 def _book(order: Order) -> tuple[str, str]:
@@ -101,4 +101,9 @@ def ended_by(order: Order, mode: Mode, held: Decimal, filled: Decimal = Decimal(
         return True
     if mode == "flatten":  # stops and targets too: they would stand in the way of what closes the book
         return order.purpose != "liquidation"
-    return order.purpose not in ("stop", "target") and not shrinks(order, held, filled)
+    return order.purpose not in PROTECTIVE and not shrinks(order, held, filled)
+
+
+def scopes_of(order: Order) -> set[tuple[str, str]]:
+    """(scope, key) of every kill switch that would stop the order."""
+    return {("fleet", ""), ("account", order.account_id), ("strategy", order.strategy_id), ("symbol", order.symbol)}

@@ -300,6 +300,8 @@ class OrderAttemptRow(Base):
     n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     client_order_id: Mapped[str]
     epoch: Mapped[int]
+    arrival_price: Mapped[Decimal | None] = mapped_column(MONEY)  # mid of the newest quote, else the last price
+    arrival_spread: Mapped[Decimal | None] = mapped_column(MONEY)
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
@@ -443,8 +445,10 @@ class OrderCostRow(Base):
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     account_id: Mapped[str]
-    arrival_price: Mapped[Decimal | None] = mapped_column(MONEY)
-    spread: Mapped[Decimal | None] = mapped_column(MONEY)
+    decision_price: Mapped[Decimal | None] = mapped_column(MONEY)  # close of the bar that was decided on
+    arrival_price: Mapped[Decimal | None] = mapped_column(MONEY)  # mid, else last, when the first request was about to leave
+    spread: Mapped[Decimal | None] = mapped_column(MONEY)  # then
+    end_price: Mapped[Decimal | None] = mapped_column(MONEY)  # mid, else last, when the order ended
     filled: Mapped[Decimal] = mapped_column(QUANTITY)
     fill_rate: Mapped[float]
     avg_fill_price: Mapped[Decimal | None] = mapped_column(MONEY)

@@ -43,6 +43,8 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("purpose = 'liquidation'"),
     )
+    op.add_column("order_attempts", sa.Column("arrival_price", _MONEY, nullable=True))
+    op.add_column("order_attempts", sa.Column("arrival_spread", _MONEY, nullable=True))
     op.create_index("ix_orders_parent_id", "orders", ["parent_id"], unique=False, postgresql_where=sa.text("parent_id is not null"))
     op.create_table(
         "reconcile_items",
@@ -68,8 +70,10 @@ def upgrade() -> None:
         "order_costs",
         sa.Column("order_id", sa.UUID(), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("decision_price", _MONEY, nullable=True),
         sa.Column("arrival_price", _MONEY, nullable=True),
         sa.Column("spread", _MONEY, nullable=True),
+        sa.Column("end_price", _MONEY, nullable=True),
         sa.Column("filled", _MONEY, nullable=False),
         sa.Column("fill_rate", sa.Double(), nullable=False),
         sa.Column("avg_fill_price", _MONEY, nullable=True),

@@ -28,7 +28,6 @@ from libs.store import actions, sessions
 from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
-from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 
@@ -183,9 +182,7 @@ async def _account(
                 context.sealer,
                 context.bus.publish,
             ),
-            liquidator=Liquidator(
-                store, account, session, rules.limits, rules.widest_collar, rules.fleet_tag, context.clock, context.sealer
-            ),
+            widest_collar=rules.widest_collar,
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
         keeping = asyncio.create_task(lease.keep(lost))

@@ -63,8 +63,9 @@ class RiskStage:
         fleet_tag: str,
         latency: Latency,
         losses: LossKeeper,
-        liquidator: Liquidator,
+        widest_collar: float = 0.1,
     ) -> None:
+        """`widest_collar`: how far from the newest price a liquidation may go, as a share of it."""
         self._store = store
         self._market = market
         self._host = host
@@ -83,7 +84,7 @@ class RiskStage:
         self._looked_back = float("-inf")
         self._latency = latency
         self.losses = losses
-        self._liquidator = liquidator
+        self._liquidator = Liquidator(store, account, session, limits, widest_collar, fleet_tag, host, sealer)
 
     async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         """Looks at the loss limits, judges what is queued and what can be decided again, and says what to write; None for nothing."""

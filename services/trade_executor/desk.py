@@ -173,6 +173,7 @@ class AccountDesk:
             venue=broker,
             start=sender.start,
             gate=self._gate,
+            quotes=floor.quotes,
         )
         trading = asyncio.Event()
         consumer = Consumer(self._journal, self._lease.name, stage, self._bell, lambda: self._lease.epoch)
@@ -239,7 +240,7 @@ class AccountDesk:
             if trading.is_set() and away != (clock.monotonic() - heard > AWAY_S):
                 away = not away
                 self._say(not away, f"venue {self._account.venue} is away: {link.detail}" if away else self._trading)
-                if not away and self._on_disconnect == "cancel":
+                if away and self._on_disconnect == "cancel":  # now, where requests still arrive; else when it is back
                     self._stage.withdraw()
                     self._bell.ring()
             await asyncio.sleep(links.EVERY_S)

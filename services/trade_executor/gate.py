@@ -85,6 +85,13 @@ class Gate:
         return f"kill switch: {hit[0]}, {written(hit[1])}"
 
     @property
+    def ending(self) -> set[tuple[str, str]]:
+        """Scopes in which nothing may stand at the venue, an account by its id."""
+        mine = ("account", self.accounts[0])
+        stands = {scope for scope, mode in self.kills.items() if mode != "reduce_only"}
+        return {mine if scope[0] == "account" and scope[1] in self.accounts else scope for scope in stands}
+
+    @property
     def whole(self) -> Mode | None:
         """How everything of the account is stopped; None when at most a part of it is."""
         return over_account(self.kills, self.accounts)

@@ -1,6 +1,6 @@
 """One hop's worth of change to orders and books, gathered decision by decision and written in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
@@ -19,8 +19,10 @@ from libs.domain.streams import ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUT
 from libs.domain.trades import Fill, Trade
 from libs.quant.exchange.adjust import shared
 from libs.store import execution
+from libs.store.costs import Cost, store_costs
 from libs.store.execution import OrderChange, OrderRow
 from libs.venues.broker import Adjustment
+from services.trade_executor.quotes import Price
 
 _PRICE_STEP: Final = Decimal(1).scaleb(-12)
 _EVIDENCE: Final = frozenset(map(str, Evidence))
@@ -39,10 +41,11 @@ class Held:
     approved_ns: int  # the database's clock
 
     @classmethod
-    def of(cls, row: OrderRow) -> "Held":
-        """As its row has it."""
+    def of(cls, row: OrderRow, before: "Held | None" = None) -> "Held":
+        """As its row has it; `before`: as it was known until now, as rows do not have what the venue has told of fills to come."""
         cost = row.filled * (row.avg_fill_price or Decimal(0))
-        return cls(row.order(), row.status, row.filled, cost, row.events, row.filled, row.approved_ns)
+        told = row.filled if before is None else max(row.filled, before.at_venue)
+        return cls(row.order(), row.status, row.filled, cost, row.events, told, row.approved_ns)
 
     @property
     def book(self) -> tuple[str, str]:
@@ -72,6 +75,8 @@ class Change:
     sends: list[Held] = field(default_factory=list)
     cancels: list[Order] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
+    arrivals: dict[UUID, Price] = field(default_factory=dict)  # of what is sent: the market it goes to
+    costs: list[Cost] = field(default_factory=list)  # of what has ended
 
     def step(self, held: Held, event: str, step: Step, detail: str = "") -> Held:
         """An order's next step, with what it rests on."""
@@ -100,6 +105,11 @@ class Change:
         self.orders[child.order_id] = held
         self.children.append(child)
         return held
+
+    def told(self, held: Held | None, at_venue: Decimal) -> None:
+        """The venue's own sum of what an order has filled, which may be ahead of the books."""
+        if held is not None and at_venue > held.at_venue:
+            self.orders[held.order.order_id] = replace(held, at_venue=at_venue)
 
     def book(self, held: Held, fill: Fill, position: Position, instrument: Instrument, step: Step) -> None:
         """A fill goes into the books, whatever the order's status."""
@@ -154,16 +164,12 @@ class Change:
             hop.within, hop.after = "CP15", "CP16"
         elif not _EVIDENCE.isdisjoint(event.event for event in self.events):
             hop.within = "CP13"
-        hop.writes += execution.store_children(self.children, epoch)
-        unchanged = {held.order.order_id for held in self.sends}
-        unchanged |= {c.order_id for c in self.children if self.orders[c.order_id].status is Status.APPROVED}
-        changed = [h for h in self.orders.values() if h.order.order_id not in unchanged]
-        if changed:
-            hop.writes.append(
-                execution.store_orders([OrderChange(h.order.order_id, h.status, h.filled, h.avg_fill_price, h.events) for h in changed])
-            )
-        if self.events:
-            hop.writes.append(execution.store_events(self.events))
+        new = {c.order_id for c in self.children}
+        unchanged = {held.order.order_id for held in self.sends} | {id_ for id_ in new if self.orders[id_].status is Status.APPROVED}
+        changed = [h for id_, h in self.orders.items() if id_ not in unchanged]
+        hop.writes += _stands([h for h in changed if h.order.order_id not in new], [e for e in self.events if e.order_id not in new])
+        hop.writes += execution.store_children(self.children, epoch)  # what ended in this hop has made room for them
+        hop.writes += _stands([h for h in changed if h.order.order_id in new], [e for e in self.events if e.order_id in new])
         if self.trades:
             hop.writes.append(execution.store_trades(self.trades))
         if self.positions:
@@ -171,10 +177,12 @@ class Change:
         if self.sends:  # after the books: what may only close is judged by what they hold now
             orders = [held.order for held in self.sends]
             hop.writes.append(execution.submitting([o.order_id for o in orders], epoch, self.market_time))
-            hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in orders], epoch))
+            hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in orders], epoch, self.arrivals))
         if self.entries:
             hop.writes.append(execution.store_entries(account_id, self.entries, {t.trade_id: t.trade_id for t in self.trades}))
             hop.writes += execution.store_cash(account_id, self.entries)
+        if self.costs:
+            hop.writes.append(store_costs(self.costs))
         hop.out = [
             _out(ORDERS_UPDATES, e, e.order_id, self.market_time, sealer, str(self.orders[e.order_id].order.signal_id)) for e in self.events
         ]
@@ -201,6 +209,15 @@ class Change:
             for (strategy, symbol), p in self.positions.items()
         ]
         return hop
+
+
+def _stands(held: Sequence[Held], events: Sequence[OrderEvent]) -> list[Write]:
+    """Where orders stand, and how they came to."""
+    writes: list[Write] = []
+    if held:
+        changes = [OrderChange(h.order.order_id, h.status, h.filled, h.avg_fill_price, h.events) for h in held]
+        writes.append(execution.store_orders(changes))
+    return [*writes, execution.store_events(events)] if events else writes
 
 
 def _out(channel: Channel, payload: object, key: UUID | None, at: int, sealer: Sealer, trace: str) -> Outgoing:

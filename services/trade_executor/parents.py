@@ -16,7 +16,7 @@ from libs.domain.orders import OPEN, Intent, Order, Status, Step, intend
 from libs.quant.execution.orders import parent_of, slice_of, slice_seen
 from libs.quant.execution.profile import DAY, DAYS, Traded, frame, volume_profile
 from libs.quant.execution.slices import Next, Over, Send, Stop, even, next_step
-from libs.store.execution import ExecutionStore, store_working
+from libs.store.execution import ExecutionStore
 from libs.store.sessions import Session
 from services.trade_executor.hop import Change, Held
 
@@ -58,7 +58,6 @@ class Parents:
 
     def begin(self, held: Held, change: Change) -> None:
         """An approved order is worked from now on, beginning with its first slice in the same transaction."""
-        change.writes.append(store_working([held.order.order_id]))
         parent = change.step(held, "work", Step(intend(held.status, Intent.WORK), anomaly=False), self._described(held.order))
         self._advance(parent, False, set(), change)
 

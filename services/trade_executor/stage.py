@@ -40,15 +40,20 @@ from libs.domain.orders import (
 )
 from libs.domain.streams import ORDERS_APPROVED
 from libs.domain.trades import Fill
-from libs.quant.dispatch import DENIED, Standing, fates
+from libs.quant.dispatch import DENIED, fates
+from libs.quant.execution.protection import Standing
 from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
+from libs.store.protection import guards
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link
+from services.trade_executor.costs import add_costs
 from services.trade_executor.evidence import News, Shown
 from services.trade_executor.gate import Gate
+from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.parents import Parents
+from services.trade_executor.quotes import Quotes
 from services.trade_executor.telling import ids, tell
 
 log = logging.getLogger(__name__)
@@ -93,6 +98,7 @@ class ExecutionStage:
         venue: Venue,
         start: Callable[[Sequence[Held], Sequence[Order]], None],
         gate: Gate | None = None,
+        quotes: Quotes | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -106,10 +112,12 @@ class ExecutionStage:
         self._start = start  # called with the orders to send and to cancel, once that is committed
         self._gate = gate or Gate(account, host)
         self._decided_at = 0.0  # host monotonic
+        self._guarding = Guarding(instruments, venue.abilities, lockstep=session.lockstep)
         self._open: dict[UUID, Held] = {}
         self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
+        self._quotes = quotes or Quotes()
         self._parents = Parents(store, instruments, session, host)
         self._known = False  # whether _open and _positions are what the record says
         self._evidence: list[News] = []
@@ -154,6 +162,7 @@ class ExecutionStage:
         self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
         self._dispatch(snapshot, change)
+        await add_costs(self._store, change, self._instruments, self._quotes, self._host.now_ns())
         if not evidence and self._step_done:
             change.writes.append(lockstep.acknowledge(self._session.session_id, self._lease.name, "venue", self._step_done))
         hop = change.as_hop(self._sealer, self._account.account_id, self._lease.epoch)
@@ -229,9 +238,10 @@ class ExecutionStage:
 
     async def load(self) -> None:
         """What the record says: orders still APPROVED are held back anew, so a wrong cursor loses none."""
-        self._open = {row.order_id: Held.of(row) for row in await self._store.open_orders()}
+        self._open = {row.order_id: Held.of(row, self._open.get(row.order_id)) for row in await self._store.open_orders()}
         self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()
+        self._guarding.load(await guards(self._store.database, self._account.account_id))
         await self._parents.load(self._open)
         self._known = True
 
@@ -310,8 +320,10 @@ class ExecutionStage:
                     self._adjust(item, change)
                 continue
             held = self._order_of(item.client_order_id, rows, change)
-            if isinstance(item, Fill):
-                if item.exec_key not in booked and not self._is_before_us(item, held):
+            if isinstance(item, Fill) and item.exec_key in booked:
+                change.told(held, item.cumulative)  # perhaps by a commit that was not answered: then its sum is news all the same
+            elif isinstance(item, Fill):
+                if not self._is_before_us(item, held):
                     booked.add(item.exec_key)
                     self._book(item, held, self._parent_of(held, rows, change), change)
             elif held is not None:
@@ -340,6 +352,7 @@ class ExecutionStage:
             held = change.orders[held.order.order_id] = replace(held, at_venue=max(held.at_venue, shown.filled))
             if evidence in (Evidence.CANCELED, Evidence.EXPIRED, Evidence.REPLACED):  # its book is not free before what it traded is booked
                 evidence = Evidence.ACCEPTED
+        self._guarding.heed(shown, held, self._host.monotonic())
         step = after(held.status, evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:
             change.step(held, str(evidence), step, shown.detail)
@@ -361,6 +374,7 @@ class ExecutionStage:
         position = change.positions.get(held.book) or self._positions.get(held.book) or Position()
         step = after_fill(held.status, held.order.quantity, held.filled + fill.quantity)
         change.book(held, fill, position, self._instruments[held.order.symbol], step)
+        self._guarding.filled(held, parent, change)
         if parent is not None:
             change.pass_on(parent, fill)
 
@@ -402,13 +416,17 @@ class ExecutionStage:
     def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
         current = {id_: held for id_, held in (self._open | change.orders).items() if held.status not in TERMINAL}
         standings = [Standing(h.order, h.status, h.filled) for h in current.values()]
-        may_send = self._lease.held() and self._venue.link().up and not (self._market.stale() and not self._session.lockstep)
-        gate, slots = self._gate, 8 if may_send else 0
+        reaches = self._lease.held() and self._venue.link().up
+        may_send = reaches and not (self._market.stale() and not self._session.lockstep)
+        gate, slots, positions = self._gate, 8 if may_send else 0, self._positions | change.positions
+        yielding: dict[tuple[str, str], Decimal] = {}
         for order, fate in fates(standings, gate.kills, gate.accounts, change.market_time, slots, books=gate.books, halted=snapshot.halted):
             held = current[order.order_id]
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
                 change.sends.append(held)
+                if (price := self._quotes.price(order.symbol)) is not None:
+                    change.arrivals[order.order_id] = price
             elif fate == "work":
                 self._parents.begin(held, change)
             elif fate == "stop":
@@ -417,6 +435,12 @@ class ExecutionStage:
                 change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), "never sent: too late")
             elif fate in DENIED:
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])
+            elif fate == "yield":
+                yielding[held.book] = yielding.get(held.book, Decimal(0)) + order.quantity
+        if reaches:
+            now_ns, now, orders = self._host.now_ns(), self._host.monotonic(), (self._open | change.orders).values()
+            alive = [held for held in orders if held.status not in TERMINAL]
+            self._guarding.act(change, alive, positions, yielding, gate.ending, now_ns=now_ns, now=now)
 
     def market_time(self) -> int:
         """Now, as far as this account has heard, ns."""

@@ -15,6 +15,10 @@ def doubled(record: Record, venues: Mapping[str, VenueHistory]) -> Iterator[Find
     yield from twice("D", "leg {1} of signal {0} has {n} orders", ((o.signal_id, o.leg) for o in record.orders))
     yield from twice("D", "client order id {0} is on {n} orders", ((o.client_order_id,) for o in record.orders))
     yield from twice("D", "order {0} has {n} intents", ((attempt.client_order_id,) for attempt in record.attempts))
+    parents = {order.order_id for order in record.orders if order.execution}
+    for attempt in record.attempts:
+        if attempt.order_id in parents:
+            yield Finding("D", str(attempt.order_id), f"order {attempt.order_id} is worked by slices and was sent itself")
     for account, history in venues.items():
         yield from twice("D", "the venue took order {0} {n} times", ((taken.client_order_id,) for taken in history.taken))
         yield from _two_of_a_leg(record, history)

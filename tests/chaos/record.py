@@ -44,6 +44,8 @@ class Order(NamedTuple):
     created: int
     updated: int
     late_s: float  # market seconds since valid_until; negative before
+    execution: str = ""  # of a parent, which is worked by its slices and never sent itself
+    over_s: float = 0.0  # market seconds since expires_at; negative before
 
     @property
     def remaining(self) -> Decimal:
@@ -199,8 +201,9 @@ def read_record(connection: psycopg.Connection[Any]) -> Record:
             for row in rows(
                 "select o.id, client_order_id, o.account_id, strategy_id, symbol, signal_id, leg, side, order_type, quantity, price,"
                 " stop_price, purpose, parent_id, replaces, reduce_only, oco, status, filled_quantity, events, ns_of(decided_at),"
-                " ns_of(valid_until), ns_of(o.created_at), ns_of(o.updated_at), (s.market_time - ns_of(valid_until)) / 1e9 from orders o"
-                " join accounts using (account_id) join sessions s on s.session_id = o.session_id order by o.created_at, o.id"
+                " ns_of(valid_until), ns_of(o.created_at), ns_of(o.updated_at), (s.market_time - ns_of(valid_until)) / 1e9, execution,"
+                " (s.market_time - ns_of(o.expires_at)) / 1e9 from orders o join accounts using (account_id)"
+                " join sessions s on s.session_id = o.session_id order by o.created_at, o.id"
             )
         ],
         attempts=[Attempt(*row) for row in rows("select order_id, n, client_order_id, ns_of(at) from order_attempts order by at, 1, 2")],

@@ -104,4 +104,4 @@ def _intended(status: Status, intent: Intent, said: Step) -> bool:
         return intent is Intent.CANCEL and said == Step(status, anomaly=False) and status in WAITS_FOR_CANCEL
 
 
-WAITS_FOR_CANCEL: Final = frozenset({Status.SUBMITTING, Status.UNKNOWN, Status.PENDING_CANCEL, Status.PENDING_REPLACE, Status.WORKING})
+WAITS_FOR_CANCEL: Final = frozenset({Status.SUBMITTING, Status.UNKNOWN, Status.PENDING_CANCEL, Status.PENDING_REPLACE})

@@ -16,9 +16,9 @@ from libs.domain.orders import Evidence, Order
 from libs.store.control import Control
 from libs.store.sessions import Account
 from libs.venues.broker import OrderReport
+from tests.chaos.proxy import Proxy, a_proxy, through
 from tests.desks import NOW, Service, a_desk, an_approval
 from tests.paper import ALFA, COIN
-from tests.relay import Relay, a_relay
 from tests.scenes import begin, clear
 from tests.scripted_broker import ScriptedBroker
 from tests.waiting import until, until_so
@@ -99,14 +99,15 @@ Start = Callable[..., AbstractAsyncContextManager[Killable]]
 
 @pytest.fixture
 def start(url: str, redis_url: str, database: Database, account: Account, tmp_path: Path) -> Start:
-    """Starts a desk before a venue; by way of relays, where they are given."""
+    """Starts a desk before a venue; by way of proxies, where they are given."""
 
     @asynccontextmanager
-    async def started(venue: Venue, *, postgres: Relay | None = None, redis: Relay | None = None) -> AsyncIterator[Killable]:
+    async def started(venue: Venue, *, postgres: Proxy | None = None, redis: Proxy | None = None) -> AsyncIterator[Killable]:
         async def access() -> Venue:
             return venue
 
-        by, bell = postgres.url if postgres else url, redis.url if redis else redis_url
+        by = through(url, postgres.port) if postgres else url
+        bell = through(redis_url, redis.port) if redis else redis_url
         async with a_desk(by, bell, account, database, access, INSTRUMENTS, state_dir=str(tmp_path)) as service:
             yield Killable(service, database, venue)
 
@@ -188,14 +189,14 @@ async def test_an_order_on_its_way_when_the_switch_is_set_does_not_leave(start: 
 
 
 async def test_nothing_leaves_while_nobody_knows_whether_the_switch_is_set(start: Start, url: str) -> None:
-    async with a_relay(url) as postgres, start(Venue(), postgres=postgres) as desk:
+    async with a_proxy(url) as postgres, start(Venue(), postgres=postgres) as desk:
         desk.venue.gate.clear()
         await desk.service.risk.approve(an_approval(1))
         await desk.service.comes_to("SUBMITTING", clock=NOW)
-        postgres.freeze()
+        await postgres.cut()
         await until(lambda: "was last known" in desk.venue.hold(an_approval(1)))
         desk.venue.gate.set()
-        postgres.mend()
+        await postgres.mend()
         await desk.service.comes_to("NOT_ACCEPTED", clock=NOW)
         assert desk.venue.seen == {}
 
@@ -203,16 +204,16 @@ async def test_nothing_leaves_while_nobody_knows_whether_the_switch_is_set(start
 async def test_the_file_stops_trading_without_any_server_and_goes_on_record_when_there_is_one(
     start: Start, url: str, redis_url: str, database: Database, tmp_path: Path
 ) -> None:
-    async with a_relay(url) as postgres, a_relay(redis_url) as redis, start(Venue(cancel_all=True), postgres=postgres, redis=redis) as desk:
+    async with a_proxy(url) as postgres, a_proxy(redis_url) as redis, start(Venue(cancel_all=True), postgres=postgres, redis=redis) as desk:
         await desk.rests(resting(1), resting(2, symbol="BTC/USD"))
-        postgres.freeze()
-        redis.cut()
+        await postgres.cut()
+        await redis.cut()
         (tmp_path / "kill").touch()
         await until(lambda: all(order.status == "canceled" for order in desk.venue.seen.values()))
         assert "the kill switch of fleet is on" in desk.venue.hold(an_approval(3))
         (tmp_path / "kill").unlink()  # taking it away lifts nothing
-        redis.mend()
-        postgres.mend()
+        await redis.mend()
+        await postgres.mend()
         await desk.service.comes_to("CANCELED", "CANCELED")
         rows = await database.fetch("select scope, mode, active, set_by, reason from kill_switch")
         assert rows == [("fleet", "halt", True, "file", "an empty kill file (kill file)")]

@@ -17,6 +17,7 @@ from services.trade_executor.evidence import Shown
 from tests.desks import NOW, an_approval
 from tests.factories import SECOND
 from tests.integration.test_trade_executor import Desk
+from tests.paper import a_quote
 from tests.scenes import SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
 
@@ -92,6 +93,16 @@ async def test_a_parent_is_worked_slice_by_slice_and_never_goes_to_the_venue_its
     assert (await family(database))[0] == ("signal", "FILLED", 60, 60)
     assert await database.fetch("select avg_fill_price from orders where parent_id is null") == [(D("102.3"),)]
     assert venue.submitted == [child(parent, n).client_order_id for n in (0, 1, 5)]
+
+
+async def test_the_next_slice_takes_what_one_leaves_in_the_transaction_in_which_that_ends(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    parent = a_parent("twap:60:2")
+    await desk.trade(parent)
+    desk.market.hear(NOW + 30 * SECOND, 1.0)
+    await desk.show(ends(child(parent, 0), Evidence.EXPIRED))
+    assert await family(database) == [("signal", "WORKING", 60, 0), ("slice", "EXPIRED", 30, 0), ("slice", "ACKED", 60, 0)]
 
 
 async def test_a_slice_whose_outcome_is_unknown_holds_the_parent_up_until_it_is_known(
@@ -206,3 +217,60 @@ async def test_a_step_of_lockstep_does_not_wait_for_a_parent(database: Database,
     await desk.trade(a_parent())
     await database.write([Write("update cursors set no = j.last_no from journal_counters j where j.stream = cursors.stream", ())])
     assert await lockstep.at_rest(database, SESSION.session_id)
+
+
+# --- what orders cost
+
+
+async def costs(database: Database) -> list[tuple[object, ...]]:
+    return await database.fetch(
+        "select arrival_price, spread, filled, fill_rate, slippage_bps, shortfall, fees from order_costs c"
+        " join orders o on o.id = c.order_id where o.parent_id is null"
+    )
+
+
+async def signals_of(database: Database, *orders: Order) -> None:
+    """Decided at 100."""
+    sql = (
+        "insert into signals (signal_id, session_id, account_id, strategy_id, symbol, timeframe, bar_time, decided_at, target, confidence,"
+        " scale, reference_price, valid_until, reason, triggered_ns) values (%s, 'session', %s, 'fast', 'ALFA', '1s', at_ns(%s),"
+        " at_ns(%s), 1, 1, 1, 100, at_ns(%s), '', 0)"
+    )
+    writes = [Write(sql, (o.signal_id, o.account_id, o.decided_at, o.decided_at, o.valid_until)) for o in orders]
+    await database.write(writes)
+
+
+async def test_what_an_order_cost_is_on_record_with_its_end(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await signals_of(database, order)
+    desk.stage._quotes.hear([a_quote(1, 100.00, 100.20)])
+    await desk.trade(order)
+    assert await costs(database) == []
+    desk.stage._quotes.hear([a_quote(2, 100.90, 101.10)])
+    await desk.show(a_fill(order, 6, price="100.30"), ends(order, Evidence.EXPIRED, 6))
+    bps = pytest.approx(0.2 / 100.1 * 1e4)
+    assert await costs(database) == [(D("100.1"), D("0.2"), 6, 0.6, bps, D(6) * D("0.3") + D(4) * D("1.0") + 1, 1)]
+    [(hops,)] = await database.fetch("select hops_ms from order_costs")
+    assert set(hops) == {"approved", "sent", "answered", "first_fill", "done"}
+
+
+async def test_a_parent_costs_what_its_slices_did_and_arrives_with_the_first(database: Database, desk: Desk) -> None:
+    parent = a_parent("iceberg:30")
+    await signals_of(database, parent)
+    desk.stage._quotes.hear([a_quote(1, 100.00, 100.20)])
+    await desk.trade(parent)
+    desk.stage._quotes.hear([a_quote(2, 100.90, 101.10)])
+    await desk.show(a_fill(child(parent, 0), 30, price="100.10"))
+    await desk.show(a_fill(child(parent, 1), 30, price="101.10"))
+    bps = pytest.approx(0.5 / 100.1 * 1e4)
+    assert await costs(database) == [(D("100.1"), D("0.2"), 60, 1.0, bps, D(60) * D("0.6") + 2, 2)]
+    assert await database.fetch("select count(*) from order_costs") == [(3,)]
+
+
+async def test_a_fill_after_the_end_is_in_the_cost(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await signals_of(database, order)
+    await desk.trade(order)
+    await desk.show(ends(order, Evidence.CANCELED))
+    await desk.show(a_fill(order, 10, price="100.50"))
+    assert await costs(database) == [(None, None, 10, 1.0, None, D(10) * D("0.5") + 1, 1)]

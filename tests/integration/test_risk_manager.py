@@ -29,7 +29,6 @@ from libs.store import halts, lockstep, strategies
 from libs.store.control import Control
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
-from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 from tests.factories import NOON, SECOND, HandClock, a_limit, a_signal, the_limits
@@ -64,9 +63,8 @@ class Desk:
         self.losses = LossKeeper(
             account, session, loss_limits(the_limits(*limits), account.name), self.lease.name, self.host, self.sealer, self._publish
         )
-        store = RiskStore(database, account.account_id, session.session_id, session.venue, "1s", SECOND + GRACE)
         self.stage = RiskStage(
-            store,
+            RiskStore(database, account.account_id, session.session_id, session.venue, "1s", SECOND + GRACE),
             self.market,
             self.host,
             self.sealer,
@@ -80,7 +78,7 @@ class Desk:
             fleet_tag="TEST",
             latency=Latency(),
             losses=self.losses,
-            liquidator=Liquidator(store, account, session, the_limits(*limits), 0.05, "TEST", self.host, self.sealer),
+            widest_collar=0.05,
         )
         self.consumer = Consumer(self.journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)
 

@@ -63,7 +63,7 @@ def test_an_iceberg_shows_a_part_at_a_time() -> None:
 def test_a_vwap_follows_the_volume_of_the_day_before_at_that_time() -> None:
     before = columns([100.0] * 5, start=NOON - DAY + 2 * MINUTE)._replace(volume=[70.0, 10.0, 20.0, 1e9, 1e9])
     today = columns([100.0, *(100.1 + 0.1 * n for n in range(8))])
-    both = Columns(*([*earlier, *later] for earlier, later in zip(before, today, strict=True)))
+    both = Columns(*([*before[n], *today[n]] for n in range(len(today))))
     played = play(a_tape({"ALFA": both}), worked("vwap:180:3"))
     assert [quantity for purpose, quantity, _ in family(played) if purpose == "slice"] == [7, 1, 2]
 

@@ -134,6 +134,20 @@ class BookAfter(msgspec.Struct, frozen=True, kw_only=True):
     realized_pnl: Decimal  # of the book so far, before fees
 
 
+class CostTold(msgspec.Struct, frozen=True, kw_only=True):
+    """What executing an order cost; positive is worse for us, None is not known."""
+
+    decision_price: Decimal | None
+    arrival_price: Decimal | None
+    spread: Decimal | None
+    end_price: Decimal | None
+    fill_rate: float
+    slippage_bps: float | None  # against the arrival price
+    shortfall: Decimal | None  # against the decision price, fees and what was not filled included
+    fees: Decimal
+    hops_ms: dict[str, float]  # host ms, by the step that was reached
+
+
 class OrderTold(msgspec.Struct, frozen=True, kw_only=True):
     """One leg, and all that became of it."""
 
@@ -156,6 +170,9 @@ class OrderTold(msgspec.Struct, frozen=True, kw_only=True):
     events: list[EventTold]
     fills: list[FillTold]
     after: BookAfter | None  # None: no fill
+    purpose: str = "signal"
+    execution: str = ""  # of a parent: its fills are those of its slices
+    cost: CostTold | None = None  # None: it has not ended
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,15 +216,22 @@ _FILLS: LiteralString = (
     " 'executed_price', trim_scale(t.executed_price), 'slippage_bps', (case t.side when 'buy' then 1 else -1 end)"
     " * (t.executed_price::float8 / s.reference_price - 1) * 10000, 'commission', trim_scale(t.commission),"
     " 'fee_currency', t.fee_currency, 'liquidity', t.liquidity, 'pnl', trim_scale(t.pnl), 'executed_at', t.executed_at,"
-    " 'booked_at', t.booked_at) order by t.executed_at, t.booked_at, t.exec_key), '[]') from trades t where t.order_id = o.id)"
+    " 'booked_at', t.booked_at) order by t.executed_at, t.booked_at, t.exec_key), '[]') from trades t where t.order_id = o.id"
+    " or t.order_id in (select id from orders c where c.parent_id = o.id and c.purpose = 'slice'))"
 )
 _AFTER: LiteralString = (
     "(select json_build_object('quantity', trim_scale((select sum(l.amount) from cash_ledger l where l.account_id = o.account_id"
     " and l.ledger_account = 'position' and l.strategy_id = o.strategy_id and l.commodity = o.symbol and l.booked_at <= last.at)),"
     " 'realized_pnl', trim_scale((select sum(t.pnl) from trades t where t.account_id = o.account_id and t.strategy_id = o.strategy_id"
     " and t.symbol = o.symbol and t.booked_at <= last.at)))"
-    " from (select max(l.booked_at) as at from trades t join cash_ledger l on l.txn_id = t.id where t.order_id = o.id) last"
+    " from (select max(l.booked_at) as at from trades t join cash_ledger l on l.txn_id = t.id where t.order_id = o.id"
+    " or t.order_id in (select id from orders c where c.parent_id = o.id and c.purpose = 'slice')) last"
     " where last.at is not null)"
+)
+_COST: LiteralString = (
+    "(select json_build_object('decision_price', trim_scale(c.decision_price), 'arrival_price', trim_scale(c.arrival_price),"
+    " 'spread', trim_scale(c.spread), 'end_price', trim_scale(c.end_price), 'fill_rate', c.fill_rate, 'slippage_bps', c.slippage_bps,"
+    " 'shortfall', trim_scale(c.shortfall), 'fees', trim_scale(c.fees), 'hops_ms', c.hops_ms) from order_costs c where c.order_id = o.id)"
 )
 _ORDERS: LiteralString = (
     "(select coalesce(json_agg(json_build_object('order_id', o.id, 'client_order_id', o.client_order_id, 'leg', o.leg, 'side', o.side,"
@@ -224,6 +248,8 @@ _ORDERS: LiteralString = (
     + _FILLS
     + ", 'after', "
     + _AFTER
+    + ", 'purpose', o.purpose, 'execution', o.execution, 'cost', "
+    + _COST
     + ") order by o.leg), '[]') from orders o where o.signal_id = s.signal_id)"
 )
 _ASSESSMENT: LiteralString = (

@@ -13,19 +13,19 @@ import msgspec
 from libs.common.wire import Row
 from libs.domain.books import Position
 from libs.domain.ledger import Entry
-from libs.domain.orders import AT_VENUE, OPEN, TERMINAL, Protection, Status
+from libs.domain.orders import AT_VENUE, OPEN, PROTECTIVE, TERMINAL, Exits, Status
 from libs.store.execution import OrderRow
 from tests.chaos.simulation.record import Do, EventRow, LeaseRow, Record, Refused, TradeRow
 
-STATEMENTS: Final[dict[str, Do]] = {}
+STATEMENTS: Final[dict[tuple[str, str], Do]] = {}
 ZERO: Final = Decimal(0)
 NEVER: Final = float("-inf")
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 
 
-def statement(start: str) -> Callable[[Do], Do]:
+def statement(start: str, end: str = "") -> Callable[[Do], Do]:
     def known(do: Do) -> Do:
-        STATEMENTS[start] = do
+        STATEMENTS[start, end] = do
         return do
 
     return known
@@ -151,7 +151,7 @@ def snapshot(record: Record, params: Any) -> list[Row]:
     booked = [k for k in dict.fromkeys(params["keys"]) if (venue, account, k) in record.exec_keys or (venue, account, k) in record.aside]
     found = {
         "queued": [(after + 1 + n, body, record.orders.get(key) if key else None) for n, (key, body) in enumerate(queue)],
-        "orders": [record.orders[id_] for id_ in dict.fromkeys(params["ids"]) if id_ in record.orders],
+        "orders": [record.orders[id_] for id_ in _with_parents(record, params["ids"]) if id_ in record.orders],
         "booked": booked,
         "adjusted": [],  # no corporate actions here
         "killed": list(record.kills),
@@ -160,9 +160,54 @@ def snapshot(record: Record, params: Any) -> list[Row]:
     return [(_encode(found),)]
 
 
+def _with_parents(record: Record, ids: list[UUID]) -> list[UUID]:
+    """And the parents of those that are slices."""
+    slices = [r for id_ in ids if (r := record.orders.get(id_)) is not None and r.purpose == "slice"]
+    return list(dict.fromkeys([*ids, *(r.parent_id for r in slices if r.parent_id is not None)]))
+
+
 @statement("select coalesce(json_agg(json_build_array(o.id, o.client_order_id, o.account_id")
 def open_orders(record: Record, params: Any) -> list[Row]:
     return [(_encode(_open(record, params[0])),)]
+
+
+@statement("with made as (select * from orders where parent_id")
+def slices(record: Record, params: Any) -> list[Row]:
+    found = [r for r in record.orders.values() if r.parent_id in params[0] and r.purpose == "slice"]
+    return [(_encode(sorted(found, key=lambda r: r.leg)),)]
+
+
+@statement("select ns_of(timestamp), volume from unnest(")
+def volumes(record: Record, params: Any) -> list[Row]:
+    return []
+
+
+@statement("update orders set status = 'WORKING' where id = any(")
+def store_working(record: Record, params: Any) -> list[Row]:
+    for id_ in params[0]:
+        row = record.orders.get(id_)
+        if row is not None and row.status is Status.APPROVED:
+            record.put("orders", id_, row._replace(status=Status.WORKING))
+    return []
+
+
+@statement("select coalesce(json_agg(json_build_array(o.id, s.reference_price")
+def facts_of_costs(record: Record, params: Any) -> list[Row]:
+    return [("[]",)]  # nothing is decided by what orders cost
+
+
+@statement("with entries as (select distinct on (strategy_id, symbol) * from orders e")
+def guards(record: Record, params: Any) -> list[Row]:
+    """Of every book: one that holds nothing, and has no protection, needs none and is passed over by whoever asks."""
+    entries: dict[tuple[str, str], OrderRow] = {}
+    for row in record.orders.values():
+        if row.account_id == params["account"] and row.protect is not None and row.filled:
+            known = entries.setdefault((row.strategy_id, row.symbol), row)
+            if (row.decided_at, row.leg) > (known.decided_at, known.leg):
+                entries[row.strategy_id, row.symbol] = row
+    protective = [row for row in record.orders.values() if row.purpose in PROTECTIVE]
+    found = [(entry, max((row.leg for row in protective if row.parent_id == entry.order_id), default=None)) for entry in entries.values()]
+    return [(_encode(found),)]
 
 
 @statement("select distinct order_id from order_events where order_id = any(%s::uuid[]) and event = 'cancel'")
@@ -356,7 +401,7 @@ def store_orders(record: Record, params: Any) -> list[Row]:
             purpose=purpose,
             reduce_only=reduce_only,
             execution=execution,
-            protect=None if protect is None else msgspec.json.decode(protect, type=Protection),
+            protect=None if protect is None else msgspec.json.decode(protect, type=Exits),
         )
         _insert_order(record, row, epoch)
     return []
@@ -369,7 +414,7 @@ def store_assessments(record: Record, params: Any) -> list[Row]:
 
 @statement("insert into order_attempts (")
 def store_attempts(record: Record, params: Any) -> list[Row]:
-    epoch, orders, numbers, client_ids = params
+    epoch, orders, numbers, client_ids, *_ = params
     for order, n, client_id in zip(orders, numbers, client_ids, strict=True):
         record.insert("attempts", (order, n), (client_id, epoch))
     return []

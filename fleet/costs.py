@@ -1,0 +1,56 @@
+"""`fleet orders costs`: what executing orders cost, by strategy and symbol."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from fleet.operating import Answer, Hands, Json, ask
+from fleet.tables import NONE, change, money, share, table
+from libs.store.queries import costs
+from libs.store.queries.costs import CostLine
+
+AccountName = Annotated[str | None, typer.Option("--account", metavar="NAME", help="One account, also of an earlier session.")]
+
+
+def command(account: AccountName = None, strategy: Annotated[str | None, typer.Option(metavar="ID")] = None, json: Json = False) -> None:
+    """What executing orders cost: slippage against arrival, shortfall against the decision; positive is worse."""
+
+    async def work(hands: Hands) -> Answer:
+        found = await costs.costs(hands.database, account=account, strategy=strategy)
+        return Answer(costs_text(found), {"costs": found})
+
+    raise typer.Exit(ask(work, json=json))
+
+
+def costs_text(found: Sequence[CostLine]) -> str:
+    """A line for each strategy and symbol."""
+    if not found:
+        return "no order has ended yet: `fleet orders status` shows what is on its way"
+    head = ("ACCOUNT", "STRATEGY", "SYMBOL", "ORDERS", "FILLED", "SLIPPAGE, bps", "MEDIAN", "SHORTFALL", "FEES", "", "SENT, ms", "FILL, ms")
+    rows = [
+        (
+            line.account_id,
+            line.strategy_id,
+            line.symbol,
+            str(line.orders),
+            share(line.fill_rate),
+            _signed(line.slippage_bps_mean),
+            _signed(line.slippage_bps_median),
+            NONE if line.shortfall is None else change(line.shortfall),
+            money(line.fees),
+            line.currency,
+            _ms(line.sent_ms_median),
+            _ms(line.filled_ms_median),
+        )
+        for line in found
+    ]
+    return f"{table(head, rows, left=3)}\nof one order: `fleet explain ORDER_ID`; what the figures mean: docs/execution.md"
+
+
+def _signed(bps: float | None) -> str:
+    return NONE if bps is None else f"{bps:+.2f}"
+
+
+def _ms(value: float | None) -> str:
+    return NONE if value is None else f"{value:,.1f}"

@@ -1,0 +1,48 @@
+"""What executing orders cost, by strategy and symbol. Slices are in their parents."""
+
+from decimal import Decimal
+from typing import LiteralString
+
+import msgspec
+
+from libs.common.database import Database
+from libs.store.queries.accounts import account_ids
+
+
+class CostLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders of one strategy in one symbol that have ended. Positive is worse for us; money in the instrument's currency."""
+
+    account_id: str
+    strategy_id: str
+    symbol: str
+    currency: str
+    orders: int
+    fill_rate: float  # mean share of an order that was filled
+    slippage_bps_mean: float | None  # against the arrival price, of orders with fills
+    slippage_bps_median: float | None
+    shortfall: Decimal | None  # sum of those that are known, against the decision price
+    fees: Decimal
+    sent_ms_median: float | None  # from approval to the first request
+    filled_ms_median: float | None  # from the first request to the first fill
+
+
+_COSTS: LiteralString = (
+    "select o.account_id, o.strategy_id, o.symbol, i.currency, count(*), avg(c.fill_rate), avg(c.slippage_bps),"
+    " percentile_cont(0.5) within group (order by c.slippage_bps), trim_scale(sum(c.shortfall)), trim_scale(sum(c.fees)),"
+    " percentile_cont(0.5) within group (order by (c.hops_ms->>'sent')::float8),"
+    " percentile_cont(0.5) within group (order by coalesce((c.hops_ms->>'answered')::float8, 0) + (c.hops_ms->>'first_fill')::float8)"
+    " from order_costs c join orders o on o.id = c.order_id join sessions s on s.session_id = o.session_id"
+    " join instruments i on i.venue = s.venue and i.symbol = o.symbol where o.parent_id is null"
+    " and c.account_id = any(%(accounts)b::text[]) and (%(strategy)s::text is null or o.strategy_id = %(strategy)s)"
+    " group by 1, 2, 3, 4 order by 1, 2, 3"
+)
+
+
+async def costs(database: Database, *, account: str | None = None, strategy: str | None = None) -> list[CostLine]:
+    """Of an account, or of the newest session's accounts; of one strategy or all.
+
+    Raises:
+        LookupError: there is no such account.
+    """
+    rows = await database.fetch(_COSTS, {"accounts": await account_ids(database, account), "strategy": strategy})
+    return [CostLine(**dict(zip(CostLine.__struct_fields__, row, strict=True))) for row in rows]
