@@ -76,6 +76,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     adjusted: list[UUID]  # which of the asked transactions are in the ledger
     killed: list[tuple[str, str, Mode]]  # (scope, key, mode)
     halted: bool  # the account may only close
+    equity: float | None = None  # of the account, as risk_manager counted it last
 
 
 ORDER_JSON: LiteralString = (
@@ -97,7 +98,8 @@ _READ: LiteralString = (
     " and account_id = %(account)s and exec_key = any(%(keys)s::text[])) known),"
     "'adjusted', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any(%(transactions)s::uuid[])),"
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode)), '[]') from kill_switch where active),"
-    "'halted', exists (select from risk_halts where account_id = %(account)s and active))::text"
+    "'halted', exists (select from risk_halts where account_id = %(account)s and active),"
+    "'equity', (select equity from risk_states where account_id = %(account)s))::text"
 )
 _OPEN_ORDERS: LiteralString = (
     "select coalesce(json_agg(" + ORDER_JSON + " order by o.created_at, o.id), '[]')::text from orders o"
@@ -178,6 +180,15 @@ class ExecutionStore:
             (self._account.account_id, list(known)),
         )
         return int(rows[0][0])
+
+    async def closes(self, venue: str, timeframe: str, symbols: Sequence[str]) -> dict[str, float]:
+        """Close of each symbol's newest bar; those without one are left out."""
+        rows = await self.database.fetch(
+            "select w.symbol, m.close_price from unnest(%b::text[]) w(symbol) cross join lateral (select close_price from market_ohlcv"
+            " where venue = %s and symbol = w.symbol and timeframe = %s and close_price is not null order by timestamp desc limit 1) m",
+            (list(symbols), venue, timeframe),
+        )
+        return {symbol: float(close) for symbol, close in rows}
 
     async def positions(self) -> dict[tuple[str, str], Position]:
         """Every book of the account, by (strategy, symbol)."""

@@ -13,7 +13,7 @@ from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
-from libs.domain.configuration import OnDisconnect
+from libs.domain.configuration import OnDisconnect, RiskConfig
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Status
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
@@ -31,6 +31,7 @@ from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.gate import Gate
 from services.trade_executor.hop import Held
+from services.trade_executor.last_look import NO_LIMITS, LastLook
 from services.trade_executor.links import Standing
 from services.trade_executor.reconcile import Asked
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
@@ -63,6 +64,7 @@ class AccountDesk:
         say: Say,
         warm: Warm = nothing_to_load,
         on_disconnect: OnDisconnect = "keep",
+        risk: RiskConfig = NO_LIMITS,
     ) -> None:
         self._context = context
         self._session = session
@@ -71,6 +73,7 @@ class AccountDesk:
         self._open = open_
         self._say = say
         self._on_disconnect = on_disconnect
+        self._risk = risk
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
@@ -174,6 +177,7 @@ class AccountDesk:
             start=sender.start,
             gate=self._gate,
             quotes=floor.quotes,
+            last_look=LastLook(self._store, self._account, self._session, self._instruments, floor.quotes, self._risk),
         )
         trading = asyncio.Event()
         consumer = Consumer(self._journal, self._lease.name, stage, self._bell, lambda: self._lease.epoch)
