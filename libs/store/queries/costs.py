@@ -33,7 +33,8 @@ _COSTS: LiteralString = (
     " percentile_cont(0.5) within group (order by coalesce((c.hops_ms->>'answered')::float8, 0) + (c.hops_ms->>'first_fill')::float8)"
     " from order_costs c join orders o on o.id = c.order_id join sessions s on s.session_id = o.session_id"
     " join instruments i on i.venue = s.venue and i.symbol = o.symbol where o.parent_id is null"
-    " and c.account_id = any(%(accounts)b::text[]) and (%(strategy)s::text is null or o.strategy_id = %(strategy)s) group by 1, 2, 3, 4 order by 1, 2, 3"
+    " and c.account_id = any(%(accounts)b::text[]) and (%(strategy)s::text is null or o.strategy_id = %(strategy)s)"
+    " group by 1, 2, 3, 4 order by 1, 2, 3"
 )
 
 
