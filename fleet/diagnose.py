@@ -16,7 +16,7 @@ import typer
 
 from fleet import facts, log_files
 from fleet.diagnosis import Finding, findings
-from fleet.facts import Facts
+from fleet.facts import Facts, ServiceSeen
 from fleet.log_lines import WIDTH, Screen, clean
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
@@ -148,7 +148,8 @@ def _record(seen: Facts) -> Iterator[str]:
     for aside in record.put_aside[:5]:
         yield from _wrapped(f"          {moment(aside.at)} {aside.what}: {aside.error}")
     for lease in record.leases:
-        yield f"lease     {lease.name}, epoch {lease.epoch}, {_lease(lease, lives=seen.holders.get(lease.holder, False))}"
+        stands = _lease(lease, lives=seen.holders.get(lease.holder, False), by=_service_of(lease.holder, seen.services))
+        yield f"lease     {lease.name}, epoch {lease.epoch}, {stands}"
     for lag in record.behind:
         yield f"behind    {lag.consumer} by {lag.messages:,} of {lag.stream}, the oldest {lag.age_s:,.1f} s old"
     on = [s.strategy_id for s in seen.strategies if s.enabled and not s.failed]
@@ -158,11 +159,17 @@ def _record(seen: Facts) -> Iterator[str]:
         yield from _wrapped(f"alert     {alert.severity} {alert.key} since {moment(alert.since)}: {alert.title}")
 
 
-def _lease(lease: LeaseStands, *, lives: bool) -> str:
+def _lease(lease: LeaseStands, *, lives: bool, by: str) -> str:
     if lease.released:
         return "released"
     held = f"good for {lease.left_s:.1f} s" if lease.held else f"ran out {-lease.left_s:,.0f} s ago"
-    return held if lives else f"{held}, its process is not on this host"
+    return (f"{held}, held by {by}" if by else held) if lives else f"{held}, its process is not on this host"
+
+
+def _service_of(holder: str, services: Sequence[ServiceSeen]) -> str:
+    """Which service of this host a holder is; "" where that is not known. A holder's name is boot id, pid, start, namespace."""
+    pid = holder.split(":")[1] if holder.count(":") > 1 else ""
+    return next((service.name for service in services if pid and str(service.pid) == pid), "")
 
 
 def _ledger(seen: Facts) -> str:

@@ -207,7 +207,7 @@ async def _service(http: aiohttp.ClientSession, name: str, url: str) -> ServiceS
 
 async def _venues(found: Running) -> Venues:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
-        return await venue_links.asked(http, found.peer("trade_executor"))
+        return await venue_links.asked(http, found)
 
 
 async def _channels(found: Running) -> list[str] | None:

@@ -77,7 +77,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def venue_text(account: str, link: VenueLink) -> str:
     """How an account's venue is."""
     figures = [f"last answer in {link.took}" if link.took else "", f"{link.left} of its request budget left" if link.left else ""]
-    return ", ".join([f"{link.venue}, account {account}: {link.state}", *filter(None, figures if link.up else [])])
+    traded = f"traded by {link.by}, epoch {link.epoch}" if link.by else "traded by nobody"
+    return ", ".join([f"{link.venue}, account {account}: {link.state}", *filter(None, figures if link.up else []), traded])
 
 
 def killed_text(killed: Killed) -> str:
@@ -106,7 +107,7 @@ async def status(running: Running, database: Database) -> Status:
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as http:
         states = await asyncio.gather(*(state_of(http, running.peer(name)) for name in running.ports))
-        venues = (await venue_links.asked(http, running.peer("trade_executor"))).venues
+        venues = (await venue_links.asked(http, running)).venues
     standing = await activity.standing(database)
     services = dict(zip(running.ports, states, strict=True))
     unknown, firing = await activity.unknown_orders(database), await alerts.firing(database)

@@ -1,7 +1,16 @@
-"""How the connection of each account to its venue is, as trade_executor tells it on /info."""
+"""Who trades each account, and how its connection to its venue is, as trade_executor and its standby tell it on /info."""
+
+import asyncio
+from collections.abc import Mapping
 
 import aiohttp
 import msgspec
+
+from fleet.running import Running
+from libs.common.settings import peer_url
+from libs.domain.fleet import PORTS, STANDBYS
+
+EXECUTORS = ("trade_executor", *STANDBYS)
 
 
 class VenueLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +22,9 @@ class VenueLink(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float | None = None  # of the newest answered request
     budget: float | None = None  # share of the request budget that is left; None: the venue has none
     heard_s: float | None = None  # host seconds since the stream was last heard; None: there is none
+    held: bool = False  # whoever told this holds the account's lease
+    epoch: int = 0  # of that lease
+    by: str = ""  # the process that trades it: trade_executor or its standby; "": none that answers
 
     @property
     def state(self) -> str:
@@ -55,8 +67,26 @@ def of_info(page: bytes) -> Venues:
     return msgspec.json.decode(page, type=Venues)
 
 
-async def asked(http: aiohttp.ClientSession, url: str) -> Venues:
-    """From the trade_executor at that base URL; nothing when it does not say."""
+def merged(told: Mapping[str, Venues]) -> Venues:
+    """From what several processes tell, by their names: of each account the word of who holds its lease, else of the first."""
+    found: dict[str, VenueLink] = {}
+    for name, venues in told.items():
+        for account, link in venues.venues.items():
+            if link.held or account not in found:
+                found[account] = msgspec.structs.replace(link, by=name if link.held else "")
+    config = next((venues.config for venues in told.values() if venues.config.execution_mode), _Config())
+    return Venues(venues=found, config=config)
+
+
+async def asked(http: aiohttp.ClientSession, running: Running) -> Venues:
+    """From whichever executors of a fleet answer; nothing when none does."""
+    moved = running.ports["trade_executor"] - PORTS["trade_executor"]
+    ports = {name: running.ports.get(name) or STANDBYS[name].port + moved for name in EXECUTORS}
+    told = await asyncio.gather(*(_asked(http, peer_url(running.host, name, port)) for name, port in ports.items()))
+    return merged(dict(zip(ports, told, strict=True)))
+
+
+async def _asked(http: aiohttp.ClientSession, url: str) -> Venues:
     try:
         async with http.get(f"{url}/info") as answer:
             return of_info(await answer.read())

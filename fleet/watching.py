@@ -68,8 +68,9 @@ class Samples:
         if text := await self._get(services.get("risk_manager"), "info"):
             found = msgspec.json.decode(text[1], type=_Info).tick_to_order_ms
             self.latency = found if found is not None and found.n else self.latency
-        if text := await self._get(services.get("trade_executor"), "info"):
-            self.venues = venue_links.of_info(text[1]).venues
+        told = {name: await self._get(services.get(name), "info") for name in venue_links.EXECUTORS}
+        if found_links := venue_links.merged({name: venue_links.of_info(text[1]) for name, text in told.items() if text}).venues:
+            self.venues = found_links
 
     async def _get(self, service: Supervised | None, page: str) -> tuple[int, bytes] | None:
         if service is None or service.process is None:

@@ -63,7 +63,7 @@ def soon(seconds: float = 3.0) -> float:
 
 @contextlib.asynccontextmanager
 async def a_broker(
-    url: str, *instruments: Instrument, key: str = "key", secret: str = "secret", options: Mapping[str, bool] | None = None, **pace: float
+    url: str, *instruments: Instrument, key: str = "key", secret: str = "secret", options: Mapping[str, bool] | None = None, **pace: Any
 ) -> AsyncIterator[CcxtBroker]:
     """One that is connected, its stream too."""
     traded = {instrument.symbol: instrument for instrument in instruments or (BITCOIN,)}

@@ -16,6 +16,7 @@ from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing, PostgresJournal
 from libs.common.runner import Context
 from libs.common.settings import Settings
+from libs.domain.configuration import OnDisconnect
 from libs.domain.instruments import Instrument
 from libs.domain.orders import CancelRequest, Order
 from libs.domain.streams import ORDERS_UPDATES
@@ -76,6 +77,11 @@ class Service:
         self._publisher = publisher
         self._bell = bell
 
+    async def hears(self, now: int) -> None:
+        """Plays the clock once, and lets what it sets in motion begin."""
+        await self._publisher.send(now, clock=self._publisher.clock(now))
+        await self._bell.wait(0.05)
+
     async def comes_to(self, *wanted: str, quote: int | None = None, clock: int | None = None) -> None:
         """Plays a quote and its clock, or the clock alone, again and again as nobody may listen yet, until the orders stand so."""
         async with asyncio.timeout(10):
@@ -96,6 +102,7 @@ async def a_desk(
     access: Open,
     instruments: Mapping[str, Instrument],
     session: Session = SESSION,
+    on_disconnect: OnDisconnect = "keep",
 ) -> AsyncIterator[Service]:
     """The desk at work, until the body is left: then asked to stop, as by SIGTERM."""
     context, bus, bell = Context("trade_executor", Settings(database_url=url, redis_url=redis_url)), RedisBus(redis_url), Bell()
@@ -105,7 +112,8 @@ async def a_desk(
     publisher = Publisher(bus, sealer, context.clock, session.session_id, session.speed)
     listening = asyncio.create_task(bus.listen([ORDERS_UPDATES.address], lambda *_: bell.ring(), bell.ring))
     attendance = Attendance(context.readiness, [account.account_id])
-    desk = AccountDesk(context, session, account, instruments, access, partial(attendance.say, account.account_id))
+    say = partial(attendance.say, account.account_id)
+    desk = AccountDesk(context, session, account, instruments, access, say, on_disconnect=on_disconnect)
     working = asyncio.create_task(desk.run())
     try:
         yield Service(context, database, publisher, Approvals(PostgresJournal(database, bus, context.clock)), bell)

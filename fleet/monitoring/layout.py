@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from libs.domain.fleet import PORTS
+from libs.domain.fleet import PORTS, STANDBYS
 
 PROMETHEUS_PORT: Final = 9090
 ALERTMANAGER_PORT: Final = 9093
@@ -28,6 +28,7 @@ class Layout(NamedTuple):
     monitor: str
     token_file: str  # what the monitor's webhook asks for; "" when it asks for nothing
     email: Email | None = None
+    reserves: Mapping[str, tuple[str, int]] = {}  # host name and port of what is there only where the operator wants it
 
 
 def in_containers() -> Layout:
@@ -38,6 +39,7 @@ def in_containers() -> Layout:
         f"alertmanager:{ALERTMANAGER_PORT}",
         f"monitor:{PORTS['monitor']}",
         "/run/secrets/prometheus_token",
+        reserves={name: (name.replace("_", "-"), member.port) for name, member in STANDBYS.items()},
     )
 
 

@@ -19,10 +19,16 @@ def config(layout: Layout) -> Mapping[str, Any]:
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [layout.alertmanager]}]}]},
         "scrape_configs": [
             *(_job(name, address) for name, address in layout.services.items()),
+            *(_looked_for(name, host, port) for name, (host, port) in layout.reserves.items()),
             _job("prometheus", layout.prometheus),
             _job("alertmanager", layout.alertmanager),
         ],
     }
+
+
+def _looked_for(name: str, host: str, port: int) -> Mapping[str, Any]:
+    """A job that has nobody to ask while no container has that name."""
+    return {"job_name": name, "dns_sd_configs": [{"names": [host], "type": "A", "port": port}]}
 
 
 def _job(name: str, address: str) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from fleet.screen.columns import Column, Grid, line, rule
 from fleet.screen.model import STARTING, Account, Alert, Light, Path, Snapshot
 from fleet.screen.words import GAIN, LOSS, WARN, counted, gain, gained, lasted, price, sparkline
 from fleet.tables import number
+from libs.domain.fleet import STANDBYS
 from libs.store.queries.screen import BookSeen
 
 T = TypeVar("T")
@@ -127,7 +128,7 @@ def venues(snapshot: Snapshot, width: int) -> list[Block]:
             account,
             link.took,
             Text(link.left, style=WARN if link.budget is not None and link.budget < SCARCE else ""),
-            link.state,
+            "by the standby" if link.by in STANDBYS else link.state,
         )
         if link.up
         else line(" ", ("○ ", LOSS), f"{link.venue}  ", (link.state, LOSS), width=width)

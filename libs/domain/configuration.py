@@ -9,6 +9,7 @@ import msgspec
 
 from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
+from libs.domain.orders import Exits
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
@@ -75,8 +76,8 @@ def must_be_shares(config: msgspec.Struct, *fields: str) -> None:
 
 
 OnDisconnect = Literal["keep", "cancel"]
-"""What becomes of an account's resting orders when its venue was out of reach: kept, or canceled once it is back (by the dead man
-meanwhile, if that one reaches it)."""
+"""What becomes of an account's resting orders when its venue is out of reach: kept, or canceled as soon as a cancel gets there (by
+the dead man, if that one reaches it)."""
 
 
 class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,7 +91,7 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     allow_short: bool = False
     day_starts_at: str = "00:00"  # local time of day
     day_tz: str = "UTC"  # as the IANA database names it
-    on_disconnect: OnDisconnect = "keep"  # orders that rest at a venue which was away
+    on_disconnect: OnDisconnect = "keep"  # orders that rest at a venue which is away
 
     def __post_init__(self) -> None:
         """ValueError: the deposit is no amount of money, or nobody can say when a trading day begins."""
@@ -254,6 +255,7 @@ class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     members: list[MemberConfig] = []  # of a strategy of strategies
     sizing: str = "equity"  # equity | fixed:UNITS | volatility:TARGET, see libs/quant/sizing_rule.py
     no_trade_band: NotNegative = 0.0  # fraction of capital below which a change is not traded
+    exits: Exits = Exits()  # what the venue holds against its positions
     execution: str = ""  # twap:SECONDS:SLICES | vwap:SECONDS:SLICES | iceberg:DISPLAY, see docs/execution.md; "": sent whole
 
     def __post_init__(self) -> None:

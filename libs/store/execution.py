@@ -77,7 +77,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     halted: bool  # the account may only close
 
 
-_ORDER: LiteralString = (
+ORDER_JSON: LiteralString = (
     "json_build_array(o.id, o.client_order_id, o.account_id, o.venue, o.session_id, o.strategy_id, o.symbol, o.signal_id, o.leg, o.side,"
     " o.order_type, o.quantity::text, o.price::text, o.time_in_force, ns_of(o.decided_at), ns_of(o.valid_until), ns_of(o.expires_at),"
     " o.status, o.filled_quantity::text, o.avg_fill_price::text, o.events, ns_of(o.created_at), o.stop_price::text, o.trail::text, o.oco,"
@@ -87,10 +87,10 @@ _READ: LiteralString = (
     "with queue as (select no, key, body from journal where stream = 'orders.approved' and no > %(cursor)s order by no limit %(limit)s)"
     " select json_build_object("
     "'queued', (select coalesce(json_agg(json_build_array(q.no, q.body, case when o.id is null then null else "
-    + _ORDER
+    + ORDER_JSON
     + " end) order by q.no), '[]') from queue q left join orders o on o.id = q.key),"
-    "'orders', (select coalesce(json_agg(" + _ORDER + "), '[]') from orders o where o.id = any(array(select unnest(%(ids)s::uuid[]) union"
-    " select parent_id from orders where id = any(%(ids)s::uuid[]) and purpose = 'slice'))),"
+    "'orders', (select coalesce(json_agg(" + ORDER_JSON + "), '[]') from orders o where o.id = any(array(select unnest(%(ids)s::uuid[])"
+    " union select parent_id from orders where id = any(%(ids)s::uuid[]) and purpose = 'slice'))),"
     "'booked', (select coalesce(json_agg(exec_key), '[]') from (select exec_key from trades where venue = %(venue)s and account_id ="
     " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine where venue = %(venue)s"
     " and account_id = %(account)s and exec_key = any(%(keys)s::text[])) known),"
@@ -99,12 +99,12 @@ _READ: LiteralString = (
     "'halted', exists (select from risk_halts where account_id = %(account)s and active))::text"
 )
 _OPEN_ORDERS: LiteralString = (
-    "select coalesce(json_agg(" + _ORDER + " order by o.created_at, o.id), '[]')::text from orders o"
+    "select coalesce(json_agg(" + ORDER_JSON + " order by o.created_at, o.id), '[]')::text from orders o"
     " where o.account_id = %s and o.status = any(%b::text[])"
 )
 _SLICES: LiteralString = (
     "with made as (select * from orders where parent_id = any(%s::uuid[]) and purpose = 'slice')"
-    " select coalesce(json_agg(" + _ORDER + " order by o.leg), '[]')::text from made o"
+    " select coalesce(json_agg(" + ORDER_JSON + " order by o.leg), '[]')::text from made o"
 )
 _OPEN: Final = sorted(OPEN)
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
@@ -115,13 +115,13 @@ class ExecutionStore:
     """One account's orders and books."""
 
     def __init__(self, database: Database, account: Account) -> None:
-        self._database = database
+        self.database = database
         self._account = account
         self.account_id = account.account_id
 
     async def read(self, cursor: int, limit: int, ids: Sequence[UUID], keys: Sequence[str], transactions: Sequence[UUID]) -> Snapshot:
         """Queued approvals, the orders of `ids`, and which of the execution keys and transactions are booked: one snapshot."""
-        rows = await self._database.fetch(
+        rows = await self.database.fetch(
             _READ,
             {
                 "cursor": cursor,
@@ -140,21 +140,21 @@ class ExecutionStore:
 
     async def open_orders(self) -> list[OrderRow]:
         """Every order that has not ended, oldest first."""
-        rows = await self._database.fetch(_OPEN_ORDERS, (self._account.account_id, _OPEN))
+        rows = await self.database.fetch(_OPEN_ORDERS, (self._account.account_id, _OPEN))
         return _decode_orders(rows[0][0])
 
     async def facts(self, ids: Sequence[UUID]) -> dict[UUID, Facts]:
         """What the cost of orders is worked out from."""
-        return await costs.facts(self._database, ids)
+        return await costs.facts(self.database, ids)
 
     async def slices(self, parents: Sequence[UUID]) -> list[OrderRow]:
         """Every slice of these orders, whatever became of it, in the order in which they were made."""
-        rows = await self._database.fetch(_SLICES, (list(parents),))
+        rows = await self.database.fetch(_SLICES, (list(parents),))
         return _decode_orders(rows[0][0])
 
     async def volumes(self, venue: str, symbol: str, timeframe: str, days: Sequence[tuple[int, int]]) -> list[tuple[int, float]]:
         """(start, volume) of the stored bars that begin in one of the stretches [from, to), market ns."""
-        rows = await self._database.fetch(
+        rows = await self.database.fetch(
             "select ns_of(timestamp), volume from unnest(%b::int8[], %b::int8[]) d(f, t) join market_ohlcv b on b.venue = %s"
             " and b.symbol = %s and b.timeframe = %s and b.timestamp >= at_ns(d.f) and b.timestamp < at_ns(d.t) where volume is not null"
             " order by 1",
@@ -164,14 +164,14 @@ class ExecutionStore:
 
     async def asked_to_cancel(self, ids: Sequence[UUID]) -> set[UUID]:
         """Which of the orders somebody wanted gone."""
-        rows = await self._database.fetch(
+        rows = await self.database.fetch(
             "select distinct order_id from order_events where order_id = any(%s::uuid[]) and event = 'cancel'", (list(ids),)
         )
         return {row[0] for row in rows}
 
     async def passed_over(self, known: Sequence[UUID]) -> int:
         """How many orders have been APPROVED for 5 s and are not among those known."""
-        rows = await self._database.fetch(
+        rows = await self.database.fetch(
             "select count(*) from orders where account_id = %s and status = 'APPROVED' and created_at < now() - interval '5 seconds'"
             " and id <> all(%s::uuid[])",
             (self._account.account_id, list(known)),
@@ -180,14 +180,14 @@ class ExecutionStore:
 
     async def positions(self) -> dict[tuple[str, str], Position]:
         """Every book of the account, by (strategy, symbol)."""
-        rows = await self._database.fetch(
+        rows = await self.database.fetch(
             "select strategy_id, symbol, quantity, avg_cost, realized_pnl from positions where account_id = %s", (self._account.account_id,)
         )
         return {(strategy, symbol): Position(*values) for strategy, symbol, *values in rows}
 
     async def holdings(self) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         """Cash by currency and quantity by symbol, as the ledger has them; zeros left out."""
-        rows = await self._database.fetch(
+        rows = await self.database.fetch(
             "select ledger_account, commodity, sum(amount) from cash_ledger where account_id = %s and ledger_account in ('cash',"
             " 'position') group by 1, 2 having sum(amount) <> 0",
             (self._account.account_id,),
@@ -197,22 +197,22 @@ class ExecutionStore:
 
     async def in_ledger(self, transactions: Sequence[UUID]) -> set[UUID]:
         """Which of the transactions are in the ledger."""
-        rows = await self._database.fetch("select distinct txn_id from cash_ledger where txn_id = any(%b::uuid[])", (list(transactions),))
+        rows = await self.database.fetch("select distinct txn_id from cash_ledger where txn_id = any(%b::uuid[])", (list(transactions),))
         return {row[0] for row in rows}
 
     async def last_executed_at(self) -> int:
         """Market time of the newest booked fill; 0 when there is none."""
-        rows = await self._database.fetch("select ns_of(max(executed_at)) from trades where account_id = %s", (self._account.account_id,))
+        rows = await self.database.fetch("select ns_of(max(executed_at)) from trades where account_id = %s", (self._account.account_id,))
         return rows[0][0] or 0
 
     async def deposit(self, guard: Write) -> None:
         """Books the account's deposit, once."""
         account = self._account
         txn = transaction_id(account.account_id, "deposit", "opening")
-        if await self._database.fetch("select 1 from cash_ledger where txn_id = %s", (txn,)):
+        if await self.database.fetch("select 1 from cash_ledger where txn_id = %s", (txn,)):
             return
         entries = deposit_entries(txn, account.base_currency, account.deposit)
-        await self._database.write([guard, store_entries(account.account_id, entries, {}), *store_cash(account.account_id, entries)])
+        await self.database.write([guard, store_entries(account.account_id, entries, {}), *store_cash(account.account_id, entries)])
 
 
 def submitting(ids: Sequence[UUID], epoch: int, market_time: int) -> Write:

@@ -112,9 +112,9 @@ _READ: LiteralString = (
     "'updates', (select last_no from journal_counters where stream = 'orders.updates'),"
     "'positions', (select coalesce(json_agg(json_build_array(strategy_id, symbol, quantity::text)), '[]') from held),"
     "'orders', (select coalesce(json_agg(json_build_array(id, strategy_id, symbol, side, (quantity - filled_quantity)::text, price::text,"
-    " status)), '[]') from orders o where account_id = %(account)s and status = any(%(open)s) and not "
+    " status)), '[]') from orders o where account_id = %(account)s and status = any(%(open)s) and purpose not in ('stop', 'target')"
     # a slice is in the remainder of its parent
-    "(purpose = 'slice' and exists (select from orders p where p.id = o.parent_id and p.status = 'WORKING'))),"
+    " and not (purpose = 'slice' and exists (select from orders p where p.id = o.parent_id and p.status = 'WORKING'))),"
     "'cash', (select coalesce(json_agg(json_build_array(commodity, balance::text)), '[]') from cash_balances"
     " where account_id = %(account)s),"
     "'now', (select now from clock),"

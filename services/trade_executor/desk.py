@@ -236,7 +236,7 @@ class AccountDesk:
             if trading.is_set() and away != (clock.monotonic() - heard > AWAY_S):
                 away = not away
                 self._say(not away, f"venue {self._account.venue} is away: {link.detail}" if away else self._trading)
-                if not away and self._on_disconnect == "cancel":
+                if away and self._on_disconnect == "cancel":  # now, where requests still arrive; else when it is back
                     self._stage.withdraw()
                     self._bell.ring()
             await asyncio.sleep(links.EVERY_S)

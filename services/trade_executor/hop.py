@@ -41,10 +41,11 @@ class Held:
     approved_ns: int  # the database's clock
 
     @classmethod
-    def of(cls, row: OrderRow) -> "Held":
-        """As its row has it."""
+    def of(cls, row: OrderRow, before: "Held | None" = None) -> "Held":
+        """As its row has it; `before`: as it was known until now, as rows do not have what the venue has told of fills to come."""
         cost = row.filled * (row.avg_fill_price or Decimal(0))
-        return cls(row.order(), row.status, row.filled, cost, row.events, row.filled, row.approved_ns)
+        told = row.filled if before is None else max(row.filled, before.at_venue)
+        return cls(row.order(), row.status, row.filled, cost, row.events, told, row.approved_ns)
 
     @property
     def book(self) -> tuple[str, str]:
@@ -104,6 +105,11 @@ class Change:
         self.orders[child.order_id] = held
         self.children.append(child)
         return held
+
+    def told(self, held: Held | None, at_venue: Decimal) -> None:
+        """The venue's own sum of what an order has filled, which may be ahead of the books."""
+        if held is not None and at_venue > held.at_venue:
+            self.orders[held.order.order_id] = replace(held, at_venue=at_venue)
 
     def book(self, held: Held, fill: Fill, position: Position, instrument: Instrument, step: Step) -> None:
         """A fill goes into the books, whatever the order's status."""

@@ -40,13 +40,16 @@ from libs.domain.orders import (
 )
 from libs.domain.streams import ORDERS_APPROVED
 from libs.domain.trades import Fill
-from libs.quant.dispatch import Standing, fates
+from libs.quant.dispatch import fates
+from libs.quant.execution.protection import Standing
 from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
+from libs.store.protection import guards
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link
 from services.trade_executor.costs import add_costs
 from services.trade_executor.evidence import News, Shown
+from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.parents import Parents
 from services.trade_executor.quotes import Quotes
@@ -105,6 +108,7 @@ class ExecutionStage:
         self._instruments = instruments
         self._venue = venue
         self._start = start  # called with the orders to send and to cancel, once that is committed
+        self._guarding = Guarding(instruments, venue.abilities, lockstep=session.lockstep)
         self._open: dict[UUID, Held] = {}
         self._unwanted: set[UUID] = set()  # orders that are to be cancelled, whatever became of the request to do so
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
@@ -226,10 +230,11 @@ class ExecutionStage:
 
     async def load(self) -> None:
         """What the record says: orders still APPROVED are held back anew, so a wrong cursor loses none."""
-        self._open = {row.order_id: Held.of(row) for row in await self._store.open_orders()}
+        self._open = {row.order_id: Held.of(row, self._open.get(row.order_id)) for row in await self._store.open_orders()}
         self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()
         await self._parents.load(self._open)
+        self._guarding.load(await guards(self._store.database, self._account.account_id))
         self._known = True
 
     def _asked_for(self, evidence: Sequence[News]) -> list[UUID]:
@@ -307,8 +312,10 @@ class ExecutionStage:
                     self._adjust(item, change)
                 continue
             held = self._order_of(item.client_order_id, rows, change)
-            if isinstance(item, Fill):
-                if item.exec_key not in booked and not self._is_before_us(item, held):
+            if isinstance(item, Fill) and item.exec_key in booked:
+                change.told(held, item.cumulative)  # perhaps by a commit that was not answered: then its sum is news all the same
+            elif isinstance(item, Fill):
+                if not self._is_before_us(item, held):
                     booked.add(item.exec_key)
                     self._book(item, held, self._parent_of(held, rows, change), change)
             elif held is not None:
@@ -337,6 +344,7 @@ class ExecutionStage:
             held = change.orders[held.order.order_id] = replace(held, at_venue=max(held.at_venue, shown.filled))
             if evidence in (Evidence.CANCELED, Evidence.EXPIRED, Evidence.REPLACED):  # its book is not free before what it traded is booked
                 evidence = Evidence.ACCEPTED
+        self._guarding.heed(shown, held, self._host.monotonic())
         step = after(held.status, evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:
             change.step(held, str(evidence), step, shown.detail)
@@ -360,6 +368,7 @@ class ExecutionStage:
         change.book(held, fill, position, self._instruments[held.order.symbol], step)
         if parent is not None:
             change.pass_on(parent, fill)
+        self._guarding.filled(held, parent.order if parent else None, change)
 
     def _transaction(self, adjustment: Adjustment) -> UUID:
         return action_transaction(self._account.account_id, adjustment.action)
@@ -398,12 +407,16 @@ class ExecutionStage:
 
     def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
         current = {id_: held for id_, held in (self._open | change.orders).items() if held.status not in TERMINAL}
-        standings = [Standing(h.order, h.status) for h in current.values()]
+        standings = [Standing(h.order, h.status, h.filled) for h in current.values()]
         mine = {"account": (self._account.account_id, self._account.name)}
         killed = {(scope, self._account.account_id if key in mine.get(scope, ()) else key) for scope, key in snapshot.killed}
-        may_send = self._lease.held() and self._venue.link().up and not (self._market.stale() and not self._session.lockstep)
-        books = {book: position.quantity for book, position in (self._positions | change.positions).items()} if snapshot.halted else None
-        for order, fate in fates(standings, killed, change.market_time, slots=8 if may_send else 0, halted=books):
+        reaches = self._lease.held() and self._venue.link().up
+        may_send = reaches and not (self._market.stale() and not self._session.lockstep)
+        positions = self._positions | change.positions
+        books = {book: position.quantity for book, position in positions.items()}
+        yielding: dict[tuple[str, str], Decimal] = {}
+        halted = books if snapshot.halted else None
+        for order, fate in fates(standings, killed, change.market_time, slots=8 if may_send else 0, halted=halted, held=books):
             held = current[order.order_id]
             if fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
@@ -420,6 +433,14 @@ class ExecutionStage:
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-C01: kill switch")
             elif fate == "halt":
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "RC-B05: the account may only close")
+            elif fate == "gone":
+                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), "its book holds less than it was to close")
+            elif fate == "yield":
+                yielding[held.book] = yielding.get(held.book, Decimal(0)) + order.quantity
+        if reaches:
+            now_ns, now, orders = self._host.now_ns(), self._host.monotonic(), (self._open | change.orders).values()
+            alive = [held for held in orders if held.status not in TERMINAL]
+            self._guarding.act(change, alive, positions, yielding, killed, now_ns=now_ns, now=now)
 
     def market_time(self) -> int:
         """Now, as far as this account has heard, ns."""

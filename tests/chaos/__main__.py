@@ -8,14 +8,17 @@ import argparse
 import asyncio
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
-from tests.chaos import figures, kills
+from tests.chaos import figures, kills, points
 from tests.chaos.figures import Figures
-from tests.chaos.money_path import Shape
+from tests.chaos.money_path import Shape, a_money_path
 from tests.chaos.planted import BUGS
 from tests.chaos.progress import Progress
 from tests.chaos.terms import VenueName
+from tests.chaos.wounds import FAULTS
 
 VENUES: dict[str, tuple[VenueName, ...]] = {"sim": ("alpaca", "binance"), "paper": ("paper",), "all": ("alpaca", "binance", "paper")}
 
@@ -25,6 +28,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="so many random SIGKILLs under load")
     parser.add_argument("--seed", type=int, default=1, help="of who is killed and when, and of what is ordered")
+    parser.add_argument("--points", metavar="CP08,CP09|all", help="wounds at these moments, one after another")
+    parser.add_argument("--faults", default="all", metavar="sigkill,...", help=f"of --points: {', '.join(FAULTS)}; all of them")
     parser.add_argument("--venue", choices=sorted(VENUES), default="sim", help="where it trades: both dialects of sim_venue, paper, or all")
     parser.add_argument("--planted", choices=sorted(BUGS), help="a bug that must be found: the run has to exit 1")
     parser.add_argument("--json", action="store_true", help="no table, only the JSON object")
@@ -46,7 +51,42 @@ async def run(asked: argparse.Namespace) -> tuple[Figures, list[str]]:
         by_victim = {name: figures.quantiles(recovered) for name, recovered in done.recovery_s.items() if recovered}
         found["recovery_s"] = {**figures.quantiles(everywhere), **by_victim}
         found |= {"signals": done.signals, "trades": done.trades, "crashes": dict(done.crashes), "seconds": round(done.seconds, 1)}
+    if asked.points:
+        sentences += await wound(asked, found)
     return found, sentences
+
+
+async def wound(asked: argparse.Namespace, found: Figures) -> list[str]:
+    """The named moments; what is wrong."""
+    sentences: list[str] = []
+    wanted = [point for point in points.POINTS if asked.points == "all" or point in asked.points.split(",")]
+    faults = [fault for fault in FAULTS if asked.faults == "all" or fault in asked.faults.split(",")]
+    pairs = [(point, fault) for point in wanted for fault in faults]
+    left_out = {f"{point} x {fault}": points.LEFT_OUT[point, fault] for point, fault in pairs if (point, fault) in points.LEFT_OUT}
+    there = [pair for pair in pairs if pair not in points.LEFT_OUT]
+    with tempfile.TemporaryDirectory(prefix="wounds-") as folder:
+        shape = points.shape(Path(folder))
+        async with a_money_path(shape, asked.seed) as path:
+            struck = await points.strike_all(path, Path(folder), there, Progress("crash points"))
+            orders = await path.one("select count(*) from orders")
+    last = next((one.verdict for one in reversed(struck) if one.verdict), None)
+    if last is not None:
+        figures.count(found, last, orders)
+    known: set[str] = set()
+    for one in struck:
+        if one.verdict is None:
+            sentences.append(f"{one.point} x {one.fault}: {one.why}")
+            continue
+        sentences += [f"{one.point} x {one.fault}: {said}" for said in one.verdict.sentences if said not in known]
+        known.update(one.verdict.sentences)
+    found["faults"] += sum(one.verdict is not None for one in struck)
+    found["points"] = {
+        "struck": sum(one.verdict is not None for one in struck),
+        "asked": len(there),
+        "left_out": left_out,
+        "recovery_s": figures.quantiles([one.recovery_s for one in struck if one.verdict]),
+    }
+    return sentences
 
 
 def main() -> int:

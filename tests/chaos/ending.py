@@ -1,5 +1,8 @@
 """The end of a run: everything comes to rest, then the record is judged by what the venues wrote down."""
 
+import asyncio
+from typing import Final
+
 import psycopg
 
 from libs.common.bus import MemoryBus
@@ -10,7 +13,8 @@ from tests.chaos import terms, venues
 from tests.chaos.history import Verdict, judged
 from tests.chaos.money_path import MoneyPath, TooSlow
 
-REST_WITHIN_S = 90.0
+REST_WITHIN_S: Final = 90.0
+PAUSED_WITHIN_S: Final = 1.0  # of the order
 
 _UNJUDGED = (
     "select count(*) from signals s where not exists (select from risk_assessments r where r.signal_id = s.signal_id"
@@ -27,16 +31,31 @@ async def at_rest(path: MoneyPath) -> float:
         TooSlow: something stays in doubt.
     """
     path.load.flows = False
-    control = Control(path.looking, PostgresJournal(path.looking, MemoryBus(), SystemClock()), SystemClock(), "chaos")
     await path.until(path.ready, "every service is ready again", REST_WITHIN_S)
+    if "strategy_engine" in path.services:
+        await control(path).set_paused(True, "chaos")
+        await asyncio.sleep(PAUSED_WITHIN_S)
 
     async def settled() -> bool:
         return not await path.one(_UNJUDGED) and not await path.one(_MOVING, _IN_DOUBT)
 
     took_s = await path.until(settled, "every signal has its verdict, and every order an answer", REST_WITHIN_S)
     path.market.moves = False  # what rests does not fill any more, so that venue and ledger can be compared
-    await control.reconcile("the run is over", "chaos")
+    await control(path).reconcile("the run is over", "chaos")
     return took_s + await path.until(lambda: agrees(path), "the ledger agrees with the venues", REST_WITHIN_S)
+
+
+async def go_on(path: MoneyPath) -> None:
+    """After a rest: targets and prices move again."""
+    if "strategy_engine" in path.services:
+        await control(path).set_paused(False, "chaos")
+    path.load.flows = path.market.moves = True
+
+
+def control(path: MoneyPath) -> Control:
+    """The operator's hand, without a bell."""
+    clock = SystemClock()
+    return Control(path.looking, PostgresJournal(path.looking, MemoryBus(), clock), clock, "chaos")
 
 
 async def agrees(path: MoneyPath) -> bool:
@@ -66,7 +85,8 @@ async def verdict(path: MoneyPath) -> Verdict:
         await at_rest(path)
     except TooSlow as error:
         restless = str(error)
-    with psycopg.connect(path.database_url, autocommit=True) as connection:
+    with psycopg.connect(path.database_url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # everything as of one moment
         found = judged(connection, histories(path), terms.limits(path.shape.collar))
         there = {row[0] for row in connection.execute("select signal_id from signals")}
     sentences, counts = list(found.sentences), dict(found.counts)

@@ -55,6 +55,7 @@ class Replay:
         self._open: dict[UUID, Order] = {}
         self._left: dict[UUID, Decimal] = {}
         self._orders = {order.order_id: order for order in record.orders}
+        self._judged_by = {event.order_id: event.at_market for event in record.events if event.n == 1}
         self._cash = ZERO
         self._prices: dict[str, tuple[list[int], list[Decimal]]] = {}
         for close in record.closes:
@@ -159,13 +160,13 @@ class Replay:
             yield Finding("R", str(order.order_id), f"{what.format(order.order_id)} is {seen:.2f}, {name} is {most:.2f}")
 
     def _rate(self, order: Order, approved: Sequence[Order]) -> Iterator[Finding]:
-        """Orders of one minute. The minute ends when the order was judged, which was not after `valid_until`."""
+        """Orders of one minute of market time. It ends when the order was judged, which was before its first step."""
         if order.purpose != "signal":
             return
         for limit in self._rates:
             if limit.scope not in ("account", "strategy") or limit.key not in ("*", self._account.name, order.strategy_id):
                 continue
-            since = order.valid_market - MINUTE_NS
+            since = self._judged_by.get(order.order_id, order.valid_market) - MINUTE_NS
             n = sum(
                 1
                 for other in approved

@@ -7,11 +7,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -28,6 +29,7 @@ from tests.chaos import terms
 from tests.chaos.kept import KeptServer, KeptService
 from tests.chaos.load import Load
 from tests.chaos.market import Market
+from tests.chaos.proxy import Proxy, through
 from tests.chaos.terms import VenueName
 from tests.scenes import CONSUMERS
 
@@ -46,6 +48,7 @@ class Shape:
     strategies: int = 8  # of each account; each trades every symbol there
     per_s: float = 25.0  # targets
     collar: float = terms.COLLAR
+    proxied: bool = False  # whether the executor's connections can be cut: see `proxies`
     environment: Mapping[str, str] = field(default_factory=dict)  # of all services
     of_service: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -57,19 +60,20 @@ class TooSlow(AssertionError):
 class MoneyPath:
     """The running fleet."""
 
-    def __init__(self, folder: Path, shape: Shape, seed: int) -> None:
+    def __init__(self, folder: Path, shape: Shape, seed: int, load: type[Load] = Load) -> None:
         self.folder = folder
         self.shape = shape
         self.postgres = KeptServer(EmbeddedPostgres(folder / "postgres"))
         self.valkey = KeptServer(EmbeddedValkey(folder / "valkey"))
         self.services: dict[str, KeptService] = {}
+        self.proxies: dict[str, Proxy] = {}
         self.session = terms.session(shape.venues)
         self.offset = _free_offset()
         draw = Random(seed)
         venue_url = f"http://127.0.0.1:{PORTS['sim_venue'] + self.offset}"
         self.market = Market(terms.instruments(shape.venues), self.session, venue_url, Random(draw.random()))
         books = terms.books(shape.venues, shape.strategies)
-        self.load = Load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
+        self.load = load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
         self.http: aiohttp.ClientSession
         self.looking: Database
         self._group: asyncio.TaskGroup
@@ -118,29 +122,42 @@ class MoneyPath:
         await sessions.register_instruments(self.looking, terms.instruments(self.shape.venues))
         await sessions.open_new(self.looking, self.session, terms.accounts(self.shape.venues), CONSUMERS)
         bus = RedisBus(self.redis_url)
-        undertaker = Undertaker(Database(self.database_url, "chaos:undertaker"), lambda _: None)
+        self._undertaker = Undertaker(Database(self.database_url, "chaos:undertaker"), lambda _: None)
         self._tasks = [
             asyncio.create_task(task)
             for task in (
                 self.postgres.keep(),
                 self.valkey.keep(),
-                undertaker.run(),
+                self._undertaker.run(),
                 self.market.play(Database(self.database_url, "chaos:market"), bus),
                 self.load.run(Database(self.database_url, "chaos:load"), bus),
             )
         ]
         self._bus = bus
         for name in self.shape.services:
-            if name != "sim_venue" or set(self.shape.venues) != {"paper"}:
-                self.start(name, undertaker.bury)
+            if name == "trade_executor" and self.shape.proxied:
+                await self.start_behind_lines()
+            elif name != "sim_venue" or set(self.shape.venues) != {"paper"}:
+                self.start(name)
         await self.until(self.ready, "every service is ready", READY_WITHIN_S)
         await self._fair_weather()
         return self
 
-    def start(
-        self, name: str, bury: Callable[[str], None], port_offset: int | None = None, key: str = "", **environment: str
-    ) -> KeptService:
-        """Starts a service and keeps it alive from now on."""
+    async def start_behind_lines(self, key: str = "") -> KeptService:
+        """Starts an executor, perhaps one more, all of whose connections go by way of `proxies` of its own: <key>:postgres and so on."""
+        key, offset = key or "trade_executor", _free_offset()
+        venue, postgres, redis = (urlsplit(url) for url in (self.services["sim_venue"].url, self.database_url, self.redis_url))
+        for name, url, port in (("postgres", postgres, 0), ("redis", redis, 0), ("venue", venue, PORTS["sim_venue"] + offset)):
+            line = self.proxies[f"{key}:{name}"] = Proxy(url.hostname or "", url.port or 0)
+            await line.listen(port)
+        urls = {
+            "DATABASE_URL": through(self.database_url, self.proxies[f"{key}:postgres"].port),
+            "REDIS_URL": through(self.redis_url, self.proxies[f"{key}:redis"].port),
+        }
+        return self.start("trade_executor", offset, key, **urls)
+
+    def start(self, name: str, port_offset: int | None = None, key: str = "", **environment: str) -> KeptService:
+        """Starts a service and keeps it alive from now on; `key` when there is another of this name."""
         given = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
         own: dict[str, str] = {
             **given,
@@ -156,7 +173,9 @@ class MoneyPath:
             **self.shape.of_service.get(name, {}),
             **environment,
         }
-        kept = KeptService(name, self.offset if port_offset is None else port_offset, own, self.logs, bury)
+        logs = self.logs / key
+        logs.mkdir(exist_ok=True)
+        kept = KeptService(name, self.offset if port_offset is None else port_offset, own, logs, self._undertaker.bury)
         self.services[key or name] = kept
         self._tasks.append(asyncio.create_task(kept.keep()))
         return kept
@@ -166,6 +185,7 @@ class MoneyPath:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(line.close() for line in self.proxies.values()))
         await self._bus.close()
         await self.looking.close()
 
@@ -185,7 +205,7 @@ class MoneyPath:
         """Whether every service says so."""
         return all(await asyncio.gather(*(kept.ready(self.http) for kept in self.services.values())))
 
-    async def until(self, condition: Callable[[], Any], what: str, within_s: float) -> float:
+    async def until(self, condition: Callable[[], Awaitable[bool] | bool], what: str, within_s: float) -> float:
         """Looks until it is so; the seconds that it took.
 
         Raises:
@@ -193,7 +213,7 @@ class MoneyPath:
             RuntimeError: a task of the harness has ended.
         """
         began = time.monotonic()
-        while not await condition():
+        while not (found if isinstance(found := condition(), bool) else await found):
             for task in self._tasks:
                 if task.done():
                     raise RuntimeError(f"the harness itself has failed while waiting until {what}") from task.exception()

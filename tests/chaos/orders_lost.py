@@ -14,6 +14,8 @@ ALERT_WITHIN_S: Final = 60  # host time after which an order of unknown outcome 
 DOUBT: Final = frozenset({Status.SUBMITTING, Status.UNKNOWN, Status.CANCEL_UNKNOWN, Status.REPLACE_UNKNOWN})
 NEVER_THERE: Final = frozenset({Status.REJECTED, Status.NOT_ACCEPTED, Status.DENIED, Status.APPROVED, Status.WORKING})
 """Statuses that say that the venue does not have the order."""
+NEVER_TAKEN: Final = frozenset({Status.REJECTED, Status.NOT_ACCEPTED})
+"""Of these, what only the venue can have told us: believed for a moment, it lets go of risk that is still there."""
 
 
 def lost(record: Record, venues: Mapping[str, VenueHistory]) -> Iterator[Finding]:
@@ -21,9 +23,14 @@ def lost(record: Record, venues: Mapping[str, VenueHistory]) -> Iterator[Finding
     yield from _without_verdict(record)
     at_venue = {(account, t.client_order_id): t for account, history in venues.items() for t in history.taken}
     held_up = {order.parent_id for order in record.orders if order.purpose == "slice" and order.status in OPEN}
+    believed_absent = {event.order_id: event.status for event in record.events if event.status in NEVER_TAKEN}
     for order in record.orders:
+        there = at_venue.get((order.account_id, order.client_order_id))
         if order.account_id in venues and not order.execution:
-            yield from _misbelieved(order, at_venue.get((order.account_id, order.client_order_id)))
+            yield from _misbelieved(order, there)
+            if there is not None and (wrongly := believed_absent.get(order.order_id)) is not None:
+                text = f"order {order.order_id} was taken for {wrongly}, and the venue has it"
+                yield Finding("L", str(order.order_id), text)
         if order.status == Status.APPROVED and order.late_s > STALE_S:
             yield Finding("L", str(order.order_id), f"order {order.order_id} is still APPROVED, {order.late_s:.0f} s after its time")
         if order.status == Status.WORKING and order.over_s > STALE_S and order.order_id not in held_up:

@@ -13,16 +13,17 @@ def plant(name: str) -> None:
 
 def _sends_twice() -> None:
     """Every seventh order is sent a second time under another id, as by a retry that makes its ids anew."""
-    from libs.domain.orders import Order
+    from services.trade_executor.requests import Request
     from services.trade_executor.send import Sender
 
     submit, sent = Sender._submit, [0]
 
-    async def twice(sender: Sender, order: Order, *rest: Any) -> None:
-        await submit(sender, order, *rest)
+    async def twice(sender: Sender, request: Request, deadline: float) -> None:
+        await submit(sender, request, deadline)
         sent[0] += 1
         if sent[0] % 7 == 0:
-            await sender._broker.submit(msgspec.structs.replace(order, client_order_id=order.client_order_id[:-1] + "2"), *rest[:1])
+            order = request.orders[0]
+            await sender._broker.submit(msgspec.structs.replace(order, client_order_id=order.client_order_id[:-1] + "2"), deadline)
 
     Sender._submit = twice  # type: ignore[method-assign, assignment]
 
@@ -30,7 +31,8 @@ def _sends_twice() -> None:
 def _drops_fills() -> None:
     """One fill of eleven is believed to be booked already."""
     from libs.domain.trades import Fill
-    from services.trade_executor.stage import ExecutionStage, News
+    from services.trade_executor.evidence import News
+    from services.trade_executor.stage import ExecutionStage
 
     believe = ExecutionStage._believe
 
@@ -43,7 +45,8 @@ def _drops_fills() -> None:
 def _takes_silence_for_no() -> None:
     """An order that was not answered is taken for refused."""
     from libs.domain.orders import Evidence
-    from services.trade_executor.stage import ExecutionStage, News, Shown
+    from services.trade_executor.evidence import News, Shown
+    from services.trade_executor.stage import ExecutionStage
 
     show = ExecutionStage.show
 

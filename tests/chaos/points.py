@@ -1,23 +1,18 @@
 """The named moments of the order path, each with every fault that can hit it there."""
 
 import asyncio
-import os
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, get_args
 
-from libs.common.bus import MemoryBus
-from libs.common.clocks import SystemClock
 from libs.common.crash_points import CrashPoint
-from libs.common.journal import PostgresJournal
-from libs.store.control import Control
-from tests.chaos.ending import verdict
+from tests.chaos import migrating
+from tests.chaos.ending import go_on, verdict
 from tests.chaos.history import Verdict
-from tests.chaos.money_path import LOOK_S, MoneyPath, Shape, TooSlow
+from tests.chaos.money_path import MoneyPath, Shape, TooSlow
 from tests.chaos.progress import Progress
 from tests.chaos.wounds import Fault, asked_for
 
@@ -43,16 +38,6 @@ class Moment:
     provoke: Provoke = _nothing
 
 
-async def _reconciled(path: MoneyPath) -> None:
-    await control(path).reconcile("chaos", "chaos")
-
-
-def control(path: MoneyPath) -> Control:
-    """The operator's hand, without a bell."""
-    clock = SystemClock()
-    return Control(path.looking, PostgresJournal(path.looking, MemoryBus(), clock), clock, "chaos")
-
-
 MOMENTS: Final[Mapping[CrashPoint, Moment]] = {
     "CP01": Moment(victim="strategy_engine"),
     "CP02": Moment(victim="strategy_engine"),
@@ -73,6 +58,7 @@ MOMENTS: Final[Mapping[CrashPoint, Moment]] = {
     "CP17": Moment(victim="trade_executor", count=2),
     "CP19": Moment(victim="trade_executor", count=1, at_start=True),
     "CP20": Moment(victim="trade_executor", count=1, at_start=True),
+    "CP23": Moment(victim=migrating.NAME),
     "CP24": Moment(victim="trade_executor", count=1, at_start=True),
 }
 
@@ -100,37 +86,49 @@ def shape(folder: Path) -> Shape:
 
 async def strike(path: MoneyPath, folder: Path, point: CrashPoint, fault: Fault) -> Struck:
     """Loads, wounds, heals and judges."""
-    moment = MOMENTS[point]
-    path.load.flows = path.market.moves = True
-    kept = path.services[moment.victim]
     try:
+        await go_on(path)
         await path.orders_flow()
-        asked = asked_for(folder, moment.victim, point, fault, moment.count)
+        began = await _wound_a_migration(path, folder, fault) if point == "CP23" else await _wound(path, folder, point, fault)
+        await path.orders_flow()
+        return Struck(point, fault, time.monotonic() - began, await verdict(path))
+    except (TooSlow, Mismatch) as error:
+        return Struck(point, fault, 0.0, None, str(error))
+
+
+async def _wound(path: MoneyPath, folder: Path, point: CrashPoint, fault: Fault) -> float:
+    """Wounds the one who can be at this moment; host monotonic seconds at which it was."""
+    moment = MOMENTS[point]
+    kept = path.services[moment.victim]
+    asked = asked_for(folder, moment.victim, point, fault, moment.count)
+    try:
         if moment.at_start:
             kept.strike()
         else:
             kept.expect_an_end()
         await moment.provoke(path)
-        await path.until(lambda: _gone(asked), f"{moment.victim} is at {point}", REACHED_WITHIN_S)
+        await path.until(lambda: not asked.exists(), f"{moment.victim} is at {point}", REACHED_WITHIN_S)
         began = time.monotonic()
         if fault == "sigstop":
             await asyncio.sleep(PAUSE_S)
-            kept.strike(signal.SIGCONT)
-        await path.orders_flow()
-        return Struck(point, fault, time.monotonic() - began, await verdict(path))
-    except TooSlow as error:
+        return began
+    finally:
         kept.strike(signal.SIGCONT)
-        (folder / f"{moment.victim}.{point}").unlink(missing_ok=True)
-        return Struck(point, fault, 0.0, None, str(error))
+        asked.unlink(missing_ok=True)
 
 
-async def _gone(path: Path) -> bool:
-    return not path.exists()
+class Mismatch(AssertionError):
+    """The schema is not what it has to be."""
 
 
-async def strike_all(
-    path: MoneyPath, folder: Path, pairs: Sequence[tuple[CrashPoint, Fault]], progress: Progress
-) -> list[Struck]:
+async def _wound_a_migration(path: MoneyPath, folder: Path, fault: Fault) -> float:
+    took_s, wrong = await migrating.wounded(path, folder, fault, PAUSE_S)
+    if wrong:
+        raise Mismatch("; ".join(wrong))
+    return time.monotonic() - took_s
+
+
+async def strike_all(path: MoneyPath, folder: Path, pairs: Sequence[tuple[CrashPoint, Fault]], progress: Progress) -> list[Struck]:
     """One after another on the same record, so that each also finds what those before it have left."""
     progress.begin(len(pairs))
     found = []
@@ -139,5 +137,3 @@ async def strike_all(
         said = f"{struck.recovery_s:.1f} s" if struck.verdict else f"FAILED: {struck.why.splitlines()[0]}"
         progress.step(f"{point} x {fault}: {said}")
     return found
-
-

@@ -15,10 +15,10 @@ INTENTS: Final = {
     "work": Intent.WORK,
     "cancel": Intent.CANCEL,
     "replace": Intent.REPLACE,
+    "finish": Intent.FINISH,
     "deny": Intent.DENY,
     "expire": Intent.EXPIRE_UNSENT,
     "expire_unsent": Intent.EXPIRE_UNSENT,
-    "finish": Intent.FINISH,
 }
 
 

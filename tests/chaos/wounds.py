@@ -1,9 +1,9 @@
 """Wounds, from inside the process that is to have them: what the start-up hook in `site/` installs.
 
-    CHAOS_WOUNDS   a folder; a file <service>.<point> in it with `sigkill:3` wounds that service at that moment the third time, once
-    CHAOS_LEASE_S  leases are good for so long instead of 4 s, and everything about them is shorter in proportion
-    CHAOS_LAG_S    a venue is believed that it never had an order after so long instead of 120 s, and asked each second
-    CHAOS_PLANTED  a bug, by its name in `planted`
+CHAOS_WOUNDS   a folder; a file <service>.<point> in it with `sigkill:3` wounds that service at that moment the third time, once
+CHAOS_LEASE_S  leases are good for so long instead of 4 s, and everything about them is shorter in proportion
+CHAOS_LAG_S    a venue is believed that it never had an order after so long instead of 120 s, and asked each second
+CHAOS_PLANTED  a bug, by its name in `planted`
 """
 
 import asyncio
@@ -13,7 +13,9 @@ import socket
 import stat
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import psycopg
@@ -28,7 +30,7 @@ FULL_FOR_S: Final = 1.0
 WRITTEN: Final[frozenset[CrashPoint]] = frozenset({"CP10", "CP11", "CP17", "CP18"})
 """Moments at which something has been given to the event loop to write: it is on the wire one turn later."""
 
-WITHIN: Final[frozenset[CrashPoint]] = frozenset({"CP06", "CP13", "CP15"})
+WITHIN: Final[frozenset[CrashPoint]] = frozenset({"CP06", "CP13", "CP15", "CP23"})
 """Moments at which statements have been sent to the database, and what became of them is not known."""
 
 FULL: Final = "could not extend file: No space left on device"
@@ -54,7 +56,7 @@ def inflict(environment: Mapping[str, str]) -> None:
 
 def service() -> str:
     """Which one this process is: the last word of `python -m services.<name>`."""
-    return sys.orig_argv[-1].rpartition(".")[2]
+    return os.environ.get("CHAOS_NAME") or sys.orig_argv[-1].rpartition(".")[2]
 
 
 def asked_for(folder: Path, name: str, point: CrashPoint, fault: Fault, count: int) -> Path:

@@ -19,10 +19,10 @@ from libs.domain.configuration import QuietHours
 from libs.domain.fleet import PORTS
 from libs.domain.health import LEFT_S, judge
 from libs.store.notifications import bells, store
+from tests.chaos.proxy import a_proxy, through
 from tests.fleets import FAKE
 from tests.gotify import Gotify, a_gotify, serving
 from tests.monitors import QUIET, Rig, a_note, a_service, answers, asked, delivered, ready_services, say, written
-from tests.relay import a_relay
 from tests.scenes import clear
 from tests.unit.test_alertmanager import a_payload, an_alert
 from tests.waiting import until
@@ -261,8 +261,8 @@ async def test_what_is_not_taken_is_answered_with_the_reason(
 
 
 async def test_without_the_record_alertmanager_is_told_to_repeat(rig: Rig, url: str, database: Database) -> None:
-    async with a_relay(url) as line, rig.monitor(database_url=line.url) as monitor, asked(monitor) as http:
-        line.cut()
+    async with a_proxy(url) as line, rig.monitor(database_url=through(url, line.port)) as monitor, asked(monitor) as http:
+        await line.cut()
         async with http.post("/alertmanager", data=a_payload(an_alert())) as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
 

@@ -561,6 +561,28 @@ async def test_a_fill_that_was_missed_is_booked_after_a_restart(
     assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
 
 
+async def test_a_fill_that_another_overtook_is_booked_also_after_the_record_was_read_anew(database: Database, desk: Desk) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    await desk.show(a_fill(order, 3, cumulative=5, n=2))
+    await desk.stage.load()
+    await desk.show(a_fill(order, 2))
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+
+
+async def test_a_fill_that_is_booked_already_still_tells_the_venues_sum(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    overtook = a_fill(order, 3, cumulative=5, n=2)
+    await desk.show(overtook)
+    again = await Desk(database, account, venue).begin()
+    await again.show(overtook)  # as after a commit that was not answered
+    await again.show(a_fill(order, 2))
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+
+
 @pytest.mark.parametrize("id_", ["somebody-elses", client_order_id("TEST", UUID(int=99), 1)])
 async def test_a_fill_of_no_order_of_ours_is_put_aside(database: Database, desk: Desk, id_: str) -> None:
     order = an_approval()

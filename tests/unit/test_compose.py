@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from libs.domain.fleet import PORTS, SERVICES
+from libs.domain.fleet import PORTS, SERVICES, STANDBYS
 
 ROOT: Final = Path(__file__).parents[2]
 FILE: Final = ROOT / "deploy" / "compose" / "compose.yaml"
@@ -98,7 +98,7 @@ def test_only_what_must_get_out_gets_out() -> None:
     internal = {name for name, network in COMPOSE["networks"].items() if network.get("internal")}
     assert internal == {"data", "mon", "edge", "logs"}
     out = {name for name, container in CONTAINERS.items() if set(container["networks"]) - internal}
-    assert out == {"data-collector", "trade-executor", "monitor", "alertmanager", "nginx"}
+    assert out == {"data-collector", "trade-executor", "trade-executor-standby", "deadman", "monitor", "alertmanager", "nginx"}
 
 
 def test_the_record_is_out_of_reach_of_what_the_world_reaches() -> None:
@@ -135,9 +135,24 @@ def test_what_is_mounted_from_the_repository_is_there_and_read_only() -> None:
     assert [str(path) for path in map(folder_of, binds) if not path.exists()] == []
 
 
+def test_the_dead_mans_keys_are_his_alone_and_he_has_nobody_elses() -> None:
+    theirs = {name: {s for s in c.get("secrets", []) if s.endswith(("_api_key", "_secret_key"))} for name, c in CONTAINERS.items()}
+    assert theirs["deadman"]
+    assert all("_deadman_" in secret for secret in theirs["deadman"])
+    assert not [name for name, keys in theirs.items() if name != "deadman" and any("_deadman_" in key for key in keys)]
+
+
+def test_the_standby_is_the_executor_again_under_another_name() -> None:
+    active, standby = CONTAINERS["trade-executor"], CONTAINERS["trade-executor-standby"]
+    assert standby["profiles"] == ["standby"]
+    for what in ("image", "secrets", "volumes", "networks", "environment", "deploy"):
+        assert standby[what] == active[what]
+    assert str(STANDBYS["trade_executor_standby"].port) in str(standby["healthcheck"])
+
+
 def test_prometheus_looks_for_the_services_where_they_are() -> None:
     jobs = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
-    asked = {job["job_name"]: job["static_configs"][0]["targets"] for job in jobs}
+    asked = {job["job_name"]: job["static_configs"][0]["targets"] for job in jobs if "static_configs" in job}
     assert {name: [f"{name.replace('_', '-')}:{port}"] for name, port in PORTS.items()}.items() <= asked.items()
     assert all(target.split(":")[0] in {*CONTAINERS, "localhost"} for targets in asked.values() for target in targets)
 
@@ -154,6 +169,7 @@ def test_what_the_venues_hold_and_the_database_have_volumes_and_services_have_no
     assert {name: volumes for name, volumes in kept.items() if volumes} == {
         "trade-executor": ["paper:/state"],
         "sim-venue": ["sim-venue:/state"],
+        "deadman": ["deadman:/state"],
         "monitor": ["gotify-token:/run/gotify:ro"],
     }
     assert CONTAINERS["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]  # not its folder data: Postgres 18 would not start

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.domain.orders import AT_VENUE, OPEN, Order, Side, Status
-from libs.quant.dispatch import Fate, Standing, fates
+from libs.quant.dispatch import Fate, fates
+from libs.quant.execution.protection import Standing
 from tests.paper import D, an_order
 
 NOW = 500

@@ -7,11 +7,11 @@ import pytest
 
 from libs.common.database import Database, Write
 from libs.store import sessions
+from tests.chaos.proxy import a_proxy, through
 from tests.factories import NOON, SECOND
 from tests.gotify import Gotify, a_gotify
 from tests.monitors import Rig, delivered, ready_services, written
 from tests.records import a_record
-from tests.relay import a_relay
 from tests.scenes import SESSION, begin
 from tests.waiting import until
 
@@ -42,22 +42,22 @@ async def rig(url: str, redis_url: str, gotify: Gotify, tmp_path: Path) -> Async
 
 
 async def test_without_postgres_it_still_tells_and_the_rows_follow(rig: Rig, gotify: Gotify, url: str, database: Database) -> None:
-    async with a_relay(url) as line, rig.monitor(database_url=line.url) as monitor:
-        line.cut()
+    async with a_proxy(url) as line, rig.monitor(database_url=through(url, line.port)) as monitor:
+        await line.cut()
         assert await gotify.until(1, within_s=10) == ["Postgres does not answer"]
         assert await delivered(database) == []
         assert monitor.board.status().servers["postgres"].state == "away"
-        line.mend()
+        await line.mend()
         assert await gotify.until(2) == ["Postgres does not answer", "Postgres answers again"]
         await written(database, [("Postgres does not answer", "sent"), ("Postgres answers again", "sent")])
     assert len(gotify.messages) == 2
 
 
 async def test_a_postgres_that_hangs_is_told_too(rig: Rig, gotify: Gotify, url: str, database: Database) -> None:
-    async with a_relay(url) as line, rig.monitor(database_url=line.url):
-        line.freeze()
+    async with a_proxy(url) as line, rig.monitor(database_url=through(url, line.port)):
+        line.turn(blackhole=True)
         assert await gotify.until(1, within_s=10) == ["Postgres does not answer"]
-        line.mend()
+        await line.mend()
         await gotify.until(2)
 
 

@@ -28,6 +28,8 @@ def order_path() -> Group:
             RISK_ERROR,
             REFUSAL_SURGE,
             UNKNOWN_ORDER,
+            DEADMAN_TRIPPED,
+            DEADMAN_KEY,
             RECONCILE_DIFFERENCE,
             _slow("tick_to_order", recording.TICK_TO_ORDER, recording.ORDERS, LATE_S, "from the end of a bar to the approved order"),
             _slow("order_answer", recording.ORDER_ANSWER, recording.ANSWERS, 1.0, "from a request to the venue's answer"),
@@ -130,6 +132,27 @@ UNKNOWN_ORDER: Final = Alert(
     summary="It is not known what became of an order",
     description=f"For {SECONDS} an order has been neither confirmed nor refused. It counts at its worst case, and its book orders nothing"
     " new. It must not be sent again.",
+)
+DEADMAN_TRIPPED: Final = Alert(
+    name="DeadmanTripped",
+    runbook="deadman",
+    severity="critical",
+    fault=f"deadman:{label('account')}",
+    expr="max by (account) (tradewinds_deadman_tripped) == 1",
+    summary=f"Nobody attends to {label('account')}: its open orders are canceled",
+    description="No trade_executor that answers has held the lease of the account for [deadman] after, a minute unless configured"
+    " otherwise. All its open orders are canceled at the venue, protective stops too. Its positions stay as they are.",
+)
+DEADMAN_KEY: Final = Alert(
+    name="DeadmanKey",
+    runbook="deadman",
+    severity="warning",
+    fault=f"deadman_key:{label('account')}",
+    expr="min by (account) (tradewinds_deadman_key_good) == 0",
+    hold="2m",
+    summary=f"The dead man could not act for {label('account')}",
+    description="For 2m or longer the dead man's own key has not opened the account at its venue, or there is none. Trading goes on;"
+    " should trade_executor be gone, its open orders would stay.",
 )
 RECONCILE_DIFFERENCE: Final = Alert(
     name="ReconcileDifference",

@@ -9,9 +9,9 @@ import msgspec
 
 from libs.domain.instruments import Instrument
 from libs.domain.messages import Signal
-from libs.domain.orders import Order, Side
+from libs.domain.orders import Order
 from libs.quant.backtest.setup import Entry
-from libs.quant.risk.assess import Verdict, desired_lots, order_of, within_band
+from libs.quant.risk.assess import Verdict, desired_lots, leg_of, order_of, within_band
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg, View
 from libs.quant.sizing import to_ticks
@@ -33,8 +33,7 @@ def judge(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     change = desired - held
     instrument = view.instruments[signal.symbol]
     price = to_ticks(signal.reference_price, float(instrument.tick))
-    side: Side = "buy" if change > 0 else "sell"
-    return Verdict(signal, "APPROVED", legs=(Leg(signal, leg, side, abs(change), price, instrument),))
+    return Verdict(signal, "APPROVED", legs=(leg_of(signal, leg, change, price, view),))
 
 
 def naked_order(entry: Entry) -> Callable[..., Order]:

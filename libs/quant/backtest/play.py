@@ -17,10 +17,10 @@ from libs.domain.booking import book, book_action, joined
 from libs.domain.books import Position
 from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.messages import Signal
-from libs.domain.orders import Order, OrderType, Status
+from libs.domain.orders import PROTECTIVE, Order, OrderType, Status
+from libs.quant.backtest.guarding import Guarding
 from libs.quant.backtest.naked import judge, naked_order
 from libs.quant.backtest.parents import Parents
-from libs.quant.backtest.protection import protecting
 from libs.quant.backtest.result import Balance, Played, Refused
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
@@ -96,13 +96,6 @@ def play(tape: Tape, setup: Setup) -> Played:
     return desk.finish()
 
 
-class _Placed(NamedTuple):
-    """An order on its way to or at the venue, and what it belongs to."""
-
-    order: Order
-    protective: bool
-
-
 class Desk:
     """One account: what risk_manager, trade_executor and the venue are in the fleet, without the messages between them."""
 
@@ -128,9 +121,12 @@ class Desk:
         self._lots: dict[tuple[str, str], int] = {}  # by (strategy, symbol), where anything is held
         self._waiting: dict[UUID, Waiting] = {}
         self._parents = Parents(tape, played.statuses, self._filled)
-        self._placed: dict[str, _Placed] = {}  # open at the venue, by client order id, in order of arrival
+        self._placed: dict[str, Order] = {}  # open at the venue, by client order id, in order of arrival
         self._ordered: deque[tuple[int, str]] = deque()  # (decided at, strategy) of orders, for the rate control
         self._terms = {config.id: terms_of(config) for config in setup.strategies}
+        if setup.exits.any:
+            self._terms = {id_: terms._replace(exits=setup.exits) for id_, terms in self._terms.items()}
+        self._guarding = Guarding(tape.instruments)
         self._book_lines(deposit_entries(UUID(int=0), setup.base_currency, setup.deposit))
         self._action_times = deque(sorted(action.effective for action in actions))
         losses = loss_limits(setup.limits, setup.account_name) if setup.limits is not None else None
@@ -160,8 +156,8 @@ class Desk:
             if known is not None:
                 times.append(known)
         for placed in self._placed.values():
-            if placed.order.time_in_force == "GTD":
-                step = self._tape.next_step(max(placed.order.expires_at, now + 1))
+            if placed.time_in_force == "GTD":
+                step = self._tape.next_step(max(placed.expires_at, now + 1))
                 if step is not None:
                     times.append(step)
         waking = [max(wakes, now + 1) for wakes in self._parents.wakes(now)]
@@ -185,31 +181,31 @@ class Desk:
     # --- the venue's word
 
     def _believe(self, records: Iterable[Record], now: int) -> None:
-        """Books what the venue says, in its order."""
+        """Books what the venue says, in its order, and brings protection in step with it."""
         changed = False
-        protect: set[tuple[str, str]] = set()
+        touched: set[tuple[str, str]] = set()
         for record in records:
             match record:
                 case Filled():
-                    placed = self._placed[record.fill.client_order_id]
-                    self._fill(record, placed.order)
-                    if not placed.protective:
-                        protect.add((placed.order.strategy_id, placed.order.symbol))
+                    order = self._placed[record.fill.client_order_id]
+                    self._fill(record, order)
+                    touched.add((order.strategy_id, order.symbol))
                     changed = True
                 case Ended():
-                    self._placed.pop(record.client_order_id, None)
+                    ended = self._placed.pop(record.client_order_id, None)
                     self._played.statuses[record.client_order_id] = _ENDS[record.status]
+                    if ended is not None:
+                        touched.add((ended.strategy_id, ended.symbol))
                 case Adjusted():
-                    self._adjust(record)
+                    touched |= self._adjust(record)
                     for parent in self._parents.orders():
                         if parent.symbol == record.action.symbol:
                             self._parents.call_off(parent)
                     changed = True
         if changed:
             self._balance(now)
-        if self._setup.exits.any:
-            for strategy_id, symbol in sorted(protect):
-                self._protect(strategy_id, symbol, now)
+        for key in sorted(touched):
+            self._guard(key, now)
 
     def _fill(self, record: Filled, order: Order) -> None:
         key = (order.strategy_id, order.symbol)
@@ -218,14 +214,17 @@ class Desk:
         self._played.trades.append(booked.trade)
         self._keep(key, booked.position)
         self._book_lines(booked.entries)
+        self._guarding.filled(self._parents.parent_of(order) or order)
         if record.fill.cumulative >= order.quantity:
             del self._placed[order.client_order_id]
             self._played.statuses[order.client_order_id] = Status.FILLED
         else:
             self._played.statuses[order.client_order_id] = Status.PARTIAL
 
-    def _adjust(self, record: Adjusted) -> None:
+    def _adjust(self, record: Adjusted) -> set[tuple[str, str]]:
+        """The books that it changed."""
         action = record.action
+        touched: set[tuple[str, str]] = set()
         instrument = self._tape.instruments[action.symbol]
         books = {s: p for (s, symbol), p in self._played.positions.items() if symbol == action.symbol and p.quantity}
         for strategy_id, (position, cash) in shared(books, record.after, record.cash, action, instrument).items():
@@ -235,6 +234,8 @@ class Desk:
             self._keep(old, Position())
             held = self._played.positions.get(new, Position())
             self._keep(new, joined(held, position, self._tape.instruments[new[1]].multiplier) if action.new_symbol else position)
+            touched |= {old, new}
+        return touched
 
     def _keep(self, key: tuple[str, str], position: Position) -> None:
         self._played.positions[key] = position
@@ -298,15 +299,13 @@ class Desk:
             killed=setup.killed,
             halts=self._watch.state.halts if self._watch is not None else (),
             positions=self._lots,
-            open_orders=[*self._parents.open(), *(order for p in self._placed.values() if (order := self._as_open(p)) is not None)],
+            open_orders=[*self._parents.open(), *(self._as_open(order) for order in self._placed.values() if _leads(order))],
             ordered=self._ordered_within_a_minute(now),
         )
 
-    def _as_open(self, placed: _Placed) -> OpenOrder | None:
+    def _as_open(self, order: Order) -> OpenOrder:
         """An open order as risk sees it. Protective orders only ever shrink a position and give way to its next order."""
-        if placed.protective or placed.order.purpose == "slice":
-            return None
-        order, instrument = placed.order, self._tape.instruments[placed.order.symbol]
+        instrument = self._tape.instruments[order.symbol]
         remaining = self._venue.book.orders[order.client_order_id].remaining
         price = order.price if order.price is not None else order.stop_price
         return OpenOrder(
@@ -334,7 +333,7 @@ class Desk:
         for verdict in verdicts:
             orders += [self._order(verdict, n) for n in range(len(verdict.legs))]
             unwanted = {open_.order_id for open_ in verdict.cancels}
-            cancels += [p.order for p in self._placed.values() if p.order.order_id in unwanted]
+            cancels += [order for order in self._placed.values() if order.order_id in unwanted]
             for parent in self._parents.orders():
                 if parent.order_id in unwanted:
                     cancels += self._parents.call_off(parent)
@@ -371,9 +370,10 @@ class Desk:
             self._enter(order, now)
 
     def _enter(self, order: Order, now: int) -> None:
-        if self._setup.exits.any:
-            self._unprotect(order.strategy_id, order.symbol, now)
-        self._send(_Placed(order, protective=False))
+        key = (order.strategy_id, order.symbol)
+        self._guard(key, now, wants=order)
+        if not self._send(order):
+            self._guard(key, now)
 
     def _work(self, now: int) -> None:
         """Sends the slices that are due, and ends what has nothing more to do."""
@@ -392,16 +392,18 @@ class Desk:
         booked = self._venue.book.orders.get(client_order_id)
         return booked.filled if booked is not None else _NOTHING
 
-    def _send(self, placed: _Placed) -> None:
-        client_order_id = placed.order.client_order_id
+    def _send(self, order: Order) -> bool:
+        """Whether the venue took it."""
+        client_order_id = order.client_order_id
         try:
-            accepted = self._venue.take(placed.order)
+            accepted = self._venue.take(order)
         except Turned:
             self._played.statuses[client_order_id] = Status.REJECTED
-            return
+            return False
         self._venue.applied([accepted])
-        self._placed[client_order_id] = placed
+        self._placed[client_order_id] = order
         self._played.statuses[client_order_id] = Status.ACKED
+        return True
 
     def _canceled(self, order: Order) -> Sequence[Record]:
         try:
@@ -410,27 +412,54 @@ class Desk:
             return ()
 
     def _open_of(self, strategy_id: str, symbol: str) -> list[Order]:
-        placed = [p.order for p in self._placed.values() if not p.protective]
+        placed = [order for order in self._placed.values() if order.purpose not in PROTECTIVE]
         return [o for o in (*self._parents.orders(), *placed) if (o.strategy_id, o.symbol) == (strategy_id, symbol)]
 
     # --- protection
 
-    def _protect(self, strategy_id: str, symbol: str, now: int) -> None:
-        """Orders that guard what the book holds now, in place of those that guarded what it held."""
-        self._unprotect(strategy_id, symbol, now)
-        position = self._played.positions[strategy_id, symbol]
-        last = next(t for t in reversed(self._played.trades) if (t.strategy_id, t.symbol) == (strategy_id, symbol))
-        for order in protecting(position, last, self._setup, self._tape.instruments[symbol], now):
-            self._played.orders.append(order)
-            self._send(_Placed(order, protective=True))
+    def _guard(self, key: tuple[str, str], now: int, wants: Order | None = None) -> None:
+        """Brings the orders that guard a book in step with what it holds; `wants`: an order that is about to be sent."""
+        while self._guarding.guards(key):
+            book = [o for o in self._placed.values() if (o.strategy_id, o.symbol) == key]
+            filled = {o.client_order_id: self._venue.book.orders[o.client_order_id].filled for o in book}
+            steps = self._guarding.plan(key, self._played.positions.get(key, Position()), book, filled, now, wants)
+            if not (steps.place or steps.replace or steps.cancel):
+                return
+            for order in steps.cancel:
+                self._end(order, self._canceled(order))
+            standing = {order.order_id: order for order in book}
+            taken = [self._exchange(standing[o.replaces], o) for o in self._announced(steps.replace) if o.replaces is not None]
+            taken += [self._send(order) for order in self._announced(steps.place)]
+            self._guarding.answered(key, steps, all(taken))
 
-    def _unprotect(self, strategy_id: str, symbol: str, now: int) -> None:
-        for placed in list(self._placed.values()):
-            if placed.protective and (placed.order.strategy_id, placed.order.symbol) == (strategy_id, symbol):
-                self._believe(self._canceled(placed.order), now)
+    def _announced(self, orders: Sequence[Order]) -> Sequence[Order]:
+        self._played.orders += orders
+        return orders
+
+    def _end(self, order: Order, ended: Sequence[Record]) -> None:
+        if ended:
+            del self._placed[order.client_order_id]
+            self._played.statuses[order.client_order_id] = Status.CANCELED
+
+    def _exchange(self, old: Order, new: Order) -> bool:
+        """Whether the new one stands where the old one stood."""
+        try:
+            records = self._venue.replace(old.client_order_id, new)
+        except Turned:
+            self._played.statuses[new.client_order_id] = Status.REJECTED
+            return False
+        self._end(old, self._venue.applied(records))
+        self._placed[new.client_order_id] = new
+        self._played.statuses[new.client_order_id] = Status.ACKED
+        return True
 
     def finish(self) -> Played:
         """All that was played."""
         if self._watch is not None:
             self._played.halts = self._watch.state.halts
         return self._played
+
+
+def _leads(order: Order) -> bool:
+    """Whether it counts as one that leads its book to a target: protection does not, and a slice is in its parent's remainder."""
+    return order.purpose not in PROTECTIVE and order.purpose != "slice"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from libs.domain.instruments import Instrument
-from libs.domain.orders import Order, OrderType
+from libs.domain.orders import PROTECTIVE, Order, OrderType
 from libs.quant.exchange.book import Book, BookedOrder
 from libs.quant.fills import FillOn, FillTerms, fee
 
@@ -74,7 +74,7 @@ def _unaffordable(order: Order, instrument: Instrument, book: Book, rules: Rules
     if rules.on_credit:
         return None
     if order.side == "buy":
-        return None if order.reduce_only else _unfunded(order, instrument, book, rules, without)
+        return None if order.purpose in PROTECTIVE else _unfunded(order, instrument, book, rules, without)
     if rules.allow_short:
         return None
     held = book.positions.get(order.symbol, Decimal(0)) - _promised(order, book, without)
@@ -105,13 +105,16 @@ def _worst_price(order: Order) -> Decimal | None:
 
 
 def _reserved(currency: str, book: Book, rules: Rules, without: BookedOrder | None) -> Decimal:
-    """Cash that open buy orders may still take, each at its worst price. What closes a short pays with what it releases."""
+    """Cash that open buy orders may still take, each at its worst price.
+
+    A short has to be bought back anyway: what protects it holds back nothing.
+    """
     total = Decimal(0)
     for symbol in book.open:
         instrument = rules.instruments[symbol]
         for booked in book.resting(symbol) if instrument.currency == currency else ():
             price = _worst_price(booked.order)
-            if booked is not without and booked.order.side == "buy" and price is not None and not booked.order.reduce_only:
+            if booked is not without and booked.order.side == "buy" and price is not None and booked.order.purpose not in PROTECTIVE:
                 total += _cost(booked.remaining, price, instrument, rules.terms)
     return total
 

@@ -176,10 +176,19 @@ def proposal(signal: Signal, leg: int, change: int, view: View, limits: Limits) 
     collar = limits.tightest("price_collar", equity=0.0, **subject(signal, view))
     if collar is None:
         raise LookupError("no price_collar is configured, and a naked market order is never sent")
-    side: Side = "buy" if change > 0 else "sell"
     price = signal.reference_price * (1 + collar if change > 0 else 1 - collar)
-    limit = ticks_towards(price, float(instrument.tick), signal.reference_price)
-    return Leg(signal, leg, side, abs(change), limit, instrument, _terms(signal, view).execution)
+    ticks = ticks_towards(price, float(instrument.tick), signal.reference_price)
+    return leg_of(signal, leg, change, ticks, view)
+
+
+def leg_of(signal: Signal, leg: int, change: int, ticks: int, view: View) -> Leg:
+    """An order of so many lots (signed) at a limit: one that closes only closes, one that opens says what is to protect it."""
+    instrument = view.instruments[signal.symbol]
+    held = view.positions.get((signal.strategy_id, signal.symbol), 0)
+    closes = held * change < 0 and abs(change) <= abs(held)
+    side: Side = "buy" if change > 0 else "sell"
+    terms = _terms(signal, view)
+    return Leg(signal, leg, side, abs(change), ticks, instrument, terms.execution, closes, None if closes else terms.exits)
 
 
 def expires_at(signal: Signal, grace_ns: int, calendar: Calendar) -> int:
@@ -217,6 +226,8 @@ def order_of(leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
         valid_until=signal.valid_until,
         expires_at=expires_at(signal, grace_ns, leg.instrument.calendar) + takes_ns(leg.execution),
         execution=leg.execution,
+        reduce_only=leg.closes,
+        protect=leg.protect,
     )
 
 
@@ -227,7 +238,13 @@ def terms_of(config: StrategyConfig) -> Terms:
         ValueError: its sizing is none.
     """
     rule = sizing(config.sizing)
-    return Terms(config.allocation, config.no_trade_band, rule.value if rule.kind == "fixed" else None, config.execution)
+    return Terms(
+        config.allocation,
+        config.no_trade_band,
+        rule.value if rule.kind == "fixed" else None,
+        config.execution,
+        config.exits if config.exits.any else None,
+    )
 
 
 def _terms(signal: Signal, view: View) -> Terms:

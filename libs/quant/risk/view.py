@@ -9,7 +9,7 @@ from uuid import UUID
 from libs.domain.instruments import Instrument
 from libs.domain.losses import Halt
 from libs.domain.messages import Signal
-from libs.domain.orders import Side, Status
+from libs.domain.orders import Exits, Side, Status
 
 
 class OpenOrder(NamedTuple):
@@ -35,6 +35,7 @@ class Terms(NamedTuple):
     no_trade_band: float = 0.0  # of the strategy's capital
     units: float | None = None  # held at target 1, whatever the equity; None: a share of it
     execution: str = ""  # how its orders are worked; "": sent whole
+    exits: Exits | None = None  # what is to stand against its positions at the venue
 
 
 class Check(NamedTuple):
@@ -200,6 +201,8 @@ class Leg(NamedTuple):
     price: int  # limit, ticks
     instrument: Instrument
     execution: str = ""  # how it is to be worked; "": sent whole
+    closes: bool = False  # it can but bring its book nearer to zero
+    protect: Exits | None = None  # of one that opens or adds
 
     @property
     def signed(self) -> int:

@@ -43,13 +43,16 @@ class Weather:
 class Wires:
     """All connections to the venue, of all processes."""
 
-    def __init__(self, loop: VirtualLoop, venue: SimVenue, weather: Weather, random: Random, story: Story, *, good_till_date: bool) -> None:
+    def __init__(
+        self, loop: VirtualLoop, venue: SimVenue, weather: Weather, random: Random, story: Story, *, good_till_date: bool, dead_man: bool
+    ) -> None:
         self.loop = loop
         self.venue = venue
         self.weather = weather
         self.random = random
         self.story = story
         self.good_till_date = good_till_date
+        self.dead_man = dead_man
         self.on_the_way: dict[str, int] = {}  # order requests that have left a host and not reached the venue yet
         self.left: Callable[[Process, Order, bool], None] = lambda process, order, frozen_meanwhile: None
 
@@ -61,7 +64,7 @@ class SimBroker:
     """One process's adapter."""
 
     def __init__(self, wires: Wires, process: Process, clock: HostClock) -> None:
-        self.abilities = Abilities(cancel_all=True, dead_man=False, good_till_date=wires.good_till_date, absence_is_proof=False)
+        self.abilities = Abilities(cancel_all=True, dead_man=wires.dead_man, good_till_date=wires.good_till_date, absence_is_proof=False)
         self._wires = wires
         self._process = process
         self._clock = clock
@@ -143,7 +146,17 @@ class SimBroker:
         self._wires.venue.cancel_all()
 
     async def dead_man(self, after_s: float) -> None:
-        raise Refused("this venue has no dead man's switch")
+        wires = self._wires
+        await self._pause(0.02)
+        if wires.weather.is_away(wires.loop.now) or wires.hits(wires.weather.failed_read):
+            raise OutcomeUnknown("no answer")
+        wires.venue.ends_all_at = wires.loop.now + after_s if after_s else None
+
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        raise Refused("this venue takes no pairs")
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        raise Refused("this venue replaces nothing")
 
     # --- reads
 

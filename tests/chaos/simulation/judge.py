@@ -102,9 +102,13 @@ class Judge:
         if after.status in AT_VENUE:
             mine = [r for r in self._record.orders.values() if r.status in AT_VENUE and _book(r) == _book(after)]
             _check(len(mine) == 1, f"R: {len(mine)} orders of book {_book(after)} may be at the venue")
+        if after.parent_id is not None and after.purpose == "slice":
+            self._within(after.parent_id)
         if was is after.status:
             return
         match after.status:
+            case Status.FILLED | Status.CANCELED | Status.EXPIRED if after.execution:
+                self._parent_ends(after)
             case Status.NOT_ACCEPTED:
                 coming = self._wires.on_the_way.get(id_, 0)
                 _check(taken is None and not coming, f"E: {id_} is believed absent: at the venue {taken}, on the way {coming}")
@@ -122,6 +126,16 @@ class Judge:
                 _check(was is Status.APPROVED, f"E: {id_} was {was}, and is denied")
             case Status.ACKED | Status.PARTIAL:
                 _check(taken is not None, f"E: {id_} is believed {after.status}, the venue never took it")
+
+    def _within(self, parent_id: UUID) -> None:
+        parent = self._record.orders[parent_id]
+        slices = [row for row in self._record.orders.values() if row.parent_id == parent_id and row.purpose == "slice"]
+        most = sum((row.filled if row.status in TERMINAL else row.quantity for row in slices), ZERO)
+        _check(most <= parent.quantity, f"R: slices of {parent.client_order_id} may fill {most} of {parent.quantity}")
+
+    def _parent_ends(self, parent: OrderRow) -> None:
+        alive = [r.client_order_id for r in self._record.orders.values() if r.parent_id == parent.order_id and r.status not in TERMINAL]
+        _check(not alive, f"R: {parent.client_order_id} ends as {parent.status}, its slices {alive} have not")
 
     def _trade(self, trade: object) -> None:
         key = trade.exec_key  # type: ignore[attr-defined]
@@ -160,7 +174,7 @@ class Judge:
         for row in record.orders.values():
             id_, taken = row.client_order_id, account.order_of(row.client_order_id)
             _check(row.status in TERMINAL, f"L: order {id_} is {row.status} at the end, the venue says {taken}")
-            filled = self._venue.instruments[row.symbol].quantity(taken.filled) if taken else ZERO
+            filled = self._filled(row)
             _check(row.filled == filled, f"F: order {id_} has filled {row.filled}, at the venue {filled}")
             if row.status in NEVER_TAKEN:
                 _check(taken is None, f"E: order {id_} is {row.status}, the venue says {taken}")
@@ -179,6 +193,14 @@ class Judge:
         for row in record.orders.values():
             numbers = sorted(n for order, n in record.events if order == row.order_id)
             _check(numbers == list(range(1, row.events + 1)), f"S: events of {row.client_order_id}: {numbers} of {row.events}")
+
+    def _filled(self, row: OrderRow) -> Decimal:
+        """What the venue has filled of an order, or of its slices."""
+        if row.execution:
+            slices = [r for r in self._record.orders.values() if r.parent_id == row.order_id and r.purpose == "slice"]
+            return sum((self._filled(r) for r in slices), ZERO)
+        taken = self._venue.account.order_of(row.client_order_id)
+        return self._venue.instruments[row.symbol].quantity(taken.filled) if taken else ZERO
 
     def _books_agree(self) -> None:
         sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)

@@ -5,7 +5,6 @@ it: killing drops all of that at whichever callback it has come to, as SIGKILL d
 """
 
 import asyncio
-import contextlib
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -73,13 +72,20 @@ class Process:
         self.alive = False
         for task in self.tasks:
             if not task.done():
-                task._log_destroy_pending = False  # it was killed: that it did not end is the point
-                coroutine = task.get_coro()
-                for _ in range(8):  # clean-up that waits, which the dead may not
-                    with contextlib.suppress(RuntimeError, Dead):
-                        coroutine.close()  # type: ignore[union-attr]
-                        break
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # it was killed, that is the point
+                _close(task.get_coro())
         self.tasks.clear()
+
+
+def _close(coroutine: Any) -> None:
+    for _ in range(20):  # clean-up that would wait, which the dead may not, is told again
+        try:
+            coroutine.close()
+        except RuntimeError:
+            continue
+        except BaseException:  # it is gone; nobody is left to hear why
+            return
+        return
 
 
 class Handle:

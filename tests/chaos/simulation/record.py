@@ -110,12 +110,12 @@ class Record:
         self.watch: Callable[[Sequence[Changed]], None] | None = None
         self.heard: Callable[[Sequence[tuple[str, Any]], list[list[Row]] | Exception], None] | None = None
         self.unknown: list[str] = []
-        self._statements: Mapping[str, Do] = {}
+        self._statements: Mapping[tuple[str, str], Do] = {}
         self._found: dict[str, Do] = {}
         self._undo: list[Changed] = []
 
-    def understand(self, statements: Mapping[str, Do]) -> None:
-        """By how they begin."""
+    def understand(self, statements: Mapping[tuple[str, str], Do]) -> None:
+        """By how they begin and end."""
         self._statements = statements
 
     def now_ns(self) -> int:
@@ -175,9 +175,9 @@ class Record:
     def _meaning(self, sql: str) -> Do:
         found = self._found.get(sql)
         if found is None:
-            fits = [start for start in self._statements if sql.startswith(start)]
+            fits = [(start, end) for start, end in self._statements if sql.startswith(start) and sql.endswith(end)]
             if not fits:
                 self.unknown.append(sql)
                 raise NotKnown(f"tests/chaos/simulation/statements.py does not know what this does: {sql}")
-            found = self._found[sql] = self._statements[max(fits, key=len)]
+            found = self._found[sql] = self._statements[max(fits, key=lambda fit: len(fit[0] + fit[1]))]
         return found

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal, NamedTuple
 
+from libs.domain.configuration import OnDisconnect
 from libs.domain.orders import Side
 from tests.chaos.simulation.broker import Weather
 
-ACTIVE_S: Final = 24.0
+ACTIVE_S: Final = 16.0
 """Seconds within which orders are approved and things go wrong."""
 
 SYMBOLS: Final = ("ALFA", "BETA")
@@ -30,6 +31,7 @@ class Approval(NamedTuple):
     valid_s: float
     rests_s: float
     cancelled_at: float | None
+    execution: str
 
 
 class Wound(NamedTuple):
@@ -74,6 +76,8 @@ class Scenario:
     weather: Weather
     lag_s: float
     good_till_date: bool
+    dead_man: bool
+    on_disconnect: OnDisconnect
     shuffle: float
     bells_lost: float
     bells_doubled: float
@@ -94,9 +98,9 @@ class Scenario:
             outages=[Outage(at, for_s, draw.random() < 0.4) for at, for_s in _spans(draw, draw.choice((0, 0, 0, 1, 2)), 0.2, 9.0)],
             kills=[_kill(draw) for _ in range(draw.choice((0, 0, 0, 0, 1)))],
             weather=Weather(
-                lost_request=_share(draw, 0.06, often=0.25),
+                lost_request=_share(draw, 0.06, often=0.12),
                 lost_answer=_share(draw, 0.3),
-                late_request=_share(draw, 0.06, often=0.2),
+                late_request=_share(draw, 0.06, often=0.12),
                 late_by_s=draw.choice((2.0, 10.0, 90.0)),
                 not_sent=_share(draw, 0.2),
                 refused=_share(draw, 0.2),
@@ -110,6 +114,8 @@ class Scenario:
             ),
             lag_s=draw.choice((0.0, 0.0, 0.0, 0.5, 3.0, 20.0)),
             good_till_date=draw.random() < 0.6,
+            dead_man=draw.random() < 0.2,
+            on_disconnect=draw.choice(("keep", "keep", "cancel")),
             shuffle=draw.choice((0.0, 0.0, 0.2)),
             bells_lost=draw.choice((0.0, 0.0, 0.2, 1.0)),
             bells_doubled=_share(draw, 0.3),
@@ -134,18 +140,20 @@ def _windows(draw: Random, count: int, least_s: float, most_s: float) -> list[tu
 
 
 def _approval(draw: Random) -> Approval:
-    at = 1000.0 + 0.5 + draw.random() * (ACTIVE_S - 4)
+    at = 1000.0 + 0.5 + draw.random() * (ACTIVE_S - 2)
     side: Side = draw.choice(("buy", "sell"))
+    execution = draw.choice(("twap:6:3", "twap:4:4", "iceberg:2", "iceberg:3:6")) if draw.random() < 0.2 else ""
     through = draw.randint(-12, 20)  # ticks beyond the price: it fills at once, or rests and may fill later
     return Approval(
         at=at,
         book=draw.randrange(len(BOOKS)),
         side=side,
         lots=draw.randint(1, 14),
-        ticks=None if draw.random() < 0.1 else through if side == "buy" else -through,
+        ticks=None if not execution and draw.random() < 0.1 else through if side == "buy" else -through,
         valid_s=draw.choice((0.5, 3.0, 5.0, 5.0)),
         rests_s=draw.choice((1.0, 4.0, 8.0, 15.0)),
         cancelled_at=at + draw.random() * 6 if draw.random() < 0.35 else None,
+        execution=execution,
     )
 
 

@@ -53,7 +53,7 @@ class VirtualDatabase(Database):
     async def close(self) -> None:
         self._connection = self._wire = None
 
-    async def exchange(self, statements: Sequence[Statement]) -> list[list[Row]]:
+    async def exchange(self, statements: Sequence[Statement], within: object = None) -> list[list[Row]]:
         """As `Wire.exchange`."""
         if not self._process.alive:
             raise Dead

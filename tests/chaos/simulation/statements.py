@@ -13,19 +13,19 @@ import msgspec
 from libs.common.wire import Row
 from libs.domain.books import Position
 from libs.domain.ledger import Entry
-from libs.domain.orders import AT_VENUE, OPEN, TERMINAL, Protection, Status
+from libs.domain.orders import AT_VENUE, OPEN, TERMINAL, Exits, Status
 from libs.store.execution import OrderRow
 from tests.chaos.simulation.record import Do, EventRow, LeaseRow, Record, Refused, TradeRow
 
-STATEMENTS: Final[dict[str, Do]] = {}
+STATEMENTS: Final[dict[tuple[str, str], Do]] = {}
 ZERO: Final = Decimal(0)
 NEVER: Final = float("-inf")
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 
 
-def statement(start: str) -> Callable[[Do], Do]:
+def statement(start: str, end: str = "") -> Callable[[Do], Do]:
     def known(do: Do) -> Do:
-        STATEMENTS[start] = do
+        STATEMENTS[start, end] = do
         return do
 
     return known
@@ -174,7 +174,16 @@ def slices(record: Record, params: Any) -> list[Row]:
 
 @statement("select ns_of(timestamp), volume from unnest(")
 def volumes(record: Record, params: Any) -> list[Row]:
-    return []  # this market shows no bars
+    return []
+
+
+@statement("update orders set status = 'WORKING' where id = any(")
+def store_working(record: Record, params: Any) -> list[Row]:
+    for id_ in params[0]:
+        row = record.orders.get(id_)
+        if row is not None and row.status is Status.APPROVED:
+            record.put("orders", id_, row._replace(status=Status.WORKING))
+    return []
 
 
 @statement("select coalesce(json_agg(json_build_array(o.id, s.reference_price")
@@ -373,7 +382,7 @@ def store_orders(record: Record, params: Any) -> list[Row]:
             purpose=purpose,
             reduce_only=reduce_only,
             execution=execution,
-            protect=None if protect is None else msgspec.json.decode(protect, type=Protection),
+            protect=None if protect is None else msgspec.json.decode(protect, type=Exits),
         )
         _insert_order(record, row, epoch)
     return []

@@ -53,6 +53,7 @@ class SimVenue:
         self.instruments = instruments
         self.requests: list[Request] = []
         self.lag_s = lag_s
+        self.ends_all_at: float | None = None  # the dead man's switch
         self.listeners: list[Callable[[Told], None]] = []
         self._clock = clock
         self._story = story
@@ -122,6 +123,10 @@ class SimVenue:
 
     def move(self) -> None:
         """The next quote of one symbol: a small step, a small size."""
+        if self.ends_all_at is not None and self._story.now >= self.ends_all_at:
+            self.ends_all_at = None
+            self._story.tell("dead man's switch")
+            self.cancel_all()
         symbol = self._random.choice(list(self.instruments))
         self._prices[symbol] += self._random.randint(-6, 6)
         self._seqs[symbol] += 1

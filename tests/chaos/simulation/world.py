@@ -14,6 +14,7 @@ from libs.common.envelope import Sealer, array, numbered
 from libs.common.http import Readiness
 from libs.common.runner import Context
 from libs.common.settings import Settings
+from libs.domain.executions import takes_ns
 from libs.domain.identity import client_order_id, order_id, signal_id
 from libs.domain.instruments import Instrument
 from libs.domain.market import Clock
@@ -45,6 +46,7 @@ HEALED_BY_S: Final = 400.0
 """Longer than any order may stay in doubt once everything works: the 120 s of an absence, late requests and lagging reads."""
 
 CLOCK_EVERY_S: Final = 0.45
+LOOK_EVERY_S: Final = 0.5
 INSTRUMENTS: Final = {
     symbol: Instrument(symbol=symbol, venue="TEST", asset_class="equity", currency="USD", tick=Decimal("0.01"), lot=Decimal(1))
     for symbol in SYMBOLS
@@ -149,7 +151,15 @@ class World:
         self.line.applied = self._applied
         self.belfry = Belfry(self.loop, self.dice, scenario.bells_lost, scenario.bells_doubled, scenario.bells_slow_s)
         self.venue = SimVenue(INSTRUMENTS, DEPOSIT, self.dice, self.story, self.market_time, scenario.lag_s)
-        self.wires = Wires(self.loop, self.venue, scenario.weather, self.dice, self.story, good_till_date=scenario.good_till_date)
+        self.wires = Wires(
+            self.loop,
+            self.venue,
+            scenario.weather,
+            self.dice,
+            self.story,
+            good_till_date=scenario.good_till_date,
+            dead_man=scenario.dead_man,
+        )
         self.judge = Judge(self.record, self.wires, self.story, LEASE)
         self.wires.left = self._left
         self.record.watch = self._committed
@@ -242,7 +252,15 @@ class World:
         try:
             while not context.stopping.is_set():
                 session = replace(SESSION, market_time=self.record.session["market_time"])
-                desk = AccountDesk(context, session, ACCOUNT_ROW, INSTRUMENTS, lambda: self._open(process, context), _nothing)
+                desk = AccountDesk(
+                    context,
+                    session,
+                    ACCOUNT_ROW,
+                    INSTRUMENTS,
+                    lambda: self._open(process, context),
+                    _nothing,
+                    on_disconnect=self.scenario.on_disconnect,
+                )
                 try:
                     await desk.run()
                 except* Unreachable:
@@ -324,7 +342,7 @@ class World:
         self.line.heal()
         self.venue.lag_s = 0.0
         self.belfry.lost = self.belfry.doubled = 0.0
-        self._at(self.loop.now + 1.0, self._look)
+        self._at(self.loop.now + LOOK_EVERY_S, self._look)
 
     def _look(self) -> None:
         if self.judge.settled():
@@ -335,7 +353,7 @@ class World:
             self.judge.final()
             raise Broken("L: something is still on its way")
         else:
-            self._at(self.loop.now + 1.0, self._look)
+            self._at(self.loop.now + LOOK_EVERY_S, self._look)
 
     # --- the market, and risk_manager's part
 
@@ -376,7 +394,8 @@ class World:
             time_in_force="GTD",
             decided_at=now,
             valid_until=now + int(approval.valid_s * SECOND),
-            expires_at=now + int(approval.rests_s * SECOND),
+            expires_at=now + int(approval.rests_s * SECOND) + takes_ns(approval.execution),
+            execution=approval.execution,
         )
         write = risk.store_orders([order], 1)
         self._journal(order, order, [(write.sql, write.params)])

@@ -1,0 +1,180 @@
+"""Keeps the stops and targets that a venue holds in step with the books, hop by hop."""
+
+import logging
+from collections.abc import Iterable, Mapping, Set
+from decimal import Decimal
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from libs.common.logs import about
+from libs.domain.books import Position
+from libs.domain.identity import child_leg
+from libs.domain.instruments import Instrument
+from libs.domain.orders import PROTECTIVE, Evidence, Intent, Order, Step, intend
+from libs.quant.dispatch import scopes_of
+from libs.quant.execution.protection import FIRST, Exit, Guard, Holds, Plan, Standing, plan
+from libs.store.protection import GuardRow
+from libs.venues.broker import Abilities
+from services.trade_executor.evidence import Shown
+from services.trade_executor.hop import Change, Held
+from services.trade_executor.telling import ids
+
+log = logging.getLogger(__name__)
+
+Book = tuple[str, str]
+ASK_AGAIN_S: Final = 30.0
+ASK_AGAIN_AT_MOST_S: Final = 3600.0
+
+
+class _Refused(NamedTuple):
+    """Protection that the venue turned down, and when it is asked for again."""
+
+    wanted: tuple[Exit, ...]
+    wait_s: float
+    again_at: float  # host monotonic
+
+
+class Guarding:
+    """Of one account. What it remembers is in the record too, but for what the venue turned down: that it learns anew."""
+
+    def __init__(self, instruments: Mapping[str, Instrument], abilities: Abilities, *, lockstep: bool) -> None:
+        self._instruments = instruments
+        self._holds = Holds(abilities.stops, abilities.oco, abilities.trailing, abilities.replaces)
+        self._lockstep = lockstep  # the same again and again: nothing is asked for twice
+        self._guards: dict[Book, Guard] = {}
+        self._planned: dict[UUID, tuple[Book, tuple[Exit, ...]]] = {}  # what an order on the wire is a part of
+        self._refused: dict[Book, _Refused] = {}
+        self._unreplaceable: frozenset[UUID] = frozenset()
+        self._said: set[str] = set()
+
+    def load(self, rows: Iterable[GuardRow]) -> None:
+        """As the record has it."""
+        self._guards = {}
+        for row in rows:
+            entry = row.entry.order()
+            first = child_leg(entry.leg, FIRST)
+            self._guards[entry.strategy_id, entry.symbol] = Guard(entry, 0 if row.highest is None else row.highest - first + 1)
+
+    def filled(self, held: Held, parent: Order | None, change: Change) -> None:
+        """An order has a fill: an entry's protection is its book's from then on. Said once, where the venue offers less."""
+        entry = parent if parent is not None and held.order.purpose == "slice" else held.order
+        known = self._guards.get(held.book)
+        if entry.protect is None or (known is not None and known.entry.order_id == entry.order_id):
+            return
+        self._guards[held.book] = Guard(entry)
+        if lacks := _lacks(entry, self._holds):
+            change.step(change.orders[held.order.order_id], "unprotected", Step(change.orders[held.order.order_id].status, False), lacks)
+            if lacks not in self._said:
+                self._said.add(lacks)
+                told = about("position_protected", "failure", **ids(entry))
+                log.warning("venue %s: %s; its positions are without it", entry.venue, lacks, extra=told)
+
+    def heed(self, shown: Shown, held: Held, now: float) -> None:
+        """The venue's no to a protective order is remembered, so that it is not asked the same again at once."""
+        order = held.order
+        if order.purpose not in PROTECTIVE:
+            return
+        if shown.evidence is Evidence.REPLACE_REFUSED:
+            self._unreplaceable |= {order.order_id}
+        if order.order_id not in self._planned:
+            return
+        book, wanted = self._planned[order.order_id]
+        if shown.evidence is Evidence.ACCEPTED:
+            self._refused.pop(book, None)
+        if shown.evidence is Evidence.REJECTED and order.replaces is None:
+            before = self._refused.get(book)
+            wait_s = ASK_AGAIN_S if before is None else min(2 * before.wait_s, ASK_AGAIN_AT_MOST_S)
+            self._refused[book] = _Refused(wanted, wait_s, now + wait_s)
+            told = about("position_protected", "failure", **ids(order))
+            log.critical("%s %s is not protected: venue %s refused its %s: %s", *book, order.venue, order.purpose, shown.detail, extra=told)
+
+    def act(
+        self,
+        change: Change,
+        held: Iterable[Held],
+        positions: Mapping[Book, Position],
+        yielding: Mapping[Book, Decimal],
+        killed: Set[tuple[str, str]],
+        *,
+        now_ns: int,
+        now: float,
+    ) -> None:
+        """Adds to a hop whatever brings protection a step nearer to what it should be.
+
+        Args:
+            held: open orders of the account, as they are in this hop.
+            positions: all books, as they are in this hop.
+            yielding: by book, units of the exits that wait for protection to make room.
+            killed: (scope, key) of the kill switches that let nothing stand at the venue.
+            now_ns, now: host time, by the clock and monotonic.
+        """
+        if not self._guards:
+            return
+        books: dict[Book, list[Held]] = {book: [] for book in self._guards}
+        for item in held:
+            if item.book in books:
+                books[item.book].append(item)
+        for book, orders in books.items():
+            position = positions.get(book, Position())
+            if position.quantity or any(h.order.purpose in PROTECTIVE for h in orders):
+                steps = self._plan(
+                    book, position, orders, change, yielding, suspended=bool(scopes_of(self._guards[book].entry) & killed), now=now
+                )
+                self._take(book, steps, orders, change, now_ns)
+
+    def _plan(
+        self,
+        book: Book,
+        position: Position,
+        orders: list[Held],
+        change: Change,
+        yielding: Mapping[Book, Decimal],
+        *,
+        suspended: bool,
+        now: float,
+    ) -> Plan:
+        refused = self._refused.get(book)
+        return plan(
+            self._guards[book],
+            position,
+            [Standing(h.order, h.status, h.filled) for h in orders],
+            self._instruments[book[1]],
+            change.market_time,
+            holds=self._holds,
+            yielding=yielding.get(book, Decimal(0)),
+            suspended=suspended,
+            refused=refused.wanted if refused and (self._lockstep or now < refused.again_at) else (),
+            unreplaceable=self._unreplaceable,
+        )
+
+    def _take(self, book: Book, steps: Plan, orders: list[Held], change: Change, now_ns: int) -> None:
+        by_id = {h.order.order_id: h for h in orders}
+        for order in steps.cancel:
+            change.step(by_id[order.order_id], "cancel", Step(intend(by_id[order.order_id].status, Intent.CANCEL), False), _WHY)
+            change.cancels.append(order)
+        for order in (*steps.replace, *steps.place):
+            if order.replaces is not None:
+                old = by_id[order.replaces]
+                change.step(old, "replace", Step(intend(old.status, Intent.REPLACE), False), f"by order {order.order_id}")
+            new = change.spawn(order, now_ns)
+            change.step(new, "submit", Step(intend(new.status, Intent.SUBMIT), False))
+            change.sends.append(new)
+            self._planned[order.order_id] = book, steps.wanted
+        guard = self._guards[book]
+        self._guards[book] = guard._replace(children=guard.children + len(steps.replace) + len(steps.place))
+
+
+_WHY: Final = "the position, or what else is to close it, is another now"
+
+
+def _lacks(entry: Order, holds: Holds) -> str:
+    """What is asked for and the venue does not hold; "" when it holds all of it."""
+    exits = entry.protect
+    if exits is None:
+        return ""
+    if not holds.stops:
+        return "it holds no stops"
+    lacks = ["it moves no stop, so the stop stays where it begins"] if exits.trail_bps and not holds.trailing else []
+    if exits.target_bps and (exits.stop_bps or exits.trail_bps) and not holds.pairs:
+        lacks.append("it holds no target beside a stop")
+    return ", and ".join(lacks)
