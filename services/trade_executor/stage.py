@@ -47,7 +47,7 @@ from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, qua
 from libs.store.protection import guards
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link
-from services.trade_executor.costs import add_costs
+from services.trade_executor.costs import add_costs, count_costs
 from services.trade_executor.evidence import News, Shown
 from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
@@ -195,6 +195,7 @@ class ExecutionStage:
             if event.anomaly:
                 metrics.ANOMALIES.labels(event=event.event).inc()
         tell(change)
+        count_costs(change)
         for trade in change.trades:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
         unknown = sum(1 for h in self._open.values() if h.status is Status.UNKNOWN)
