@@ -288,7 +288,7 @@ async def test_costs_are_summed_by_strategy_and_symbol_and_slices_are_in_their_p
     await desk.trade(whole)
     await desk.show(a_fill(whole, 5, price="100.10"), ends(whole, Evidence.EXPIRED, 5))
     [line] = await summed.costs(database)
-    assert (line.strategy_id, line.symbol, line.orders, line.fill_rate, line.fees) == ("fast", "ALFA", 2, 0.75, 3)
+    assert (line.strategy_id, line.symbol, line.orders, line.fill_rate, line.fees) == ("fast", "ALFA", 2, 0.75, D(3))
     assert line.slippage_bps_mean == line.slippage_bps_median == pytest.approx(0.1 / 100.1 * 1e4)
     assert line.shortfall == D(60) * D("0.3") + 2 + D(5) * D("0.1") + D(5) * D("0.1") + 1
     assert "75.0%" in costs_text([line])
