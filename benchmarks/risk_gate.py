@@ -69,7 +69,7 @@ def a_view() -> View:
         terms={"sma": Terms(0.02)},
         cash={"USD": Decimal(90_000)},
         marks={s: 100.0 + n for n, s in enumerate(SYMBOLS)},
-        killed=frozenset(),
+        killed={},
         positions={("sma", s): 20 for s in SYMBOLS[:HELD]},
         open_orders=[OpenOrder(UUID(int=n), "sma", s, "buy", 20, 12_000, Status.ACKED) for n, s in enumerate(SYMBOLS[HELD : HELD + 2])],
         ordered={"sma": 60},

@@ -21,9 +21,9 @@ from fleet.tables import change, moment
 from libs.common.clocks import SystemClock
 from libs.common.settings import ConfigError, from_environment
 from libs.domain.instruments import Calendar
+from libs.domain.kill import named, written
 from libs.domain.times import SECOND
 from libs.quant import calendars
-from libs.store import control
 
 app = typer.Typer(no_args_is_help=True, help="Looks at what should be looked at before and after the market.")
 
@@ -161,7 +161,9 @@ def _quarantine(seen: Facts) -> Result:
 def _kill(seen: Facts) -> Result:
     if seen.record is None:
         return _unread(seen)
-    return _none([f"{control.named(k.scope, k.key)} since {k.at:%m-%d %H:%M} by {k.by}: {k.reason}" for k in seen.killed], "off")
+    return _none(
+        [f"{named(k.scope, k.key)}, {written(k.mode)}, since {k.at:%m-%d %H:%M} by {k.by}: {k.reason}" for k in seen.killed], "off"
+    )
 
 
 def _halts(seen: Facts) -> Result:

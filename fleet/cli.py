@@ -13,19 +13,20 @@ from fleet import (
     checklist,
     costs,
     diagnose,
+    doctor,
     explain,
     jobs,
+    killing,
     logs,
     losses,
     migrating,
     notify,
-    operating,
     parity,
     reading,
     status,
 )
 from fleet.monitoring import command as monitoring
-from fleet.operating import OK, REFUSED, USAGE, Answer, Hands, Json, ask
+from fleet.operating import OK, REFUSED, Answer, Hands, Json, ask
 from fleet.plan import Options
 from libs.common import secrets
 from libs.store import control
@@ -50,15 +51,18 @@ app.add_typer(monitoring.app, name="monitoring")
 app.add_typer(logs.app, name="logs")
 app.add_typer(checklist.app, name="checklist")
 app.add_typer(notify.app, name="notify")
+risk.command("kill")(killing.kill)
+risk.command("close-all")(killing.close_all)
+risk.command("rearm")(killing.rearm)
 strategies.command("status")(reading.strategy_status)
 strategies.command("check")(checking.command)
 app.command("parity")(parity.command)
 app.command("migrate")(migrating.command)
 app.command("alerts")(notify.alerts_command)
 app.command("diagnose")(diagnose.command)
+app.command("doctor")(doctor.command)
 
 StrategyId = Annotated[str, typer.Argument(metavar="ID", help="As in config/strategies.toml.")]
-ScopeText = Annotated[str, typer.Option("--scope", metavar="SCOPE", help="fleet, account:NAME, strategy:ID or symbol:SYMBOL.")]
 
 
 def main() -> None:
@@ -192,50 +196,6 @@ def _enable(strategy_id: str, enabled: bool, effect: str, json: bool) -> int:
         return Answer(f"{strategy_id} {word}: it {effect}", {"ok": True, "strategy_id": strategy_id, "enabled": enabled})
 
     return ask(work, json=json)
-
-
-@risk.command()
-def kill(
-    reason: Annotated[str, typer.Option(help="For the record, and for whoever finds trading stopped.")],
-    scope: ScopeText = "fleet",
-    json: Json = False,
-) -> None:
-    """Order nothing new from now on; cancels and fills of open orders go on."""
-    found, key = _scope(scope)
-
-    async def work(hands: Hands) -> Answer:
-        await hands.control.set_kill(found, key, True, reason, hands.by)
-        text = f"killed {scope}: nothing new is ordered; rearm with `fleet risk rearm --scope {scope}`"
-        return Answer(text, {"ok": True, "scope": scope, "active": True})
-
-    raise typer.Exit(ask(work, json=json))
-
-
-@risk.command()
-def rearm(
-    scope: ScopeText = "fleet",
-    reason: Annotated[str, typer.Option(help="For the record; required where an account is halted.")] = "",
-    json: Json = False,
-) -> None:
-    """Allow orders again: after a kill, or where an account passed a loss limit."""
-    found, key = _scope(scope)
-
-    async def work(hands: Hands) -> Answer:
-        try:
-            done = await hands.control.rearm(found, key, reason, hands.by)
-        except ValueError as error:
-            return operating.failed(str(error), USAGE)
-        halts = [halt._asdict() for halt in done.halts]
-        return Answer(losses.rearmed_text(scope, done), {"ok": True, "scope": scope, "active": False, "halts": halts})
-
-    raise typer.Exit(ask(work, json=json))
-
-
-def _scope(text: str) -> tuple[control.Scope, str]:
-    try:
-        return operating.scope_of(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--scope") from error
 
 
 @risk.command("status")

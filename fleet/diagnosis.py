@@ -7,7 +7,7 @@ import msgspec
 
 from fleet.facts import Facts
 from libs.domain.fleet import SERVICES
-from libs.store import control
+from libs.domain.kill import MEANING, named, written
 
 Severity = Literal["critical", "warning"]
 
@@ -153,6 +153,17 @@ def _quarantine(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _differences(facts: Facts) -> Iterator[Finding]:
+    for found in facts.record.differences if facts.record else []:
+        yield Finding(
+            severity="critical",
+            what=f"account {found.account_id}: the venue differs in {found.kind} {found.key} since {found.found_at:%Y-%m-%d %H:%M:%S} UTC:"
+            f" ours {found.ours}, the venue's {found.theirs}",
+            means="nothing is sent that adds to a book of the account before somebody decides with `fleet doctor`; exits and cancels go on",
+            runbook="reconciliation",
+        )
+
+
 def _ledger(facts: Facts) -> Iterator[Finding]:
     for fault in facts.ledger or []:
         yield Finding(
@@ -167,9 +178,9 @@ def _stopped(facts: Facts) -> Iterator[Finding]:
     for killed in facts.killed:
         yield Finding(
             severity="warning",
-            what=f"the kill switch of {control.named(killed.scope, killed.key)} is on since {killed.at:%Y-%m-%d %H:%M:%S} UTC,"
-            f" by {killed.by}: {killed.reason}",
-            means="nothing new is ordered in its scope, by a person's decision",
+            what=f"the kill switch of {named(killed.scope, killed.key)} is on ({written(killed.mode)}) since"
+            f" {killed.at:%Y-%m-%d %H:%M:%S} UTC, by {killed.by}: {killed.reason}",
+            means=f"by a person's decision: {MEANING[killed.mode]}",
             runbook="kill-switch",
         )
     for halt in facts.record.halts if facts.record else []:
@@ -262,6 +273,7 @@ LOOKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     _services,
     _durable,
     _ledger,
+    _differences,
     _unsettled,
     _quarantine,
     _market,

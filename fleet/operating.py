@@ -18,8 +18,9 @@ from libs.common.bus import RedisBus
 from libs.common.clocks import SystemClock
 from libs.common.database import Database, Rejected, Unreachable
 from libs.common.journal import PostgresJournal
-from libs.common.settings import ConfigError, from_environment
-from libs.store.control import Control, Scope
+from libs.common.settings import ConfigError, Settings, from_environment, from_toml
+from libs.domain.configuration import RiskConfig
+from libs.store.control import Control
 
 OK: Final = 0
 REFUSED: Final = 1  # or the fleet is unhealthy
@@ -51,6 +52,15 @@ def ask(work: Callable[[Hands], Awaitable[Answer]], *, json: bool) -> int:
     return tell(_answer(work), json=json)
 
 
+def cool_off(settings: Settings) -> float:
+    """How long a kill switch stays on at the least, s.
+
+    Raises:
+        ConfigError: config/risk.toml cannot be read.
+    """
+    return from_toml(RiskConfig, Path(settings.config_dir), "risk", settings.environment).kill_switch.cool_off
+
+
 def tell(answer: Answer, *, json: bool, page: bool = False) -> int:
     """Prints an answer; its exit code. A page is what was asked for, whatever it says; else bad news goes to stderr."""
     if json:
@@ -66,7 +76,7 @@ def _answer(work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
         found = running.find(
             Path(settings.state_dir).resolve(), settings.database_url, settings.redis_url, settings.port_offset, settings.peer_host
         )
-        return asyncio.run(_with_hands(found, work))
+        return asyncio.run(_with_hands(found, work, cool_off(settings)))
     except ConfigError as error:
         return failed(str(error), USAGE)
     except NothingRuns as error:
@@ -79,10 +89,12 @@ def _answer(work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
         return failed(f"the database refused: {error}", REFUSED)
 
 
-async def _with_hands(found: Running, work: Callable[[Hands], Awaitable[Answer]]) -> Answer:
+async def _with_hands(found: Running, work: Callable[[Hands], Awaitable[Answer]], cool_off_s: float) -> Answer:
     clock, database, bus = SystemClock(), Database(found.database_url, "fleet:cli"), RedisBus(found.redis_url or "redis://127.0.0.1:6379")
     try:
-        return await work(Hands(found, database, Control(database, PostgresJournal(database, bus, clock), clock), who()))
+        return await work(
+            Hands(found, database, Control(database, PostgresJournal(database, bus, clock), clock, cool_off_s=cool_off_s), who())
+        )
     finally:
         await database.close()
         await bus.close()
@@ -99,16 +111,3 @@ def who() -> str:
 def failed(text: str, code: int) -> Answer:
     """An answer that nothing was done."""
     return Answer(f"fleet: {text}", {"ok": False, "error": text}, code)
-
-
-def scope_of(text: str) -> tuple[Scope, str]:
-    """`fleet`, `account:X`, `strategy:X` or `symbol:X` as scope and key.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    scope, colon, key = text.partition(":")
-    for known in ("fleet", "account", "strategy", "symbol"):
-        if scope == known and (known == "fleet") == (not colon) and (known == "fleet" or key):
-            return known, key
-    raise ValueError(f"expected fleet, account:NAME, strategy:ID or symbol:SYMBOL, got {text!r}")

@@ -103,9 +103,11 @@ async def a_desk(
     instruments: Mapping[str, Instrument],
     session: Session = SESSION,
     on_disconnect: OnDisconnect = "keep",
+    state_dir: str = ".state",
 ) -> AsyncIterator[Service]:
     """The desk at work, until the body is left: then asked to stop, as by SIGTERM."""
-    context, bus, bell = Context("trade_executor", Settings(database_url=url, redis_url=redis_url)), RedisBus(redis_url), Bell()
+    settings = Settings(database_url=url, redis_url=redis_url, state_dir=state_dir)
+    context, bus, bell = Context("trade_executor", settings), RedisBus(redis_url), Bell()
     sealer = Sealer("data_collector", context.clock)
     sealer.key = session.key
     sealer.session_id = context.sealer.session_id = session.session_id

@@ -106,7 +106,7 @@ def a_view(**changed: Any) -> View:
         "terms": {"fast": Terms(1.0), "slow": Terms(1.0)},
         "cash": {"USD": Decimal(100_000)},
         "marks": {"ALFA": 100.0, "BTC/USD": 20_000.0},
-        "killed": frozenset(),
+        "killed": {},
     }
     return View(**(values | changed))
 

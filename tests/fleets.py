@@ -13,7 +13,7 @@ CONFIGURATION = {
         '[[strategy]]\nid = "fast"\nclass = "sma_cross"\nsymbols = ["*"]\naccount = "main"\nallocation = 0.5\n'
         "params = { fast = 3, slow = 8 }\n"
     ),
-    "risk": '[[limit]]\nscope = "order"\nname = "max_order_notional"\nvalue = 1000\nunit = "currency"\n',
+    "risk": '[[limit]]\nscope = "order"\nname = "max_order_notional"\nvalue = 1000\nunit = "currency"\n[kill_switch]\ncool_off = 0\n',
     "jobs": "job = []\n",
 }
 

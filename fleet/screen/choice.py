@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from fleet.face import Face, Lines
+from fleet.operating import cool_off
 from fleet.plan import Plan
 from fleet.screen.layout import LEAST_HEIGHT, LEAST_WIDTH
 from fleet.screen.live import Live
@@ -36,7 +37,17 @@ def face(plan: Plan, clock: HostClock, stopping: asyncio.Event, gone: Callable[[
     if options.json or options.plain or not usable(sys.stdout, plan.environment, (LEAST_WIDTH, LEAST_HEIGHT)):
         return plain
     streams = (sys.stdout.fileno(), _descriptor(sys.stdin))
-    return Live(_reading(plan, clock), plain, streams, plan.environment, clock, stopping, gone)
+    return Live(
+        _reading(plan, clock),
+        plain,
+        streams,
+        plan.environment,
+        clock,
+        stopping,
+        gone,
+        state=plan.state,
+        cool_off_s=cool_off(plan.settings),
+    )
 
 
 def _reading(plan: Plan, clock: HostClock) -> Reading:

@@ -7,6 +7,7 @@ from rich.text import Text
 from fleet.screen.columns import line
 from fleet.screen.model import Question, Snapshot
 from fleet.screen.words import LOSS, WARN, lasted, moment
+from libs.domain.kill import written
 
 NAME: Final = "Tradewinds"
 
@@ -28,7 +29,8 @@ def _state(snapshot: Snapshot) -> tuple[str, str]:
     if snapshot.stopping:
         return "stopping", f"bold {WARN}"
     session = snapshot.session
-    killed = ["KILL SWITCH ON"] if any(not stopped.halted for stopped in snapshot.stopped) else []
+    modes = dict.fromkeys(written(stopped.mode) for stopped in snapshot.stopped if stopped.mode)
+    killed = [f"KILL SWITCH ON ({', '.join(modes)})"] if modes else []
     halted = ["ONLY CLOSING"] if any(stopped.halted for stopped in snapshot.stopped) else []
     paused = ["PAUSED"] if session is not None and session.paused else []
     if words := killed + halted + paused:
@@ -45,7 +47,7 @@ def footer(snapshot: Snapshot, width: int) -> Text:
     if not snapshot.keys:
         return line((" Ctrl-C stops everything", "dim"), width=width)
     paused = snapshot.session is not None and snapshot.session.paused
-    keys = [("r", "resume") if paused else ("p", "pause"), ("k", "kill switch")]
+    keys = [("r", "resume") if paused else ("p", "pause"), ("k", "kill switch"), ("F", "flatten")]
     keys += [("R", "re-arm")] if snapshot.stopped else []
     keys += [("a", "alerts") if snapshot.hand.view != "alerts" else ("Esc", "back")]
     keys += [("?", "help") if snapshot.hand.view != "help" else ("Esc", "back")]
@@ -54,9 +56,13 @@ def footer(snapshot: Snapshot, width: int) -> Text:
 
 
 def _question(question: Question, width: int) -> Text:
-    ask = " Stop all new orders?" if question.kind == "kill" else f" Allow orders of {question.scope} again?"
+    ask = {
+        "kill": " Stop and cancel all orders?",
+        "flatten": " Cancel all orders and CLOSE ALL POSITIONS?",
+        "rearm": f" Allow orders of {question.scope} again?",
+    }[question.kind]
     ask += f" {question.complaint}:" if question.complaint else " Reason:"
     answers = "  Enter yes  Esc no "
     room = max(4, width - len(ask) - len(answers) - 3)
     typed = question.typed if len(question.typed) <= room else "…" + question.typed[1 - room :]
-    return line((ask, f"bold {LOSS}" if question.kind == "kill" else "bold"), f" {typed}▏".ljust(room + 3), (answers, "dim"), width=width)
+    return line((ask, "bold" if question.kind == "rearm" else f"bold {LOSS}"), f" {typed}▏".ljust(room + 3), (answers, "dim"), width=width)

@@ -9,6 +9,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from fleet.events import BLANK
@@ -23,6 +24,7 @@ from libs.common.bus import RedisBus
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Rejected, Unreachable
 from libs.common.journal import PostgresJournal
+from libs.common.settings import ConfigError
 from libs.store.control import Control
 
 log = logging.getLogger(__name__)
@@ -47,9 +49,12 @@ class Live:
         clock: HostClock,
         stopping: asyncio.Event,
         gone: Callable[[], None],
+        *,
+        state: Path,
+        cool_off_s: float,
     ) -> None:
         """`streams` are the descriptors of stdout and stdin; `stopping` is set to end the run, by us or by others; `gone` is called
-        when the terminal is no longer there."""
+        when the terminal is no longer there; the kill file goes to `state` when the record is away."""
         self._reading = reading
         self._plain = plain
         self._terminal = Terminal(*streams, typed=self._typed, gone=gone)
@@ -59,6 +64,8 @@ class Live:
         self._feed: deque[str] = deque(maxlen=KEPT)
         self._hand = Hand()
         self._parts: Parts | None = None
+        self._state = state
+        self._cool_off_s = cool_off_s
         self._requests: asyncio.Queue[Request] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._painting: asyncio.Task[None] | None = None
@@ -130,7 +137,7 @@ class Live:
     async def _obey(self, parts: Parts) -> None:
         """On a connection of its own: a slow look must not hold up a kill switch."""
         database, bus = Database(parts.servers.database_url, "fleet:keys"), RedisBus(parts.servers.redis_url)
-        control = Control(database, PostgresJournal(database, bus, self._clock), self._clock)
+        control = Control(database, PostgresJournal(database, bus, self._clock), self._clock, cool_off_s=self._cool_off_s)
         try:
             while True:
                 self.event(await self._done(await self._requests.get(), control))
@@ -143,8 +150,8 @@ class Live:
 
     async def _done(self, request: Request, control: Control) -> str:
         try:
-            return await obey(request, control, who())
-        except (LookupError, ValueError) as error:
+            return await obey(request, control, who(), self._state)
+        except (LookupError, ValueError, ConfigError) as error:
             return f"not done: {error.args[0]}"
         except Rejected as error:
             return f"ALERT: not done, the database refused: {error}"

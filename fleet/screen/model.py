@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from fleet.venue_links import VenueLink
 from fleet.watching import Latency
+from libs.domain.kill import Mode
 from libs.store.queries.screen import AccountSeen, BookSeen, Price, SessionSeen
 
 STARTING: Final = "starting"
@@ -51,7 +52,8 @@ class Stopped(NamedTuple):
     """A scope in which nothing new is ordered, until a person allows it again."""
 
     scope: str  # as people write it
-    halted: bool = False  # by a loss limit, not by a kill switch: it may go on for a reason only
+    halted: bool = False  # by a loss limit, perhaps by a kill switch too
+    mode: Mode | None = None  # of its kill switch
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,8 @@ View = Literal["fleet", "alerts", "help"]
 class Question:
     """What the operator is asked in the last line, and what has been typed so far."""
 
-    kind: Literal["kill", "rearm"]
+    kind: Literal["kill", "flatten", "rearm"]
     scope: str
-    reasoned: bool  # nothing is done without a reason
     typed: str = ""
     complaint: str = ""
 

@@ -12,8 +12,9 @@ from fleet.screen.words import LOSS, WARN, counted
 
 _KEYS: Final = (
     ("p  r", "Pause: no strategy emits a signal; market, open orders and cancels go on. Resume: signals again."),
-    ("k", "Kill switch of the whole fleet: nothing new is ordered until it is re-armed. Asks for a reason; Esc leaves."),
-    ("R", "Re-arm what a kill switch or a loss limit stops, one after the other. Asks first."),
+    ("k", "Kill switch of the whole fleet: nothing new leaves and all open orders are cancelled, until it is re-armed. Asks for a reason."),
+    ("F", "Flatten the whole fleet: all open orders are cancelled and all positions closed. Asks for a reason; Esc leaves."),
+    ("R", "Re-arm what a kill switch or a loss limit stops, one after the other. Asks for a reason; a kill switch cools off first."),
     ("a", "All that is wrong, in full, with what to do about it."),
     ("q", "Stop in order, as Ctrl-C does; a second Ctrl-C ends everything at once."),
 )

@@ -9,8 +9,8 @@ from fleet.screen.alerts import firing
 from fleet.screen.model import STARTING, Account, Hand, Light, Path, Snapshot, Stopped
 from libs.common.clocks import HostClock
 from libs.common.database import Database
+from libs.domain.kill import named
 from libs.quant.risk.limits import Limits
-from libs.store.control import named
 from libs.store.queries import screen
 from libs.store.queries.screen import AccountSeen, BookSeen, Price, Seen
 
@@ -83,7 +83,7 @@ class Reading:
             return []
         killed = sorted(self._seen.killed, key=lambda switch: switch.scope != "fleet")
         halted = dict.fromkeys(f"account:{halt.account_id}" for halt in self._seen.halts)
-        return [Stopped(named(k.scope, k.key), named(k.scope, k.key) in halted) for k in killed] + [
+        return [Stopped(named(k.scope, k.key), named(k.scope, k.key) in halted, k.mode) for k in killed] + [
             Stopped(scope, halted=True) for scope in halted if scope not in {named(k.scope, k.key) for k in killed}
         ]
 

@@ -305,10 +305,18 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f"Expected a share above 0 and at most 1 in field `value`, got {self.value:g}")
 
 
+class KillSwitchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[kill_switch]` of config/risk.toml."""
+
+    cool_off: NotNegative = 60.0  # host seconds that it stays on at the least
+    widest_collar: Fraction = 0.1  # how far from the newest price a liquidation order may go, when nearer ones were not filled
+
+
 class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config/risk.toml"""
 
     limit: list[LimitConfig]
+    kill_switch: KillSwitchConfig = KillSwitchConfig()
 
 
 TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from libs.domain.fleet import SERVICES
+from libs.domain.kill import MEANING, written
 from libs.domain.observed import ChannelSeen, HostSeen, RecordSeen, Seen, ServerSeen, ServiceSeen
 
 Severity = Literal["info", "warning", "critical"]
@@ -185,8 +186,8 @@ def _record(record: RecordSeen, still_s: float) -> Iterator[Symptom]:
         yield Symptom("unknown_order", "critical", "The outcome of an order is not known", _body(what, stops), "unknown-order")
     yield from _put_aside(record)
     for kill in record.kills:
-        what = f"The kill switch of {kill.scope} is on, set by {kill.by}: {kill.reason}"
-        stops = f"nothing new is ordered; `fleet risk rearm --scope {kill.scope}` allows it again"
+        what = f"The kill switch of {kill.scope} is on ({written(kill.mode)}), set by {kill.by}: {kill.reason}"
+        stops = f"{MEANING[kill.mode]}; `fleet risk rearm --scope {kill.scope} --reason ...` allows orders again"
         yield Symptom(f"kill_switch:{kill.scope}", "warning", f"Kill switch on: {kill.scope}", _body(what, stops), "kill-switch")
     for halt in record.halts:
         what = f"{halt.account_id} has reached {halt.limit}: {halt.seen:.2%}, the limit is {halt.limit_value:.2%}"

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from libs.domain.kill import Mode
+
 
 class ServiceSeen(NamedTuple):
     """A service, as its readiness says."""
@@ -51,6 +53,7 @@ class KillSeen(NamedTuple):
     scope: str
     reason: str
     by: str
+    mode: Mode = "halt"
 
 
 class HaltSeen(NamedTuple):

@@ -73,7 +73,7 @@ RISK_ALERTS: Final = Channel(
 CONTROL: Final = Channel(
     "control.{service}",
     (messages.Command,),
-    frozenset({"fleet", "scheduler"}),
+    frozenset({"fleet", "scheduler", "trade_executor"}),
     "What the operator, or a job, asks of a service.",
     stream="commands",
     parameter="service",
@@ -81,7 +81,7 @@ CONTROL: Final = Channel(
 NOTIFICATIONS: Final = Channel(
     "notifications.{kind}",
     (messages.Notification,),
-    frozenset({"monitor", "risk_manager", "scheduler"}),
+    frozenset({"monitor", "risk_manager", "scheduler", "trade_executor"}),
     "What a person should hear of. A bell: the rows of `notifications` are delivered.",
     parameter="kind",
 )

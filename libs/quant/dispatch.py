@@ -1,26 +1,37 @@
 """Which approved orders may leave now: one in flight per book, at most so many requests at once, in stream order."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal
 
+from libs.domain.kill import Kills, Mode, applying
 from libs.domain.orders import AT_VENUE, Order, Status
 from libs.quant.execution.protection import Standing, Way, way_of
 
 SLOTS: Final = 8  # requests of one account on the wire at once
 
-Fate = Literal["send", "work", "hold", "yield", "gone", "expire", "deny", "halt", "stop"]
-"""`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on."""
+Fate = Literal["send", "work", "hold", "yield", "expire", "deny", "halt", "flip", "stop"]
+"""`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on. `yield`: protection
+has to make room first. `deny` is the kill switch's, `halt` a loss limit's; `flip`: an order that may only reduce its book would do more."""
+
+DENIED: Final[Mapping[Fate, str]] = {
+    "deny": "RC-C01: kill switch",
+    "halt": "RC-B05: the account may only close",
+    "flip": "RC-A17: it would do more than reduce its book",
+}
+"""Why an order of that fate is not sent."""
 
 
 def fates(
     orders: Iterable[Standing],
-    killed: Set[tuple[str, str]],
+    kills: Kills,
+    accounts: Sequence[str],
     now: int,
     slots: int = SLOTS,
     *,
-    halted: Mapping[tuple[str, str], Decimal] | None = None,
-    held: Mapping[tuple[str, str], Decimal] | None = None,
+    books: Mapping[tuple[str, str], Decimal],
+    halted: bool = False,
+    unreconciled: bool = False,
 ) -> list[tuple[Order, Fate]]:
     """What to do with each order that is APPROVED or WORKING, given all open orders of an account in stream order.
 
@@ -28,33 +39,41 @@ def fates(
     that rests there does not count, but for an exit: that is to `yield` until the protection in its way has been cut back.
 
     Args:
-        killed: (scope, key) of the active kill switches.
+        accounts: what the account is called: its id, and the name it is configured by.
         now: market ns.
-        held: what each book holds, where there is protection to think of; what was to close more than that is `gone`.
-        halted: what each book (strategy, symbol) of an account holds that may only close; None of one that may trade.
+        books: what each book (strategy, symbol) holds.
+        halted: the account may only close.
+        unreconciled: record and venue differ about the account: what would add to its books waits, and expires.
     """
     standings = list(orders)
     busy = {_book(s.order) for s in standings if s.status in AT_VENUE and not s.rests}
     free = slots - sum(1 for s in standings if s.status is Status.SUBMITTING)
     found: list[tuple[Order, Fate]] = []
-    for order, status, _ in standings:
-        if status is Status.WORKING and scopes_of(order) & killed:
+    for order, status, filled in standings:
+        hit = applying(kills, accounts, order.strategy_id, order.symbol)
+        mode = None if hit is None else hit[1]
+        held = books.get(_book(order), Decimal(0))
+        if status is Status.WORKING and mode is not None and ended_by(order, mode, held, filled):
             found.append((order, "stop"))
         if status is not Status.APPROVED:
             continue
-        if scopes_of(order) & killed:
+        if mode in ("halt", "flatten") and ended_by(order, mode, held):
             found.append((order, "deny"))
         elif now > order.valid_until or now >= order.expires_at:
             found.append((order, "expire"))
         elif _book(order) in busy or free <= 0:
             found.append((order, "hold"))
-        elif halted is not None and not shrinks(order, halted.get(_book(order), Decimal(0))):
-            found.append((order, "halt"))
+        elif mode is not None and ended_by(order, mode, held):
+            found.append((order, "deny"))
+        elif (halted or order.reduce_only) and not shrinks(order, held):
+            found.append((order, "halt" if halted else "flip"))
+        elif unreconciled and not shrinks(order, held):
+            found.append((order, "hold"))
         elif order.execution:
             found.append((order, "work"))
             busy.add(_book(order))
-        elif held is not None and (way := _way(order, standings, held)) != "clear":
-            found.append((order, way))
+        elif _way(order, standings, held) != "clear":
+            found.append((order, "yield"))
         else:
             found.append((order, "send"))
             busy.add(_book(order))
@@ -62,20 +81,28 @@ def fates(
     return found
 
 
-def _way(order: Order, standings: list[Standing], held: Mapping[tuple[str, str], Decimal]) -> Way:
-    beside = (s for s in standings if _book(s.order) == _book(order) and s.order is not order)
-    return way_of(order, beside, held.get(_book(order), Decimal(0)))
+def _way(order: Order, standings: list[Standing], held: Decimal) -> Way:
+    return way_of(order, (s for s in standings if _book(s.order) == _book(order) and s.order is not order), held)
 
 
 def _book(order: Order) -> tuple[str, str]:
     return order.strategy_id, order.symbol
 
 
-def shrinks(order: Order, held: Decimal) -> bool:
+def shrinks(order: Order, held: Decimal, filled: Decimal = Decimal(0)) -> bool:
     """Whether an order that has its book to itself can only bring it nearer to zero."""
-    return order.quantity <= (held if order.side == "sell" else -held)
+    return order.quantity - filled <= (held if order.side == "sell" else -held)
 
 
-def scopes_of(order: Order) -> set[tuple[str, str]]:
-    """(scope, key) of every kill switch that would stop the order."""
-    return {("fleet", ""), ("account", order.account_id), ("strategy", order.strategy_id), ("symbol", order.symbol)}
+def ended_by(order: Order, mode: Mode, held: Decimal, filled: Decimal = Decimal(0)) -> bool:
+    """Whether a kill switch of that mode wants an order gone that is open or would be sent, its book being its own.
+
+    Args:
+        held: what its book holds.
+        filled: of the order.
+    """
+    if mode == "halt":
+        return True
+    if mode == "flatten":  # stops and targets too: they would stand in the way of what closes the book
+        return order.purpose != "liquidation"
+    return order.purpose not in ("stop", "target") and not shrinks(order, held, filled)

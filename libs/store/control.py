@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import ceil
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
@@ -10,12 +11,13 @@ from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
 from libs.common.ids import uuid7
 from libs.common.journal import Hop, Journal, Outgoing
+from libs.domain.kill import FileKill, Mode, Scope, named
 from libs.domain.messages import Command, CommandName, Notification
+from libs.domain.reconciling import CHOICES, Choice, Item
 from libs.domain.streams import CONTROL
-from libs.store import halts, jobs, notifications
+from libs.store import halts, jobs, notifications, reconciliation
 from libs.store.halts import HaltStanding
-
-Scope = Literal["fleet", "account", "strategy", "symbol"]
+from libs.store.reconciliation import Standing
 
 _Known = Literal["account", "strategy", "symbol", "job"]
 _KNOWN: Final[Mapping[str, _Known]] = {"account": "account", "strategy": "strategy", "symbol": "symbol", "job": "job"}
@@ -26,8 +28,12 @@ _OBEYING: Final[Mapping[CommandName, Sequence[str]]] = {
     "pause": ("strategy_engine",),
     "resume": ("strategy_engine",),
     "reconcile": ("trade_executor",),
+    "decide": ("trade_executor",),
     "run_job": ("scheduler",),
 }
+
+
+COOL_OFF_S: Final = 60.0
 
 
 class Killed(NamedTuple):
@@ -38,6 +44,11 @@ class Killed(NamedTuple):
     reason: str
     by: str
     at: datetime
+    mode: Mode = "halt"
+
+
+class CoolingOff(ValueError):
+    """It is too soon to re-arm. The text says how long to wait."""
 
 
 class StrategyStatus(NamedTuple):
@@ -67,47 +78,76 @@ class Control:
     Every method raises `Unreachable` when the database is away: the order may then have been taken, look before repeating.
     """
 
-    def __init__(self, database: Database, journal: Journal, clock: HostClock, producer: str = "fleet") -> None:
+    def __init__(
+        self, database: Database, journal: Journal, clock: HostClock, producer: str = "fleet", cool_off_s: float = COOL_OFF_S
+    ) -> None:
+        """`cool_off_s`: how long a kill switch stays on at the least, by the database's clock."""
+        self._cool_off_s = cool_off_s
         self._database = database
         self._journal = journal
         self._clock = clock
         self._sealer = Sealer(producer, clock)
 
-    async def set_kill(self, scope: Scope, key: str, active: bool, reason: str, by: str) -> None:
-        """While active nothing new is ordered in the scope; `key` names the account, strategy or symbol, "" for the fleet.
+    async def kill(self, scope: Scope, key: str, mode: Mode, reason: str, by: str) -> None:
+        """Stops a scope (libs/domain/kill.py says what a mode does); `key` names the account, strategy or symbol, "" for the fleet.
 
         Raises:
-            LookupError: there is no such account, strategy or symbol; and as `rearm`, which is what lifting it is.
+            LookupError: there is no such account, strategy or symbol.
         """
-        if not active:
-            await self.rearm(scope, key, reason, by)
-            return
         await self._must_know(scope, key)
-        await self._order("kill", named(scope, key), reason, by, _switch(scope, key, True, reason, by))
+        await self._order("kill", named(scope, key), reason, by, _switch(scope, key, mode, reason, by))
+
+    async def record(self, kill: FileKill) -> None:
+        """What a line of the kill file orders goes on record, where nothing as strict is there; whether such a thing exists or not."""
+        reason = f"{kill.reason} (kill file)"
+        await self._order(
+            "kill", named(kill.scope, kill.key), reason, "file", _switch(kill.scope, kill.key, kill.mode, reason, "file", again=False)
+        )
 
     async def rearm(self, scope: Scope, key: str, reason: str, by: str) -> Rearmed:
         """Lifts the scope's kill switch, and the halts of an account: its losses are counted anew from then on.
 
         Raises:
             LookupError: nothing is stopped there; the text names what is.
-            ValueError: an account is halted, and no reason is given for trading on.
+            ValueError: no reason is given for trading on.
+            CoolingOff: the kill switch was set a moment ago.
         """
-        killed = bool(await self._database.fetch("select from kill_switch where active and (scope, key) = (%s, %s)", (scope, key)))
-        found = await halts.in_force(self._database, key) if scope == "account" else []
-        if not killed and not found:
-            raise LookupError(
-                f"nothing is stopped in {named(scope, key)}; what is stopped: {', '.join(await self._stopped()) or 'nothing'}"
-            )
-        if found and not reason.strip():
-            raise ValueError(
-                f"{named(scope, key)} is halted by {', '.join(halt.limit for halt in found)}: say with --reason why it may go on"
-            )
-        writes = [_switch(scope, key, False, reason, by)] if killed else []
+        await self.may_rearm(scope, key, reason)
+        left_s, found = await self._cooling(scope, key), await self._halts(scope, key)
+        lift = Write("select kill_lift(%s, %s, %s, %s, %s)", (scope, key, reason, by, self._cool_off_s))
+        writes = [] if left_s is None else [lift]
         if found:
             said = [self._resolved(halt, reason, by) for halt in found]
             writes += [halts.rearm(found, by, reason), notifications.store(said, "fleet")]
         await self._order("rearm", named(scope, key), reason, by, *writes)
-        return Rearmed(killed, found)
+        return Rearmed(left_s is not None, found)
+
+    async def may_rearm(self, scope: Scope, key: str, reason: str) -> None:
+        """Returns when `rearm` would do it now. Raises as it does."""
+        left_s, found = await self._cooling(scope, key), await self._halts(scope, key)
+        if left_s is None and not found:
+            raise LookupError(
+                f"nothing is stopped in {named(scope, key)}; what is stopped: {', '.join(await self._stopped()) or 'nothing'}"
+            )
+        if not reason.strip():
+            why = f"is halted by {', '.join(halt.limit for halt in found)}" if found else "is stopped by a kill switch"
+            raise ValueError(f"{named(scope, key)} {why}: say with --reason why it may go on")
+        if left_s is not None and left_s > 0:
+            raise CoolingOff(
+                f"the kill switch of {named(scope, key)} cools off: it can be re-armed in {ceil(left_s)} s"
+                f" ([kill_switch] cool_off = {self._cool_off_s:g} in config/risk.toml). Use them to find out why it was set"
+            )
+
+    async def _cooling(self, scope: str, key: str) -> float | None:
+        """Seconds until the scope's kill switch may be lifted, by the database's clock; None when it is not on."""
+        rows = await self._database.fetch(
+            "select %s - extract(epoch from clock_timestamp() - set_at)::float8 from kill_switch where active and (scope, key) = (%s, %s)",
+            (self._cool_off_s, scope, key),
+        )
+        return float(rows[0][0]) if rows else None
+
+    async def _halts(self, scope: str, key: str) -> list[HaltStanding]:
+        return await halts.in_force(self._database, key) if scope == "account" else []
 
     def _resolved(self, halt: HaltStanding, reason: str, by: str) -> Notification:
         return notifications.notification(
@@ -144,6 +184,34 @@ class Control:
     async def reconcile(self, reason: str, by: str) -> None:
         """trade_executor compares every account with its venue at once, not when it is due."""
         await self._order("reconcile", "fleet", reason, by)
+
+    async def decide(self, item: str, choice: Choice, reason: str, by: str) -> Standing:
+        """A person's word on a difference between record and venue; trade_executor does it. The item as it stood.
+
+        Args:
+            item: its id, or the beginning of it.
+
+        Raises:
+            LookupError: no open item is called so, or several are.
+            ValueError: this cannot be done with an item of its kind, or no reason is given.
+        """
+        found = await reconciliation.open_item(self._database, item)
+        if not reason.strip():
+            raise ValueError("say with --reason why: it stays on record, beside your name")
+        await self._must_be_possible(found.item, choice)
+        writes = [reconciliation.decide(found.item.id, choice, reason, by)]
+        if choice == "halt":
+            writes.append(_switch("account", found.item.account_id, "halt", f"{found.item.kind} {found.item.key}: {reason}", by))
+        await self._order("decide", f"item:{found.item.id}", f"{choice}: {reason}", by, *writes)
+        return found
+
+    async def _must_be_possible(self, item: Item, choice: Choice) -> None:
+        if choice not in CHOICES[item.kind]:
+            raise ValueError(f"a difference in {item.kind} can be decided by {', '.join(CHOICES[item.kind])}, not by {choice}")
+        if item.kind == "position" and choice != "ignore" and choice != "halt" and item.key not in await self._names("symbol"):
+            raise ValueError(
+                f"no instrument is called {item.key}, so no book can hold it: end the position at the venue by its own means, or ignore it"
+            )
 
     async def run_job(self, job_id: str, by: str) -> UUID:
         """Queues a run of a job; its id.
@@ -192,23 +260,25 @@ class Control:
         return [*(named(*row) for row in rows), *(f"{named('account', halt.account_id)} ({halt.limit})" for halt in found)]
 
 
-def _switch(scope: str, key: str, active: bool, reason: str, by: str) -> Write:
+def _switch(scope: str, key: str, mode: Mode, reason: str, by: str, *, again: bool = True) -> Write:
+    """`again`: also when it is on in that mode already, so that it cools off anew."""
     return Write(
-        "insert into kill_switch (scope, key, active, reason, set_by) values (%s, %s, %s, %s, %s) on conflict (scope, key) do update"
-        " set active = excluded.active, reason = excluded.reason, set_by = excluded.set_by, set_at = clock_timestamp()",
-        (scope, key, active, reason, by),
+        "insert into kill_switch (scope, key, active, mode, reason, set_by) values (%s, %s, true, %s, %s, %s) on conflict (scope, key)"
+        " do update set active = true, mode = excluded.mode, reason = excluded.reason, set_by = excluded.set_by,"
+        " set_at = clock_timestamp() where %s or not kill_switch.active or kill_switch.mode <> excluded.mode",
+        (scope, key, mode, reason, by, again),
     )
-
-
-def named(scope: str, key: str) -> str:
-    """A scope as people write it: `fleet`, `strategy:sma_fast`."""
-    return f"{scope}:{key}" if key else scope
 
 
 async def killed(database: Database) -> list[Killed]:
     """The kill switches that are on."""
-    rows = await database.fetch("select scope, key, reason, set_by, set_at from kill_switch where active order by set_at")
+    rows = await database.fetch("select scope, key, reason, set_by, set_at, mode from kill_switch where active order by set_at")
     return [Killed(*row) for row in rows]
+
+
+async def kills(database: Database) -> list[tuple[str, str, Mode]]:
+    """The same as (scope, key, mode), for those who only obey."""
+    return [(row[0], row[1], row[2]) for row in await database.fetch("select scope, key, mode from kill_switch where active")]
 
 
 async def last_pause(database: Database) -> tuple[datetime, str] | None:
@@ -219,7 +289,7 @@ async def last_pause(database: Database) -> tuple[datetime, str] | None:
 
 async def asked_to_reconcile(database: Database) -> datetime | None:
     """When it was last asked for; None: never."""
-    rows = await database.fetch("select max(at) from commands where command = 'reconcile'")
+    rows = await database.fetch("select max(at) from commands where command in ('reconcile', 'decide')")
     return rows[0][0] if rows else None
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.database import Database
+from libs.domain.kill import named
 from libs.domain.observed import HaltSeen, KillSeen, Lag, RecordSeen, SessionSeen
 from libs.domain.orders import OPEN
 from libs.domain.summaries import Day, Worth
-from libs.store.control import named
 
 
 async def look(database: Database, fixed_leases: Sequence[str]) -> RecordSeen:
@@ -44,7 +44,7 @@ async def look(database: Database, fixed_leases: Sequence[str]) -> RecordSeen:
         " (select jsonb_object_agg(kind, jsonb_build_array(n, age_s)) from ("
         "   select 'message' as kind, count(*) as n, extract(epoch from clock_timestamp() - max(at))::float8 as age_s from quarantine"
         "   union all select 'fill', count(*), extract(epoch from clock_timestamp() - max(at))::float8 from fill_quarantine) q),"
-        " (select jsonb_agg(jsonb_build_array(scope, key, reason, set_by) order by set_at) from kill_switch where active),"
+        " (select jsonb_agg(jsonb_build_array(scope, key, reason, set_by, mode) order by set_at) from kill_switch where active),"
         " (select jsonb_agg(jsonb_build_array(account_id, limit_name, limit_value, seen)) from risk_halts"
         "   where active and account_id in (select account_id from a)),"
         " (select jsonb_object_agg(status, n) from (select status, count(*) as n from orders where status = any(%b::text[])"
@@ -65,7 +65,7 @@ def _seen(row: Sequence[Any]) -> RecordSeen:
         unsettled_age_s=age_s,
         quarantined={kind: n for kind, (n, _) in aside.items()},
         quarantined_age_s={kind: age for kind, (_, age) in aside.items() if age is not None},
-        kills=[KillSeen(named(scope, key), reason, by) for scope, key, reason, by in kills or ()],
+        kills=[KillSeen(named(scope, key), *rest) for scope, key, *rest in kills or ()],
         halts=[HaltSeen(*halt) for halt in halts or ()],
         open_orders=orders or {},
         failed_strategies=failed or {},

@@ -17,14 +17,14 @@ class GuardRow(NamedTuple):
 
 
 _READ: LiteralString = (
-    "select coalesce(json_agg(json_build_array(" + ORDER_JSON + ", (select max(c.leg) from orders c where c.parent_id = o.id"
-    " and c.purpose in ('stop', 'target')))), '[]')::text from (select distinct on (strategy_id, symbol) * from orders e"
-    " where e.account_id = %(account)s and e.protect is not null and (e.filled_quantity > 0 or exists (select from orders s"
-    " where s.parent_id = e.id and s.purpose = 'slice' and s.filled_quantity > 0)) and (exists (select from positions p"
+    "with entries as (select distinct on (strategy_id, symbol) * from orders e"
+    " where e.account_id = %(account)s and e.protect is not null and e.filled_quantity > 0 and (exists (select from positions p"
     " where p.account_id = e.account_id and p.strategy_id = e.strategy_id and p.symbol = e.symbol and p.quantity <> 0)"
     " or exists (select from orders t where t.account_id = e.account_id and t.strategy_id = e.strategy_id and t.symbol = e.symbol"
     " and t.purpose in ('stop', 'target') and t.status = any(%(open)s)))"
-    " order by strategy_id, symbol, decided_at desc, leg desc) o"
+    " order by strategy_id, symbol, decided_at desc, leg desc)"
+    " select coalesce(json_agg(json_build_array(" + ORDER_JSON + ", (select max(c.leg) from orders c where c.parent_id = o.id"
+    " and c.purpose in ('stop', 'target')))), '[]')::text from entries o"
 )
 _decode: Final = msgspec.json.Decoder(list[GuardRow]).decode
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.database import Database, Rejected, Write
+from libs.domain.kill import Mode
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.orders import OPEN, Order, Side, Status
 from libs.store import halts
@@ -75,7 +76,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     cash: list[tuple[str, Decimal]]
     now: int  # market ns: as asked for, or as recorded where that is later
     marks: list[tuple[str, float, int]]  # (symbol, close, start of its bar)
-    killed: list[tuple[str, str]]
+    killed: list[tuple[str, str, Mode, int]]  # (scope, key, mode, host ns at which it was set)
     ordered: list[tuple[str, int]]  # (strategy, orders decided within the last minute of market time)
     losses: LossRow
     step: int  # of a lockstep session: the one under way
@@ -111,15 +112,17 @@ _READ: LiteralString = (
     + ", s.legs) order by s.bar_time, s.strategy_id, s.symbol), '[]') from waiting s),"
     "'updates', (select last_no from journal_counters where stream = 'orders.updates'),"
     "'positions', (select coalesce(json_agg(json_build_array(strategy_id, symbol, quantity::text)), '[]') from held),"
-    "'orders', (select coalesce(json_agg(json_build_array(id, strategy_id, symbol, side, (quantity - filled_quantity)::text, price::text,"
-    " status)), '[]') from orders o where account_id = %(account)s and status = any(%(open)s) and purpose not in ('stop', 'target')"
+    "'orders', (select coalesce(json_agg(json_build_array(id, strategy_id, symbol, side, (quantity - filled_quantity)::text,"
+    " coalesce(price, stop_price, 0)::text, status)), '[]') from orders o where account_id = %(account)s and status = any(%(open)s)"
+    " and purpose not in ('stop', 'target') and not "
     # a slice is in the remainder of its parent
-    " and not (purpose = 'slice' and exists (select from orders p where p.id = o.parent_id and p.status = 'WORKING'))),"
+    "(purpose = 'slice' and exists (select from orders p where p.id = o.parent_id and p.status = 'WORKING'))),"
     "'cash', (select coalesce(json_agg(json_build_array(commodity, balance::text)), '[]') from cash_balances"
     " where account_id = %(account)s),"
     "'now', (select now from clock),"
     "'marks', (select coalesce(json_agg(json_build_array(symbol, close_price, ns_of(timestamp))), '[]') from marks),"
-    "'killed', (select coalesce(json_agg(json_build_array(scope, key)), '[]') from kill_switch where active),"
+    "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode, ns_of(set_at)) order by set_at), '[]')"
+    " from kill_switch where active),"
     "'ordered', (select coalesce(json_agg(json_build_array(strategy_id, n)), '[]') from (select strategy_id, count(*) as n from orders"
     " where account_id = %(account)s and decided_at > at_ns((select now from clock) - 60000000000)"
     " and decided_at <= at_ns((select now from clock)) and parent_id is null group by 1) o),"

@@ -1,11 +1,11 @@
 """The port every broker speaks through. What each outcome asks of the caller is the contract."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from libs.domain.actions import CorporateAction
-from libs.domain.orders import Evidence, Order, VenueOrder
+from libs.domain.orders import Evidence, Order, Side, VenueOrder
 from libs.domain.trades import Fill
 
 
@@ -35,6 +35,20 @@ class OrderReport(NamedTuple):
     detail: str
 
 
+class Undone(NamedTuple):
+    """The venue's word that an execution it had reported never happened, or happened at another price."""
+
+    exec_key: str  # of this word, as `bust:...`: told again it is the same
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal  # of the execution that never happened; of one that is corrected as it is now
+    corrected: bool
+    market_time: int
+    detail: str
+
+
 class Adjustment(NamedTuple):
     """The venue's word that a corporate action has changed what it holds for us."""
 
@@ -52,7 +66,7 @@ class Holdings(NamedTuple):
     positions: dict[str, Decimal]
 
 
-Report = Fill | OrderReport | Adjustment
+Report = Fill | OrderReport | Adjustment | Undone
 """What a venue says unasked."""
 
 
@@ -67,6 +81,20 @@ class Abilities(NamedTuple):
     oco: bool = False  # two orders sent together with one `oco` name end each other there
     trailing: bool = False  # it moves the stop of a trailing stop by itself
     replaces: bool = False  # one request puts a new order in the place of an old one, or leaves the old one as it is
+
+
+Hold = Callable[[Order], str]
+"""Why an order may not leave at this moment; "" when it may."""
+
+
+def unheld(order: Order) -> str:
+    """Nothing stands in an order's way."""
+    return ""
+
+
+def held_back(hold: Hold, orders: Sequence[Order]) -> str:
+    """Why one of the orders of a request may not leave, and so none; "" when all may."""
+    return next((why for order in orders if (why := hold(order))), "")
 
 
 class Link(NamedTuple):
@@ -123,6 +151,9 @@ class Broker(Protocol):
         """The venue's view of the order. None is not proof of absence, unless `abilities.absence_is_proof`."""
 
     abilities: Abilities
+    hold: Hold
+    """Asked directly before the first byte of an order that is submitted or put in another's place, together with the deadline: when
+    it says why not, nothing is written, and the outcome is `NotSent`. `unheld` until whoever sends sets it. Cancels never ask."""
 
     async def cancel_all(self) -> None:
         """End every open order of the account with one request, where `abilities.cancel_all`; the ends come as reports.

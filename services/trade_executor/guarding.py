@@ -1,7 +1,7 @@
 """Keeps the stops and targets that a venue holds in step with the books, hop by hop."""
 
 import logging
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -11,7 +11,6 @@ from libs.domain.books import Position
 from libs.domain.identity import child_leg
 from libs.domain.instruments import Instrument
 from libs.domain.orders import PROTECTIVE, Evidence, Intent, Order, Step, intend
-from libs.quant.dispatch import scopes_of
 from libs.quant.execution.protection import FIRST, Exit, Guard, Holds, Plan, Standing, plan
 from libs.store.protection import GuardRow
 from libs.venues.broker import Abilities
@@ -55,9 +54,9 @@ class Guarding:
             first = child_leg(entry.leg, FIRST)
             self._guards[entry.strategy_id, entry.symbol] = Guard(entry, 0 if row.highest is None else row.highest - first + 1)
 
-    def filled(self, held: Held, parent: Order | None, change: Change) -> None:
+    def filled(self, held: Held, parent: Held | None, change: Change) -> None:
         """An order has a fill: an entry's protection is its book's from then on. Said once, where the venue offers less."""
-        entry = parent if parent is not None and held.order.purpose == "slice" else held.order
+        entry = held.order if parent is None else parent.order
         known = self._guards.get(held.book)
         if entry.protect is None or (known is not None and known.entry.order_id == entry.order_id):
             return
@@ -94,7 +93,7 @@ class Guarding:
         held: Iterable[Held],
         positions: Mapping[Book, Position],
         yielding: Mapping[Book, Decimal],
-        killed: Set[tuple[str, str]],
+        cleared: Callable[[Order], bool],
         *,
         now_ns: int,
         now: float,
@@ -105,7 +104,7 @@ class Guarding:
             held: open orders of the account, as they are in this hop.
             positions: all books, as they are in this hop.
             yielding: by book, units of the exits that wait for protection to make room.
-            killed: (scope, key) of the kill switches that let nothing stand at the venue.
+            cleared: whether a kill switch lets nothing of an entry's book stand at the venue.
             now_ns, now: host time, by the clock and monotonic.
         """
         if not self._guards:
@@ -117,9 +116,7 @@ class Guarding:
         for book, orders in books.items():
             position = positions.get(book, Position())
             if position.quantity or any(h.order.purpose in PROTECTIVE for h in orders):
-                steps = self._plan(
-                    book, position, orders, change, yielding, suspended=bool(scopes_of(self._guards[book].entry) & killed), now=now
-                )
+                steps = self._plan(book, position, orders, change, yielding, suspended=cleared(self._guards[book].entry), now=now)
                 self._take(book, steps, orders, change, now_ns)
 
     def _plan(

@@ -13,6 +13,7 @@ from libs.common.logs import about
 from libs.domain.orders import Evidence, Order
 from libs.venues.broker import Broker, NotSent, OrderReport, OutcomeUnknown, Refused, Report
 from services.trade_executor.evidence import News, Shown
+from services.trade_executor.gate import Gate
 from services.trade_executor.hop import Held
 from services.trade_executor.requests import Request, requests_of
 from services.trade_executor.telling import ids
@@ -25,11 +26,12 @@ Show = Callable[[Sequence[News]], None]
 class Sender:
     """Puts committed intents on the wire and tells what became of them."""
 
-    def __init__(self, broker: Broker, lease: Lease, clock: HostClock, show: Show) -> None:
+    def __init__(self, broker: Broker, lease: Lease, clock: HostClock, show: Show, gate: Gate | None = None) -> None:
         self._broker = broker
         self._lease = lease
         self._clock = clock
         self._show = show
+        self._gate = gate
         self._tasks: set[asyncio.Task[None]] = set()
         self.in_flight: set[str] = set()  # client order ids whose answer we still wait for
 
@@ -38,6 +40,9 @@ class Sender:
         deadline = min(self._clock.monotonic() + Lease.SEND_DEADLINE_S, self._lease.valid_until)
         for request in requests_of(sends, self._broker.abilities):
             self._run(request.names, self._submit(request, deadline))
+        if len(cancels) > 1 and self._broker.abilities.cancel_all and self._gate is not None and self._gate.ends_all:
+            self._run([order.client_order_id for order in cancels], self._cancel_all(cancels))
+            return
         for order in cancels:
             self._run([order.client_order_id], self._cancel(order))
 
@@ -56,6 +61,8 @@ class Sender:
         waited_s, began = (self._clock.now_ns() - request.approved_ns) / SECOND, self._clock.monotonic()
         first = request.orders[0]
         try:
+            if self._gate is not None:
+                await self._gate.known(request.orders, deadline)
             reached("CP08")
             await request.send(self._broker, deadline)
             reached("CP12")
@@ -85,6 +92,16 @@ class Sender:
             self._answered([Shown(order.client_order_id, Evidence.CANCEL_UNCLEAR, Decimal(0), f"{type(error).__name__}: {error}")])
         else:
             self.in_flight.discard(order.client_order_id)  # the end itself comes as a report
+
+    async def _cancel_all(self, orders: Sequence[Order]) -> None:
+        """One request for all of them, when nothing of the account is to stay. No answer is left as it is: what is still there is found
+        in the venue's list and asked for again, which takes one request where looking each order up takes one an order."""
+        try:
+            await self._broker.cancel_all()
+        except Exception as error:
+            told = about("order_cancel", "unknown", account_id=orders[0].account_id)
+            log.warning("canceling all %d orders: %s", len(orders), error, extra=told)
+        self.in_flight.difference_update(order.client_order_id for order in orders)
 
     def _answered(self, answers: Sequence[Shown]) -> None:
         self.in_flight.difference_update(answer.client_order_id for answer in answers)

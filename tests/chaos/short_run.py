@@ -203,7 +203,7 @@ async def meanwhile(run: Run) -> None:
     await run.shows("JPM")
     await run.wants("fast", "AAPL", 0.0)
     await run.wants("slow", "SPY", 0.01)
-    await run.control.set_kill("strategy", "slow", True, "a drill", "tests")
+    await run.control.kill("strategy", "slow", "halt", "a drill", "tests")
 
 
 async def second_life(run: Run) -> None:

@@ -46,7 +46,7 @@ def operator(database: Database, bells: list[str]) -> Control:
             bells.extend(channel for channel, _ in messages)
             return True
 
-    return Control(database, PostgresJournal(database, Bus(), SystemClock()), SystemClock())
+    return Control(database, PostgresJournal(database, Bus(), SystemClock()), SystemClock(), cool_off_s=0.0)
 
 
 async def commands(database: Database) -> list[Row]:
@@ -54,7 +54,7 @@ async def commands(database: Database) -> list[Row]:
 
 
 async def test_a_kill_is_recorded_and_heard_by_those_who_obey(operator: Control, database: Database, bells: list[str]) -> None:
-    await operator.set_kill("fleet", "", True, "too hot", "ann")
+    await operator.kill("fleet", "", "halt", "too hot", "ann")
     assert [(k.scope, k.key, k.reason, k.by) for k in await control.killed(database)] == [("fleet", "", "too hot", "ann")]
     assert await commands(database) == [("kill", "fleet", "too hot", "ann")]
     assert bells == ["control.risk_manager", "control.trade_executor"]
@@ -62,22 +62,22 @@ async def test_a_kill_is_recorded_and_heard_by_those_who_obey(operator: Control,
 
 
 async def test_a_rearm_undoes_the_kill_of_its_own_scope_only(operator: Control, database: Database) -> None:
-    await operator.set_kill("fleet", "", True, "x", "ann")
-    await operator.set_kill("strategy", "fast", True, "y", "ann")
-    await operator.set_kill("fleet", "", False, "", "bob")
+    await operator.kill("fleet", "", "halt", "x", "ann")
+    await operator.kill("strategy", "fast", "halt", "y", "ann")
+    await operator.rearm("fleet", "", "calm", "bob")
     assert [(k.scope, k.key) for k in await control.killed(database)] == [("strategy", "fast")]
 
 
 async def test_a_kill_of_something_unknown_is_refused_and_names_what_there_is(operator: Control, database: Database) -> None:
     with pytest.raises(LookupError, match="no strategy is called 'fats'; there are: fast"):
-        await operator.set_kill("strategy", "fats", True, "x", "ann")
+        await operator.kill("strategy", "fats", "halt", "x", "ann")
     assert await commands(database) == []
 
 
 async def test_a_rearm_of_what_is_not_killed_is_refused(operator: Control) -> None:
-    await operator.set_kill("strategy", "fast", True, "x", "ann")
+    await operator.kill("strategy", "fast", "halt", "x", "ann")
     with pytest.raises(LookupError, match="nothing is stopped in fleet; what is stopped: strategy:fast"):
-        await operator.set_kill("fleet", "", False, "", "ann")
+        await operator.rearm("fleet", "", "calm", "ann")
 
 
 async def test_a_strategy_is_switched_off_and_on(operator: Control, database: Database, bells: list[str]) -> None:
@@ -151,7 +151,7 @@ async def test_a_halt_is_not_lifted_without_a_reason(operator: Control, database
 
 async def test_re_arming_an_account_lifts_its_kill_switch_as_well(operator: Control, database: Database) -> None:
     await a_halt(database)
-    await operator.set_kill("account", "main", True, "x", "ann")
+    await operator.kill("account", "main", "halt", "x", "ann")
     assert (await operator.rearm("account", "main", "found", "ann")).killed
     assert (await control.killed(database), await halts.in_force(database)) == ([], [])
 

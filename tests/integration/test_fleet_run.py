@@ -199,9 +199,12 @@ def test_no_service_outlives_a_supervisor_that_was_killed(folder: Path, servers:
 
 def test_status_says_what_is_stopped_since_when_and_how_to_go_on(tmp_path: Path, servers: dict[str, str]) -> None:
     given = {name: servers[name] for name in ("DATABASE_URL", "REDIS_URL")} | {"STATE_DIR": str(tmp_path), "PORT_OFFSET": "11000"}
+    given["CONFIG_DIR"] = str(configuration(tmp_path / "config"))
     assert cli("risk", "kill", "--reason", "too hot", **given)[0] == 0
     _, _, said = cli("status", **given)
-    assert "fleet is stopped since" in said
-    assert "too hot\n           rearm with `fleet risk rearm --scope fleet`" in said
-    assert cli("risk", "rearm", **given)[0] == 0
-    assert cli("risk", "rearm", **given)[0] == 1
+    assert "fleet is stopped (halt) since" in said
+    assert "STOPPED by the kill switch (halt)" in said
+    assert "rearm with `fleet risk rearm --scope fleet --reason" in said
+    assert cli("risk", "rearm", **given)[0] == 2, "no reason"
+    assert cli("risk", "rearm", "--reason", "calm", **given)[0] == 0
+    assert cli("risk", "rearm", "--reason", "calm", **given)[0] == 1

@@ -18,10 +18,10 @@ from libs.store.sessions import Account
 from services.trade_executor.evidence import Shown
 from tests.desks import NOW, an_approval
 from tests.factories import SECOND
-from tests.integration.test_trade_executor import Desk
 from tests.paper import a_quote
 from tests.scenes import SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
+from tests.stages import Desk
 
 D = Decimal
 
@@ -152,7 +152,7 @@ async def test_a_cancel_of_a_parent_cancels_its_slice_and_ends_it_when_that_has_
 async def test_a_kill_ends_what_is_being_worked_and_its_slices(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
     parent = a_parent()
     await desk.trade(parent)
-    await Control(database, desk.consumer._journal, desk.host).set_kill("fleet", "", True, "test", "test")
+    await Control(database, desk.consumer._journal, desk.host).kill("fleet", "", "halt", "test", "test")
     await desk.show(a_fill(child(parent, 0), 3))
     assert venue.cancelled == [child(parent, 0).client_order_id]
     await desk.show(ends(child(parent, 0), Evidence.CANCELED, 3))

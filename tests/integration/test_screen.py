@@ -133,7 +133,7 @@ async def test_all_that_is_wrong_is_seen_once_and_what_is_over_is_not(database: 
     assert [(h.limit_name, h.limit_value, h.seen) for h in seen.halts] == [("max_drawdown", 0.1, 0.2)]
     reading = a_reading()
     await reading.look(database)
-    assert reading.stopped == [Stopped("fleet"), Stopped("account:paper", halted=True)]
+    assert reading.stopped == [Stopped("fleet", mode="halt"), Stopped("account:paper", halted=True)]
 
 
 async def test_closes_come_oldest_first_of_the_symbols_that_were_asked_for(database: Database) -> None:
@@ -178,8 +178,8 @@ async def test_an_account_is_opening_until_its_deposit_is_booked(database: Datab
     ],
 )
 async def test_what_a_key_orders_is_recorded_as_of_the_command(database: Database, orders: list[Any], recorded: list[Any]) -> None:
-    control = Control(database, PostgresJournal(database, MemoryBus(), SystemClock()), SystemClock())
-    said = [await obey(order, control, "ann") for order in orders]
+    control = Control(database, PostgresJournal(database, MemoryBus(), SystemClock()), SystemClock(), cool_off_s=0.0)
+    said = [await obey(order, control, "ann", Path()) for order in orders]
     assert await database.fetch('select command, scope, reason, "by" from commands order by at') == recorded
     assert all("ann" in text for text in said)
 
@@ -276,14 +276,14 @@ def test_keys_steer_the_fleet_and_the_terminal_comes_back_as_it_was(person: Pers
     process = running.start()
     person.until("all services are ready")
     person.types("k")
-    person.until("Stop all new orders?")
+    person.until("Stop and cancel all orders?")
     person.types("too hot\r")
     person.until("KILL SWITCH ON")
     with psycopg.connect(untouched) as connection:
         assert connection.execute("select active, reason from kill_switch where scope = 'fleet'").fetchall() == [(True, "too hot")]
     person.types("R")
     person.until("Allow orders of fleet again?")
-    person.types("\r")
+    person.types("calm\r")
     person.until("re-armed fleet")
     person.types("q")
     person.until("stopped: healthy, the books balance")
@@ -339,7 +339,7 @@ async def test_a_screen_that_fails_gives_way_to_plain_lines(person: Person) -> N
     out, stopping = StringIO(), asyncio.Event()
     reading = Broken(Title("", "", [], Limits([])), SystemClock())
     plain = Lines(out, lambda: None)
-    live = Live(reading, plain, (person.terminal, person.terminal), {}, SystemClock(), stopping, lambda: None)
+    live = Live(reading, plain, (person.terminal, person.terminal), {}, SystemClock(), stopping, lambda: None, state=Path(), cool_off_s=0.0)
     live.open()
     live.event("said before")
     await asyncio.to_thread(person.until, LEAVE)

@@ -1,9 +1,11 @@
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.domain.kill import Kills
 from libs.domain.orders import AT_VENUE, OPEN, Order, Side, Status
 from libs.quant.dispatch import Fate, fates
 from libs.quant.execution.protection import Standing
@@ -17,8 +19,8 @@ def standing(n: int, status: Status = Status.APPROVED, symbol: str | None = None
     return Standing(an_order(n, symbol=symbol or f"S{n}", expires_at=expires_at), status)
 
 
-def decided(orders: Sequence[Standing], killed: frozenset[tuple[str, str]] = frozenset(), now: int = NOW, slots: int = 8) -> list[Fate]:
-    return [fate for _, fate in fates(orders, killed, now, slots)]
+def decided(orders: Sequence[Standing], killed: Kills = MappingProxyType({}), now: int = NOW, slots: int = 8) -> list[Fate]:
+    return [fate for _, fate in fates(orders, killed, ("paper",), now, slots, books={})]
 
 
 @pytest.mark.parametrize(
@@ -34,19 +36,19 @@ def decided(orders: Sequence[Standing], killed: frozenset[tuple[str, str]] = fro
 def test_of_a_halted_account_only_what_shrinks_its_book_goes(side: Side, held: int, fate: Fate) -> None:
     order = an_order(1, side=side)
     books = {(order.strategy_id, order.symbol): D(held)}
-    assert fates([Standing(order, Status.APPROVED)], frozenset(), NOW, halted=books) == [(order, fate)]
-    assert fates([Standing(order, Status.APPROVED)], frozenset(), NOW) == [(order, "send")]
+    assert fates([Standing(order, Status.APPROVED)], {}, ("paper",), NOW, books=books, halted=True) == [(order, fate)]
+    assert fates([Standing(order, Status.APPROVED)], {}, ("paper",), NOW, books={}) == [(order, "send")]
 
 
 def test_of_a_halted_account_an_order_behind_another_of_its_book_is_judged_when_that_is_gone() -> None:
     before, order = standing(1, Status.UNKNOWN, symbol="A"), standing(2, symbol="A")
-    assert fates([before, order], frozenset(), NOW, halted={}) == [(order.order, "hold")]
-    assert fates([order], frozenset(), NOW, halted={}) == [(order.order, "halt")]
+    assert fates([before, order], {}, ("paper",), NOW, books={}, halted=True) == [(order.order, "hold")]
+    assert fates([order], {}, ("paper",), NOW, books={}, halted=True) == [(order.order, "halt")]
 
 
 def test_orders_of_different_books_go_side_by_side_in_stream_order() -> None:
     orders = [standing(n) for n in (3, 1, 2)]
-    assert fates(orders, frozenset(), NOW) == [(o.order, "send") for o in orders]
+    assert fates(orders, {}, ("paper",), NOW, books={}) == [(o.order, "send") for o in orders]
 
 
 def test_of_one_book_the_first_goes_and_the_others_wait_for_it() -> None:
@@ -110,7 +112,7 @@ def test_an_order_that_expires_frees_its_book_for_the_next() -> None:
     ],
 )
 def test_a_kill_switch_denies_what_is_in_its_scope(scope: str, key: str, expected: list[Fate]) -> None:
-    assert decided([standing(1), standing(2)], frozenset({(scope, key)})) == expected
+    assert decided([standing(1), standing(2)], {(scope, key): "halt"}) == expected
 
 
 orders = st.lists(
@@ -120,7 +122,7 @@ orders = st.lists(
 
 @given(orders=orders, slots=st.integers(0, 8))
 def test_never_two_orders_of_a_book_or_more_than_the_slots_at_the_venue(orders: Sequence[Standing], slots: int) -> None:
-    found = fates(orders, frozenset(), NOW, slots)
+    found = fates(orders, {}, ("paper",), NOW, slots, books={})
     sent = [order.symbol for order, fate in found if fate == "send"]
     assert len(sent) == len(set(sent))
     assert not set(sent) & {s.order.symbol for s in orders if s.status in AT_VENUE}

@@ -5,7 +5,6 @@ import pytest
 
 from fleet import paper_books, running
 from fleet.backoff import Backoff
-from fleet.operating import scope_of
 from fleet.plan import Options, Plan
 from fleet.report import faults_of
 from fleet.running import NothingRuns
@@ -13,6 +12,7 @@ from fleet.watching import summed
 from libs.common.clocks import SystemClock
 from libs.common.settings import ConfigError
 from libs.domain.fleet import PORTS
+from libs.domain.kill import scope_of
 from libs.store.activity import Counts
 from tests.fleets import configuration, environment
 from tests.paper import DEPOSIT, an_order, open_paper

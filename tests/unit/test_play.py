@@ -259,7 +259,7 @@ def test_what_risk_refuses_is_listed_with_its_reason() -> None:
 
 
 def test_what_is_killed_is_not_traded() -> None:
-    played = play(alfa(100.0, 101.0, 102.0), guarded(killed=frozenset({("symbol", "ALFA")})))
+    played = play(alfa(100.0, 101.0, 102.0), guarded(killed={("symbol", "ALFA"): "halt"}))
     assert [refused.refusal.code for refused in played.refused] == ["RC-C01"]
 
 

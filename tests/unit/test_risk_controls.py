@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.domain.kill import Mode
 from libs.domain.losses import Halt
 from libs.domain.orders import OPEN, Status
 from libs.quant.risk import controls
@@ -38,7 +39,27 @@ def code(refusal: Refusal | None) -> str | None:
     ],
 )
 def test_kill_switch(killed: tuple[str, str], expected: str | None) -> None:
-    assert code(controls.kill_switch(a_signal(), a_view(killed=frozenset({killed})), the_limits())) == expected
+    assert code(controls.kill_switch(a_signal(), a_view(killed={killed: "halt"}), the_limits())) == expected
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("halt", "RC-C01"), ("flatten", "RC-C01"), ("reduce_only", None)])
+def test_where_books_may_be_reduced_the_leg_decides_and_not_the_signal(mode: Mode, expected: str | None) -> None:
+    assert code(controls.kill_switch(a_signal(), a_view(killed={("fleet", ""): mode}), the_limits())) == expected
+
+
+@pytest.mark.parametrize(
+    ("held", "lots", "expected"),
+    [
+        pytest.param(0, 1, "RC-C01", id="an entry"),
+        pytest.param(10, -10, None, id="all of it sold"),
+        pytest.param(10, -11, "RC-C01", id="sold through zero"),
+        pytest.param(-10, 5, None, id="a part of a short bought back"),
+    ],
+)
+def test_only_reduces(held: int, lots: int, expected: str | None) -> None:
+    view = a_view(positions={BOOK: held}, killed={("strategy", "fast"): "reduce_only"})
+    assert code(controls.only_reduces(a_leg(lots), view, the_limits())) == expected
+    assert controls.only_reduces(a_leg(lots), a_view(positions={BOOK: held}), the_limits()) is None
 
 
 @pytest.mark.parametrize(("stale", "expected"), [(False, None), (True, "RC-C03")])

@@ -52,7 +52,7 @@ def test_what_is_wrong_is_told_once_whoever_noticed_it() -> None:
 
 def test_a_kill_switch_says_who_why_and_how_to_rearm() -> None:
     (alert,) = firing(a_record(killed=[Killed("symbol", "ALFA", "odd", "ann", WHEN)]), [], 0.0)
-    assert alert.title == "kill switch of symbol:ALFA is on"
+    assert alert.title == "kill switch of symbol:ALFA is on (halt)"
     assert "odd (set by ann)" in alert.body
     assert "fleet risk rearm --scope symbol:ALFA" in alert.remedy
     assert alert.since == "14:00:01"

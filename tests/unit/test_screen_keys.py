@@ -5,7 +5,6 @@ from fleet.screen.model import Hand, Question, Stopped
 
 FLEET = Stopped("fleet")
 ALFA = Stopped("symbol:ALFA")
-HALTED = Stopped("account:paper", halted=True)
 
 
 def typed(keys: str, *stopped: Stopped, hand: Hand | None = None) -> tuple[Hand, list[Order]]:
@@ -24,7 +23,7 @@ def test_a_key_orders_at_once_what_can_be_taken_back(key: str, order: Order) -> 
 
 def test_the_kill_switch_asks_for_a_reason_first() -> None:
     hand, orders = typed("k")
-    assert (hand.question, orders) == (Question("kill", "fleet", True), [])
+    assert (hand.question, orders) == (Question("kill", "fleet"), [])
     assert typed("ktoo hot\r") == (Hand(), [Kill("too hot")])
 
 
@@ -56,15 +55,16 @@ def test_a_reason_ends_somewhere() -> None:
 @pytest.mark.parametrize(
     ("stopped", "scope"), [([ALFA], "symbol:ALFA"), ([FLEET, ALFA], "fleet")], ids=["the only one", "the first of several"]
 )
-def test_rearming_asks_first_and_needs_no_reason(stopped: list[Stopped], scope: str) -> None:
-    assert typed("R", *stopped)[0].question == Question("rearm", scope, False)
-    assert typed("R\r", *stopped) == (Hand(), [Rearm(scope, "")])
+def test_rearming_asks_for_a_reason_first(stopped: list[Stopped], scope: str) -> None:
+    assert typed("R", *stopped)[0].question == Question("rearm", scope)
+    assert typed("R\r", *stopped)[1] == []
+    assert typed("Rcalm\r", *stopped) == (Hand(), [Rearm(scope, "calm")])
     assert typed("Rcalm\x1b", *stopped) == (Hand(), [])
 
 
-def test_what_a_loss_limit_stopped_goes_on_for_a_reason_only() -> None:
-    assert typed("R\r", HALTED)[1] == []
-    assert typed("Rfound the fault\r", HALTED) == (Hand(), [Rearm("account:paper", "found the fault")])
+def test_closing_all_positions_asks_for_a_reason_first() -> None:
+    assert typed("F")[0].question == Question("flatten", "fleet")
+    assert typed("Frun\r") == (Hand(), [Kill("run", "flatten")])
 
 
 def test_there_is_nothing_to_rearm_when_nothing_is_killed() -> None:

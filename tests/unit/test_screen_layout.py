@@ -21,9 +21,9 @@ SNAPSHOTS: dict[str, Callable[[], Snapshot]] = {
     "a day as any other": a_snapshot,
     "nothing has begun": lambda: Snapshot("synthetic market, seed 1, 10x", "invented prices", 0.0),
     "paused": lambda: a_snapshot(session=SessionSeen(state="running", paused=True, market_time=AT)),
-    "killed": lambda: a_snapshot(stopped=[Stopped("fleet")], alerts=[DOWN]),
+    "killed": lambda: a_snapshot(stopped=[Stopped("fleet", mode="halt")], alerts=[DOWN]),
     "stopping": lambda: a_snapshot(stopping=True),
-    "a question": lambda: a_snapshot(hand=Hand("fleet", Question("kill", "fleet", True, "x" * 300))),
+    "a question": lambda: a_snapshot(hand=Hand("fleet", Question("kill", "fleet", "x" * 300))),
     "alerts in full": lambda: a_snapshot(hand=Hand("alerts"), alerts=[DOWN._replace(body="word " * 200)] * 20),
     "help": lambda: a_snapshot(hand=Hand("help")),
     "a crowd": lambda: a_snapshot(
@@ -93,12 +93,10 @@ def test_every_part_is_whole_at_a_hundred_by_thirty() -> None:
     [
         pytest.param({"session": SessionSeen(state="running", paused=True, market_time=AT)}, "PAUSED", id="paused"),
         pytest.param({"session": SessionSeen(state="finished", paused=False, market_time=AT)}, "finished", id="at its end"),
-        pytest.param({"stopped": [Stopped("symbol:ALFA")]}, "KILL SWITCH ON", id="killed"),
+        pytest.param({"stopped": [Stopped("symbol:ALFA", mode="reduce_only")]}, "KILL SWITCH ON", id="killed"),
         pytest.param({"stopped": [Stopped("account:paper", halted=True)]}, "ONLY CLOSING", id="past a loss limit"),
         pytest.param({"stopping": True}, "Ctrl-C again ends everything at once", id="stopping"),
-        pytest.param(
-            {"stopping": True, "hand": Hand(question=Question("kill", "fleet", True))}, "stopping in order", id="stopping while asked"
-        ),
+        pytest.param({"stopping": True, "hand": Hand(question=Question("kill", "fleet"))}, "stopping in order", id="stopping while asked"),
         pytest.param({"keys": False}, "Ctrl-C stops everything", id="no keyboard"),
         pytest.param({"session": None, "accounts": []}, "the market has not begun", id="starting"),
         pytest.param({"prices": "real prices of the past"}, "[real prices of the past]", id="a recorded market"),
@@ -110,7 +108,7 @@ def test_every_state_is_told_in_words(changed: dict[str, object], said: str) -> 
 
 
 def test_paused_and_killed_are_told_together() -> None:
-    both = a_snapshot(session=SessionSeen(state="running", paused=True, market_time=AT), stopped=[Stopped("fleet")])
+    both = a_snapshot(session=SessionSeen(state="running", paused=True, market_time=AT), stopped=[Stopped("fleet", mode="halt")])
     assert "KILL SWITCH ON, PAUSED" in "\n".join(shown(both))
 
 
@@ -166,7 +164,7 @@ def test_alerts_in_full_say_what_to_do() -> None:
 
 
 def test_a_long_reason_is_shown_at_its_end() -> None:
-    last = shown(a_snapshot(hand=Hand("fleet", Question("kill", "fleet", True, "because " * 40 + "now"))))[-1]
+    last = shown(a_snapshot(hand=Hand("fleet", Question("kill", "fleet", "because " * 40 + "now"))))[-1]
     assert "Stop all new orders?" in last
     assert "now▏" in last
     assert "Esc no" in last

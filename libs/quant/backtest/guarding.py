@@ -24,7 +24,7 @@ class Guarding:
         self._unreplaceable: frozenset[UUID] = frozenset()
 
     def filled(self, order: Order) -> None:
-        """An order has a fill: an entry's protection is its book's from then on."""
+        """An order, or the parent of a slice, has a fill: an entry's protection is its book's from then on."""
         book = (order.strategy_id, order.symbol)
         if order.protect is not None and (book not in self._guards or self._guards[book].entry.order_id != order.order_id):
             self._guards[book] = Guard(order)

@@ -50,10 +50,6 @@ class Parents:
         """Those that have not ended."""
         return iter(list(self._slices))
 
-    def parent_of(self, order: Order) -> Order | None:
-        """The one whose slice this is; None of what is no slice."""
-        return next((parent for parent in self._slices if order.purpose == "slice" and parent.order_id == order.parent_id), None)
-
     def call_off(self, order: Order) -> list[Order]:
         """It is to end; with the slices that have to be canceled first, where they still are."""
         self._unwanted.add(order)

@@ -214,7 +214,7 @@ class Desk:
         self._played.trades.append(booked.trade)
         self._keep(key, booked.position)
         self._book_lines(booked.entries)
-        self._guarding.filled(self._parents.parent_of(order) or order)
+        self._guarding.filled(next((p for p in self._parents.orders() if p.order_id == order.parent_id), order))
         if record.fill.cumulative >= order.quantity:
             del self._placed[order.client_order_id]
             self._played.statuses[order.client_order_id] = Status.FILLED
@@ -299,7 +299,7 @@ class Desk:
             killed=setup.killed,
             halts=self._watch.state.halts if self._watch is not None else (),
             positions=self._lots,
-            open_orders=[*self._parents.open(), *(self._as_open(order) for order in self._placed.values() if _leads(order))],
+            open_orders=[*self._parents.open(), *(self._as_open(p) for p in self._placed.values() if p.purpose == "signal")],
             ordered=self._ordered_within_a_minute(now),
         )
 
@@ -333,7 +333,7 @@ class Desk:
         for verdict in verdicts:
             orders += [self._order(verdict, n) for n in range(len(verdict.legs))]
             unwanted = {open_.order_id for open_ in verdict.cancels}
-            cancels += [order for order in self._placed.values() if order.order_id in unwanted]
+            cancels += [p for p in self._placed.values() if p.order_id in unwanted]
             for parent in self._parents.orders():
                 if parent.order_id in unwanted:
                     cancels += self._parents.call_off(parent)
@@ -412,7 +412,7 @@ class Desk:
             return ()
 
     def _open_of(self, strategy_id: str, symbol: str) -> list[Order]:
-        placed = [order for order in self._placed.values() if order.purpose not in PROTECTIVE]
+        placed = [p for p in self._placed.values() if p.purpose not in PROTECTIVE]
         return [o for o in (*self._parents.orders(), *placed) if (o.strategy_id, o.symbol) == (strategy_id, symbol)]
 
     # --- protection
@@ -458,8 +458,3 @@ class Desk:
         if self._watch is not None:
             self._played.halts = self._watch.state.halts
         return self._played
-
-
-def _leads(order: Order) -> bool:
-    """Whether it counts as one that leads its book to a target: protection does not, and a slice is in its parent's remainder."""
-    return order.purpose not in PROTECTIVE and order.purpose != "slice"

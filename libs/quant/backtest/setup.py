@@ -1,7 +1,7 @@
 """Who trades in a backtest, with what, and at which terms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -9,6 +9,7 @@ import msgspec
 
 from libs.domain.configuration import StrategyConfig
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
+from libs.domain.kill import Kills
 from libs.domain.orders import Exits
 from libs.quant.fills import FillTerms
 from libs.quant.risk.limits import Limits
@@ -43,7 +44,7 @@ class Setup:
     exits: Exits = Exits()
     orders_on_last_bar: bool = False  # a live session cannot know that a bar is its last; a report of a finished one should
     faults_are_fatal: bool = True  # False: a strategy that fails is stopped there, as a fleet stops it, and the rest goes on
-    killed: frozenset[tuple[str, str]] = frozenset()
+    killed: Kills = field(default_factory=dict)
     day_starts_at: str = "00:00"  # of the trading day, that the daily loss is counted from
     day_tz: str = "UTC"
     tradable: frozenset[AssetClass] = ASSET_CLASSES  # by the account

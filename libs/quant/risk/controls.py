@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Final
 
+from libs.domain.kill import MEANING, Mode, applying, written
 from libs.domain.losses import Halt, percent
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
@@ -22,19 +23,23 @@ LegControl = Callable[[Leg, View, Limits], Refusal | None]
 
 
 def kill_switch(signal: Signal, view: View, limits: Limits) -> Refusal | None:
-    """C01: nothing is ordered in a scope that a person has killed."""
-    scopes = (
-        ("fleet", ""),
-        ("account", view.account_id),
-        ("account", view.account_name),
-        ("strategy", signal.strategy_id),
-        ("symbol", signal.symbol),
-    )
-    hit = next((scope for scope in scopes if scope in view.killed), None) if view.killed else None
-    view.note("RC-C01", "kill switch", "off", "on" if hit else "off")
-    if hit is None:
-        return None
-    return Refusal("RC-C01", f"kill switch is on for {':'.join(filter(None, hit))}; rearm it with: fleet risk rearm", "off", "on")
+    """C01: nothing is ordered in a scope that a person has killed. Where books may still be reduced the leg decides (below); where
+    they are being closed no strategy has a say."""
+    hit = applying(view.killed, (view.account_id, view.account_name), signal.strategy_id, signal.symbol)
+    view.note("RC-C01", "kill switch", "off", "off" if hit is None else written(hit[1]))
+    return None if hit is None or hit[1] == "reduce_only" else _killed(*hit)
+
+
+def only_reduces(leg: Leg, view: View, limits: Limits) -> Refusal | None:
+    """C01: where a person has set the kill switch to reduce-only, a leg that does not shrink its book is refused."""
+    signal = leg.signal
+    hit = applying(view.killed, (view.account_id, view.account_name), signal.strategy_id, signal.symbol)
+    return None if hit is None or shrinks(leg, view, signal.strategy_id) else _killed(*hit)
+
+
+def _killed(scope: str, mode: Mode) -> Refusal:
+    text = f"kill switch is on for {scope} ({written(mode)}: {MEANING[mode]}); rearm it with: fleet risk rearm --scope {scope} --reason ..."
+    return Refusal("RC-C01", text, "off", written(mode))
 
 
 def market_clock(signal: Signal, view: View, limits: Limits) -> Refusal | None:
@@ -197,7 +202,16 @@ SIGNAL_CONTROLS: Final[Sequence[SignalControl]] = (
     fresh_price,
     price_collar,
 )
-LEG_CONTROLS: Final[Sequence[LegControl]] = (close_only, venue_steps, order_notional, position, gross_exposure, order_rate, crossing)
+LEG_CONTROLS: Final[Sequence[LegControl]] = (
+    only_reduces,
+    close_only,
+    venue_steps,
+    order_notional,
+    position,
+    gross_exposure,
+    order_rate,
+    crossing,
+)
 
 
 def subject(signal: Signal, view: View) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.domain.instruments import Instrument
+from libs.domain.kill import Kills
 from libs.domain.losses import Halt
 from libs.domain.messages import Signal
 from libs.domain.orders import Exits, Side, Status
@@ -63,7 +64,7 @@ class View:
     terms: Mapping[str, Terms]  # by strategy
     cash: Mapping[str, Decimal]
     marks: Mapping[str, float]  # close of the newest bar known, by symbol
-    killed: frozenset[tuple[str, str]]  # (scope, key)
+    killed: Kills
     halts: tuple[Halt, ...] = ()  # loss limits that were passed over: while there are any the account may only close
     positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -19,9 +20,23 @@ from libs.venues.alpaca.order_body import order_body, replacement_body
 from libs.venues.alpaca.reading import Reading, decoded
 from libs.venues.alpaca.requests import Answer, Requests
 from libs.venues.alpaca.socket import Socket, connected
-from libs.venues.alpaca.updates import is_undone, replaced, report_of, standing, undone
+from libs.venues.alpaca.updates import replaced, report_of, standing
 from libs.venues.alpaca.wire import Account, OrderState, Unreadable, Update, read, time_ns
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report, WrongKey
+from libs.venues.broker import (
+    Abilities,
+    Adjustment,
+    Hold,
+    Holdings,
+    Link,
+    NotSent,
+    OrderReport,
+    OutcomeUnknown,
+    Refused,
+    Report,
+    Undone,
+    WrongKey,
+    unheld,
+)
 from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint
 from libs.venues.freshness import Freshness
@@ -94,6 +109,7 @@ class AlpacaBroker:
         self._addresses = addresses(endpoint)
         self._requests = Requests(endpoint, budget or Budget(180, clock=clock), clock)
         self._known = KnownOrders()
+        self.hold: Hold = unheld
         symbols = {symbol.replace("/", ""): symbol for symbol in instruments if "/" in symbol}
         self._reading = Reading(self._requests, self._addresses.trading, self._known, symbols)
         self._freshness = Freshness(clock, mute_after_s)
@@ -145,7 +161,8 @@ class AlpacaBroker:
         if instrument is None:
             raise NotSent(f"{order.symbol} is not among the instruments of this account")
         body = order_body(order, instrument)
-        answer = await self._requests.send("order", "POST", f"{self._addresses.trading}/orders", deadline=deadline, body=body)
+        url, hold = f"{self._addresses.trading}/orders", partial(self.hold, order)
+        answer = await self._requests.send("order", "POST", url, deadline=deadline, body=body, hold=hold)
         self._known.see(outcomes.accepted(answer, order.client_order_id))
 
     async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
@@ -162,7 +179,8 @@ class AlpacaBroker:
             venue_id = await self._venue_id(client_order_id)
         except OutcomeUnknown as error:
             raise NotSent(f"the order to be replaced is not known at the venue: {error}") from error
-        answer = await self._requests.send("order", "PATCH", f"{self._addresses.trading}/orders/{venue_id}", deadline=deadline, body=body)
+        url, hold = f"{self._addresses.trading}/orders/{venue_id}", partial(self.hold, order)
+        answer = await self._requests.send("order", "PATCH", url, deadline=deadline, body=body, hold=hold)
         self._known.see(outcomes.accepted(answer, order.client_order_id))
 
     async def cancel(self, client_order_id: str) -> None:
@@ -278,8 +296,8 @@ class AlpacaBroker:
         owner = await self._reading.owner(update.order)
         gone = update.event == "replaced" and await self._reading.is_replaced(update.order)
         report = replaced(update.order, owner, time_ns(update.timestamp, "timestamp")) if gone else report_of(update, owner)
-        if is_undone(update):
-            log.critical("account of key %s, order %s: %s", self._endpoint.key, update.order.client_order_id, undone(update))
+        if isinstance(report, Undone):
+            report = report._replace(symbol=self._reading.ours(report.symbol))
         if isinstance(report, Fill):
             report = msgspec.structs.replace(report, symbol=self._reading.ours(report.symbol))
         if report is not None:

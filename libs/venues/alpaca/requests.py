@@ -1,6 +1,6 @@
 """One request, once: what was asked is either answered, or it is known whether anything left this host."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
@@ -38,22 +38,25 @@ class Answer(NamedTuple):
 class _Attempt:
     """One logical request: has any of it been handed to a socket?"""
 
-    def __init__(self, clock: HostClock, deadline: float) -> None:
+    def __init__(self, clock: HostClock, deadline: float, hold: Callable[[], str] | None) -> None:
         self._clock = clock
         self._deadline = deadline
+        self._hold = hold
         self.written = False
 
     def begin(self) -> None:
         """Called when the connection stands, right before the first byte.
 
         Raises:
-            NotSent: it is too late.
+            NotSent: it is too late, or held back.
             OutcomeUnknown: it was written before. aiohttp would repeat a GET or DELETE whose connection was cut.
         """
         if self.written:
             raise OutcomeUnknown("the connection was cut after the request was written")
         if self._clock.monotonic() > self._deadline:
             raise NotSent("the send deadline passed before the connection stood")
+        if self._hold is not None and (reason := self._hold()):
+            raise NotSent(reason)
         self.written = True
 
 
@@ -120,11 +123,13 @@ class Requests:
         deadline: float,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        hold: Callable[[], str] | None = None,
     ) -> Answer:
         """The request, written at most once.
 
         Args:
             deadline: host monotonic seconds after which nothing may be written.
+            hold: asked right before the first byte why it may not be written.
 
         Raises:
             NotSent: no byte of it left this host.
@@ -133,7 +138,7 @@ class Requests:
         await self.budget.take(what, deadline)
         if self._given_up:
             raise NotSent("the connections to the venue were given up")
-        attempt = _Attempt(self._clock, deadline)
+        attempt = _Attempt(self._clock, deadline, hold)
         before = _ATTEMPT.set(attempt)
         began = self._clock.monotonic()
         headers = self._headers | ({"Content-Type": "application/json"} if body is not None else {})
@@ -142,7 +147,7 @@ class Requests:
                 answer = Answer(response.status, await response.read())
                 self._heed(response)
         except NotSent:
-            raise  # too late, which says nothing of the venue
+            raise  # too late or held back, which says nothing of the venue
         except OutcomeUnknown as error:
             self.trouble = str(error)
             raise

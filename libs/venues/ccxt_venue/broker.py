@@ -10,7 +10,20 @@ from libs.domain.configuration import VenueConfig
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Order, VenueOrder
 from libs.domain.trades import Fill
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OutcomeUnknown, Refused, Report, WrongKey
+from libs.venues.broker import (
+    Abilities,
+    Adjustment,
+    Hold,
+    Holdings,
+    Link,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    Report,
+    WrongKey,
+    held_back,
+    unheld,
+)
 from libs.venues.budget import Budget
 from libs.venues.ccxt_venue import binance
 from libs.venues.ccxt_venue.calls import Calls, is_not_there
@@ -75,6 +88,7 @@ class CcxtBroker:
         self._wire = Wire(clock, Budget(venue.requests_per_minute, clock=clock))
         self._calls = Calls(self._exchange, self._wire, binance.documented if venue.exchange in FLUENT else lambda answered: None)
         self._ids = ClientIds()
+        self.hold: Hold = unheld
         self._quotes: dict[str, str] = {}
         self._history = History(self._exchange, self._calls.read, self._ids, self._quotes)
         self._lookup = Lookup(self._exchange, self._calls.read, self._ids)
@@ -147,7 +161,7 @@ class CcxtBroker:
             self._ids.place(order.client_order_id, order.symbol)
             self._reports.sent(order)
         try:
-            return await self._calls.change("order", call, deadline)
+            return await self._calls.change("order", call, deadline, partial(held_back, self.hold, orders))
         except (Refused, NotSent):
             for order in orders:
                 self._reports.not_there(order.client_order_id)

@@ -26,8 +26,11 @@ class Calls:
         self._documented = documented
         self._measured_at: float | None = None  # host monotonic; None: the clocks' difference is not known, or was proved wrong
 
-    async def change(self, what: Purpose, call: Callable[[], Awaitable[T]], deadline: float | None = None) -> T:
-        """One request that changes something, sent before `deadline` (host monotonic seconds) or not at all.
+    async def change(
+        self, what: Purpose, call: Callable[[], Awaitable[T]], deadline: float | None = None, hold: Callable[[], str] | None = None
+    ) -> T:
+        """One request that changes something, sent before `deadline` (host monotonic seconds) or not at all; and not when `hold`, asked
+        right before the first byte, says why not.
 
         Raises:
             Refused, NotSent, OutcomeUnknown.
@@ -38,7 +41,7 @@ class Calls:
                 await self.measure_clocks(until)
             except (Refused, OutcomeUnknown) as error:
                 raise NotSent(f"the venue did not say what time it is, and a signature needs it: {error}") from error
-        return await self._once(what, call, until)
+        return await self._once(what, call, until, hold)
 
     async def read(self, call: Callable[[], Awaitable[T]]) -> T:
         """One request that changes nothing.
@@ -55,11 +58,13 @@ class Calls:
         except NotSent as error:
             raise OutcomeUnknown(str(error)) from error
 
-    async def _once(self, what: Purpose, call: Callable[[], Awaitable[T]], until: float) -> T:
+    async def _once(self, what: Purpose, call: Callable[[], Awaitable[T]], until: float, hold: Callable[[], str] | None = None) -> T:
         await self._wire.budget.take(what, until)
-        async with self._wire.sending(until) as sending:
+        async with self._wire.sending(until, hold) as sending:
             try:
                 return await call()
+            except NotSent:
+                raise
             except Exception as error:  # ccxt raises what it likes, KeyError too: the default is unknown
                 answered = sending.answered()
                 if answered.code == _LATE:

@@ -1,7 +1,7 @@
 """The connection under ccxt: no redirects, no late sends, and a record of what became of each request."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from aiohttp.connector import Connection
 
 from libs.common.clocks import HostClock
 from libs.venues.broker import NotSent
@@ -31,6 +32,7 @@ class Sending:
     """One call that may change something at the venue, while it is under way."""
 
     limit: asyncio.Timeout
+    hold: Callable[[], str] | None = None
     written: bool = False  # a connection was there to write to
     own_words: bool = False
     status: int | None = None
@@ -59,23 +61,24 @@ class Wire:
         traces.on_connection_create_end.append(_about_to_write)
         traces.on_connection_reuseconn.append(_about_to_write)
         self.session = aiohttp.ClientSession(
-            middlewares=(self._pass,), trace_configs=[traces], cookie_jar=aiohttp.DummyCookieJar(), request_class=MarkedRequest
+            middlewares=(self._pass,), trace_configs=[traces], cookie_jar=aiohttp.DummyCookieJar(), request_class=_Held
         )
         return self.session
 
     @asynccontextmanager
-    async def sending(self, deadline: float) -> AsyncIterator[Sending]:
-        """Around one call of ccxt that changes something: nothing is written after `deadline`, host monotonic seconds.
+    async def sending(self, deadline: float, hold: Callable[[], str] | None = None) -> AsyncIterator[Sending]:
+        """Around one call of ccxt that changes something: nothing is written after `deadline`, host monotonic seconds, nor when `hold`,
+        asked right before the first byte, says why not.
 
         Raises:
-            NotSent: the deadline passed before there was a connection to write to.
+            NotSent: it was held back, or the deadline passed before there was a connection to write to.
         """
         left = deadline - self.clock.monotonic()
         if left <= 0:
             raise NotSent("the time to send it has passed")
         try:
             async with asyncio.timeout(left) as limit:
-                sending = Sending(limit)
+                sending = Sending(limit, hold)
                 token = _SENDING.set(sending)
                 try:
                     yield sending
@@ -102,6 +105,17 @@ class Wire:
 
 
 _SENDING: ContextVar[Sending | None] = ContextVar("sending", default=None)
+
+
+class _Held(MarkedRequest):
+    """aiohttp's request, asking leave before it writes."""
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        sending = _SENDING.get()
+        if sending is not None and sending.hold is not None and (reason := sending.hold()):
+            sending.written = False  # a connection is there, and nothing was written to it
+            raise NotSent(reason)
+        return await super().send(conn)
 
 
 def current() -> Sending | None:

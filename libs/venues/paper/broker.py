@@ -18,7 +18,20 @@ from libs.quant.exchange.book import Adjusted, Book, Ended, Filled, Opened, Reco
 from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Turned, Venue
 from libs.quant.fills import FillOn, FillTerms
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from libs.venues.broker import (
+    Abilities,
+    Adjustment,
+    Hold,
+    Holdings,
+    Link,
+    NotSent,
+    OrderReport,
+    OutcomeUnknown,
+    Refused,
+    Report,
+    held_back,
+    unheld,
+)
 from libs.venues.line_file import LineFile, LineFileDamaged, LineFileFailed
 
 _EVIDENCE = {"canceled": Evidence.CANCELED, "expired": Evidence.EXPIRED}
@@ -49,6 +62,7 @@ class PaperBroker:
         self._venue = venue
         self._book = venue.book
         self._clock = clock
+        self.hold: Hold = unheld
         self._reports: list[Report] = []
         self._news = asyncio.Event()
 
@@ -107,7 +121,7 @@ class PaperBroker:
 
     async def submit(self, order: Order, deadline: float) -> None:
         """See `Broker`. The order meets only events newer than what was heard of its symbol before this call."""
-        self._in_time(order, deadline)
+        self._may_leave([order], deadline)
         try:
             accepted = self._venue.take(order)
         except Turned as reason:
@@ -116,7 +130,7 @@ class PaperBroker:
 
     async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
         """See `Broker`. One append for both."""
-        self._in_time(orders[0], deadline)
+        self._may_leave(orders, deadline)
         try:
             accepted = [self._venue.take(order) for order in orders]  # the second holds back nothing that the first does not
         except Turned as reason:
@@ -125,16 +139,18 @@ class PaperBroker:
 
     async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
         """See `Broker`. One append for the end of the one and the beginning of the other."""
-        self._in_time(order, deadline)
+        self._may_leave([order], deadline)
         try:
             records = self._venue.replace(client_order_id, order)
         except Turned as reason:
             raise Refused(str(reason)) from reason
         self._answer(*records, replaced=client_order_id)
 
-    def _in_time(self, order: Order, deadline: float) -> None:
+    def _may_leave(self, orders: Sequence[Order], deadline: float) -> None:
         if self._clock.monotonic() > deadline:
-            raise NotSent(f"deadline of {order.client_order_id} has passed")
+            raise NotSent(f"deadline of {orders[0].client_order_id} has passed")
+        if why := held_back(self.hold, orders):
+            raise NotSent(why)
 
     async def cancel(self, client_order_id: str) -> None:
         """See `Broker`. The report of the end is there at once."""

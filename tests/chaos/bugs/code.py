@@ -23,7 +23,7 @@ from libs.domain.orders import OPEN, Evidence, Order, OrderEvent, Status, Step
 from libs.domain.streams import TRADES_EXECUTED
 from libs.domain.trades import Fill
 from libs.quant import dispatch
-from libs.quant.dispatch import Standing
+from libs.quant.execution.protection import Standing
 from libs.store import execution
 from libs.venues.alpaca.broker import AlpacaBroker
 from libs.venues.broker import OutcomeUnknown

@@ -9,7 +9,7 @@ from typing import TypeVar
 from libs.common.clocks import HostClock
 from libs.domain.orders import Order, VenueOrder
 from libs.domain.trades import Fill
-from libs.venues.broker import Abilities, Adjustment, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from libs.venues.broker import Abilities, Adjustment, Hold, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report, unheld
 from tests.chaos.simulation.loop import Dead, Process, VirtualLoop
 from tests.chaos.simulation.story import Story
 from tests.chaos.simulation.venue import SimVenue
@@ -65,6 +65,7 @@ class SimBroker:
 
     def __init__(self, wires: Wires, process: Process, clock: HostClock) -> None:
         self.abilities = Abilities(cancel_all=True, dead_man=wires.dead_man, good_till_date=wires.good_till_date, absence_is_proof=False)
+        self.hold: Hold = unheld
         self._wires = wires
         self._process = process
         self._clock = clock
@@ -83,6 +84,8 @@ class SimBroker:
             raise NotSent("no connection")
         if self._clock.monotonic() > deadline:
             raise NotSent(f"deadline of {order.client_order_id} has passed")
+        if why := self.hold(order):
+            raise NotSent(why)
         freezes = self._process.freezes
         await asyncio.sleep(0)  # between that look and the socket's write a process can be stopped, and nothing can be done about it
         self._alive()
@@ -94,6 +97,12 @@ class SimBroker:
         reason = await answer
         if reason:
             raise Refused(reason)
+
+    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
+        raise NotSent("this venue takes no pairs")
+
+    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
+        raise NotSent("this venue replaces nothing")
 
     def _send(self, order: Order, answer: "asyncio.Future[str]") -> None:
         wires, weather = self._wires, self._wires.weather
@@ -151,12 +160,6 @@ class SimBroker:
         if wires.weather.is_away(wires.loop.now) or wires.hits(wires.weather.failed_read):
             raise OutcomeUnknown("no answer")
         wires.venue.ends_all_at = wires.loop.now + after_s if after_s else None
-
-    async def submit_oco(self, orders: Sequence[Order], deadline: float) -> None:
-        raise Refused("this venue takes no pairs")
-
-    async def replace(self, client_order_id: str, order: Order, deadline: float) -> None:
-        raise Refused("this venue replaces nothing")
 
     # --- reads
 

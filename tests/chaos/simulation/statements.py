@@ -13,7 +13,7 @@ import msgspec
 from libs.common.wire import Row
 from libs.domain.books import Position
 from libs.domain.ledger import Entry
-from libs.domain.orders import AT_VENUE, OPEN, TERMINAL, Exits, Status
+from libs.domain.orders import AT_VENUE, OPEN, PROTECTIVE, TERMINAL, Exits, Status
 from libs.store.execution import OrderRow
 from tests.chaos.simulation.record import Do, EventRow, LeaseRow, Record, Refused, TradeRow
 
@@ -134,6 +134,11 @@ def lease_guard(record: Record, params: Any) -> list[Row]:
 # --- what the executor reads
 
 
+@statement("select scope, key, mode from kill_switch")
+def kills(record: Record, params: Any) -> list[Row]:
+    return []  # no operator here
+
+
 def _open(record: Record, account_id: str) -> list[OrderRow]:
     rows = [row for row in record.orders.values() if row.account_id == account_id and row.status in OPEN]
     return sorted(rows, key=lambda row: (row.approved_ns, row.order_id.int))
@@ -151,6 +156,7 @@ def snapshot(record: Record, params: Any) -> list[Row]:
         "adjusted": [],  # no corporate actions here
         "killed": list(record.kills),
         "halted": account in record.halted,
+        "unreconciled": unreconciled(record, account),
     }
     return [(_encode(found),)]
 
@@ -189,6 +195,20 @@ def store_working(record: Record, params: Any) -> list[Row]:
 @statement("select coalesce(json_agg(json_build_array(o.id, s.reference_price")
 def facts_of_costs(record: Record, params: Any) -> list[Row]:
     return [("[]",)]  # nothing is decided by what orders cost
+
+
+@statement("with entries as (select distinct on (strategy_id, symbol) * from orders e")
+def guards(record: Record, params: Any) -> list[Row]:
+    """Of every book: one that holds nothing, and has no protection, needs none and is passed over by whoever asks."""
+    entries: dict[tuple[str, str], OrderRow] = {}
+    for row in record.orders.values():
+        if row.account_id == params["account"] and row.protect is not None and row.filled:
+            known = entries.setdefault((row.strategy_id, row.symbol), row)
+            if (row.decided_at, row.leg) > (known.decided_at, known.leg):
+                entries[row.strategy_id, row.symbol] = row
+    protective = [row for row in record.orders.values() if row.purpose in PROTECTIVE]
+    found = [(entry, max((row.leg for row in protective if row.parent_id == entry.order_id), default=None)) for entry in entries.values()]
+    return [(_encode(found),)]
 
 
 @statement("select distinct order_id from order_events where order_id = any(%s::uuid[]) and event = 'cancel'")
@@ -236,7 +256,7 @@ def last_executed_at(record: Record, params: Any) -> list[Row]:
     return [(max((t.executed_at for t in record.trades.values() if t.account_id == params[0]), default=None),)]
 
 
-@statement("select max(at) from commands where command = 'reconcile'")
+@statement("select max(at) from commands where command in ('reconcile', 'decide')")
 def asked_to_reconcile(record: Record, params: Any) -> list[Row]:
     return [(record.asked_to_reconcile[-1] if record.asked_to_reconcile else None,)]
 
@@ -258,6 +278,10 @@ def killed(record: Record, row: OrderRow, *, halt: bool) -> bool:
     """killed() and, without `halt`, the switches of only_reduces()."""
     keys = [("fleet", ""), ("account", row.account_id), ("account", record.names.get(row.account_id, "")), ("strategy", row.strategy_id)]
     return any((record.kills.get(key, "") == "halt") is halt for key in [*keys, ("symbol", row.symbol)] if key in record.kills)
+
+
+def unreconciled(record: Record, account_id: str) -> bool:
+    return any(item.account_id == account_id and item.kind != "order" for item in record.items.values())
 
 
 def shrinks(record: Record, row: OrderRow) -> bool:
@@ -282,6 +306,8 @@ def orders_submitting(record: Record, params: Any) -> list[Row]:
     closing = [r for r in rows if r.reduce_only or r.account_id in record.halted or killed(record, r, halt=False)]
     if any(not shrinks(record, row) for row in closing):
         raise Refused("TW004", "the book may only close")
+    if any(unreconciled(record, row.account_id) and not shrinks(record, row) for row in rows):
+        raise Refused("TW004", "record and venue differ, and nobody has decided on it")
     fit = [row for row in rows if row.status is Status.APPROVED and row.valid_until >= micros(market_ns)]
     for row in fit:
         record.put("orders", row.order_id, row._replace(status=Status.SUBMITTING, events=row.events + 1))

@@ -27,12 +27,12 @@ from services.trade_executor.brokers import NotYet
 from services.trade_executor.desk import AccountDesk
 from tests.chaos.simulation.bells import Belfry, VirtualBus
 from tests.chaos.simulation.broker import SimBroker, Weather, Wires
+from tests.chaos.simulation.differences import STATEMENTS
 from tests.chaos.simulation.judge import Broken, Judge
 from tests.chaos.simulation.loop import Process, VirtualLoop
 from tests.chaos.simulation.record import Record
 from tests.chaos.simulation.scenario import ACTIVE_S, BOOKS, SYMBOLS, Approval, Kill, Outage, Scenario, Wound
 from tests.chaos.simulation.server import Line, VirtualDatabase
-from tests.chaos.simulation.statements import STATEMENTS
 from tests.chaos.simulation.story import Story
 from tests.chaos.simulation.venue import ACCOUNT, SimVenue
 from tests.factories import NOON
