@@ -10,6 +10,7 @@ SIGNALS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a01")
 ORDERS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a02")
 TRANSACTIONS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a03")
 CHILDREN: Final = 10_000
+SLICES: Final = CHILDREN // 2  # children of an order below this number are its slices, those from it on its protection
 JOB_RUNS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a06")
 EXTERNAL_ORDERS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a07")
 ITEMS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a08")

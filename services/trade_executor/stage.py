@@ -51,7 +51,7 @@ from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link, Undone
 from services.trade_executor.adopting import adopt, repair
 from services.trade_executor.cancelling import CancelPace
-from services.trade_executor.costs import add_costs
+from services.trade_executor.costs import add_costs, count_costs
 from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
 from services.trade_executor.gate import Gate
 from services.trade_executor.guarding import Guarding
@@ -220,6 +220,7 @@ class ExecutionStage:
             if event.anomaly:
                 metrics.ANOMALIES.labels(event=event.event).inc()
         tell(change)
+        count_costs(change)
         for trade in change.trades:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
         unknown = sum(1 for h in self._open.values() if h.status is Status.UNKNOWN)
