@@ -27,6 +27,11 @@ def signal_id(session_id: str, strategy_id: str, symbol: str, timeframe: str, ba
     return _named(_SIGNALS, f"{session_id}|{strategy_id}|{symbol}|{timeframe}|{bar_time}")
 
 
+def liquidation_id(account_id: str, scope: str, key: str, set_at: int, strategy_id: str, symbol: str, attempt: int) -> UUID:
+    """What stands for the signal of the one attempt to close a book under a kill switch that was set at `set_at`."""
+    return _named(_SIGNALS, f"liquidation|{account_id}|{scope}|{key}|{set_at}|{strategy_id}|{symbol}|{attempt}")
+
+
 def order_id(signal: UUID, leg: int) -> UUID:
     """The one order of a leg of a signal."""
     return _named(_ORDERS, f"{signal}|{leg}")

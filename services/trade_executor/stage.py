@@ -50,11 +50,13 @@ from libs.store.reconciliation import halt_symbol, put_aside
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link, Undone
 from services.trade_executor.adopting import adopt, repair
+from services.trade_executor.cancelling import CancelPace
 from services.trade_executor.costs import add_costs
 from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
 from services.trade_executor.gate import Gate
 from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
+from services.trade_executor.last_look import LastLook
 from services.trade_executor.parents import Parents
 from services.trade_executor.quotes import Quotes
 from services.trade_executor.telling import ids, tell
@@ -104,6 +106,8 @@ class ExecutionStage:
         start: Callable[[Sequence[Held], Sequence[Order]], None],
         quotes: Quotes | None = None,
         gate: Gate | None = None,
+        pace: CancelPace | None = None,
+        last_look: LastLook | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -123,8 +127,10 @@ class ExecutionStage:
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
         self._quotes = quotes or Quotes()
+        self._last_look = last_look or LastLook(store, account, session, instruments, self._quotes)
         self._parents = Parents(store, instruments, session, host)
         self._known = False  # whether _open and _positions are what the record says
+        self._pace = pace or CancelPace()  # of cancels, as they are sent
         self._evidence: list[News] = []
         self._taken = 0
         self._change: Change | None = None
@@ -172,6 +178,7 @@ class ExecutionStage:
         await self._parents.learn([*self._open.values()])
         self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
+        await self._last_look.prepare(h.order for h in (self._open | change.orders).values() if h.status is Status.APPROVED)
         self._dispatch(snapshot, change)
         await add_costs(self._store, change, self._instruments, self._quotes, self._host.now_ns())
         if not evidence and self._step_done:
@@ -307,7 +314,8 @@ class ExecutionStage:
             held = change.orders.get(id_, held)
             overdue = self._is_overdue(held)
             stopped, withdrawn = self._gate.ends(held), id_ in self._withdrawn
-            if overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
+            unwanted = overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL))
+            if unwanted and self._pace.free(id_, self._host.monotonic()):
                 why = stopped or ("its time is over" if overdue else "its venue was away" if withdrawn else "it is still there")
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
@@ -389,10 +397,10 @@ class ExecutionStage:
         position = change.positions.get(held.book) or self._positions.get(held.book) or Position()
         step = after_fill(held.status, held.order.quantity, held.filled + fill.quantity)
         change.book(held, fill, position, self._instruments[held.order.symbol], step)
+        self._guarding.filled(held, parent, change)
         if held.filled + fill.quantity > held.order.quantity:
             over = f"order {held.order.order_id} was filled with {held.filled + fill.quantity} of {held.order.quantity}"
             change.writes.append(halt_symbol(held.order.symbol, over))
-        self._guarding.filled(held, parent, change)
         if parent is not None:
             change.pass_on(parent, fill)
 
@@ -449,7 +457,7 @@ class ExecutionStage:
         may_send = self.armed and reaches and not (self._market.stale() and not self._session.lockstep)
         gate, slots = self._gate, 8 if may_send else 0
         yielding: dict[tuple[str, str], Decimal] = {}
-        for order, fate in fates(
+        found = fates(
             standings,
             gate.kills,
             gate.accounts,
@@ -458,9 +466,12 @@ class ExecutionStage:
             books=gate.books,
             halted=snapshot.halted,
             unreconciled=snapshot.unreconciled,
-        ):
+        )
+        for order, fate in found:
             held = current[order.order_id]
-            if fate == "send":
+            if fate in ("send", "work") and (why := self._last_look.denied(order, standings, gate.books, snapshot.equity)):
+                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), why)
+            elif fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
                 change.sends.append(held)
                 if (price := self._quotes.price(order.symbol)) is not None:
@@ -477,10 +488,8 @@ class ExecutionStage:
             elif fate in DENIED:
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])
         if reaches:
-            now_ns, now, orders = self._host.now_ns(), self._host.monotonic(), (self._open | change.orders).values()
-            alive = [held for held in orders if held.status not in TERMINAL]
             positions = self._positions | change.positions
-            self._guarding.act(change, alive, positions, yielding, gate.clears_books, now_ns=now_ns, now=now)
+            self._guarding.act(change, self._open, positions, yielding, gate.clears_books, self._host)
 
     def market_time(self) -> int:
         """Now, as far as this account has heard, ns."""

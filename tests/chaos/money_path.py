@@ -76,6 +76,7 @@ class MoneyPath:
         self.load = load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
         self.http: aiohttp.ClientSession
         self.looking: Database
+        self._databases: list[Database] = []
         self._group: asyncio.TaskGroup
 
     # --- where things are
@@ -117,8 +118,13 @@ class MoneyPath:
             for server in (self.valkey.server, self.postgres.server):
                 await asyncio.to_thread(server.kill)
 
+    def _database(self, purpose: str) -> Database:
+        database = Database(self.database_url, f"chaos:{purpose}")
+        self._databases.append(database)
+        return database
+
     async def _begun(self) -> "MoneyPath":
-        self.looking = Database(self.database_url, "chaos:looking")
+        self.looking = self._database("looking")
         await sessions.register_instruments(self.looking, terms.instruments(self.shape.venues))
         await sessions.open_new(self.looking, self.session, terms.accounts(self.shape.venues), CONSUMERS)
         bus = RedisBus(self.redis_url)
@@ -129,8 +135,8 @@ class MoneyPath:
                 self.postgres.keep(),
                 self.valkey.keep(),
                 self._undertaker.run(),
-                self.market.play(Database(self.database_url, "chaos:market"), bus),
-                self.load.run(Database(self.database_url, "chaos:load"), bus),
+                self.market.play(self._database("market"), bus),
+                self.load.run(self._database("load"), bus),
             )
         ]
         self._bus = bus
@@ -187,7 +193,8 @@ class MoneyPath:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(line.close() for line in self.proxies.values()))
         await self._bus.close()
-        await self.looking.close()
+        for database in self._databases:
+            await database.close()
 
     async def _fair_weather(self) -> None:
         if "sim_venue" in self.services:
