@@ -102,8 +102,8 @@ async def a_desk(
     access: Open,
     instruments: Mapping[str, Instrument],
     session: Session = SESSION,
-    state_dir: str = ".state",
     on_disconnect: OnDisconnect = "keep",
+    state_dir: str = ".state",
 ) -> AsyncIterator[Service]:
     """The desk at work, until the body is left: then asked to stop, as by SIGTERM."""
     settings = Settings(database_url=url, redis_url=redis_url, state_dir=state_dir)

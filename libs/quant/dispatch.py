@@ -10,14 +10,14 @@ from libs.quant.execution.protection import Standing, Way, way_of
 
 SLOTS: Final = 8  # requests of one account on the wire at once
 
-Fate = Literal["send", "work", "hold", "yield", "gone", "expire", "deny", "halt", "stop"]
+Fate = Literal["send", "work", "hold", "yield", "expire", "deny", "halt", "flip", "stop"]
 """`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on. `yield`: protection
-has to make room first. `gone`: what it was to close is not held any more. `deny` is the kill switch's, `halt` a loss limit's."""
+has to make room first. `deny` is the kill switch's, `halt` a loss limit's; `flip`: an order that may only reduce its book would do more."""
 
 DENIED: Final[Mapping[Fate, str]] = {
     "deny": "RC-C01: kill switch",
     "halt": "RC-B05: the account may only close",
-    "gone": "RC-A17: its book holds less than it was to close",
+    "flip": "RC-A17: its book holds less than it was to close",
 }
 """Why an order of that fate is not sent."""
 
@@ -31,6 +31,7 @@ def fates(
     *,
     books: Mapping[tuple[str, str], Decimal],
     halted: bool = False,
+    unreconciled: bool = False,
 ) -> list[tuple[Order, Fate]]:
     """What to do with each order that is APPROVED or WORKING, given all open orders of an account in stream order.
 
@@ -40,8 +41,9 @@ def fates(
     Args:
         accounts: what the account is called: its id, and the name it is configured by.
         now: market ns.
-        books: what each book (strategy, symbol) holds; what was to close more than that is `gone`.
+        books: what each book (strategy, symbol) holds.
         halted: the account may only close.
+        unreconciled: record and venue of the account differ: what would add to its books waits, and expires.
     """
     standings = list(orders)
     busy = {_book(s.order) for s in standings if s.status in AT_VENUE and not s.rests}
@@ -63,13 +65,15 @@ def fates(
             found.append((order, "hold"))
         elif mode is not None and ended_by(order, mode, held):
             found.append((order, "deny"))
-        elif halted and not shrinks(order, held):
-            found.append((order, "halt"))
+        elif (halted or order.reduce_only) and not shrinks(order, held):
+            found.append((order, "halt" if halted else "flip"))
+        elif unreconciled and not shrinks(order, held):
+            found.append((order, "hold"))
         elif order.execution:
             found.append((order, "work"))
             busy.add(_book(order))
-        elif (way := _way(order, standings, held)) != "clear":
-            found.append((order, way))
+        elif _way(order, standings, held) != "clear":
+            found.append((order, "yield"))
         else:
             found.append((order, "send"))
             busy.add(_book(order))
@@ -102,8 +106,3 @@ def ended_by(order: Order, mode: Mode, held: Decimal, filled: Decimal = Decimal(
     if mode == "flatten":  # stops and targets too: they would stand in the way of what closes the book
         return order.purpose != "liquidation"
     return order.purpose not in PROTECTIVE and not shrinks(order, held, filled)
-
-
-def scopes_of(order: Order) -> set[tuple[str, str]]:
-    """(scope, key) of every kill switch that would stop the order."""
-    return {("fleet", ""), ("account", order.account_id), ("strategy", order.strategy_id), ("symbol", order.symbol)}

@@ -112,8 +112,8 @@ _READ: LiteralString = (
     + ", s.legs) order by s.bar_time, s.strategy_id, s.symbol), '[]') from waiting s),"
     "'updates', (select last_no from journal_counters where stream = 'orders.updates'),"
     "'positions', (select coalesce(json_agg(json_build_array(strategy_id, symbol, quantity::text)), '[]') from held),"
-    "'orders', (select coalesce(json_agg(json_build_array(id, strategy_id, symbol, side, (quantity - filled_quantity)::text, price::text,"
-    " status)), '[]') from orders o where account_id = %(account)s and status = any(%(open)s)"
+    "'orders', (select coalesce(json_agg(json_build_array(id, strategy_id, symbol, side, (quantity - filled_quantity)::text,"
+    " coalesce(price, stop_price, 0)::text, status)), '[]') from orders o where account_id = %(account)s and status = any(%(open)s)"
     " and purpose not in ('stop', 'target') and not "
     # a slice is in the remainder of its parent
     "(purpose = 'slice' and exists (select from orders p where p.id = o.parent_id and p.status = 'WORKING'))),"

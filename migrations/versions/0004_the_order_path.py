@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "0004"
 down_revision: str | None = "0003"
 SQL = Path(__file__).parents[1] / "sql"
-FUNCTIONS = ("0004_submitting.sql", "0004_children.sql", "0004_kill.sql")
+FUNCTIONS = ("0004_submitting.sql", "0004_children.sql", "0004_kill.sql", "0004_reconcile.sql")
 
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None

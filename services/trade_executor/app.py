@@ -67,6 +67,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
                 partial(attendance.say, account.account_id),
                 house.warm(account),
                 system.policy(account.name),
+                system.fleet_tag,
                 risk,
             )
             for account in accounts

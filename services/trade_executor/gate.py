@@ -84,12 +84,10 @@ class Gate:
             return ""
         return f"kill switch: {hit[0]}, {written(hit[1])}"
 
-    @property
-    def ending(self) -> set[tuple[str, str]]:
-        """Scopes in which nothing may stand at the venue, an account by its id."""
-        mine = ("account", self.accounts[0])
-        stands = {scope for scope, mode in self.kills.items() if mode != "reduce_only"}
-        return {mine if scope[0] == "account" and scope[1] in self.accounts else scope for scope in stands}
+    def clears_books(self, order: Order) -> bool:
+        """Whether nothing of the order's book may stand at the venue, protection neither."""
+        hit = applying(self.kills, self.accounts, order.strategy_id, order.symbol)
+        return hit is not None and hit[1] in ("halt", "flatten")
 
     @property
     def whole(self) -> Mode | None:
