@@ -18,6 +18,7 @@ from fleet.tables import NONE, called, change, moment, money, number, table, tim
 from libs.common.database import Database
 from libs.common.settings import from_environment
 from libs.domain.configuration import StrategyConfig
+from libs.domain.orders import PROTECTIVE
 from libs.quant.execution.costs import MOMENTS
 from libs.quant.sizing_rule import sizing
 from libs.store.queries import stories
@@ -190,6 +191,9 @@ def _order(order: OrderTold, u: Understood) -> Iterator[str]:
     signal, currency = u.story.signal, u.story.currency
     leg = f", leg {order.leg}" if len(u.story.orders) > 1 or order.leg else ""
     yield f"order       {order.order_id}{leg}; the venue knows it as {order.client_order_id}"
+    if order.purpose in PROTECTIVE:
+        yield from _protects(order, u)
+        return
     yield f"sizing      {arithmetic(u, order.worth, order)}"
     price = order.price if order.price is not None else Decimal(str(signal.reference_price))
     notional = money(order.quantity * price * u.story.multiplier)
@@ -207,6 +211,14 @@ def _order(order: OrderTold, u: Understood) -> Iterator[str]:
     else:
         held = f"{number(order.worth.held)} -> {number(order.after.quantity)}"
         yield f"position    {held} {signal.symbol}; the book has realised {change(order.after.realized_pnl)} {currency} so far, before fees"
+
+
+def _protects(order: OrderTold, u: Understood) -> Iterator[str]:
+    """An order that stands at the venue beside a position: nobody sized it, it is as large as what it guards."""
+    yield f"protects    what order {order.parent_id} has opened: {_ordered(order)} {u.story.signal.symbol}, for as long as that is held"
+    if order.replaces is not None:
+        yield f"            in the place of order {order.replaces}"
+    yield from map(_fill, order.fills)
 
 
 def _cost(cost: CostTold, currency: str) -> Iterator[str]:
@@ -233,8 +245,10 @@ def _fill(fill: FillTold) -> str:
 
 
 def _ordered(order: OrderTold) -> str:
-    price = f"limit {number(order.price)}" if order.price is not None else order.order_type
-    return f"{order.side} {number(order.quantity)} {price}"
+    price = f"limit {number(order.price)}" if order.price is not None else order.order_type.replace("_", " ")
+    at = f" at {number(order.stop_price)}" if order.stop_price is not None else ""
+    trail = f", {number(order.trail)} behind the best price" if order.trail is not None else ""
+    return f"{order.side} {number(order.quantity)} {price}{at}{trail}"
 
 
 def arithmetic(u: Understood, worth: Worth, order: OrderTold | None = None) -> str:

@@ -43,7 +43,7 @@ def fates(
         now: market ns.
         books: what each book (strategy, symbol) holds.
         halted: the account may only close.
-        unreconciled: record and venue differ about the account: what would add to its books waits, and expires.
+        unreconciled: record and venue of the account differ: what would add to its books waits, and expires.
     """
     standings = list(orders)
     busy = {_book(s.order) for s in standings if s.status in AT_VENUE and not s.rests}

@@ -170,6 +170,7 @@ class AccountDesk:
             start=sender.start,
             quotes=floor.quotes,
             gate=self._gate,
+            pace=sender.pace,
         )
         self._reconciler = reconciler = self._a_reconciler(broker, sender)
         trading = asyncio.Event()

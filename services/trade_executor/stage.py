@@ -50,6 +50,7 @@ from libs.store.reconciliation import halt_symbol, put_aside
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link, Undone
 from services.trade_executor.adopting import adopt, repair
+from services.trade_executor.cancelling import CancelPace
 from services.trade_executor.costs import add_costs
 from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
 from services.trade_executor.gate import Gate
@@ -104,6 +105,7 @@ class ExecutionStage:
         start: Callable[[Sequence[Held], Sequence[Order]], None],
         quotes: Quotes | None = None,
         gate: Gate | None = None,
+        pace: CancelPace | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -125,6 +127,7 @@ class ExecutionStage:
         self._quotes = quotes or Quotes()
         self._parents = Parents(store, instruments, session, host)
         self._known = False  # whether _open and _positions are what the record says
+        self._pace = pace or CancelPace()  # of cancels, as they are sent
         self._evidence: list[News] = []
         self._taken = 0
         self._change: Change | None = None
@@ -307,7 +310,8 @@ class ExecutionStage:
             held = change.orders.get(id_, held)
             overdue = self._is_overdue(held)
             stopped, withdrawn = self._gate.ends(held), id_ in self._withdrawn
-            if overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
+            unwanted = overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL))
+            if unwanted and self._pace.free(id_, self._host.monotonic()):
                 why = stopped or ("its time is over" if overdue else "its venue was away" if withdrawn else "it is still there")
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
@@ -478,10 +482,8 @@ class ExecutionStage:
             elif fate in DENIED:
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])
         if reaches:
-            now_ns, now, orders = self._host.now_ns(), self._host.monotonic(), (self._open | change.orders).values()
-            alive = [held for held in orders if held.status not in TERMINAL]
             positions = self._positions | change.positions
-            self._guarding.act(change, alive, positions, yielding, gate.clears_books, now_ns=now_ns, now=now)
+            self._guarding.act(change, self._open, positions, yielding, gate.clears_books, self._host)
 
     def market_time(self) -> int:
         """Now, as far as this account has heard, ns."""

@@ -156,7 +156,7 @@ def plan(
     wanted = () if suspended or exits is None else exits_for(position, exits, room, instrument, holds)
     if _in_step(standing, wanted):
         return Plan()
-    if wanted == refused or guard.children + len(wanted) > MOST:  # no better is to be had
+    if wanted and (wanted == refused or guard.children + len(wanted) > MOST):  # no better is to be had
         return Plan(cancel=_orders(standing) if _cover(standing) > room else ())
     if standing and wanted and _takes_the_place(standing, wanted, holds, unreplaceable):
         return Plan(replace=_children(guard, wanted, now, standing[0].order.order_id), wanted=wanted)
@@ -187,7 +187,7 @@ def _cover(orders: Iterable[Standing]) -> Decimal:
 
 
 def _in_step(standing: Sequence[Standing], wanted: tuple[Exit, ...]) -> bool:
-    """Whether what stands is what should. A stop that is being executed has ended its target, and needs none."""
+    """Whether what stands is what should. A stop that is being executed has ended its target, and is let finish."""
     if sorted(map(_as_exit, standing)) == sorted(map(_comparable, wanted)):
         return True
     executing = [s for s in standing if s.filled]
