@@ -1,6 +1,7 @@
 """R, in time: nothing is sent after its own time, nor once a kill switch is on."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from libs.domain.books import signed
@@ -77,6 +78,7 @@ def _killed(record: Record, venues: Mapping[str, VenueHistory]) -> Iterator[Find
 def _shrinks(record: Record, order: Order, at: int) -> bool:
     """Whether the order could but bring its book nearer to zero, as far as that was booked then."""
     books = {o.order_id: o.book for o in record.orders}
-    held = sum(signed(t.side, t.quantity) for t in record.trades if books.get(t.order_id) == order.book and t.booked <= at)
+    booked = (t for t in record.trades if books.get(t.order_id) == order.book and t.booked <= at)
+    held = sum((signed(t.side, t.quantity) for t in booked), Decimal(0))
     change = signed(order.side, order.quantity)
     return held * change < 0 and abs(change) <= abs(held)
