@@ -26,7 +26,7 @@ DOES: Final[Mapping[tuple[Kind, Choice], str]] = {
     ("order", "close"): "it is canceled at the venue",
     ("fill", "adopt"): "it is booked as it is, in the book EXTERNAL",
     ("position", "adopt"): "the record follows the venue: the difference goes into the book EXTERNAL, with no profit or loss",
-    ("position", "close"): "the same, and the book EXTERNAL is then liquidated at the market",
+    ("position", "close"): "the same, and the kill switch of strategy:EXTERNAL goes on in mode flatten: its book is closed, at the market",
     ("cash", "adopt"): "the record follows the venue: the difference is booked as EXTERNAL, against equity",
     ("foreign", "adopt"): "this fleet takes the order over, into the book EXTERNAL. Stop the other fleet first",
     ("foreign", "close"): "it is taken over and canceled at the venue. Stop the other fleet first",

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -23,6 +23,7 @@ from fleet.embedded.valkey import EmbeddedValkey
 from fleet.leases import Undertaker
 from libs.common.bus import RedisBus
 from libs.common.database import Database, Unreachable
+from libs.domain.configuration import LimitConfig
 from libs.domain.fleet import PORTS
 from libs.store import sessions
 from tests.chaos import terms
@@ -48,9 +49,16 @@ class Shape:
     strategies: int = 8  # of each account; each trades every symbol there
     per_s: float = 25.0  # targets
     collar: float = terms.COLLAR
+    quiet: Collection[str] = ()  # symbols that the load leaves alone
+    most_held: float = terms.MOST_HELD  # of each symbol in an account, in its currency
     proxied: bool = False  # whether the executor's connections can be cut: see `proxies`
     environment: Mapping[str, str] = field(default_factory=dict)  # of all services
     of_service: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> list[LimitConfig]:
+        """What risk_manager holds to."""
+        return terms.limits(self.collar, self.most_held)
 
 
 class TooSlow(AssertionError):
@@ -67,16 +75,26 @@ class MoneyPath:
         self.valkey = KeptServer(EmbeddedValkey(folder / "valkey"))
         self.services: dict[str, KeptService] = {}
         self.proxies: dict[str, Proxy] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._bus: RedisBus | None = None
         self.session = terms.session(shape.venues)
         self.offset = _free_offset()
         draw = Random(seed)
         venue_url = f"http://127.0.0.1:{PORTS['sim_venue'] + self.offset}"
         self.market = Market(terms.instruments(shape.venues), self.session, venue_url, Random(draw.random()))
         books = terms.books(shape.venues, shape.strategies)
-        self.load = load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
+        self.quiet_books = [book for book in books if book.symbol in shape.quiet]
+        self.load = load(
+            self.session,
+            self.market,
+            [book for book in books if book not in self.quiet_books],
+            shape.per_s,
+            shape.collar,
+            Random(draw.random()),
+        )
+        self.looking = Database("", "chaos:looking")
         self.http: aiohttp.ClientSession
-        self.looking: Database
-        self._group: asyncio.TaskGroup
+        self._databases: list[Database] = []
 
     # --- where things are
 
@@ -103,37 +121,43 @@ class MoneyPath:
     async def running(self) -> AsyncIterator["MoneyPath"]:
         """Everything runs, and orders flow; gone afterwards."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        terms.write(self.folder / "config", self.shape.venues, self.shape.strategies, self.shape.collar)
+        terms.write(self.folder / "config", self.shape.venues, self.shape.strategies, self.shape.limits)
         try:
             await asyncio.gather(asyncio.to_thread(self.postgres.server.start), asyncio.to_thread(self.valkey.server.start))
             await asyncio.to_thread(migrate.upgrade, self.database_url)
             async with aiohttp.ClientSession() as self.http:
                 yield await self._begun()
-                await self._end()
+                await asyncio.gather(*(kept.end() for kept in self.services.values()))
         finally:
-            for kept in self.services.values():
-                if kept.process is not None:
-                    kept.process.kill()
+            await self._end()
             for server in (self.valkey.server, self.postgres.server):
                 await asyncio.to_thread(server.kill)
 
+    def _database(self, purpose: str) -> Database:
+        database = Database(self.database_url, f"chaos:{purpose}")
+        self._databases.append(database)
+        return database
+
     async def _begun(self) -> "MoneyPath":
-        self.looking = Database(self.database_url, "chaos:looking")
+        self.looking = self._database("looking")
         await sessions.register_instruments(self.looking, terms.instruments(self.shape.venues))
         await sessions.open_new(self.looking, self.session, terms.accounts(self.shape.venues), CONSUMERS)
+        opened = await sessions.current(self.looking)
+        assert opened is not None
+        self.market.key = opened.key
         bus = RedisBus(self.redis_url)
         self._undertaker = Undertaker(Database(self.database_url, "chaos:undertaker"), lambda _: None)
-        self._tasks = [
+        self._bus = bus
+        self._tasks += [
             asyncio.create_task(task)
             for task in (
                 self.postgres.keep(),
                 self.valkey.keep(),
                 self._undertaker.run(),
-                self.market.play(Database(self.database_url, "chaos:market"), bus),
-                self.load.run(Database(self.database_url, "chaos:load"), bus),
+                self.market.play(self._database("market"), bus),
+                self.load.run(self._database("load"), bus),
             )
         ]
-        self._bus = bus
         for name in self.shape.services:
             if name == "trade_executor" and self.shape.proxied:
                 await self.start_behind_lines()
@@ -181,23 +205,26 @@ class MoneyPath:
         return kept
 
     async def _end(self) -> None:
-        await asyncio.gather(*(kept.end() for kept in self.services.values()))
+        """Of whatever is left, however it came to this: what keeps things alive ends first, and takes them with it."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(line.close() for line in self.proxies.values()))
-        await self._bus.close()
-        await self.looking.close()
+        if self._bus is not None:
+            await self._bus.close()
+        for database in self._databases:
+            await database.close()
 
     async def _fair_weather(self) -> None:
         if "sim_venue" in self.services:
             await self.venue("PUT", "weather", {"requests_per_minute": 1_000_000})
 
-    def wipe(self) -> None:
+    def wipe(self, *, remove_folder: bool = True) -> None:
         """Removes all that it left."""
         self.postgres.server.wipe()  # as root its data lie elsewhere
         self.valkey.server.wipe()
-        shutil.rmtree(self.folder)
+        if remove_folder:
+            shutil.rmtree(self.folder)
 
     # --- looking at it
 

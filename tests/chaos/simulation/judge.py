@@ -123,7 +123,7 @@ class Judge:
             case Status.FILLED:
                 _check(after.filled == after.quantity, f"F: {id_} is FILLED with {after.filled} of {after.quantity}")
             case Status.DENIED:
-                _check(was is Status.APPROVED, f"E: {id_} was {was}, and is denied")
+                _check(was in (Status.APPROVED, Status.WORKING) and not self.sent[id_], f"E: {id_} was {was}, and is denied")
             case Status.ACKED | Status.PARTIAL:
                 _check(taken is not None, f"E: {id_} is believed {after.status}, the venue never took it")
 

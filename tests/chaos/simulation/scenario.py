@@ -1,6 +1,6 @@
 """What a seed stands for: the orders of a small day, and everything that goes wrong in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Literal, NamedTuple
 
@@ -85,6 +85,16 @@ class Scenario:
     record_lost_before: float
     record_lost_after: float
     record_slow_s: float
+
+    @classmethod
+    def harsh(cls, seed: int) -> "Scenario":
+        """Of the same day, but requests, answers and commits are lost and late all along, and somebody is frozen for long."""
+        made, draw = cls.of(seed), Random(-seed - 1)
+        weather = replace(made.weather, lost_request=0.1, lost_answer=0.2, late_request=0.15, late_by_s=draw.choice((10.0, 90.0)))
+        frozen = [Wound("commit", 1 + draw.randrange(25), 0.0, draw.randrange(16), "freeze", 12.0, False) for _ in range(3)]
+        return replace(
+            made, weather=weather, wounds=[*made.wounds, *frozen], record_lost_before=0.08, record_lost_after=0.08, record_slow_s=0.002
+        )
 
     @classmethod
     def of(cls, seed: int) -> "Scenario":

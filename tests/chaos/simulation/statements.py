@@ -136,7 +136,7 @@ def lease_guard(record: Record, params: Any) -> list[Row]:
 
 @statement("select scope, key, mode from kill_switch")
 def kills(record: Record, params: Any) -> list[Row]:
-    return []  # no operator here
+    return [(scope, key, mode) for (scope, key), mode in record.kills.items()]
 
 
 def _open(record: Record, account_id: str) -> list[OrderRow]:
@@ -154,7 +154,7 @@ def snapshot(record: Record, params: Any) -> list[Row]:
         "orders": [record.orders[id_] for id_ in _with_parents(record, params["ids"]) if id_ in record.orders],
         "booked": booked,
         "adjusted": [],  # no corporate actions here
-        "killed": list(record.kills),
+        "killed": [(scope, key, mode) for (scope, key), mode in record.kills.items()],
         "halted": account in record.halted,
         "unreconciled": unreconciled(record, account),
     }
@@ -417,6 +417,17 @@ def store_orders(record: Record, params: Any) -> list[Row]:
 @statement("select assessments_store(")
 def store_assessments(record: Record, params: Any) -> list[Row]:
     return [("",)]  # nothing of the executor reads them
+
+
+@statement("insert into kill_switch (scope, key, active, mode, reason, set_by) values ('symbol'")
+def halt_symbol(record: Record, params: Any) -> list[Row]:
+    record.put("kills", ("symbol", params[0]), "halt")
+    return []
+
+
+@statement("insert into notifications (")
+def store_notifications(record: Record, params: Any) -> list[Row]:
+    return []  # nobody is told
 
 
 @statement("insert into order_attempts (")
