@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -95,7 +94,9 @@ async def all_acked(scene: Scene, count: int) -> None:
 
 async def arrived(database: Database) -> int:
     """Orders that the venue has taken."""
-    rows = await database.fetch("select count(distinct order_id) from order_events where event = 'accepted' or status in ('ACKED', 'CANCELED')")
+    rows = await database.fetch(
+        "select count(distinct order_id) from order_events where event = 'accepted' or status in ('ACKED', 'CANCELED')"
+    )
     return int(rows[0][0])
 
 
