@@ -47,7 +47,7 @@ class Steady(Load):
     turn = 0
 
     def _drawn(self, n: int) -> Signal:
-        book = self._books[self.turn % len(self._books)]
+        book = self.books[self.turn % len(self.books)]
         self.turn += 1
         target = TARGET - self._targets.get(book, 0.0)
         self._targets[book] = target

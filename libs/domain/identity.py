@@ -10,6 +10,7 @@ SIGNALS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a01")
 ORDERS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a02")
 TRANSACTIONS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a03")
 CHILDREN: Final = 10_000
+SLICES: Final = CHILDREN // 2  # children of an order below this number are its slices, those from it on its protection
 JOB_RUNS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a06")
 EXTERNAL_ORDERS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a07")
 ITEMS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a08")
@@ -25,6 +26,11 @@ _VERSION_5: Final = 0x00000000000050008000000000000000
 def signal_id(session_id: str, strategy_id: str, symbol: str, timeframe: str, bar_time: int) -> UUID:
     """The one signal of a strategy for a symbol at a bar."""
     return _named(_SIGNALS, f"{session_id}|{strategy_id}|{symbol}|{timeframe}|{bar_time}")
+
+
+def liquidation_id(account_id: str, scope: str, key: str, set_at: int, strategy_id: str, symbol: str, attempt: int) -> UUID:
+    """What stands for the signal of the one attempt to close a book under a kill switch that was set at `set_at`."""
+    return _named(_SIGNALS, f"liquidation|{account_id}|{scope}|{key}|{set_at}|{strategy_id}|{symbol}|{attempt}")
 
 
 def order_id(signal: UUID, leg: int) -> UUID:

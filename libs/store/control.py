@@ -93,8 +93,12 @@ class Control:
 
         Raises:
             LookupError: there is no such account, strategy or symbol.
+            ValueError: it would let through what the one that is on does not, which is for `rearm` to do.
         """
         await self._must_know(scope, key)
+        rows = await self._database.fetch("select mode from kill_switch where active and (scope, key) = (%s, %s)", (scope, key))
+        if mode == "reduce_only" and rows and rows[0][0] != mode:
+            raise ValueError(f"reduce-only would be weaker than the {rows[0][0]} that is on for {named(scope, key)}: re-arm that first")
         await self._order("kill", named(scope, key), reason, by, _switch(scope, key, mode, reason, by))
 
     async def record(self, kill: FileKill) -> None:

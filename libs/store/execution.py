@@ -77,6 +77,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     killed: list[tuple[str, str, Mode]]  # (scope, key, mode)
     halted: bool  # the account may only close
     unreconciled: bool  # record and venue differ in something that nobody has decided on
+    equity: float | None = None  # of the account, as risk_manager counted it last
 
 
 ORDER_JSON: LiteralString = (
@@ -100,7 +101,8 @@ _READ: LiteralString = (
     "'adjusted', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any(%(transactions)s::uuid[])),"
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode)), '[]') from kill_switch where active),"
     "'halted', exists (select from risk_halts where account_id = %(account)s and active),"
-    "'unreconciled', unreconciled(%(account)s))::text"
+    "'unreconciled', unreconciled(%(account)s),"
+    "'equity', (select equity from risk_states where account_id = %(account)s))::text"
 )
 _OPEN_ORDERS: LiteralString = (
     "select coalesce(json_agg(" + ORDER_JSON + " order by o.created_at, o.id), '[]')::text from orders o"
@@ -181,6 +183,15 @@ class ExecutionStore:
             (self._account.account_id, list(known)),
         )
         return int(rows[0][0])
+
+    async def closes(self, venue: str, timeframe: str, symbols: Sequence[str]) -> dict[str, float]:
+        """Close of each symbol's newest bar; those without one are left out."""
+        rows = await self.database.fetch(
+            "select w.symbol, m.close_price from unnest(%b::text[]) w(symbol) cross join lateral (select close_price from market_ohlcv"
+            " where venue = %s and symbol = w.symbol and timeframe = %s and close_price is not null order by timestamp desc limit 1) m",
+            (list(symbols), venue, timeframe),
+        )
+        return {symbol: float(close) for symbol, close in rows}
 
     async def positions(self) -> dict[tuple[str, str], Position]:
         """Every book of the account, by (strategy, symbol)."""

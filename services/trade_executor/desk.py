@@ -13,7 +13,7 @@ from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
-from libs.domain.configuration import OnDisconnect
+from libs.domain.configuration import OnDisconnect, RiskConfig
 from libs.domain.instruments import Instrument
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
 from libs.domain.trades import Fill
@@ -28,6 +28,7 @@ from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.gate import Gate
+from services.trade_executor.last_look import NO_LIMITS, LastLook
 from services.trade_executor.links import Standing
 from services.trade_executor.reconciler import LOOK_UP_EVERY_S, Reconciler
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
@@ -58,6 +59,7 @@ class AccountDesk:
         warm: Warm = nothing_to_load,
         on_disconnect: OnDisconnect = "keep",
         fleet_tag: str = "TWND",
+        risk: RiskConfig = NO_LIMITS,
     ) -> None:
         self._context = context
         self._session = session
@@ -68,6 +70,7 @@ class AccountDesk:
         self._on_disconnect = on_disconnect
         self._fleet_tag = fleet_tag
         self._held_back = ""  # why nothing is sent that adds to a book; "" when it is
+        self._risk = risk
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
@@ -171,6 +174,7 @@ class AccountDesk:
             quotes=floor.quotes,
             gate=self._gate,
             pace=sender.pace,
+            last_look=LastLook(self._store, self._account, self._session, self._instruments, floor.quotes, self._risk),
         )
         self._reconciler = reconciler = self._a_reconciler(broker, sender)
         trading = asyncio.Event()

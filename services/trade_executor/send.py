@@ -90,6 +90,7 @@ class Sender:
     async def _cancel(self, order: Order) -> None:
         try:
             await self._broker.cancel(order.client_order_id)
+            reached("CP22")
         except Refused as error:
             self._answered([Shown(order.client_order_id, Evidence.CANCEL_REFUSED, Decimal(0), str(error))])
         except Exception as error:

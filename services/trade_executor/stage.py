@@ -51,11 +51,12 @@ from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link, Undone
 from services.trade_executor.adopting import adopt, repair
 from services.trade_executor.cancelling import CancelPace
-from services.trade_executor.costs import add_costs
+from services.trade_executor.costs import add_costs, count_costs
 from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
 from services.trade_executor.gate import Gate
 from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
+from services.trade_executor.last_look import LastLook
 from services.trade_executor.parents import Parents
 from services.trade_executor.quotes import Quotes
 from services.trade_executor.telling import ids, tell
@@ -106,6 +107,7 @@ class ExecutionStage:
         quotes: Quotes | None = None,
         gate: Gate | None = None,
         pace: CancelPace | None = None,
+        last_look: LastLook | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -125,6 +127,7 @@ class ExecutionStage:
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
         self._quotes = quotes or Quotes()
+        self._last_look = last_look or LastLook(store, account, session, instruments, self._quotes)
         self._parents = Parents(store, instruments, session, host)
         self._known = False  # whether _open and _positions are what the record says
         self._pace = pace or CancelPace()  # of cancels, as they are sent
@@ -175,6 +178,7 @@ class ExecutionStage:
         await self._parents.learn([*self._open.values()])
         self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
+        await self._last_look.prepare(h.order for h in (self._open | change.orders).values() if h.status is Status.APPROVED)
         self._dispatch(snapshot, change)
         await add_costs(self._store, change, self._instruments, self._quotes, self._host.now_ns())
         if not evidence and self._step_done:
@@ -216,6 +220,7 @@ class ExecutionStage:
             if event.anomaly:
                 metrics.ANOMALIES.labels(event=event.event).inc()
         tell(change)
+        count_costs(change)
         for trade in change.trades:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
         unknown = sum(1 for h in self._open.values() if h.status is Status.UNKNOWN)
@@ -465,7 +470,9 @@ class ExecutionStage:
         )
         for order, fate in found:
             held = current[order.order_id]
-            if fate == "send":
+            if fate in ("send", "work") and (why := self._last_look.denied(order, standings, gate.books, snapshot.equity)):
+                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), why)
+            elif fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
                 change.sends.append(held)
                 if (price := self._quotes.price(order.symbol)) is not None:

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Final, NamedTuple, Protocol
 
 from libs.common.clocks import HostClock
+from libs.common.crash_points import reached
 from libs.common.logs import about
 from libs.common.within import within
 from libs.domain.kill import applying, named, written
@@ -92,6 +93,8 @@ class Sweep:
     async def _until_gone(self) -> None:
         """Until all is gone, nothing is stopped any more, or the gate changes again."""
         began, next_ask, asks = self._clock.monotonic(), self._clock.monotonic() + ASK_AGAIN_S[0], 0
+        if self._gate.kills:
+            reached("CP21")
         seen: set[str] = set()
         left: list[VenueOrder] | None = None
         for look in count():

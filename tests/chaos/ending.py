@@ -9,7 +9,7 @@ from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
 from libs.common.journal import PostgresJournal
 from libs.store.control import Control
-from tests.chaos import terms, venues
+from tests.chaos import venues
 from tests.chaos.history import Verdict, judged
 from tests.chaos.money_path import MoneyPath, TooSlow
 
@@ -24,14 +24,14 @@ _MOVING = "select count(*) from orders where status = any(%b::text[])"
 _IN_DOUBT = ["APPROVED", "SUBMITTING", "UNKNOWN", "PENDING_CANCEL", "CANCEL_UNKNOWN", "PENDING_REPLACE", "REPLACE_UNKNOWN"]
 
 
-async def at_rest(path: MoneyPath) -> float:
+async def at_rest(path: MoneyPath, within_s: float = REST_WITHIN_S) -> float:
     """No more targets, and every one of those there are has come to its end; what rests at a venue may rest. The seconds it took.
 
     Raises:
         TooSlow: something stays in doubt.
     """
     path.load.flows = False
-    await path.until(path.ready, "every service is ready again", REST_WITHIN_S)
+    await path.until(path.ready, "every service is ready again", within_s)
     if "strategy_engine" in path.services:
         await control(path).set_paused(True, "chaos")
         await asyncio.sleep(PAUSED_WITHIN_S)
@@ -39,10 +39,10 @@ async def at_rest(path: MoneyPath) -> float:
     async def settled() -> bool:
         return not await path.one(_UNJUDGED) and not await path.one(_MOVING, _IN_DOUBT)
 
-    took_s = await path.until(settled, "every signal has its verdict, and every order an answer", REST_WITHIN_S)
+    took_s = await path.until(settled, "every signal has its verdict, and every order an answer", within_s)
     path.market.moves = False  # what rests does not fill any more, so that venue and ledger can be compared
     await control(path).reconcile("the run is over", "chaos")
-    return took_s + await path.until(lambda: agrees(path), "the ledger agrees with the venues", REST_WITHIN_S)
+    return took_s + await path.until(lambda: agrees(path), "the ledger agrees with the venues", within_s)
 
 
 async def go_on(path: MoneyPath) -> None:
@@ -55,7 +55,7 @@ async def go_on(path: MoneyPath) -> None:
 def control(path: MoneyPath) -> Control:
     """The operator's hand, without a bell."""
     clock = SystemClock()
-    return Control(path.looking, PostgresJournal(path.looking, MemoryBus(), clock), clock, "chaos")
+    return Control(path.looking, PostgresJournal(path.looking, MemoryBus(), clock), clock, "chaos", cool_off_s=0.0)
 
 
 async def agrees(path: MoneyPath) -> bool:
@@ -78,16 +78,16 @@ def histories(path: MoneyPath) -> dict[str, venues.VenueHistory]:
     return {account: history for account, history in found.items() if account in path.shape.venues}
 
 
-async def verdict(path: MoneyPath) -> Verdict:
+async def verdict(path: MoneyPath, within_s: float = REST_WITHIN_S) -> Verdict:
     """Lets it come to rest and judges it. What does not come to rest is judged as it stands, and is a finding itself."""
     restless = ""
     try:
-        await at_rest(path)
+        await at_rest(path, within_s)
     except TooSlow as error:
         restless = str(error)
     with psycopg.connect(path.database_url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # everything as of one moment
-        found = judged(connection, histories(path), terms.limits(path.shape.collar))
+        found = judged(connection, histories(path), path.shape.limits)
         there = {row[0] for row in connection.execute("select signal_id from signals")}
     sentences, counts = list(found.sentences), dict(found.counts)
     if restless:

@@ -38,9 +38,9 @@ class Load:
         """`collar`: of config/risk.toml; how far from the market a reference price may lie, and so where orders rest."""
         self.flows = True
         self.promised: list[UUID] = []
+        self.books = books
         self._session = session
         self._market = market
-        self._books = books
         self._per_s = per_s
         self._collar = collar
         self._draw = draw
@@ -67,7 +67,7 @@ class Load:
 
     def _drawn(self, n: int) -> Signal:
         """Another target for one of the books; half of the orders will rest for a while, just beyond the market."""
-        book = self._draw.choice(self._books)
+        book = self._draw.choice(self.books)
         target = self._draw.choice([t for t in TARGETS if t != self._targets.get(book, 0.0)])
         up, self._targets[book] = target > self._targets.get(book, 0.0), target
         mid = self._market.mids[book.symbol]

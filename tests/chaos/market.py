@@ -32,6 +32,7 @@ class Market:
     def __init__(self, instruments: Sequence[Instrument], session: Session, venue_url: str, draw: Random) -> None:
         self.mids = {i.symbol: 1000.0 if i.asset_class == "crypto" else 100.0 for i in instruments}
         self.moves = True
+        self.key = b""  # of the session: signs what is said on the bus
         self._instruments = instruments
         self._session = session
         self._venue_url = venue_url
@@ -48,7 +49,7 @@ class Market:
         """Until cancelled: quotes to the venue and on the bus, a bar of each second into the record, and the clock."""
         clock = SystemClock()
         sealer = Sealer("data_collector", clock)
-        sealer.session_id, sealer.key = self._session.session_id, self._session.key
+        sealer.session_id, sealer.key = self._session.session_id, self.key
         publisher = Publisher(bus, sealer, clock, self._session.session_id, self._session.speed)
         second = self.now() // SECOND
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as http:

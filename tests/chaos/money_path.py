@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp import web
 
 from fleet import migrate
 from fleet.embedded import ports
@@ -23,13 +24,14 @@ from fleet.embedded.valkey import EmbeddedValkey
 from fleet.leases import Undertaker
 from libs.common.bus import RedisBus
 from libs.common.database import Database, Unreachable
+from libs.domain.configuration import LimitConfig
 from libs.domain.fleet import PORTS
 from libs.store import sessions
 from tests.chaos import terms
 from tests.chaos.kept import KeptServer, KeptService
 from tests.chaos.load import Load
 from tests.chaos.market import Market
-from tests.chaos.proxy import Proxy, through
+from tests.chaos.proxy import Controls, Proxy, through
 from tests.chaos.terms import VenueName
 from tests.scenes import CONSUMERS
 
@@ -48,9 +50,16 @@ class Shape:
     strategies: int = 8  # of each account; each trades every symbol there
     per_s: float = 25.0  # targets
     collar: float = terms.COLLAR
+    quiet: Collection[str] = ()  # symbols that the load leaves alone
+    most_held: float = terms.MOST_HELD  # of each symbol in an account, in its currency
     proxied: bool = False  # whether the executor's connections can be cut: see `proxies`
     environment: Mapping[str, str] = field(default_factory=dict)  # of all services
     of_service: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> list[LimitConfig]:
+        """What risk_manager holds to."""
+        return terms.limits(self.collar, self.most_held)
 
 
 class TooSlow(AssertionError):
@@ -67,17 +76,21 @@ class MoneyPath:
         self.valkey = KeptServer(EmbeddedValkey(folder / "valkey"))
         self.services: dict[str, KeptService] = {}
         self.proxies: dict[str, Proxy] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._bus: RedisBus | None = None
+        self._told: web.AppRunner | None = None
         self.session = terms.session(shape.venues)
         self.offset = _free_offset()
         draw = Random(seed)
         venue_url = f"http://127.0.0.1:{PORTS['sim_venue'] + self.offset}"
         self.market = Market(terms.instruments(shape.venues), self.session, venue_url, Random(draw.random()))
         books = terms.books(shape.venues, shape.strategies)
-        self.load = load(self.session, self.market, books, shape.per_s, shape.collar, Random(draw.random()))
+        self.quiet_books = [book for book in books if book.symbol in shape.quiet]
+        busy = [book for book in books if book.symbol not in shape.quiet]
+        self.load = load(self.session, self.market, busy, shape.per_s, shape.collar, Random(draw.random()))
+        self.looking = Database("", "chaos:looking")
         self.http: aiohttp.ClientSession
-        self.looking: Database
         self._databases: list[Database] = []
-        self._group: asyncio.TaskGroup
 
     # --- where things are
 
@@ -104,17 +117,15 @@ class MoneyPath:
     async def running(self) -> AsyncIterator["MoneyPath"]:
         """Everything runs, and orders flow; gone afterwards."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        terms.write(self.folder / "config", self.shape.venues, self.shape.strategies, self.shape.collar)
+        terms.write(self.folder / "config", self.shape.venues, self.shape.strategies, self.shape.limits)
         try:
             await asyncio.gather(asyncio.to_thread(self.postgres.server.start), asyncio.to_thread(self.valkey.server.start))
             await asyncio.to_thread(migrate.upgrade, self.database_url)
             async with aiohttp.ClientSession() as self.http:
                 yield await self._begun()
-                await self._end()
+                await asyncio.gather(*(kept.end() for kept in self.services.values()))
         finally:
-            for kept in self.services.values():
-                if kept.process is not None:
-                    kept.process.kill()
+            await self._end()
             for server in (self.valkey.server, self.postgres.server):
                 await asyncio.to_thread(server.kill)
 
@@ -127,9 +138,13 @@ class MoneyPath:
         self.looking = self._database("looking")
         await sessions.register_instruments(self.looking, terms.instruments(self.shape.venues))
         await sessions.open_new(self.looking, self.session, terms.accounts(self.shape.venues), CONSUMERS)
+        opened = await sessions.current(self.looking)
+        assert opened is not None
+        self.market.key = opened.key
         bus = RedisBus(self.redis_url)
         self._undertaker = Undertaker(Database(self.database_url, "chaos:undertaker"), lambda _: None)
-        self._tasks = [
+        self._bus = bus
+        self._tasks += [
             asyncio.create_task(task)
             for task in (
                 self.postgres.keep(),
@@ -139,15 +154,23 @@ class MoneyPath:
                 self.load.run(self._database("load"), bus),
             )
         ]
-        self._bus = bus
         for name in self.shape.services:
             if name == "trade_executor" and self.shape.proxied:
                 await self.start_behind_lines()
             elif name != "sim_venue" or set(self.shape.venues) != {"paper"}:
                 self.start(name)
+        if self.proxies:
+            await self._let_lines_be_told()
         await self.until(self.ready, "every service is ready", READY_WITHIN_S)
         await self._fair_weather()
         return self
+
+    async def _let_lines_be_told(self) -> None:
+        """For a person who wants to try something himself while it runs."""
+        self._told = web.AppRunner(Controls(self.proxies).application(), access_log=None)
+        await self._told.setup()
+        await web.TCPSite(self._told, "127.0.0.1", 0).start()
+        print(f"chaos: lines can be told at http://127.0.0.1:{self._told.addresses[0][1]}/proxies", file=sys.stderr, flush=True)
 
     async def start_behind_lines(self, key: str = "") -> KeptService:
         """Starts an executor, perhaps one more, all of whose connections go by way of `proxies` of its own: <key>:postgres and so on."""
@@ -187,12 +210,15 @@ class MoneyPath:
         return kept
 
     async def _end(self) -> None:
-        await asyncio.gather(*(kept.end() for kept in self.services.values()))
+        """Of whatever is left, however it came to this: what keeps things alive ends first, and takes them with it."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(line.close() for line in self.proxies.values()))
-        await self._bus.close()
+        if self._told is not None:
+            await self._told.cleanup()
+        if self._bus is not None:
+            await self._bus.close()
         for database in self._databases:
             await database.close()
 
@@ -200,11 +226,12 @@ class MoneyPath:
         if "sim_venue" in self.services:
             await self.venue("PUT", "weather", {"requests_per_minute": 1_000_000})
 
-    def wipe(self) -> None:
+    def wipe(self, *, remove_folder: bool = True) -> None:
         """Removes all that it left."""
         self.postgres.server.wipe()  # as root its data lie elsewhere
         self.valkey.server.wipe()
-        shutil.rmtree(self.folder)
+        if remove_folder:
+            shutil.rmtree(self.folder)
 
     # --- looking at it
 

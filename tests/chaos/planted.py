@@ -13,19 +13,19 @@ def plant(name: str) -> None:
 
 def _sends_twice() -> None:
     """Every seventh order is sent a second time under another id, as by a retry that makes its ids anew."""
+    from libs.venues.broker import Broker
     from services.trade_executor.requests import Request
-    from services.trade_executor.send import Sender
 
-    submit, sent = Sender._submit, [0]
+    send, sent = Request.send, [0]
 
-    async def twice(sender: Sender, request: Request, deadline: float) -> None:
-        await submit(sender, request, deadline)
+    async def twice(request: Request, broker: Broker, deadline: float) -> None:
+        await send(request, broker, deadline)
         sent[0] += 1
         if sent[0] % 7 == 0:
             order = request.orders[0]
-            await sender._broker.submit(msgspec.structs.replace(order, client_order_id=order.client_order_id[:-1] + "2"), deadline)
+            await broker.submit(msgspec.structs.replace(order, client_order_id=order.client_order_id[:-1] + "2"), deadline)
 
-    Sender._submit = twice  # type: ignore[method-assign, assignment]
+    Request.send = twice  # type: ignore[method-assign, assignment]
 
 
 def _drops_fills() -> None:

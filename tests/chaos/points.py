@@ -10,11 +10,11 @@ from typing import Final, NamedTuple, get_args
 
 from libs.common.crash_points import CrashPoint
 from tests.chaos import migrating
-from tests.chaos.ending import go_on, verdict
+from tests.chaos.ending import control, go_on, histories, verdict
 from tests.chaos.history import Verdict
 from tests.chaos.money_path import MoneyPath, Shape, TooSlow
 from tests.chaos.progress import Progress
-from tests.chaos.wounds import Fault, asked_for
+from tests.chaos.wounds import FAULTS, Fault, asked_for
 
 POINTS: Final[tuple[CrashPoint, ...]] = get_args(CrashPoint)
 LEASE_S: Final = 1.0
@@ -36,7 +36,37 @@ class Moment:
     count: int = 3  # it is wounded the n-th time
     at_start: bool = False  # it is only there after its start: killed to begin anew
     provoke: Provoke = _nothing
+    mend: Provoke = _nothing  # what was provoked
 
+
+KILLED: Final = "alpaca"
+
+
+async def _kill_an_account(path: MoneyPath) -> None:
+    """While at least three of its orders rest."""
+    resting = "select count(*) >= 3 from orders where account_id = %s and status in ('ACKED', 'PARTIAL')"
+    path.market.moves = False
+
+    async def enough() -> bool:
+        return bool(await path.one(resting, KILLED))
+
+    await path.until(enough, f"three orders of {KILLED} rest", 30.0)
+    await control(path).kill("account", KILLED, "halt", "chaos", "chaos")
+
+
+async def _rearm(path: MoneyPath) -> None:
+    """Once nothing of it is left, neither here nor at the venue."""
+
+    async def gone() -> bool:
+        left = await path.one("select count(*) from orders where account_id = %s and status = any(%b::text[])", KILLED, OPEN)
+        return not left and not any(taken.status == "open" for taken in histories(path)[KILLED].taken)
+
+    await path.until(gone, f"no order of {KILLED} is open here or at the venue", 30.0)
+    await control(path).rearm("account", KILLED, "chaos is over", "chaos")
+    path.market.moves = True
+
+
+OPEN: Final = ["APPROVED", "SUBMITTING", "UNKNOWN", "ACKED", "PARTIAL", "PENDING_CANCEL", "CANCEL_UNKNOWN"]
 
 MOMENTS: Final[Mapping[CrashPoint, Moment]] = {
     "CP01": Moment(victim="strategy_engine"),
@@ -58,11 +88,14 @@ MOMENTS: Final[Mapping[CrashPoint, Moment]] = {
     "CP17": Moment(victim="trade_executor", count=2),
     "CP19": Moment(victim="trade_executor", count=1, at_start=True),
     "CP20": Moment(victim="trade_executor", count=1, at_start=True),
+    "CP21": Moment(victim="trade_executor", count=1, provoke=_kill_an_account, mend=_rearm),
+    "CP22": Moment(victim="trade_executor", count=2, provoke=_kill_an_account, mend=_rearm),
     "CP23": Moment(victim=migrating.NAME),
     "CP24": Moment(victim="trade_executor", count=1, at_start=True),
 }
 
-LEFT_OUT: Final[Mapping[tuple[CrashPoint, Fault], str]] = {}
+_REPLACES = "nothing that this load does has an order replaced: a stop that follows its position does, which tests/chaos/simulation plays"
+LEFT_OUT: Final[Mapping[tuple[CrashPoint, Fault], str]] = {("CP18", fault): _REPLACES for fault in FAULTS}
 """Pairs that mean nothing, and why."""
 
 
@@ -111,10 +144,11 @@ async def _wound(path: MoneyPath, folder: Path, point: CrashPoint, fault: Fault)
         began = time.monotonic()
         if fault == "sigstop":
             await asyncio.sleep(PAUSE_S)
-        return began
     finally:
         kept.strike(signal.SIGCONT)
         asked.unlink(missing_ok=True)
+    await moment.mend(path)
+    return began
 
 
 class Mismatch(AssertionError):

@@ -58,11 +58,11 @@ def strategy_id(venue: VenueName, n: int) -> str:
     return f"{venue}_{n}"
 
 
-def limits(collar: float) -> list[LimitConfig]:
+def limits(collar: float, most_held: float) -> list[LimitConfig]:
     """Of config/risk.toml. The account may not hold in a symbol what all of its strategies together would like to."""
     return [
         LimitConfig(scope="order", name="price_collar", value=collar, unit="fraction"),
-        LimitConfig(scope="account", name="max_position_notional", value=MOST_HELD, unit="currency"),
+        LimitConfig(scope="account", name="max_position_notional", value=most_held, unit="currency"),
     ]
 
 
@@ -83,11 +83,10 @@ def session(venues: Sequence[VenueName]) -> Session:
         horizon=START_BY_HAND,
         step=0,
         paused=False,
-        key=b"chaos",
     )
 
 
-def write(folder: Path, venues: Sequence[VenueName], strategies: int, collar: float) -> None:
+def write(folder: Path, venues: Sequence[VenueName], strategies: int, limited: Sequence[LimitConfig]) -> None:
     """The configuration files."""
     folder.mkdir(parents=True, exist_ok=True)
     opened = "".join(
@@ -97,7 +96,7 @@ def write(folder: Path, venues: Sequence[VenueName], strategies: int, collar: fl
     (folder / "risk.toml").write_text(
         "".join(
             f'[[limit]]\nscope = "{limit.scope}"\nname = "{limit.name}"\nvalue = {limit.value}\nunit = "{limit.unit}"\n'
-            for limit in limits(collar)
+            for limit in limited
         )
     )
     (folder / "strategies.toml").write_text(

@@ -3,6 +3,7 @@
 CHAOS_WOUNDS   a folder; a file <service>.<point> in it with `sigkill:3` wounds that service at that moment the third time, once
 CHAOS_LEASE_S  leases are good for so long instead of 4 s, and everything about them is shorter in proportion
 CHAOS_LAG_S    a venue is believed that it never had an order after so long instead of 120 s, and asked each second
+CHAOS_CLOCK    a file with the seconds by which the wall clock of this process is off; the monotonic one never is
 CHAOS_PLANTED  a bug, by its name in `planted`
 """
 
@@ -46,6 +47,8 @@ def inflict(environment: Mapping[str, str]) -> None:
         _shorten_leases(float(lease_s))
     if lag_s := environment.get("CHAOS_LAG_S"):
         _believe_after(float(lag_s))
+    if clock := environment.get("CHAOS_CLOCK"):
+        _let_the_clock_jump(Path(clock))
     if planted := environment.get("CHAOS_PLANTED"):
         from tests.chaos import planted as bugs
 
@@ -187,6 +190,23 @@ def _cut_within() -> None:
 
 
 _WITHIN_STRIKES: Final[Mapping[str, Callable[[], None]]] = {"enospc": _full_within, "reset": _cut_within}
+
+
+def _let_the_clock_jump(file: Path) -> None:
+    """Before anybody has taken `time.time` for his own: as Python sees it, libraries too. What the kernel stamps is right."""
+    wall, wall_ns, look, last = time.time, time.time_ns, [0.0], [0.0]
+
+    def off() -> float:
+        if time.monotonic() - look[0] > 0.05:
+            look[0] = time.monotonic()
+            try:
+                last[0] = float(file.read_text())
+            except (FileNotFoundError, ValueError):
+                last[0] = 0.0
+        return last[0]
+
+    time.time = lambda: wall() + off()
+    time.time_ns = lambda: wall_ns() + int(off() * 1e9)
 
 
 def _shorten_leases(ttl_s: float) -> None:

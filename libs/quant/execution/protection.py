@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from libs.domain.books import Position
-from libs.domain.identity import CHILDREN, child_leg, client_id_beside, order_id
+from libs.domain.identity import CHILDREN, SLICES, child_leg, client_id_beside, order_id
 from libs.domain.instruments import Instrument
 from libs.domain.orders import AT_VENUE, PROTECTIVE, Exits, Order, OrderType, Side, Status
 from libs.domain.times import SECOND
@@ -21,7 +21,7 @@ from libs.quant.sizing import to_ticks
 
 FOREVER: Final = 7_258_118_400 * SECOND
 """Market ns, the year 2200: when protective orders expire. The record keeps it to the digit."""
-FIRST: Final = CHILDREN // 2
+FIRST: Final = SLICES
 """Number of an entry's first protective child; those before it are slices."""
 MOST: Final = CHILDREN - FIRST
 _NOTHING: Final = Decimal(0)
