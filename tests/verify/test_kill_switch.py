@@ -95,7 +95,9 @@ async def all_acked(scene: Scene, count: int) -> None:
 
 async def arrived(database: Database) -> int:
     """Orders that the venue has taken."""
-    rows = await database.fetch("select count(distinct order_id) from order_events where event = 'accepted' or status in ('ACKED', 'CANCELED')")
+    rows = await database.fetch(
+        "select count(distinct order_id) from order_events where event = 'accepted' or status in ('ACKED', 'CANCELED')"
+    )
     return int(rows[0][0])
 
 
