@@ -85,7 +85,7 @@ class Reconciler:
         self._absences = Absences()
         self._read_to: int | None = None  # market time at which the venue's fills were read last
         self.looked_at: float | None = None  # monotonic seconds at which the venue last answered a look, whole
-        self._revenants: frozenset[str] = frozenset()  # ended by the record, listed as open at the last look
+        self._revenants: dict[str, float] = {}  # ended by the record, listed as open: since which look, monotonic seconds
         self._told: frozenset[UUID] = frozenset()
         self._changed = False  # whether the last look has done something that another should see the end of
 
@@ -202,10 +202,10 @@ class Reconciler:
         return news
 
     def _reopen(self, ended: Sequence[VenueOrder]) -> None:
-        """Orders that the record has ended and that the venue lists as open, at two looks: they live."""
-        now = frozenset(order.client_order_id for order in ended)
-        again, self._revenants = now & self._revenants, now
-        alive = [order for order in ended if order.client_order_id in again]
+        """Orders that the record has ended and that the venue lists as open at looks farther apart than a listing lags: they live."""
+        now, before, lag_s = self._clock.monotonic(), self._revenants, reconcile.agree_after_s(self._broker)
+        self._revenants = {order.client_order_id: before.get(order.client_order_id, now) for order in ended}
+        alive = [order for order in ended if now - before.get(order.client_order_id, float("inf")) >= lag_s]
         self._show([Shown(order.client_order_id, Evidence.ACCEPTED, order.filled, "still open at the venue") for order in alive])
 
     async def _ask_for_strays(self) -> None:

@@ -49,9 +49,11 @@ from libs.store.protection import guards
 from libs.store.reconciliation import halt_symbol, put_aside
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Abilities, Adjustment, Link, Undone
+from services.trade_executor import reconcile
 from services.trade_executor.adopting import adopt, repair
 from services.trade_executor.cancelling import CancelPace
 from services.trade_executor.costs import add_costs, count_costs
+from services.trade_executor.doubts import Doubts
 from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
 from services.trade_executor.gate import Gate
 from services.trade_executor.guarding import Guarding
@@ -129,6 +131,7 @@ class ExecutionStage:
         self._quotes = quotes or Quotes()
         self._last_look = last_look or LastLook(store, account, session, instruments, self._quotes)
         self._parents = Parents(store, instruments, session, host)
+        self._doubts = Doubts(host)
         self._known = False  # whether _open and _positions are what the record says
         self._pace = pace or CancelPace()  # of cancels, as they are sent
         self._evidence: list[News] = []
@@ -334,7 +337,7 @@ class ExecutionStage:
             if isinstance(item, Fill) and item.exec_key in booked:
                 change.told(held, item.cumulative)  # perhaps by a commit that was not answered: then its sum is news all the same
             elif isinstance(item, Fill):
-                if not self._is_before_us(item, held):
+                if not self._is_before_us(item, held) and not self._is_doubted(item, held):
                     booked.add(item.exec_key)
                     self._book(item, held, self._parent_of(held, rows, change), change)
             elif isinstance(item, Undone):
@@ -440,10 +443,18 @@ class ExecutionStage:
             return "no such order of ours"
         if fill.symbol != held.order.symbol or fill.side != held.order.side:
             return f"the order is to {held.order.side} {held.order.symbol}, the fill says {fill.side} {fill.symbol}"
-        filled = held.filled + fill.quantity
-        if filled > max(fill.cumulative, held.at_venue) and filled > self._told_of(fill.client_order_id):
+        if self._exceeds(fill, held):
             return f"{held.filled} are booked; with this fill that is more than the venue's own sum of {fill.cumulative}"
         return None
+
+    def _exceeds(self, fill: Fill, held: Held) -> bool:
+        filled = held.filled + fill.quantity
+        return filled > max(fill.cumulative, held.at_venue) and filled > self._told_of(fill.client_order_id)
+
+    def _is_doubted(self, fill: Fill, held: Held | None) -> bool:
+        """Whether it is one too many by what the venue has told, which may be old: then it is looked at again before it is put aside."""
+        lag_s = 0.0 if self._venue.abilities.absence_is_proof else reconcile.AGREE_REMOTELY_AFTER_S
+        return held is not None and self._exceeds(fill, held) and self._doubts.waits(fill.exec_key, lag_s)
 
     def _told_of(self, client_order_id: str) -> Decimal:
         """The largest sum of an order that waits to be believed: a fill that was missed comes with those after it, which are booked."""

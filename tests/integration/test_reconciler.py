@@ -164,6 +164,18 @@ async def test_an_order_that_had_ended_and_is_listed_as_open_at_two_looks_lives_
     assert await statuses(database) == ["ACKED"]
 
 
+async def test_looks_within_the_lag_of_a_listing_prove_no_life(database: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "AGREE_REMOTELY_AFTER_S", 20.0)
+    order = an_approval()
+    await scene.desk.trade(order)
+    await scene.desk.show(Shown(order.client_order_id, Evidence.CANCELED, D(0), ""))
+    for waited_s, status in [(0, "CANCELED"), (1, "CANCELED"), (18, "CANCELED"), (1, "ACKED")]:
+        scene.desk.host.move(waited_s)
+        await scene.reconciler.look()
+        await scene.desk.turn()
+        assert await statuses(database) == [status]
+
+
 # --- what is not ours
 
 

@@ -468,6 +468,9 @@ async def test_a_fill_beyond_the_venues_own_sum_is_put_aside_for_a_person(
     await desk.show(a_fill(order, 4))
     with caplog.at_level(logging.CRITICAL):
         await desk.show(a_fill(order, 4, cumulative=4, n=2))
+        assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]  # what comes after it may not be shown yet
+        desk.host.move(reconcile.AGREE_REMOTELY_AFTER_S)
+        await desk.show(a_fill(order, 4, cumulative=4, n=2))
         await desk.show(a_fill(order, 4, cumulative=4, n=2))
     ((key, reason),) = await database.fetch("select exec_key, reason from fill_quarantine")
     assert key == f"{order.order_id}:2"
@@ -519,6 +522,21 @@ async def test_a_fill_that_another_overtook_is_booked_also_after_the_record_was_
     await desk.stage.load()
     await desk.show(a_fill(order, 2))
     assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+
+
+async def test_a_fill_that_was_missed_before_a_restart_waits_for_those_after_it_to_be_shown(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    overtook = a_fill(order, 3, cumulative=5, n=2)
+    await desk.show(overtook)
+    again = await Desk(database, account, venue).begin()
+    await again.show(a_fill(order, 2))  # what is read lags: it does not have the other one yet
+    assert await booked(database) == [("2", 3)]
+    await again.show(a_fill(order, 2), overtook)
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+    assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
 
 
 async def test_a_fill_that_is_booked_already_still_tells_the_venues_sum(
