@@ -57,7 +57,10 @@ async def explain(database: Database, text: str) -> Answer:
     found = only(text, await stories.named(database, text))
     story = await stories.signal_story(database, found.signal_id)
     if story is None:
-        raise LookupError(f"the signal {found.signal_id} of order {found.order_id} is not in the record")
+        raise LookupError(
+            f"order {found.order_id} has no signal on record: one of the book EXTERNAL was placed at the venue by other means, or before"
+            " the record was restored, and was adopted (docs/runbooks/reconciliation.md)"
+        )
     settings = from_environment(FleetSettings, environ)
     understood = understand(story, found.order_id, Path(settings.config_dir), settings.environment)
     return Answer(told(understood), understood.data())

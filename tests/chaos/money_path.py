@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp import web
 
 from fleet import migrate
 from fleet.embedded import ports
@@ -30,7 +31,7 @@ from tests.chaos import terms
 from tests.chaos.kept import KeptServer, KeptService
 from tests.chaos.load import Load
 from tests.chaos.market import Market
-from tests.chaos.proxy import Proxy, through
+from tests.chaos.proxy import Controls, Proxy, through
 from tests.chaos.terms import VenueName
 from tests.scenes import CONSUMERS
 
@@ -77,6 +78,7 @@ class MoneyPath:
         self.proxies: dict[str, Proxy] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._bus: RedisBus | None = None
+        self._told: web.AppRunner | None = None
         self.session = terms.session(shape.venues)
         self.offset = _free_offset()
         draw = Random(seed)
@@ -84,14 +86,8 @@ class MoneyPath:
         self.market = Market(terms.instruments(shape.venues), self.session, venue_url, Random(draw.random()))
         books = terms.books(shape.venues, shape.strategies)
         self.quiet_books = [book for book in books if book.symbol in shape.quiet]
-        self.load = load(
-            self.session,
-            self.market,
-            [book for book in books if book not in self.quiet_books],
-            shape.per_s,
-            shape.collar,
-            Random(draw.random()),
-        )
+        busy = [book for book in books if book.symbol not in shape.quiet]
+        self.load = load(self.session, self.market, busy, shape.per_s, shape.collar, Random(draw.random()))
         self.looking = Database("", "chaos:looking")
         self.http: aiohttp.ClientSession
         self._databases: list[Database] = []
@@ -163,9 +159,18 @@ class MoneyPath:
                 await self.start_behind_lines()
             elif name != "sim_venue" or set(self.shape.venues) != {"paper"}:
                 self.start(name)
+        if self.proxies:
+            await self._let_lines_be_told()
         await self.until(self.ready, "every service is ready", READY_WITHIN_S)
         await self._fair_weather()
         return self
+
+    async def _let_lines_be_told(self) -> None:
+        """For a person who wants to try something himself while it runs."""
+        self._told = web.AppRunner(Controls(self.proxies).application(), access_log=None)
+        await self._told.setup()
+        await web.TCPSite(self._told, "127.0.0.1", 0).start()
+        print(f"chaos: lines can be told at http://127.0.0.1:{self._told.addresses[0][1]}/proxies", file=sys.stderr, flush=True)
 
     async def start_behind_lines(self, key: str = "") -> KeptService:
         """Starts an executor, perhaps one more, all of whose connections go by way of `proxies` of its own: <key>:postgres and so on."""
@@ -210,6 +215,8 @@ class MoneyPath:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(line.close() for line in self.proxies.values()))
+        if self._told is not None:
+            await self._told.cleanup()
         if self._bus is not None:
             await self._bus.close()
         for database in self._databases:

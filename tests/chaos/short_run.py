@@ -261,7 +261,7 @@ async def _opened(database: Database, bus: RedisBus, venue: SimVenue) -> tuple["
     await record(database, [a_bar(START_BY_HAND, PRICE, symbol) for symbol in instruments], OPEN)
     await database.write([sessions.advanced(OPEN.session_id, risk.now, risk.now, 0)])
     clock = SystemClock()
-    return risk, Control(database, PostgresJournal(database, bus, clock), clock, "tests")
+    return risk, Control(database, PostgresJournal(database, bus, clock), clock, "tests", cool_off_s=0)
 
 
 def shares(venue: SimVenue) -> dict[str, Instrument]:

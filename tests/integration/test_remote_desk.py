@@ -27,6 +27,8 @@ from libs.store.activity import AtVenue
 from libs.store.audit import ledger_faults
 from libs.store.control import Control
 from libs.store.sessions import Account
+from libs.venues.alpaca.broker import AlpacaBroker
+from libs.venues.broker import WrongKey
 from libs.venues.endpoint import Mode
 from libs.venues.sim_control import SimControl
 from services.sim_venue.market import START_BY_HAND
@@ -197,6 +199,20 @@ async def test_a_key_that_is_missing_or_of_the_wrong_kind_is_a_fault_of_the_conf
     with pytest.raises(NotYet, match="is sim_venue running"):
         await venue_of_nobody.access(account)()
     assert await statuses(database) == []
+
+
+async def test_a_key_that_is_refused_after_it_has_worked_is_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = await begin(database)
+    async with a_sim_venue() as venue:
+        open_ = remote(ALPACA, venue).access(account)
+        await (await open_()).disconnect()
+
+        async def revoked(broker: object) -> None:
+            raise WrongKey("the key is not known")
+
+        monkeypatch.setattr(AlpacaBroker, "connect", revoked)
+        with pytest.raises(NotYet, match="the key is not known. Put the new key in its place"):
+            await open_()
 
 
 @pytest.mark.parametrize(

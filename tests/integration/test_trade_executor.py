@@ -381,6 +381,21 @@ async def test_a_cancel_of_an_order_in_doubt_is_asked_for_once_it_is_found(datab
     assert (await statuses(database), venue.cancelled) == (["PENDING_CANCEL"], [order.client_order_id])
 
 
+async def test_what_must_not_rest_at_a_venue_that_is_away_is_cancelled_but_for_what_only_reduces(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    held, entry = an_approval(1), an_approval(2, "other")
+    await desk.trade(held, entry)
+    await desk.show(a_fill(held, 10))
+    await desk.trade(msgspec.structs.replace(an_approval(3, side="sell"), reduce_only=True))
+    venue.up = False
+    desk.stage.withdraw()
+    await desk.consumer.step(wait=False)
+    await desk.turn()
+    assert venue.cancelled == [entry.client_order_id]
+    assert sorted(await statuses(database)) == ["ACKED", "FILLED", "PENDING_CANCEL"]
+
+
 async def test_a_cancel_that_did_not_get_through_is_asked_for_again_as_long_as_the_order_lives(
     database: Database, desk: Desk, venue: ScriptedBroker
 ) -> None:

@@ -32,10 +32,10 @@ def test_a_seed_is_the_same_world_in_another_process_that_hashes_otherwise() -> 
     assert told.stdout.rstrip().endswith(f"digest {digest(WOUNDED)}")
 
 
-def test_nothing_is_lost_or_doubled_in_some_dozens_of_worlds() -> None:
-    found = run(range(40))
+def test_nothing_is_lost_or_doubled_in_two_dozen_worlds() -> None:
+    found = run(range(25))
     assert found.broken == []
-    assert found.runs == 40
+    assert found.runs == 25
     assert len(coverage.never(found.transitions)) < len(coverage.ALL) / 2
 
 

@@ -17,6 +17,7 @@ from libs.venues.broker import NotSent, OutcomeUnknown
 from services.trade_executor import absence, reconciler, stage
 from services.trade_executor.absence import Absences
 from services.trade_executor.evidence import News, Shown
+from services.trade_executor.gate import Gate
 from services.trade_executor.requests import Request
 from services.trade_executor.send import Sender
 from services.trade_executor.stage import ExecutionStage
@@ -245,6 +246,18 @@ def _reads_a_refused_cancel_as_the_end() -> AbstractContextManager[object]:
     return patch.object(ExecutionStage, "show", sure)
 
 
+def _looks_at_the_kill_switch_too_early() -> AbstractContextManager[object]:
+    """The kill switch is looked at when an order is decided on, and not once more before it leaves."""
+
+    async def at_once(*_: object) -> None:
+        pass
+
+    stack = ExitStack()
+    stack.enter_context(patch.object(Gate, "hold", lambda *_: ""))
+    stack.enter_context(patch.object(Gate, "known", at_once))
+    return stack
+
+
 BUGS: Final[Mapping[str, Plant]] = {
     "resends when unclear": _resends_when_unclear,
     "takes silence for a no": _takes_silence_for_a_no,
@@ -259,6 +272,7 @@ BUGS: Final[Mapping[str, Plant]] = {
     "drops evidence when the record is away": _drops_evidence_when_the_record_is_away,
     "trusts the stream": _trusts_the_stream,
     "two orders of a book": _two_orders_of_a_book,
+    "looks at the kill switch too early": _looks_at_the_kill_switch_too_early,
     "reads a refused cancel as the end": _reads_a_refused_cancel_as_the_end,
 }
 

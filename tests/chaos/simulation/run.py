@@ -60,7 +60,7 @@ class Summary:
     def invariants(self) -> dict[str, int]:
         """How many simulations broke which one."""
         letters = Counter(why.partition(":")[0] for _, why in self.broken)
-        return {letter: letters[letter] for letter in ("L", "D", "F", "B", "R", "S", "Z", "E")}
+        return {letter: letters[letter] for letter in ("L", "D", "F", "B", "R", "S", "Z", "E", "K")}
 
     def shown(self) -> dict[str, Any]:
         """For JSON."""

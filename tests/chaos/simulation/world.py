@@ -336,7 +336,13 @@ class World:
         self.story.tell("kill switch", kill.scope, kill.key, kill.mode)
         self.faults["kill switch"] += 1
         self.record.kills[kill.scope, kill.key] = kill.mode
-        self._at(kill.off_at, lambda: self.record.kills.pop((kill.scope, kill.key), None))
+        if kill.mode == "halt":
+            self.judge.halts[kill.scope, kill.key] = self.loop.now
+        self._at(kill.off_at, self._rearm, kill)
+
+    def _rearm(self, kill: Kill) -> None:
+        self.record.kills.pop((kill.scope, kill.key), None)
+        self.judge.halts.pop((kill.scope, kill.key), None)
 
     def _heal(self) -> None:
         """From here on nothing goes wrong any more; what has gone wrong has to come right."""
