@@ -243,6 +243,7 @@ async def test_an_executor_that_was_started_for_real_money_waits_for_a_session_o
         '[[venue]]\nname = "alpaca"\nadapter = "alpaca"\nasset_classes = ["equity"]\nurl = ""\n'
         '[[account]]\nname = "paper"\nbase_currency = "USD"\ndeposit = 1\nvenue = "alpaca"\n'
     )
+    (tmp_path / "risk.toml").write_text("limit = []\n")
     live = Settings(database_url=url, redis_url=redis_url, config_dir=str(tmp_path), execution_mode="live", live_trading_confirmed="yes")
     context = Context("trade_executor", live)
     keys = {"ALPACA_API_KEY": "AKLIVE", "ALPACA_SECRET_KEY": "s"}
