@@ -30,7 +30,7 @@ from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.adopting import adopted, of_fill, repair_transaction
 from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
 from services.trade_executor.hop import Held
-from services.trade_executor.reconcile import Asked, answered
+from services.trade_executor.reconcile import Asked, Patience, answered
 from services.trade_executor.send import Sender, Show
 from services.trade_executor.stage import ExecutionStage
 from services.trade_executor.strangers import Strangers
@@ -83,6 +83,7 @@ class Reconciler:
         self._undecided = undecided
         self._strangers = Strangers(items, account.account_id, frozenset(instruments), fleet_tag)
         self._absences = Absences()
+        self._patience = Patience(LOOK_UP_EVERY_S, LOOK_UP_EVERY_S if broker.abilities.absence_is_proof else LOOK_UP_AT_MOST_S)
         self._read_to: int | None = None  # market time at which the venue's fills were read last
         self.looked_at: float | None = None  # monotonic seconds at which the venue last answered a look, whole
         self._revenants: dict[str, float] = {}  # ended by the record, listed as open: since which look, monotonic seconds
@@ -100,7 +101,8 @@ class Reconciler:
         """
         await self.look()
         await self._settle(step)
-        await self.compare(partial(self._settle, step))
+        if not await self.compare(partial(self._settle, step)):
+            raise OutcomeUnknown("what the account holds changed between two looks")
         self._cancel_again()
         self._stage.armed = True
 
@@ -116,21 +118,21 @@ class Reconciler:
     async def run(self) -> None:
         """Unknown orders each second, everything each half minute, after each reconnection, and when somebody asks for it."""
         asked = Asked(self._clock, every_s=RECONCILE_EVERY_S)
-        patience = reconcile.Patience(LOOK_UP_EVERY_S, LOOK_UP_EVERY_S if self._broker.abilities.absence_is_proof else LOOK_UP_AT_MOST_S)
         while True:
             try:
-                doubtful = [h for h in self._stage.unresolved() if self._in_doubt(h)]
                 if self._stage.strays:
                     await self._ask_for_strays()
                 if asked.now(await control.asked_to_reconcile(self._database), connected=self._broker.link().up and self._stage.armed):
                     await self.look()
                     self._cancel_again()
-                    await self.compare()
-                    self._stage.armed = True
+                    if await self.compare():
+                        self._stage.armed = True
+                    else:
+                        asked.again()
                     if self._changed:
                         asked.again(AGAIN_S)
-                elif patience.wants({h.order.client_order_id for h in doubtful}, self._clock.monotonic()):
-                    await self._look_at(doubtful)
+                else:
+                    await self._look_up_doubtful()
             except Unreachable as error:
                 log.warning("reconciliation waits for the database: %s", error, extra=self._about("database_lost"))
             except OutcomeUnknown as error:
@@ -159,6 +161,12 @@ class Reconciler:
         self._changed = bool(found.adopt or found.close)
         await self._cancel_unbooked(found.cancel)
         await self._look_at(held, listed)
+
+    async def _look_up_doubtful(self) -> None:
+        """Orders whose outcome nobody knows, when it is time for that."""
+        doubtful = [h for h in self._stage.unresolved() if self._in_doubt(h)]
+        if self._patience.wants({h.order.client_order_id for h in doubtful}, self._clock.monotonic()):
+            await self._look_at(doubtful)
 
     async def _cancel_unbooked(self, client_order_ids: Sequence[str]) -> None:
         """Ends orders that the record cannot have, as a person has decided; whether they are gone the next listing says."""
@@ -220,9 +228,10 @@ class Reconciler:
             self._stage.strays = [fill for fill in self._stage.strays if fill.client_order_id != id_]
             self._show([*(self._adoptions([seen]) if order and seen else ()), *mine])
 
-    async def compare(self, settle: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def compare(self, settle: Callable[[], Awaitable[None]] | None = None) -> bool:
         """Ledger against venue, and what was put aside. Only what two looks see alike counts: one alone may have met a fill on its
-        way into the books. What is decided on a difference that is still there is done.
+        way into the books. What is decided on a difference that is still there is done. False: something moved meanwhile, nothing
+        was found out.
 
         Args:
             settle: brings everything that was shown on record; None where somebody else does.
@@ -235,11 +244,11 @@ class Reconciler:
         known = {s.item.id for s in standing}
         found = await reconcile.differences(self._broker, self._store)
         if any(difference.item(account).id not in known for difference in found):  # else an earlier look agrees already
-            await asyncio.sleep(reconcile.agree_after_s(self._broker))
+            await self._wait(reconcile.agree_after_s(self._broker))
             if settle is not None:
                 await settle()
             if not self._stage.settled or self._stage.strays:
-                return
+                return False
             found = agreed(found, await reconcile.differences(self._broker, self._store))
         aside = await self._items.quarantined()
         items = [difference.item(account) for difference in found]
@@ -248,6 +257,14 @@ class Reconciler:
         self._take_fills({key: fill for key, (fill, _) in aside.items()}, standing)
         await self._repair(found, standing)
         self._tell(await self._items.standing())
+        return True
+
+    async def _wait(self, seconds: float) -> None:
+        """Until the venue may be asked again; orders in doubt are looked up all the same."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            await asyncio.sleep(min(left, LOOK_UP_EVERY_S))
+            await self._look_up_doubtful()
 
     def _take_fills(self, aside: Mapping[str, Fill], standing: Sequence[Standing]) -> None:
         """Books fills that were put aside, where a person has said so: each as an order of its own in the external book."""
