@@ -261,9 +261,10 @@ class Reconciler:
 
     async def _wait(self, seconds: float) -> None:
         """Until the venue may be asked again; orders in doubt are looked up all the same."""
-        until = self._clock.monotonic() + seconds
-        while (left := until - self._clock.monotonic()) > 0:
-            await asyncio.sleep(min(left, LOOK_UP_EVERY_S))
+        while seconds > 0:
+            pause = min(seconds, LOOK_UP_EVERY_S)
+            await asyncio.sleep(pause)
+            seconds -= pause
             await self._look_up_doubtful()
 
     def _take_fills(self, aside: Mapping[str, Fill], standing: Sequence[Standing]) -> None:

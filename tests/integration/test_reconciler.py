@@ -20,13 +20,13 @@ from libs.store.control import Control
 from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account
 from libs.venues.broker import OutcomeUnknown, Undone
-from services.trade_executor import reconcile
+from services.trade_executor import reconcile, reconciler
 from services.trade_executor.evidence import Shown
 from services.trade_executor.reconciler import Reconciler
 from tests.desks import an_approval, statuses
 from tests.factories import NOON, SECOND
 from tests.scenes import SESSION, begin, clear
-from tests.scripted_broker import ScriptedBroker, a_fill
+from tests.scripted_broker import ScriptedBroker, a_fill, loses_the_answer
 from tests.stages import INSTRUMENTS, Desk
 
 D = Decimal
@@ -255,6 +255,20 @@ async def test_a_difference_that_two_reads_do_not_agree_on_is_none(scene: Scene,
     monkeypatch.setattr(scene.venue, "holdings", moving)
     await scene.look()
     assert await scene.items() == []
+
+
+async def test_an_order_in_doubt_is_looked_up_while_a_difference_waits_for_its_second_look(
+    database: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "AGREE_REMOTELY_AFTER_S", 0.05)
+    monkeypatch.setattr(reconciler, "LOOK_UP_EVERY_S", 0.01)
+    scene.venue.answers.append(loses_the_answer)
+    await scene.desk.trade(order := an_approval(1))
+    assert await statuses(database) == ["UNKNOWN"]
+    scene.venue.has(order)
+    scene.venue.positions["ALFA"] = D(5)
+    assert await scene.reconciler.compare(scene.desk.turn)
+    assert await statuses(database) == ["ACKED"]
 
 
 async def test_adopting_a_difference_makes_the_record_follow_the_venue_once(database: Database, scene: Scene) -> None:
