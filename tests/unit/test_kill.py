@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet import kill_file
-from libs.domain.kill import MODES, FileKill, Kills, Mode, applying, kills_of, merged, parse, scope_of, with_kill, without
+from libs.domain.kill import MODES, FileKill, Kills, Mode, Scope, applying, kills_of, merged, parse, scope_of, with_kill, without
 
-SCOPES = st.sampled_from([("fleet", ""), ("account", "paper"), ("strategy", "fast"), ("symbol", "BTC/USD")])
-FILES = st.builds(lambda scope, mode, reason: FileKill(*scope, mode, reason), SCOPES, st.sampled_from(MODES), st.just("a reason"))
+SCOPES: st.SearchStrategy[tuple[Scope, str]] = st.sampled_from(
+    [("fleet", ""), ("account", "paper"), ("strategy", "fast"), ("symbol", "BTC/USD")]
+)
+FILES = st.builds(lambda scope, mode: FileKill(scope[0], scope[1], mode, "a reason"), SCOPES, st.sampled_from(MODES))
 
 
 def mode_over(kills: Kills) -> Mode | None:

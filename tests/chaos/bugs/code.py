@@ -27,6 +27,7 @@ from libs.store import execution
 from libs.venues.alpaca.broker import AlpacaBroker
 from libs.venues.broker import OutcomeUnknown
 from services.trade_executor.evidence import News, Shown
+from services.trade_executor.gate import Gate
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.stage import ExecutionStage
 from tests.chaos.findings import Letter
@@ -72,7 +73,7 @@ def resends_under_another_id(patch: Patch) -> None:
 
 
 def writes_no_intent(patch: Patch) -> None:
-    patch.setattr(execution, "store_attempts", lambda attempts, epoch: Write("select 1", ()))
+    patch.setattr(execution, "store_attempts", lambda *_: Write("select 1", ()))
 
 
 def sends_before_the_commit(patch: Patch) -> None:
@@ -221,7 +222,8 @@ def _sends_whatever(patch: Patch, keep: Callable[[str], bool]) -> None:
 
 def the_kill_switch_is_not_asked(patch: Patch) -> None:
     _sends_whatever(patch, lambda fate: fate != "deny")
-    submit = AlpacaBroker.submit
+    submit, learn = AlpacaBroker.submit, Gate.learn
+    patch.setattr(Gate, "learn", lambda gate, killed, asked_at: learn(gate, (), asked_at))
 
     async def slowly(broker: AlpacaBroker, order: Order, deadline: float) -> None:
         await asyncio.sleep(0.3)  # longer than what is on its way already may take
