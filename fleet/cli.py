@@ -13,6 +13,7 @@ from fleet import (
     checklist,
     costs,
     diagnose,
+    doctor,
     explain,
     jobs,
     killing,
@@ -59,6 +60,7 @@ app.command("parity")(parity.command)
 app.command("migrate")(migrating.command)
 app.command("alerts")(notify.alerts_command)
 app.command("diagnose")(diagnose.command)
+app.command("doctor")(doctor.command)
 
 StrategyId = Annotated[str, typer.Argument(metavar="ID", help="As in config/strategies.toml.")]
 

@@ -74,17 +74,18 @@ def text(seen: Facts, found: Sequence[Finding]) -> str:
 
 def _findings(seen: Facts, found: Sequence[Finding]) -> Iterator[str]:
     if seen.nothing_runs:
-        yield from _wrapped(f"{'NO FLEET':<10}{seen.nothing_runs}")
+        yield from wrapped(f"{'NO FLEET':<10}{seen.nothing_runs}")
     elif not found:
         yield "nothing is wrong, as far as can be seen from here"
     for finding in found:
-        yield from _wrapped(f"{finding.severity.upper():<10}{finding.what}")
-        yield from _wrapped(f"{INDENT}{finding.means}")
+        yield from wrapped(f"{finding.severity.upper():<10}{finding.what}")
+        yield from wrapped(f"{INDENT}{finding.means}")
         if finding.runbook:
             yield f"{INDENT}docs/runbooks/{finding.runbook}.md"
 
 
-def _wrapped(line: str) -> list[str]:
+def wrapped(line: str) -> list[str]:
+    """A line as rows of a page, those after the first set in."""
     return textwrap.wrap(clean(line), WIDTH, subsequent_indent=INDENT, break_on_hyphens=False, drop_whitespace=True) if line else [line]
 
 
@@ -108,7 +109,7 @@ def _servers(seen: Facts) -> Iterator[str]:
         if server is not None:
             took = f"answers in {server.latency_ms:g} ms" if server.latency_ms is not None else ""
             of = f", version {record.version}, {record.size_bytes / 1e6:,.0f} MB" if record and name == "postgres" else ""
-            yield from _wrapped(f"{name:<10}{took}{of}" if server.ok else f"{name:<10}{server.detail}")
+            yield from wrapped(f"{name:<10}{took}{of}" if server.ok else f"{name:<10}{server.detail}")
 
 
 def _service_table(seen: Facts) -> str:
@@ -146,7 +147,7 @@ def _record(seen: Facts) -> Iterator[str]:
     yield f"orders    {orders or 'none open'}"
     yield f"aside     {record.quarantined or 'nothing'} in quarantine"
     for aside in record.put_aside[:5]:
-        yield from _wrapped(f"          {moment(aside.at)} {aside.what}: {aside.error}")
+        yield from wrapped(f"          {moment(aside.at)} {aside.what}: {aside.error}")
     for lease in record.leases:
         stands = _lease(lease, lives=seen.holders.get(lease.holder, False), by=_service_of(lease.holder, seen.services))
         yield f"lease     {lease.name}, epoch {lease.epoch}, {stands}"
@@ -156,7 +157,7 @@ def _record(seen: Facts) -> Iterator[str]:
     off = [s.strategy_id for s in seen.strategies if not s.enabled]
     yield f"running   {len(on)} strategies: {', '.join(on) or NONE}" + (f"; {len(off)} off: {', '.join(off)}" if off else "")
     for alert in record.alerts:
-        yield from _wrapped(f"alert     {alert.severity} {alert.key} since {moment(alert.since)}: {alert.title}")
+        yield from wrapped(f"alert     {alert.severity} {alert.key} since {moment(alert.since)}: {alert.title}")
 
 
 def _lease(lease: LeaseStands, *, lives: bool, by: str) -> str:
@@ -188,7 +189,7 @@ def _host(seen: Facts) -> Iterator[str]:
         yield f"clock     {seen.postgres.clock_ahead_s:+.3f} s against the database's"
     yield f"config    {config.environment}, fingerprint {config.fingerprint}"
     releases = ", ".join(f"{name} {version}" for name, version in seen.releases.items())
-    yield from _wrapped(f"versions  {releases}, Python {host.python}, {host.system}")
+    yield from wrapped(f"versions  {releases}, Python {host.python}, {host.system}")
 
 
 def _complaints(seen: Facts) -> Iterator[str]:

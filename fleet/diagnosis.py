@@ -153,6 +153,17 @@ def _quarantine(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _differences(facts: Facts) -> Iterator[Finding]:
+    for found in facts.record.differences if facts.record else []:
+        yield Finding(
+            severity="critical",
+            what=f"account {found.account_id}: the venue differs in {found.kind} {found.key} since {found.found_at:%Y-%m-%d %H:%M:%S} UTC:"
+            f" ours {found.ours}, the venue's {found.theirs}",
+            means="nothing is sent that adds to a book of the account before somebody decides with `fleet doctor`; exits and cancels go on",
+            runbook="reconciliation",
+        )
+
+
 def _ledger(facts: Facts) -> Iterator[Finding]:
     for fault in facts.ledger or []:
         yield Finding(
@@ -262,6 +273,7 @@ LOOKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     _services,
     _durable,
     _ledger,
+    _differences,
     _unsettled,
     _quarantine,
     _market,

@@ -18,6 +18,7 @@ from fleet.tables import NONE, called, change, moment, money, number, table, tim
 from libs.common.database import Database
 from libs.common.settings import from_environment
 from libs.domain.configuration import StrategyConfig
+from libs.domain.orders import PROTECTIVE
 from libs.quant.execution.costs import MOMENTS
 from libs.quant.sizing_rule import sizing
 from libs.store.queries import stories
@@ -56,7 +57,10 @@ async def explain(database: Database, text: str) -> Answer:
     found = only(text, await stories.named(database, text))
     story = await stories.signal_story(database, found.signal_id)
     if story is None:
-        raise LookupError(f"the signal {found.signal_id} of order {found.order_id} is not in the record")
+        raise LookupError(
+            f"order {found.order_id} has no signal on record: one of the book EXTERNAL was placed at the venue by other means, or before"
+            " the record was restored, and was adopted (docs/runbooks/reconciliation.md)"
+        )
     settings = from_environment(FleetSettings, environ)
     understood = understand(story, found.order_id, Path(settings.config_dir), settings.environment)
     return Answer(told(understood), understood.data())
@@ -189,7 +193,11 @@ def _order(order: OrderTold, u: Understood) -> Iterator[str]:
         return
     signal, currency = u.story.signal, u.story.currency
     leg = f", leg {order.leg}" if len(u.story.orders) > 1 or order.leg else ""
-    yield f"order       {order.order_id}{leg}; the venue knows it as {order.client_order_id}"
+    known = f"the venue knows it as {order.client_order_id}" if not order.execution else f"worked in slices, {order.execution}"
+    yield f"order       {order.order_id}{leg}; {known}"
+    if order.purpose in PROTECTIVE:
+        yield from _protects(order, u)
+        return
     yield f"sizing      {arithmetic(u, order.worth, order)}"
     price = order.price if order.price is not None else Decimal(str(signal.reference_price))
     notional = money(order.quantity * price * u.story.multiplier)
@@ -197,8 +205,6 @@ def _order(order: OrderTold, u: Understood) -> Iterator[str]:
         f"            {_ordered(order)} {signal.symbol}, notional {notional} {currency} at that price;"
         f" {order.time_in_force} until {time_of_day(order.expires_at)}"
     )
-    if order.execution:
-        yield f"            worked in slices, {order.execution}"
     yield from map(_fill, order.fills)
     if order.cost is not None:
         yield from _cost(order.cost, currency)
@@ -209,13 +215,21 @@ def _order(order: OrderTold, u: Understood) -> Iterator[str]:
         yield f"position    {held} {signal.symbol}; the book has realised {change(order.after.realized_pnl)} {currency} so far, before fees"
 
 
+def _protects(order: OrderTold, u: Understood) -> Iterator[str]:
+    """An order that stands at the venue beside a position: nobody sized it, it is as large as what it guards."""
+    yield f"protects    what order {order.parent_id} has opened: {_ordered(order)} {u.story.signal.symbol}, for as long as that is held"
+    if order.replaces is not None:
+        yield f"            in the place of order {order.replaces}"
+    yield from map(_fill, order.fills)
+
+
 def _cost(cost: CostTold, currency: str) -> Iterator[str]:
     spread = f", spread {number(cost.spread)}" if cost.spread is not None else ""
     slippage = "slippage not known" if cost.slippage_bps is None else f"slippage {cost.slippage_bps:+.2f} bps against it"
     yield f"cost        arrived at {number(cost.arrival_price)}{spread}; {cost.fill_rate:.0%} filled, {slippage} (positive is worse)"
     if cost.shortfall is not None:
-        missed = f", what was not filled at {number(cost.end_price)} included" if cost.fill_rate < 1 else ""
-        yield f"            shortfall {change(cost.shortfall)} {currency} against {number(cost.decision_price)}, fees{missed}"
+        missed = f" and what was not filled, at {number(cost.end_price)}," if cost.fill_rate < 1 else ""
+        yield f"            shortfall {change(cost.shortfall)} {currency} against {number(cost.decision_price)}, fees{missed} included"
     if cost.hops_ms:
         yield "            " + ", ".join(f"{name.replace('_', ' ')} {ms:,.1f} ms" for name, ms in _in_order(cost.hops_ms))
 
@@ -233,8 +247,10 @@ def _fill(fill: FillTold) -> str:
 
 
 def _ordered(order: OrderTold) -> str:
-    price = f"limit {number(order.price)}" if order.price is not None else order.order_type
-    return f"{order.side} {number(order.quantity)} {price}"
+    price = f"limit {number(order.price)}" if order.price is not None else order.order_type.replace("_", " ")
+    at = f" at {number(order.stop_price)}" if order.stop_price is not None else ""
+    trail = f", {number(order.trail)} behind the best price" if order.trail is not None else ""
+    return f"{order.side} {number(order.quantity)} {price}{at}{trail}"
 
 
 def arithmetic(u: Understood, worth: Worth, order: OrderTold | None = None) -> str:

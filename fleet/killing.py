@@ -2,7 +2,7 @@
 
 from os import environ
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,7 +11,10 @@ from fleet.operating import USAGE, Answer, Hands, Json, ask, tell, who
 from fleet.plan import FleetSettings
 from libs.common.database import Unreachable
 from libs.common.settings import ConfigError, from_environment
+from libs.common.within import within
 from libs.domain.kill import MEANING, FileKill, Mode, Scope, mode_of, named, scope_of, written
+
+ANSWER_WITHIN_S: Final = 2.0  # then a kill goes by the file
 
 ScopeText = Annotated[str, typer.Option("--scope", metavar="SCOPE", help="fleet, account:NAME, strategy:ID or symbol:SYMBOL.")]
 ModeText = Annotated[str, typer.Option("--mode", metavar="MODE", help="halt, reduce-only or flatten.")]
@@ -58,8 +61,8 @@ def _kill(kill: FileKill, break_glass: bool, json: bool) -> int:
 
     async def work(hands: Hands) -> Answer:
         try:
-            await hands.control.kill(kill.scope, kill.key, kill.mode, kill.reason, hands.by)
-        except Unreachable as error:
+            await within(ANSWER_WITHIN_S, hands.control.kill(kill.scope, kill.key, kill.mode, kill.reason, hands.by))
+        except (Unreachable, TimeoutError) as error:
             return _by_file(kill, f"the fleet's database does not answer ({error})")
         except ValueError as error:
             return operating.failed(str(error), USAGE)

@@ -1,6 +1,5 @@
 """What a run will be: everything that can be wrong with it is found here, before anything is started."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Self
 from fleet.embedded import ports
 from fleet.markets import Played, Wanted, chosen
 from fleet.running import offset
-from fleet.service_process import Service
+from fleet.service_process import Service, service
 from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located, value_of
 from libs.domain.configuration import NotificationsConfig, RiskConfig, SimVenueConfig, StrategiesConfig, StrategyConfig, SystemConfig
 from libs.domain.fleet import PORTS, STANDBYS
@@ -118,21 +117,19 @@ def _wrong_with(strategy: StrategyConfig, accounts: Sequence[str]) -> tuple[str,
 
 def check_ports(services: Sequence[Service]) -> None:
     """Raises ConfigError when a service's port is taken."""
-    for service in services:
-        if not ports.is_free(service.port):
+    for wanted in services:
+        if not ports.is_free(wanted.port):
             raise ConfigError(
-                f"port {service.port} of {service.name} is taken by another program;"
+                f"port {wanted.port} of {wanted.name} is taken by another program;"
                 " stop that program, or set PORT_OFFSET (PORT_OFFSET=1000 moves all ports by 1000)"
             )
 
 
 def _services(port_offset: int, *, standby: bool) -> list[Service]:
-    services = [Service(name, port, (sys.executable, "-m", f"services.{name}")) for name, port in offset(PORTS, port_offset).items()]
-    if not standby:
-        return services
-    reserves = {
-        reserved: Service(name, port, (sys.executable, "-m", f"services.{reserved}", "--standby"))
-        for name, port in offset({name: member.port for name, member in STANDBYS.items()}, port_offset).items()
-        if (reserved := name.removesuffix("_standby"))
-    }
-    return [one for service in services for one in (service, reserves.get(service.name)) if one is not None]
+    """In the order of the flow; a standby after the one behind which it stands."""
+    ports = {}
+    for name, port in PORTS.items():
+        ports[name] = port
+        if standby and (reserve := STANDBYS.get(f"{name}_standby")):
+            ports[f"{name}_standby"] = reserve.port
+    return [service(name, port) for name, port in offset(ports, port_offset).items()]

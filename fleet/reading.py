@@ -68,7 +68,7 @@ def orders_text(page: Sequence[OrderLine], *, more: bool, filtered: bool) -> str
             if filtered
             else "no orders yet: `fleet strategies list` shows which strategies are on"
         )
-    head = ("DECIDED (UTC)", "ORDER", "ACCOUNT", "STRATEGY", "SYMBOL", "STATUS", "SIDE", "QUANTITY", "LIMIT", "FILLED", "AVERAGE")
+    head = ("DECIDED (UTC)", "ORDER", "ACCOUNT", "STRATEGY", "SYMBOL", "STATUS", "FOR", "SIDE", "QUANTITY", "PRICE", "FILLED", "AVERAGE")
     rows = [
         (
             moment(o.decided_at),
@@ -77,16 +77,17 @@ def orders_text(page: Sequence[OrderLine], *, more: bool, filtered: bool) -> str
             o.strategy_id,
             o.symbol,
             o.status,
+            o.purpose,
             o.side,
             number(o.quantity),
-            number(o.price),
+            number(o.price if o.price is not None else o.stop_price),
             number(o.filled_quantity),
             number(o.avg_fill_price),
         )
         for o in page
     ]
     last = f"older ones: --before {page[-1].order_id}; " if more else ""
-    return f"{table(head, rows, left=7)}\n{last}why an order was made: `fleet explain {short(page[0].order_id)}`"
+    return f"{table(head, rows, left=8)}\n{last}why an order was made: `fleet explain {short(page[0].order_id)}`"
 
 
 @account.command("status")

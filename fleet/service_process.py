@@ -24,6 +24,12 @@ class Service(NamedTuple):
     command: tuple[str, ...]
 
 
+def service(name: str, port: int) -> Service:
+    """How one of the fleet is started; a standby is its service once more, under a name of its own."""
+    of = name.removesuffix("_standby")
+    return Service(name, port, (sys.executable, "-m", f"services.{of}", *(["--standby"] if of != name else [])))
+
+
 class ServiceProcess:
     """A service that runs, or has run."""
 

@@ -15,10 +15,12 @@ from libs.common.database import Database
 from libs.common.http import ReadyAnswer
 from libs.domain.kill import MEANING, named, written
 from libs.domain.losses import percent
-from libs.store import activity, alerts, control, halts
+from libs.store import activity, alerts, control, halts, reconciliation
 from libs.store.activity import Standing
 from libs.store.control import Killed
 from libs.store.halts import HaltStanding
+from libs.store.reconciliation import Standing as Difference
+from libs.store.reconciliation import holding
 
 ANSWER_WITHIN_S = 2.0
 
@@ -26,7 +28,7 @@ ANSWER_WITHIN_S = 2.0
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What `fleet status --json` prints."""
 
-    healthy: bool  # every service is ready, no order is UNKNOWN, no critical alert fires
+    healthy: bool  # every service is ready, no order is UNKNOWN, record and venue agree, no critical alert fires
     pid: int | None
     since: str
     services: dict[str, str]  # healthy, or what is wrong
@@ -37,6 +39,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     paused: str  # " since ... by ..."; "" when it is not
     killed: Sequence[Killed]
     halts: Sequence[HaltStanding]
+    differences: Sequence[Difference]  # between record and venue, undecided: what adds to a book of their accounts waits
 
     @property
     def _verdict(self) -> str:
@@ -45,6 +48,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         wrong = [
             *([f"{unwell} of {len(self.services)} services not ready"] if unwell else []),
             *([f"{counted(self.unknown_orders, 'UNKNOWN order')} (docs/runbooks/unknown-order.md)"] if self.unknown_orders else []),
+            *([f"{counted(len(self.differences), 'difference')} with the venue (`fleet doctor`)"] if self.differences else []),
             *([f"critical: {', '.join(self.critical)} (`fleet alerts`)"] if self.critical else []),
         ]
         return "healthy" if self.healthy else f"NOT healthy: {'; '.join(wrong)}"
@@ -55,7 +59,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
             return f"STOPPED by the kill switch ({written(fleet.mode)})"
         if self.paused:
             return f"paused{self.paused}: no new signals; go on with `fleet resume`"
-        return "on, but for what is stopped below" if self.killed or self.halts else "on"
+        return "on, but for what is stopped below" if self.killed or self.halts or self.differences else "on"
 
     def text(self) -> str:
         """For a person: what is, since when, and what to do."""
@@ -72,7 +76,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
             )
             lines += [f"worth      equity {s.equity[c]:,.2f} {c}, cash {s.cash[c]:,.2f}" for c in s.equity]
         lines.append(f"trading    {self._trading}")
-        return "\n".join([*lines, *map(killed_text, self.killed), *map(halt_text, self.halts)])
+        stopped = [*map(killed_text, self.killed), *map(halt_text, self.halts), *map(difference_text, self.differences)]
+        return "\n".join([*lines, *stopped])
 
 
 def venue_text(account: str, link: VenueLink) -> str:
@@ -101,6 +106,15 @@ def halt_text(halt: HaltStanding) -> str:
     )
 
 
+def difference_text(found: Difference) -> str:
+    """A difference that holds an account back."""
+    item = found.item
+    return (
+        f"differs    {item.account_id} sends nothing that adds to a book since {found.found_at:%Y-%m-%d %H:%M:%S} UTC: {item.kind}"
+        f" {item.key}: ours {item.ours},\n           the venue's {item.theirs}; decide with `fleet doctor`"
+    )
+
+
 async def status(running: Running, database: Database) -> Status:
     """Asks every service and the record.
 
@@ -113,9 +127,10 @@ async def status(running: Running, database: Database) -> Status:
     standing = await activity.standing(database)
     services = dict(zip(running.ports, states, strict=True))
     unknown, firing = await activity.unknown_orders(database), await alerts.firing(database)
+    differences = holding(await reconciliation.standing(database))
     critical = sorted({fault.key for faults in firing.values() for fault in faults if fault.severity == "critical"})
     return Status(
-        healthy=all(state == "healthy" for state in states) and not unknown and not critical,
+        healthy=all(state == "healthy" for state in states) and not unknown and not critical and not differences,
         pid=running.pid,
         since=running.since,
         services=services,
@@ -126,6 +141,7 @@ async def status(running: Running, database: Database) -> Status:
         paused=await _paused(database) if standing is not None and standing.paused else "",
         killed=await control.killed(database),
         halts=await halts.in_force(database),
+        differences=differences,
     )
 
 

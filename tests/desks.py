@@ -82,6 +82,10 @@ class Service:
         await self._publisher.send(now, clock=self._publisher.clock(now))
         await self._bell.wait(0.05)
 
+    async def says(self, now: int) -> None:
+        """The market clock stands there."""
+        await self._publisher.send(now, clock=self._publisher.clock(now))
+
     async def comes_to(self, *wanted: str, quote: int | None = None, clock: int | None = None) -> None:
         """Plays a quote and its clock, or the clock alone, again and again as nobody may listen yet, until the orders stand so."""
         async with asyncio.timeout(10):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from libs.domain.actions import CorporateAction
-from libs.domain.orders import Evidence, Order, VenueOrder, VenueStatus
+from libs.domain.orders import Evidence, Order, VenueOrder, VenueStatus, VenueTerms
 from libs.domain.trades import Fill
 from libs.venues.broker import Abilities, Adjustment, Hold, Holdings, Link, NotSent, OrderReport, OutcomeUnknown, Refused, Report, unheld
 from tests.factories import NOON
@@ -48,7 +48,8 @@ class ScriptedBroker:
 
     def has(self, order: Order, status: VenueStatus = "open", filled: int = 0) -> None:
         """The venue's view of an order, whatever it answered."""
-        self.seen[order.client_order_id] = VenueOrder(order.client_order_id, order.symbol, status, order.quantity, Decimal(filled))
+        terms = VenueTerms(order.side, order.order_type, order.price, order.stop_price)
+        self.seen[order.client_order_id] = VenueOrder(order.client_order_id, order.symbol, status, order.quantity, Decimal(filled), terms)
 
     async def submit(self, order: Order, deadline: float) -> None:
         self.submitted.append(order.client_order_id)

@@ -8,7 +8,7 @@ from fleet.screen.words import lasted
 from libs.domain.fleet import SERVICES
 from libs.domain.kill import MEANING, named, written
 from libs.store.control import Killed
-from libs.store.queries.screen import AlertSeen, HaltSeen, Seen
+from libs.store.queries.screen import AlertSeen, HaltSeen, ItemSeen, Seen
 
 RUNBOOKS: Final = "docs/runbooks"
 OLD_S: Final = 3.0  # without an answer of the record
@@ -28,6 +28,7 @@ def firing(seen: Seen | None, services: Sequence[Light], silent_s: float) -> lis
     if seen is not None:
         found += map(_killed, seen.killed)
         found += map(_halted, seen.halts)
+        found += _differing(seen.differences)
         found += [_failed(strategy, why) for strategy, why in seen.failed.items()]
         known = {alert.key for alert in found}
         found += [_said(alert) for alert in seen.alerts if not _known(alert.key, known)]
@@ -79,6 +80,24 @@ def _halted(halt: HaltSeen) -> Alert:
         f"{RUNBOOKS}/loss-limit.md, then R here, or `fleet risk rearm --scope account:{halt.account_id} --reason ...`",
         f"{halt.at:%H:%M:%S}",
     )
+
+
+def _differing(found: Sequence[ItemSeen]) -> list[Alert]:
+    """All of them as one, as monitor has them."""
+    if not found:
+        return []
+    first = found[0]
+    others = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return [
+        Alert(
+            "ledger_difference",
+            "critical",
+            f"account {first.account_id} and its venue differ in {first.kind} {first.key}{others}",
+            f"ours {first.ours}, the venue's {first.theirs}; nothing is sent that adds to a book before somebody decides",
+            f"`fleet doctor`, {RUNBOOKS}/reconciliation.md",
+            f"{first.found_at:%H:%M:%S}",
+        )
+    ]
 
 
 def _failed(strategy: str, why: str) -> Alert:

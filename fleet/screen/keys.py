@@ -1,6 +1,5 @@
 """What a key does: first purely, from where the operator is to where he then is and what he has ordered; then through Control."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Final, NamedTuple
 from fleet import kill_file
 from fleet.screen.model import Hand, Question, Stopped, View
 from libs.common.database import Unreachable
+from libs.common.within import within
 from libs.domain.kill import MEANING, FileKill, Mode, scope_of, written
 from libs.store.control import Control
 
@@ -130,7 +130,7 @@ async def obey(order: Request, control: Control, by: str, state: Path) -> str:
             return f"paused by {by}: no strategy emits a signal; r goes on" if paused else f"resumed by {by}: strategies emit signals again"
         case Kill(reason, mode):
             try:
-                await asyncio.wait_for(control.kill("fleet", "", mode, reason, by), ANSWER_WITHIN_S)
+                await within(ANSWER_WITHIN_S, control.kill("fleet", "", mode, reason, by))
             except (Unreachable, TimeoutError):
                 path = kill_file.add(state, FileKill("fleet", "", mode, f"{reason} (by {by})"))
                 return f"KILL SWITCH set by {by} by the file {path}, as the database does not answer: {MEANING[mode]}"

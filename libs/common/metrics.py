@@ -85,6 +85,13 @@ VENUE_UP: Final = Gauge("tradewinds_venue_up", "1 while the venue answers and it
 VENUE_LATENCY: Final = Gauge("tradewinds_venue_latency_seconds", "The newest request to the venue that was answered", ["venue", "account"])
 VENUE_BUDGET: Final = Gauge("tradewinds_venue_budget_ratio", "Share left of the requests that the venue allows", ["venue", "account"])
 
+ARRIVAL_SLIPPAGE: Final = Histogram(
+    "tradewinds_arrival_slippage_ratio",
+    "Average price of an ended order against the market when its first request left; above 0 is worse",
+    ["strategy"],
+    buckets=_SHARES,
+)
+
 # --- Risk: set by risk_manager
 
 DAILY_LOSS: Final = Gauge("tradewinds_risk_daily_loss_ratio", "Loss since the trading day began, of the equity it began with", ["account"])

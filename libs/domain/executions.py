@@ -4,12 +4,12 @@
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal, NamedTuple
 
-from libs.domain.identity import CHILDREN
+from libs.domain.identity import SLICES
 
 _SECOND: Final = 1_000_000_000
 _LONGEST_S: Final = 7 * 24 * 3600
 EXPECTED: Final = (
-    "twap:SECONDS:SLICES or vwap:SECONDS:SLICES (2 slices or more, of a second or more each, within a week) or iceberg:DISPLAY with a"
+    f"twap:SECONDS:SLICES or vwap:SECONDS:SLICES (2 to {SLICES} slices of a second or more each, within a week) or iceberg:DISPLAY with a"
     " quantity above 0"
 )
 
@@ -40,7 +40,7 @@ def execution_of(text: str) -> Execution:
     kind, *rest = text.split(":")
     if kind in ("twap", "vwap") and len(rest) == 2:
         seconds, slices = map(_whole, rest)
-        if seconds <= _LONGEST_S and 2 <= slices <= min(CHILDREN, seconds):
+        if seconds <= _LONGEST_S and 2 <= slices <= min(SLICES, seconds):
             return Execution("twap" if kind == "twap" else "vwap", seconds, slices, Decimal(0))
     if kind == "iceberg" and len(rest) in (1, 2):
         display, seconds = _quantity(rest[0]), _whole(rest[1]) if len(rest) == 2 else 0

@@ -95,6 +95,7 @@ ENDINGS: Final = {
     "unknown_order": "The outcome of every order is known again",
     "quarantine": "Nothing more was put into quarantine",
     "kill_switch": "Kill switch off: {}",
+    "liquidation_stuck": "{} can be closed again",
     "kill_unverified": "{}: what the kill switch ends is gone from the venue",
     "loss_limit": "{} is re-armed",
     "strategy_failed": "{} runs again",

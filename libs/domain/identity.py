@@ -10,7 +10,10 @@ SIGNALS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a01")
 ORDERS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a02")
 TRANSACTIONS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a03")
 CHILDREN: Final = 10_000
+SLICES: Final = CHILDREN // 2  # children of an order below this number are its slices, those from it on its protection
 JOB_RUNS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a06")
+EXTERNAL_ORDERS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a07")
+ITEMS: Final = UUID("6f3f2a52-6a5e-5d0e-9c55-3a3d5d0f7a08")
 _SIGNALS, _ORDERS, _TRANSACTIONS = SIGNALS.bytes, ORDERS.bytes, TRANSACTIONS.bytes
 _BASE36: Final = string.digits + string.ascii_uppercase
 _BASE32: Final = string.ascii_uppercase + "234567"
@@ -23,6 +26,11 @@ _VERSION_5: Final = 0x00000000000050008000000000000000
 def signal_id(session_id: str, strategy_id: str, symbol: str, timeframe: str, bar_time: int) -> UUID:
     """The one signal of a strategy for a symbol at a bar."""
     return _named(_SIGNALS, f"{session_id}|{strategy_id}|{symbol}|{timeframe}|{bar_time}")
+
+
+def liquidation_id(account_id: str, scope: str, key: str, set_at: int, strategy_id: str, symbol: str, attempt: int) -> UUID:
+    """What stands for the signal of the one attempt to close a book under a kill switch that was set at `set_at`."""
+    return _named(_SIGNALS, f"liquidation|{account_id}|{scope}|{key}|{set_at}|{strategy_id}|{symbol}|{attempt}")
 
 
 def order_id(signal: UUID, leg: int) -> UUID:
@@ -65,6 +73,28 @@ def order_of_client_id(client_id: str) -> UUID:
     if not 31 <= len(client_id) <= 32:
         raise ValueError(f"expected a client order id of 31 or 32 characters, got {client_id!r}")
     return UUID(bytes=base64.b32decode(client_id[4:30] + "======"))
+
+
+def is_ours(client_id: str) -> bool:
+    """Whether it has the form of the ids that a fleet like this one gives, whatever its tag."""
+    try:
+        order_of_client_id(client_id)
+    except ValueError:
+        return False
+    return True
+
+
+def order_named(account_id: str, client_id: str) -> UUID:
+    """The order that a venue knows by this id: the one it was made from, or one of its own where somebody else placed it."""
+    try:
+        return order_of_client_id(client_id)
+    except ValueError:
+        return _named(EXTERNAL_ORDERS.bytes, f"{account_id}|{client_id}")
+
+
+def item_id(account_id: str, kind: str, key: str, differs: str) -> UUID:
+    """The one difference between record and venue of that size: found again, it is the same."""
+    return _named(ITEMS.bytes, f"{account_id}|{kind}|{key}|{differs}")
 
 
 def _named(namespace: bytes, name: str) -> UUID:

@@ -78,6 +78,16 @@ def action_mark(txn_id: UUID, symbol: str) -> Entry:
     return Entry(txn_id, 0, "", "position", symbol, Decimal(0), "corporate_action")
 
 
+def reconcile_entries(
+    txn_id: UUID, strategy_id: str, ledger_account: Literal["cash", "position"], commodity: str, amount: Decimal
+) -> list[Entry]:
+    """Lines of an amount (signed) that is at the venue and was not in the books, and that a person has accepted."""
+    return [
+        Entry(txn_id, 0, strategy_id, ledger_account, commodity, amount, "reconcile"),
+        Entry(txn_id, 1, strategy_id, "equity", commodity, -amount, "reconcile"),
+    ]
+
+
 def deposit_entries(txn_id: UUID, currency: str, amount: Decimal) -> list[Entry]:
     """Lines of money paid into an account."""
     return [

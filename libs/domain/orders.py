@@ -136,6 +136,16 @@ class VenueOrder(NamedTuple):
     status: VenueStatus
     quantity: Decimal
     filled: Decimal
+    terms: "VenueTerms | None" = None  # what else the venue says of it; None: nothing that we would not know ourselves
+
+
+class VenueTerms(NamedTuple):
+    """What has to be known of an order that we did not make, to take it into the record."""
+
+    side: Side
+    order_type: OrderType
+    price: Decimal | None
+    stop_price: Decimal | None = None
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from libs.domain.kill import Kills, Mode, applying
-from libs.domain.orders import AT_VENUE, Order, Status
+from libs.domain.orders import AT_VENUE, PROTECTIVE, Order, Status
 from libs.quant.execution.protection import Standing, Way, way_of
 
 SLOTS: Final = 8  # requests of one account on the wire at once
@@ -17,7 +17,7 @@ has to make room first. `deny` is the kill switch's, `halt` a loss limit's; `fli
 DENIED: Final[Mapping[Fate, str]] = {
     "deny": "RC-C01: kill switch",
     "halt": "RC-B05: the account may only close",
-    "flip": "RC-A17: it would do more than reduce its book",
+    "flip": "RC-A17: its book holds less than it was to close",
 }
 """Why an order of that fate is not sent."""
 
@@ -31,6 +31,7 @@ def fates(
     *,
     books: Mapping[tuple[str, str], Decimal],
     halted: bool = False,
+    unreconciled: bool = False,
 ) -> list[tuple[Order, Fate]]:
     """What to do with each order that is APPROVED or WORKING, given all open orders of an account in stream order.
 
@@ -42,6 +43,7 @@ def fates(
         now: market ns.
         books: what each book (strategy, symbol) holds.
         halted: the account may only close.
+        unreconciled: record and venue of the account differ: what would add to its books waits, and expires.
     """
     standings = list(orders)
     busy = {_book(s.order) for s in standings if s.status in AT_VENUE and not s.rests}
@@ -65,6 +67,8 @@ def fates(
             found.append((order, "deny"))
         elif (halted or order.reduce_only) and not shrinks(order, held):
             found.append((order, "halt" if halted else "flip"))
+        elif unreconciled and not shrinks(order, held):
+            found.append((order, "hold"))
         elif order.execution:
             found.append((order, "work"))
             busy.add(_book(order))
@@ -101,4 +105,4 @@ def ended_by(order: Order, mode: Mode, held: Decimal, filled: Decimal = Decimal(
         return True
     if mode == "flatten":  # stops and targets too: they would stand in the way of what closes the book
         return order.purpose != "liquidation"
-    return order.purpose not in ("stop", "target") and not shrinks(order, held, filled)
+    return order.purpose not in PROTECTIVE and not shrinks(order, held, filled)

@@ -13,9 +13,11 @@ from libs.common.ids import uuid7
 from libs.common.journal import Hop, Journal, Outgoing
 from libs.domain.kill import FileKill, Mode, Scope, named
 from libs.domain.messages import Command, CommandName, Notification
+from libs.domain.reconciling import CHOICES, EXTERNAL, Choice, Item
 from libs.domain.streams import CONTROL
-from libs.store import halts, jobs, notifications
+from libs.store import halts, jobs, notifications, reconciliation
 from libs.store.halts import HaltStanding
+from libs.store.reconciliation import Standing
 
 _Known = Literal["account", "strategy", "symbol", "job"]
 _KNOWN: Final[Mapping[str, _Known]] = {"account": "account", "strategy": "strategy", "symbol": "symbol", "job": "job"}
@@ -26,6 +28,7 @@ _OBEYING: Final[Mapping[CommandName, Sequence[str]]] = {
     "pause": ("strategy_engine",),
     "resume": ("strategy_engine",),
     "reconcile": ("trade_executor",),
+    "decide": ("trade_executor",),
     "run_job": ("scheduler",),
 }
 
@@ -90,8 +93,12 @@ class Control:
 
         Raises:
             LookupError: there is no such account, strategy or symbol.
+            ValueError: it would let through what the one that is on does not, which is for `rearm` to do.
         """
         await self._must_know(scope, key)
+        rows = await self._database.fetch("select mode from kill_switch where active and (scope, key) = (%s, %s)", (scope, key))
+        if mode == "reduce_only" and rows and rows[0][0] != mode:
+            raise ValueError(f"reduce-only would be weaker than the {rows[0][0]} that is on for {named(scope, key)}: re-arm that first")
         await self._order("kill", named(scope, key), reason, by, _switch(scope, key, mode, reason, by))
 
     async def record(self, kill: FileKill) -> None:
@@ -182,6 +189,36 @@ class Control:
         """trade_executor compares every account with its venue at once, not when it is due."""
         await self._order("reconcile", "fleet", reason, by)
 
+    async def decide(self, item: str, choice: Choice, reason: str, by: str) -> Standing:
+        """A person's word on a difference between record and venue; trade_executor does it. The item as it stood.
+
+        Args:
+            item: its id, or the beginning of it.
+
+        Raises:
+            LookupError: no open item is called so, or several are.
+            ValueError: this cannot be done with an item of its kind, or no reason is given.
+        """
+        found = await reconciliation.open_item(self._database, item)
+        if not reason.strip():
+            raise ValueError("say with --reason why: it stays on record, beside your name")
+        await self._must_be_possible(found.item, choice)
+        writes = [reconciliation.decide(found.item.id, choice, reason, by)]
+        if choice == "halt":
+            writes.append(_switch("account", found.item.account_id, "halt", f"{found.item.kind} {found.item.key}: {reason}", by))
+        if choice == "close" and found.item.kind == "position":  # once it is in the external book, that book is closed
+            writes.append(_switch("strategy", EXTERNAL, "flatten", f"position {found.item.key}: {reason}", by))
+        await self._order("decide", f"item:{found.item.id}", f"{choice}: {reason}", by, *writes)
+        return found
+
+    async def _must_be_possible(self, item: Item, choice: Choice) -> None:
+        if choice not in CHOICES[item.kind]:
+            raise ValueError(f"a difference in {item.kind} can be decided by {', '.join(CHOICES[item.kind])}, not by {choice}")
+        if item.kind == "position" and choice != "ignore" and choice != "halt" and item.key not in await self._names("symbol"):
+            raise ValueError(
+                f"no instrument is called {item.key}, so no book can hold it: end the position at the venue by its own means, or ignore it"
+            )
+
     async def run_job(self, job_id: str, by: str) -> UUID:
         """Queues a run of a job; its id.
 
@@ -258,7 +295,7 @@ async def last_pause(database: Database) -> tuple[datetime, str] | None:
 
 async def asked_to_reconcile(database: Database) -> datetime | None:
     """When it was last asked for; None: never."""
-    rows = await database.fetch("select max(at) from commands where command = 'reconcile'")
+    rows = await database.fetch("select max(at) from commands where command in ('reconcile', 'decide')")
     return rows[0][0] if rows else None
 
 

@@ -13,7 +13,7 @@ from libs.domain.identity import transaction_id
 from libs.domain.kill import Mode
 from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.orders import OPEN, Exits, Order, OrderEvent, OrderType, Purpose, Side, Status, TimeInForce
-from libs.domain.trades import Fill, Trade
+from libs.domain.trades import Trade
 from libs.store import costs
 from libs.store.costs import Facts
 from libs.store.sessions import Account
@@ -76,6 +76,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     adjusted: list[UUID]  # which of the asked transactions are in the ledger
     killed: list[tuple[str, str, Mode]]  # (scope, key, mode)
     halted: bool  # the account may only close
+    unreconciled: bool  # record and venue differ in something that nobody has decided on
+    equity: float | None = None  # of the account, as risk_manager counted it last
 
 
 ORDER_JSON: LiteralString = (
@@ -93,11 +95,14 @@ _READ: LiteralString = (
     "'orders', (select coalesce(json_agg(" + ORDER_JSON + "), '[]') from orders o where o.id = any(array(select unnest(%(ids)s::uuid[])"
     " union select parent_id from orders where id = any(%(ids)s::uuid[]) and purpose = 'slice'))),"
     "'booked', (select coalesce(json_agg(exec_key), '[]') from (select exec_key from trades where venue = %(venue)s and account_id ="
-    " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine where venue = %(venue)s"
-    " and account_id = %(account)s and exec_key = any(%(keys)s::text[])) known),"
+    " %(account)s and exec_key = any(%(keys)s::text[]) union all select exec_key from fill_quarantine q where venue = %(venue)s"
+    " and account_id = %(account)s and exec_key = any(%(keys)s::text[]) and not exists (select from reconcile_items i"
+    " where i.account_id = q.account_id and i.kind = 'fill' and i.key = q.exec_key and i.decision = 'adopt')) known),"
     "'adjusted', (select coalesce(json_agg(distinct txn_id), '[]') from cash_ledger where txn_id = any(%(transactions)s::uuid[])),"
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode)), '[]') from kill_switch where active),"
-    "'halted', exists (select from risk_halts where account_id = %(account)s and active))::text"
+    "'halted', exists (select from risk_halts where account_id = %(account)s and active),"
+    "'unreconciled', unreconciled(%(account)s),"
+    "'equity', (select equity from risk_states where account_id = %(account)s))::text"
 )
 _OPEN_ORDERS: LiteralString = (
     "select coalesce(json_agg(" + ORDER_JSON + " order by o.created_at, o.id), '[]')::text from orders o"
@@ -179,6 +184,15 @@ class ExecutionStore:
         )
         return int(rows[0][0])
 
+    async def closes(self, venue: str, timeframe: str, symbols: Sequence[str]) -> dict[str, float]:
+        """Close of each symbol's newest bar; those without one are left out."""
+        rows = await self.database.fetch(
+            "select w.symbol, m.close_price from unnest(%b::text[]) w(symbol) cross join lateral (select close_price from market_ohlcv"
+            " where venue = %s and symbol = w.symbol and timeframe = %s and close_price is not null order by timestamp desc limit 1) m",
+            (list(symbols), venue, timeframe),
+        )
+        return {symbol: float(close) for symbol, close in rows}
+
     async def positions(self) -> dict[tuple[str, str], Position]:
         """Every book of the account, by (strategy, symbol)."""
         rows = await self.database.fetch(
@@ -205,6 +219,15 @@ class ExecutionStore:
         """Market time of the newest booked fill; 0 when there is none."""
         rows = await self.database.fetch("select ns_of(max(executed_at)) from trades where account_id = %s", (self._account.account_id,))
         return rows[0][0] or 0
+
+    async def trades_of(self, orders: Sequence[UUID]) -> list[Trade]:
+        """Every trade of the orders, in the order in which they were booked."""
+        rows = await self.database.fetch(
+            "select id, order_id, account_id, venue, exec_key, strategy_id, symbol, side, quantity, executed_price, commission,"
+            " fee_currency, liquidity, ns_of(executed_at), pnl from trades where order_id = any(%b::uuid[]) order by booked_at, exec_key",
+            (list(orders),),
+        )
+        return [Trade(**dict(zip(Trade.__struct_fields__, row, strict=True))) for row in rows]
 
     async def deposit(self, guard: Write) -> None:
         """Books the account's deposit, once."""
@@ -389,11 +412,3 @@ def store_cash(account_id: str, entries: Sequence[Entry]) -> list[Write]:
             (account_id, list(moved), list(moved.values())),
         )
     ]
-
-
-def quarantine_fill(venue: str, account_id: str, fill: Fill, reason: str) -> Write:
-    """A fill that contradicts the record is kept for a person, once."""
-    return Write(
-        "insert into fill_quarantine (venue, account_id, exec_key, raw, reason) values (%s, %s, %s, %s, %s) on conflict do nothing",
-        (venue, account_id, fill.exec_key, msgspec.json.encode(fill).decode(), reason),
-    )

@@ -112,8 +112,8 @@ _READ: LiteralString = (
     + ", s.legs) order by s.bar_time, s.strategy_id, s.symbol), '[]') from waiting s),"
     "'updates', (select last_no from journal_counters where stream = 'orders.updates'),"
     "'positions', (select coalesce(json_agg(json_build_array(strategy_id, symbol, quantity::text)), '[]') from held),"
-    "'orders', (select coalesce(json_agg(json_build_array(id, strategy_id, symbol, side, (quantity - filled_quantity)::text, price::text,"
-    " status)), '[]') from orders o where account_id = %(account)s and status = any(%(open)s)"
+    "'orders', (select coalesce(json_agg(json_build_array(id, strategy_id, symbol, side, (quantity - filled_quantity)::text,"
+    " coalesce(price, stop_price, 0)::text, status)), '[]') from orders o where account_id = %(account)s and status = any(%(open)s)"
     " and purpose not in ('stop', 'target') and not "
     # a slice is in the remainder of its parent
     "(purpose = 'slice' and exists (select from orders p where p.id = o.parent_id and p.status = 'WORKING'))),"
@@ -175,6 +175,15 @@ class RiskStore:
             (no - depth, no, self._params["account"]),
         )
         return [row[0] for row in rows]
+
+    async def liquidations(self, since: int) -> dict[tuple[str, str], tuple[int, float]]:
+        """How many orders were to close a book since a host time (ns), and seconds since the newest; by (strategy, symbol)."""
+        rows = await self._database.fetch(
+            "select strategy_id, symbol, count(*), extract(epoch from clock_timestamp() - max(created_at))::float8 from orders"
+            " where account_id = %s and purpose = 'liquidation' and created_at >= at_ns(%s) group by 1, 2",
+            (self._params["account"], since),
+        )
+        return {(strategy_id, symbol): (n, age_s) for strategy_id, symbol, n, age_s in rows}
 
     async def funded(self) -> bool:
         """Whether the account's deposit has been booked: without it nothing can be sized."""

@@ -251,6 +251,7 @@ class OrderRow(Base):
         UniqueConstraint("signal_id", "leg"),
         Index("ix_orders_open", "account_id", postgresql_where=text(f"status in ({OPEN_STATUSES})")),
         Index("ix_orders_account_id_decided_at", "account_id", "decided_at"),
+        Index("ix_orders_liquidation", "account_id", "created_at", postgresql_where=text("purpose = 'liquidation'")),
         Index("ix_orders_parent_id", "parent_id", postgresql_where=text("parent_id is not null")),
     )
 

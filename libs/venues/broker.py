@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from libs.domain.actions import CorporateAction
-from libs.domain.orders import Evidence, Order, VenueOrder
+from libs.domain.orders import Evidence, Order, Side, VenueOrder
 from libs.domain.trades import Fill
 
 
@@ -35,6 +35,20 @@ class OrderReport(NamedTuple):
     detail: str
 
 
+class Undone(NamedTuple):
+    """The venue's word that an execution it had reported never happened, or happened at another price."""
+
+    exec_key: str  # of this word, as `bust:...`: told again it is the same
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal  # of the execution that never happened; of one that is corrected as it is now
+    corrected: bool
+    market_time: int
+    detail: str
+
+
 class Adjustment(NamedTuple):
     """The venue's word that a corporate action has changed what it holds for us."""
 
@@ -52,7 +66,7 @@ class Holdings(NamedTuple):
     positions: dict[str, Decimal]
 
 
-Report = Fill | OrderReport | Adjustment
+Report = Fill | OrderReport | Adjustment | Undone
 """What a venue says unasked."""
 
 

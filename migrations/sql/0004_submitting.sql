@@ -36,6 +36,10 @@ begin
       and not shrinks(o.account_id, o.strategy_id, o.symbol, o.side, o.quantity, o.id)) then
     raise exception 'the book may only close' using errcode = 'TW004';
   end if;
+  if exists (select from orders o where o.id = any(p_ids) and unreconciled(o.account_id)
+      and not shrinks(o.account_id, o.strategy_id, o.symbol, o.side, o.quantity, o.id)) then
+    raise exception 'record and venue differ, and nobody has decided on it' using errcode = 'TW004';
+  end if;
   update orders set status = 'SUBMITTING', epoch = p_epoch, events = events + 1, updated_at = clock_timestamp()
     where id = any(p_ids) and status = 'APPROVED' and valid_until >= at_ns(p_market_ns);
   get diagnostics changed = row_count;

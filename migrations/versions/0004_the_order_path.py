@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "0004"
 down_revision: str | None = "0003"
 SQL = Path(__file__).parents[1] / "sql"
-FUNCTIONS = ("0004_submitting.sql", "0004_children.sql", "0004_kill.sql")
+FUNCTIONS = ("0004_submitting.sql", "0004_children.sql", "0004_kill.sql", "0004_reconcile.sql")
 
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
@@ -36,6 +36,13 @@ def upgrade() -> None:
         op.add_column("orders", column)
     op.drop_index("ix_orders_open", table_name="orders")
     op.create_index("ix_orders_open", "orders", ["account_id"], unique=False, postgresql_where=sa.text(_OPEN))
+    op.create_index(
+        "ix_orders_liquidation",
+        "orders",
+        ["account_id", "created_at"],
+        unique=False,
+        postgresql_where=sa.text("purpose = 'liquidation'"),
+    )
     op.add_column("order_attempts", sa.Column("arrival_price", _MONEY, nullable=True))
     op.add_column("order_attempts", sa.Column("arrival_spread", _MONEY, nullable=True))
     op.create_index("ix_orders_parent_id", "orders", ["parent_id"], unique=False, postgresql_where=sa.text("parent_id is not null"))

@@ -87,7 +87,7 @@ class Guard:
         )
         body = (
             f"{absent[0].upper()}{absent[1:]}: no trade_executor that holds its lease answers. All its open orders at venue"
-            f" {self._venue.name} are being canceled, protective stops too.\n\n**What that means:** positions stay as they are."
+            f" {self._venue.name} are being canceled, but for protective stops.\n\n**What that means:** positions stay as they are."
         )
         self._telling.tell(self._account, "critical", f"The dead man has tripped: {self._account}", body, "firing")
         self._swept = None
@@ -114,9 +114,10 @@ class Guard:
 
     def _say(self, found: Outcome) -> None:
         if found.verified:
-            text = f"venue {self._venue.name} lists no open order of {self._account} any more; {found.found} were open"
+            but = f" but {found.kept} that protect positions" if found.kept else ""
+            text = f"venue {self._venue.name} lists no open order of {self._account} any more{but}; {found.found} were open"
             log.warning("%s", text, extra=self._about("deadman_swept", "success"))
-            body = f"Venue {self._venue.name} lists no open order of {self._account} any more; {found.found} were open at this look."
+            body = f"Venue {self._venue.name} lists no open order of {self._account} any more{but}; {found.found} were open at this look."
             self._telling.tell(self._account, "critical", f"Nothing is open any more: {self._account}", body, "firing")
         else:
             told = self._about("deadman_swept", "failure")

@@ -26,8 +26,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of it."""
 
-    found: int = 0  # orders that were open
-    trouble: str = ""  # what is wrong; "" when the venue has said that nothing is open, or that the key is good
+    found: int = 0  # orders that were open, protection not counted
+    kept: int = 0  # stops, and what ends with them: they stay
+    trouble: str = ""  # what is wrong; "" when the venue has said that nothing else is open, or that the key is good
     wrong_key: bool = False  # and that is it
 
     @property

@@ -9,7 +9,7 @@ from libs.common import child, secrets
 from libs.common.clocks import SystemClock
 from libs.venues.broker import OutcomeUnknown, WrongKey
 from libs.venues.remote import adapter, connected
-from libs.venues.sweep import sweep
+from libs.venues.sweep import protection, sweep
 from services.deadman.hand import Outcome, Task
 
 
@@ -24,9 +24,9 @@ async def done(task: Task) -> Outcome:
     try:
         if task.what == "check":
             return Outcome(found=len(await broker.open_orders()))
-        swept = await sweep(broker)
+        swept = await sweep(broker, keeps=protection)
         left = f"{len(swept.left)} orders are still open, {swept.left[0]} first; " if swept.left else ""
-        return Outcome(found=swept.found, trouble="" if swept.verified else f"{left}{swept.trouble}")
+        return Outcome(found=swept.found, kept=swept.kept, trouble="" if swept.verified else f"{left}{swept.trouble}")
     except OutcomeUnknown as error:
         return Outcome(trouble=str(error))
     finally:

@@ -42,15 +42,18 @@ class Rules:
 
     strategies: Sequence[StrategyConfig]
     limits: Limits
+    widest_collar: float  # of a liquidation
     fleet_tag: str
 
 
 async def work(context: Context, settings: Settings) -> None:
     """Judges the signals of whatever session is playing, until asked to stop."""
     folder = Path(settings.config_dir)
+    risk = from_toml(RiskConfig, folder, "risk", settings.environment)
     rules = Rules(
         from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy,
-        Limits(from_toml(RiskConfig, folder, "risk", settings.environment).limit),
+        Limits(risk.limit),
+        risk.kill_switch.widest_collar,
         from_toml(SystemConfig, folder, "system", settings.environment).fleet_tag,
     )
     database = context.database("sessions")
@@ -179,6 +182,7 @@ async def _account(
                 context.sealer,
                 context.bus.publish,
             ),
+            widest_collar=rules.widest_collar,
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
         keeping = asyncio.create_task(lease.keep(lost))

@@ -27,6 +27,7 @@ from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Leg
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
+from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.telling import tell
 from services.risk_manager.view import view_of
@@ -62,7 +63,9 @@ class RiskStage:
         fleet_tag: str,
         latency: Latency,
         losses: LossKeeper,
+        widest_collar: float = 0.1,
     ) -> None:
+        """`widest_collar`: how far from the newest price a liquidation may go, as a share of it."""
         self._store = store
         self._market = market
         self._host = host
@@ -81,6 +84,7 @@ class RiskStage:
         self._looked_back = float("-inf")
         self._latency = latency
         self.losses = losses
+        self._liquidator = Liquidator(store, account, session, limits, widest_collar, fleet_tag, host, sealer)
 
     async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         """Looks at the loss limits, judges what is queued and what can be decided again, and says what to write; None for nothing."""
@@ -89,11 +93,14 @@ class RiskStage:
         snapshot = await self._store.read(signals.no, limit, now)
         if snapshot.queued:
             reached("CP05")
-        self.waits = bool(snapshot.waiting)
-        idle = not snapshot.queued and not snapshot.waiting and snapshot.updates == updates.no
+        flattens = self._liquidator.due(snapshot)
+        self.waits = bool(snapshot.waiting) or flattens
+        idle = not snapshot.queued and not snapshot.waiting and snapshot.updates == updates.no and not flattens
         if idle and not self.losses.due(snapshot):
             return await self._passed_over(signals.no, now)
         hop = self.decide(snapshot)
+        if flattens:
+            await self._liquidator.add_to(hop, snapshot, self._view, self._lease.epoch)
         consumer = self._lease.name
         if snapshot.queued:
             hop.moves.append(Move(consumer, SIGNALS_STREAM, signals.no, snapshot.queued[-1].no, signals.epoch))
@@ -138,7 +145,7 @@ class RiskStage:
         mine = self._account.account_id
         fresh = [q.signal.signal() for q in snapshot.queued if q.signal and q.signal.account_id == mine and not q.assessed]
         waiting = [Waiting(w.signal.signal(), w.legs) for w in snapshot.waiting]
-        view = view_of(
+        self._view = view = view_of(
             snapshot,
             self._market,
             account=self._account,
@@ -225,6 +232,7 @@ class RiskStage:
                 self._latency.observe(seconds)
                 metrics.TICK_TO_ORDER.observe(seconds)
         self._verdicts = []
+        self._liquidator.committed()
         await self.losses.committed()
 
     def put_aside(self, entry: Entry, error: str) -> Hop:

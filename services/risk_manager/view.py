@@ -1,11 +1,13 @@
 """From rows to what the pure risk functions judge: decimals become whole lots and ticks."""
 
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_UP, Decimal
 
 from libs.common.clocks import MarketClock
 from libs.domain.configuration import StrategyConfig
 from libs.domain.instruments import Instrument
 from libs.domain.names import TIMEFRAMES
+from libs.domain.reconciling import EXTERNAL
 from libs.quant.adjustments import Adjustments
 from libs.quant.risk.assess import terms_of
 from libs.quant.risk.view import OpenOrder, View
@@ -40,14 +42,22 @@ def view_of(
         marks={symbol: adjustments.carried(symbol, close, start + length - 1, now) for symbol, close, start in snapshot.marks},
         killed={(scope, key): mode for scope, key, mode, _ in snapshot.killed},
         halts=tuple(snapshot.losses.halts),
-        positions={(s, symbol): instruments[symbol].lots(q) for s, symbol, q in snapshot.positions},
+        positions={(s, symbol): lots_of(s, q, instruments[symbol]) for s, symbol, q in snapshot.positions},
         open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],
         ordered=dict(snapshot.ordered),
         checks=[],
     )
 
 
+def lots_of(strategy_id: str, quantity: Decimal, instrument: Instrument) -> int:
+    """Whole lots of a quantity. What others have traded for the account need not lie on our grid, and counts as the next larger."""
+    if strategy_id != EXTERNAL:
+        return instrument.lots(quantity)
+    return int((quantity / instrument.lot).to_integral_value(ROUND_UP))
+
+
 def _open_order(row: OpenRow, instrument: Instrument) -> OpenOrder:
-    return OpenOrder(
-        row.order_id, row.strategy_id, row.symbol, row.side, instrument.lots(row.remaining), instrument.ticks(row.price), row.status
-    )
+    lots = lots_of(row.strategy_id, row.remaining, instrument)
+    external = row.strategy_id == EXTERNAL
+    ticks = int((row.price / instrument.tick).to_integral_value()) if external else instrument.ticks(row.price)
+    return OpenOrder(row.order_id, row.strategy_id, row.symbol, row.side, lots, ticks, row.status)

@@ -21,16 +21,21 @@ class _Missed(NamedTuple):
 
 
 class Absences:
-    """Looks that did not find an order whose request was not answered, as long as none has found it."""
+    """Looks that did not find an order whose request was not answered, as long as none has found it.
+
+    A look that the venue did not answer says nothing, neither for nor against.
+    """
 
     def __init__(self) -> None:
         self._missed: dict[str, _Missed] = {}
 
-    def note(self, held: Iterable[Held], absent: Collection[str], now: float) -> list[str]:
+    def note(self, held: Iterable[Held], absent: Collection[str], unanswered: Collection[str], now: float) -> list[str]:
         """Takes in a look at these orders, of which the venue did not find the absent ones; with those that were looked for
         often and long enough. `now` in monotonic seconds."""
         for item in held:
             id_ = item.order.client_order_id
+            if id_ in unanswered:
+                continue
             if id_ in absent and item.status is Status.UNKNOWN and not item.filled:
                 before = self._missed.get(id_, _Missed(0, now))
                 self._missed[id_] = _Missed(before.looks + 1, before.since)

@@ -11,7 +11,7 @@ from libs.common.http import Readiness
 from libs.common.runner import Context
 from libs.common.settings import ConfigError, Settings, from_toml
 from libs.domain.actions import CorporateAction, happening
-from libs.domain.configuration import SystemConfig
+from libs.domain.configuration import RiskConfig, SystemConfig
 from libs.domain.credentials import Look, of_another_market, refuses_live
 from libs.domain.fleet import PORTS
 from libs.domain.instruments import Instrument
@@ -39,6 +39,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
     """
     context.sealer = Sealer(SERVICE, context.clock)  # one voice, whichever of the two speaks
     system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
+    risk = from_toml(RiskConfig, Path(settings.config_dir), "risk", settings.environment)
     database = context.database("sessions")
     while not context.stopping.is_set():
         session = await sessions.awaited(database, context.stopping)
@@ -66,6 +67,8 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
                 partial(attendance.say, account.account_id),
                 house.warm(account),
                 system.policy(account.name),
+                system.fleet_tag,
+                risk,
             )
             for account in accounts
         }

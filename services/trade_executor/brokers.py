@@ -92,6 +92,7 @@ class Remote:
         self._sim_url = sim_url
         self._instruments = {s: i for s, i in instruments.items() if i.asset_class in venue.asset_classes}
         self._clock = clock
+        self._opened = False
 
     def access(self, account: Account) -> Open:
         """The way to the broker of one account."""
@@ -100,13 +101,18 @@ class Remote:
             endpoint = await self._endpoint(account)
             reached("CP24")
             try:
-                return await connected(adapter(self._venue, endpoint, self._instruments, self._clock))
+                broker = await connected(adapter(self._venue, endpoint, self._instruments, self._clock))
             except WrongKey as error:
-                raise ConfigError(f"account {account.name} at venue {self._venue.name}: {error}") from error
+                said = f"account {account.name} at venue {self._venue.name}: {error}"
+                if self._opened:  # it worked before: the key was revoked or is being changed, which is no reason to end the fleet
+                    raise NotYet(f"{said}. Put the new key in its place; it is read again at each attempt") from error
+                raise ConfigError(said) from error
             except ValueError as error:
                 raise ConfigError(f"config/system.toml, venue {self._venue.name}: {error}") from error
             except OutcomeUnknown as error:
                 raise NotYet(str(error)) from error
+            self._opened = True
+            return broker
 
         return open_
 

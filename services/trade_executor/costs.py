@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common import metrics
 from libs.domain.instruments import Instrument
 from libs.domain.orders import TERMINAL
 from libs.domain.trades import Trade
@@ -33,6 +34,14 @@ async def add_costs(store: ExecutionStore, change: Change, instruments: Mapping[
     facts = await store.facts([held.order.order_id for held in ended])
     known = [(held, facts[held.order.order_id]) for held in ended if held.order.order_id in facts]
     change.costs += [_cost(held, fact, change, instruments[held.order.symbol], quotes, now_ns) for held, fact in known]
+
+
+def count_costs(change: Change) -> None:
+    """For the screen of the order path; slices are in their parents."""
+    for cost in change.costs:
+        order = change.orders[cost.order_id].order
+        if cost.slippage_bps is not None and order.parent_id is None:
+            metrics.ARRIVAL_SLIPPAGE.labels(strategy=order.strategy_id).observe(cost.slippage_bps / 10_000)
 
 
 def _cost(held: Held, fact: Facts, change: Change, instrument: Instrument, quotes: Quotes, now_ns: int) -> Cost:

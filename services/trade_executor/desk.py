@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
-from libs.common import metrics
 from libs.common.consumer import Bell, Consumer
 from libs.common.crash_points import reached
 from libs.common.database import LeaseLost, Unreachable, Write
@@ -13,26 +13,24 @@ from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
-from libs.domain.configuration import OnDisconnect
+from libs.domain.configuration import OnDisconnect, RiskConfig
 from libs.domain.instruments import Instrument
-from libs.domain.orders import Status
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
 from libs.domain.trades import Fill
-from libs.store import control
 from libs.store.execution import ExecutionStore
 from libs.store.market_reader import MarketReader
+from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account, Session
 from libs.venues.broker import Broker, Link, OutcomeUnknown
 from libs.venues.reconnecting import ended
 from services.trade_executor import dead_man, links, reconcile, stopping
-from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.gate import Gate
-from services.trade_executor.hop import Held
+from services.trade_executor.last_look import NO_LIMITS, LastLook
 from services.trade_executor.links import Standing
-from services.trade_executor.reconcile import Asked
+from services.trade_executor.reconciler import LOOK_UP_EVERY_S, Reconciler
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
 from services.trade_executor.send import Sender, evidence_of
 from services.trade_executor.stage import ExecutionStage
@@ -40,9 +38,6 @@ from services.trade_executor.stage import ExecutionStage
 log = logging.getLogger(__name__)
 
 SERVICE: Final = "trade_executor"  # by whichever name this process runs
-RECONCILE_EVERY_S: Final = 30.0
-LOOK_UP_EVERY_S: Final = 1.0
-LOOK_UP_AT_MOST_S: Final = 15.0  # a venue that leaves an order in doubt is asked ever less often: its request budget is needed for cancels
 OPEN_AGAIN_S: Final = 0.5
 AWAY_S: Final = 10.0  # nothing is sent meanwhile; an adapter that connects again needs a moment
 
@@ -63,6 +58,8 @@ class AccountDesk:
         say: Say,
         warm: Warm = nothing_to_load,
         on_disconnect: OnDisconnect = "keep",
+        fleet_tag: str = "TWND",
+        risk: RiskConfig = NO_LIMITS,
     ) -> None:
         self._context = context
         self._session = session
@@ -71,6 +68,9 @@ class AccountDesk:
         self._open = open_
         self._say = say
         self._on_disconnect = on_disconnect
+        self._fleet_tag = fleet_tag
+        self._held_back = ""  # why nothing is sent that adds to a book; "" when it is
+        self._risk = risk
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
@@ -81,9 +81,7 @@ class AccountDesk:
         self._reserve = Reserve(say, [self._database, self._looking], warm)
         self._bell = Bell()
         self._over = asyncio.Event()  # asked to stop, the session has ended, or the lease is lost
-        self._absences = Absences()
-        self._read_to: int | None = None  # market time at which the venue's fills were read last
-        self._looked_at: float | None = None  # when the venue last answered a look, whole
+        self._reconciler: Reconciler | None = None  # while there is a broker
         self.link: Link | None = None  # as last seen; None while there is no broker
 
     async def run(self) -> None:
@@ -114,7 +112,8 @@ class AccountDesk:
     @property
     def standing(self) -> Standing:
         """Who attends to the account, as far as we know."""
-        looked_s = None if self._looked_at is None else round(self._context.clock.monotonic() - self._looked_at, 1)
+        looked_at = self._reconciler.looked_at if self._reconciler else None
+        looked_s = None if looked_at is None else round(self._context.clock.monotonic() - looked_at, 1)
         return Standing(self._lease.held(), self._lease.epoch, self._reserve.holder, looked_s)
 
     async def _trade(self) -> bool:
@@ -128,7 +127,7 @@ class AccountDesk:
             try:
                 await self._trade_with(broker)
             finally:
-                self.link = self._looked_at = None
+                self.link = self._reconciler = None
                 links.forget(self._account)
                 await broker.disconnect()
         finally:
@@ -174,7 +173,10 @@ class AccountDesk:
             start=sender.start,
             quotes=floor.quotes,
             gate=self._gate,
+            pace=sender.pace,
+            last_look=LastLook(self._store, self._account, self._session, self._instruments, floor.quotes, self._risk),
         )
+        self._reconciler = reconciler = self._a_reconciler(broker, sender)
         trading = asyncio.Event()
         consumer = Consumer(self._journal, self._lease.name, stage, self._bell, lambda: self._lease.epoch)
         async with asyncio.TaskGroup() as group:
@@ -186,8 +188,8 @@ class AccountDesk:
                 group.create_task(self._watch_link(broker, trading)),
                 *map(group.create_task, stopping.guards(self._context, self._gate, stage, broker, sender, self._bell.ring)),
             ]
-            await self._prepare(broker, sender)
-            background.append(group.create_task(self._reconcile(broker, sender)))
+            await self._prepare(reconciler, consumer)
+            background.append(group.create_task(reconciler.run()))
             background.append(group.create_task(dead_man.keep_armed(broker, self._account)))
             self._say(True, self._trading)
             trading.set()
@@ -247,98 +249,55 @@ class AccountDesk:
 
     @property
     def _trading(self) -> str:
-        return f"trading {self._account.account_id}, epoch {self._lease.epoch}"
+        only = f"; nothing is sent that adds to a book: {self._held_back}" if self._held_back else ""
+        return f"trading {self._account.account_id}, epoch {self._lease.epoch}{only}"
 
     # --- the record
 
-    async def _prepare(self, broker: Broker, sender: Sender) -> None:
-        """Before the first order: the deposit is booked, and what happened while nobody looked is known."""
+    def _a_reconciler(self, broker: Broker, sender: Sender) -> Reconciler:
+        store = ReconcileStore(self._looking, self._account.account_id, self._account.venue, Guard(self._lease.name, self._lease.epoch))
+        return Reconciler(
+            broker,
+            self._stage,
+            sender,
+            self._store,
+            store,
+            self._looking,
+            self._context.clock,
+            account=self._account,
+            session=self._session,
+            instruments=self._instruments,
+            fleet_tag=self._fleet_tag,
+            show=self._show,
+            undecided=self._undecided,
+        )
+
+    def _undecided(self, said: str) -> None:
+        """What holds the account back has changed; "" when nothing does any more."""
+        self._held_back = said
+        if self._stage.armed:
+            self._say(True, self._trading)
+            self._bell.ring()
+
+    async def _prepare(self, reconciler: Reconciler, consumer: Consumer) -> None:
+        """Before the first order: the deposit is booked, and a whole look has agreed, or what differs is on record."""
         guard = Write("select lease_guard(%s, %s)", (self._lease.name, self._lease.epoch))
         while not self._over.is_set():
             wait_s = 0.2
             try:
                 await self._store.deposit(guard)
                 await self._stage.load()
-                await self._look(broker, sender, self._stage.unresolved())
-                self._cancel_again(sender)
+                await reconciler.arm(partial(consumer.step, wait=False))
                 channels = (ORDERS_UPDATES, TRADES_EXECUTED, PORTFOLIO_UPDATES)
                 await self._journal.ring_last({c.stream: c.address for c in channels if c.stream})
                 return
             except Unreachable as error:
                 log.warning("reconciliation waits for the database: %s", error, extra=self._about("database_lost"))
             except OutcomeUnknown as error:
-                self._say(False, f"reconciles with venue {self._account.venue}: {error}")
-                self._unanswered(error)
+                self._say(False, f"nothing is ordered yet: reconciles with venue {self._account.venue}: {error}")
+                reconciler.unanswered(error)
                 wait_s = LOOK_UP_EVERY_S
             await asyncio.sleep(wait_s)
-
-    async def _look(self, broker: Broker, sender: Sender, held: Sequence[Held]) -> None:
-        """Asks the venue what became of orders, then for what it has filled: so the fills an end speaks of come before it.
-
-        Raises:
-            OutcomeUnknown: it did not answer all of it. What it did answer is shown.
-        """
-        began = self._stage.market_time()
-        found = await reconcile.looked_up(broker, held, sender.in_flight)
-        owing = reconcile.owing_since(held, found.shown)
-        missed = await reconcile.missed(broker, self._store, self._account.account_id, self._session, self._read_to, owing)
-        self._read_to = began or None  # 0: nobody has said the time yet
-        if missed or found.shown:
-            reached("CP19")
-        self._show([*missed, *found.shown])
-        absent = self._absences.note(held, found.absent, self._context.clock.monotonic())
-        if settled := await never_accepted(broker, self._store, absent):
-            self._absences.settled(shown.client_order_id for shown in settled)
-            self._show(settled)
-        if found.unanswered:
-            raise OutcomeUnknown(f"{len(found.unanswered)} orders could not be looked up: {found.unanswered[0]}")
-        self._looked_at = self._context.clock.monotonic()
-
-    async def _reconcile(self, broker: Broker, sender: Sender) -> None:
-        """Unknown orders each second, everything each half minute, after each reconnection, and when somebody asks for it."""
-        asked = Asked(self._context.clock, every_s=RECONCILE_EVERY_S)
-        patience = reconcile.Patience(LOOK_UP_EVERY_S, LOOK_UP_EVERY_S if broker.abilities.absence_is_proof else LOOK_UP_AT_MOST_S)
-        while True:
-            try:
-                doubtful = [h for h in self._stage.unresolved() if self._in_doubt(h, sender)]
-                if asked.now(await control.asked_to_reconcile(self._looking), connected=broker.link().up):
-                    await self._look(broker, sender, self._stage.unresolved())
-                    self._cancel_again(sender)
-                    await self._compare(broker)
-                elif patience.wants({h.order.client_order_id for h in doubtful}, self._context.clock.monotonic()):
-                    await self._look(broker, sender, doubtful)
-            except Unreachable as error:
-                log.warning("reconciliation waits for the database: %s", error, extra=self._about("database_lost"))
-            except OutcomeUnknown as error:
-                asked.again()
-                self._unanswered(error)
-            await asyncio.sleep(LOOK_UP_EVERY_S)
-
-    def _in_doubt(self, held: Held, sender: Sender) -> bool:
-        """Only the venue knows what became of it: no answer, a fill not heard of, or an intent whose commit was not answered, and
-        that was never sent."""
-        if held.status in (Status.SUBMITTING, Status.PENDING_REPLACE):
-            return self._stage.settled and held.order.client_order_id not in sender.in_flight
-        return held.owed or held.status in (Status.UNKNOWN, Status.CANCEL_UNKNOWN, Status.REPLACE_UNKNOWN)
-
-    def _cancel_again(self, sender: Sender) -> None:
-        """Cancels whose request may never have left are asked for once more: asking twice does no harm."""
-        asked = (Status.PENDING_CANCEL, Status.CANCEL_UNKNOWN)
-        waiting = [h.order for h in self._stage.unresolved() if h.status in asked and h.order.client_order_id not in sender.in_flight]
-        sender.start([], waiting)
-
-    async def _compare(self, broker: Broker) -> None:
-        """Ledger against venue. Only what two looks see alike counts: one alone may have met a fill on its way into the books."""
-        found = await reconcile.differences(broker, self._store)
-        if found:
-            await asyncio.sleep(reconcile.agree_after_s(broker))
-            if not self._stage.settled:
-                return
-            found = reconcile.agreed(found, await reconcile.differences(broker, self._store))
-        metrics.RECONCILE_DIFFERENCES.labels(account=self._account.account_id).set(len(found))
-        if found:
-            differ = self._about("ledger_compared")
-            log.critical("account %s: ledger and venue differ: %s", self._account.account_id, "; ".join(map(str, found)), extra=differ)
 
     # --- wiring
 
@@ -346,9 +305,6 @@ class AccountDesk:
         if evidence:
             self._stage.show(evidence)
             self._bell.ring()
-
-    def _unanswered(self, error: OutcomeUnknown) -> None:
-        log.warning("venue %s does not say: %s", self._account.venue, error, extra=self._about("reconciled"))
 
     def _about(self, action: str) -> dict[str, object]:
         """Of a log line that says what did not work."""

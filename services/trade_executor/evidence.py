@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID
 
-from libs.domain.orders import Evidence
+from libs.domain.orders import Evidence, Order
+from libs.domain.reconciling import Difference
 from libs.domain.trades import Fill
-from libs.venues.broker import Adjustment
+from libs.venues.broker import Adjustment, Undone
 
 
 class Shown(NamedTuple):
@@ -18,5 +20,31 @@ class Shown(NamedTuple):
     asked_for: bool = False  # the answer to a request, and so perhaps older than what the venue has told since
 
 
-News = Shown | Fill | Adjustment
+class Adoption(NamedTuple):
+    """An order at the venue that the record does not have."""
+
+    order: Order
+    why: str
+
+    @property
+    def client_order_id(self) -> str:
+        return self.order.client_order_id
+
+
+class Repair(NamedTuple):
+    """A difference that a person has accepted as it is: the record follows the venue."""
+
+    transaction: UUID  # follows from item and decision: done again it changes nothing
+    difference: Difference
+    price: Decimal  # at which an adopted position is valued from now on, in the instrument's currency
+
+
+class Unwanted(NamedTuple):
+    """A person wants this open order gone."""
+
+    client_order_id: str
+    reason: str
+
+
+News = Shown | Fill | Adjustment | Undone | Adoption | Repair | Unwanted
 """What is to be believed, in the order in which it is shown."""

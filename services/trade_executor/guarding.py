@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from libs.common.clocks import HostClock
 from libs.common.logs import about
 from libs.domain.books import Position
 from libs.domain.identity import child_leg
 from libs.domain.instruments import Instrument
-from libs.domain.orders import PROTECTIVE, Evidence, Intent, Order, Step, intend
+from libs.domain.orders import PROTECTIVE, TERMINAL, Evidence, Intent, Order, Step, intend
 from libs.quant.execution.protection import FIRST, Exit, Guard, Holds, Plan, Standing, plan
 from libs.store.protection import GuardRow
 from libs.venues.broker import Abilities
@@ -90,34 +91,33 @@ class Guarding:
     def act(
         self,
         change: Change,
-        held: Iterable[Held],
+        open_: dict[UUID, Held],
         positions: Mapping[Book, Position],
         yielding: Mapping[Book, Decimal],
         cleared: Callable[[Order], bool],
-        *,
-        now_ns: int,
-        now: float,
+        host: HostClock,
     ) -> None:
         """Adds to a hop whatever brings protection a step nearer to what it should be.
 
         Args:
-            held: open orders of the account, as they are in this hop.
+            open_: open orders of the account, as they were before the hop.
             positions: all books, as they are in this hop.
             yielding: by book, units of the exits that wait for protection to make room.
             cleared: whether a kill switch lets nothing of an entry's book stand at the venue.
-            now_ns, now: host time, by the clock and monotonic.
         """
         if not self._guards:
             return
         books: dict[Book, list[Held]] = {book: [] for book in self._guards}
-        for item in held:
-            if item.book in books:
+        for item in (open_ | change.orders).values():
+            if item.book in books and item.status not in TERMINAL:
                 books[item.book].append(item)
+        now = host.monotonic()
         for book, orders in books.items():
             position = positions.get(book, Position())
             if position.quantity or any(h.order.purpose in PROTECTIVE for h in orders):
-                steps = self._plan(book, position, orders, change, yielding, suspended=cleared(self._guards[book].entry), now=now)
-                self._take(book, steps, orders, change, now_ns)
+                suspended = cleared(self._guards[book].entry)
+                steps = self._plan(book, position, orders, change, yielding, suspended=suspended, now=now)
+                self._take(book, steps, orders, change, host.now_ns())
 
     def _plan(
         self,

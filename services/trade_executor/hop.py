@@ -70,6 +70,7 @@ class Change:
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
     events: list[OrderEvent] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
+    undone: list[Trade] = field(default_factory=list)  # that reverse earlier ones: no fills of their orders
     entries: list[Entry] = field(default_factory=list)
     children: list[Order] = field(default_factory=list)
     sends: list[Held] = field(default_factory=list)
@@ -170,8 +171,9 @@ class Change:
         hop.writes += _stands([h for h in changed if h.order.order_id not in new], [e for e in self.events if e.order_id not in new])
         hop.writes += execution.store_children(self.children, epoch)  # what ended in this hop has made room for them
         hop.writes += _stands([h for h in changed if h.order.order_id in new], [e for e in self.events if e.order_id in new])
-        if self.trades:
-            hop.writes.append(execution.store_trades(self.trades))
+        trades = [*self.trades, *self.undone]
+        if trades:
+            hop.writes.append(execution.store_trades(trades))
         if self.positions:
             hop.writes.append(execution.store_positions(account_id, self.positions, self.market_time))
         if self.sends:  # after the books: what may only close is judged by what they hold now
@@ -179,7 +181,7 @@ class Change:
             hop.writes.append(execution.submitting([o.order_id for o in orders], epoch, self.market_time))
             hop.writes.append(execution.store_attempts([(o.order_id, 1, o.client_order_id) for o in orders], epoch, self.arrivals))
         if self.entries:
-            hop.writes.append(execution.store_entries(account_id, self.entries, {t.trade_id: t.trade_id for t in self.trades}))
+            hop.writes.append(execution.store_entries(account_id, self.entries, {t.trade_id: t.trade_id for t in trades}))
             hop.writes += execution.store_cash(account_id, self.entries)
         if self.costs:
             hop.writes.append(store_costs(self.costs))
@@ -187,7 +189,7 @@ class Change:
             _out(ORDERS_UPDATES, e, e.order_id, self.market_time, sealer, str(self.orders[e.order_id].order.signal_id)) for e in self.events
         ]
         hop.out += [
-            _out(TRADES_EXECUTED, t, t.trade_id, t.executed_at, sealer, str(self.orders[t.order_id].order.signal_id)) for t in self.trades
+            _out(TRADES_EXECUTED, t, t.trade_id, t.executed_at, sealer, str(self.orders[t.order_id].order.signal_id)) for t in trades
         ]
         hop.out += [
             _out(

@@ -101,13 +101,15 @@ class KillWatch:
         while True:
             await self._new.wait()
             self._new.clear()
-            while self._gate.pending:
-                for kill in self._gate.pending:
+            written: set[FileKill] = set()
+            while self._gate.pending:  # the next look at the record is what takes it off the list
+                for kill in [kill for kill in self._gate.pending if kill not in written]:
                     try:
                         await self._record(kill)
+                        written.add(kill)
                         log.warning("kill file is on record: %s", line_of(kill), extra=about("kill_recorded", "success"))
                     except (Unreachable, Rejected) as error:
                         told = about("kill_recorded", "failure")
                         log.warning("the kill file waits for the record: %s", error, extra=told)
-                with suppress(TimeoutError):  # the next look at the record is what takes it off the list
+                with suppress(TimeoutError):
                     await within(AGAIN_S, self._new.wait())

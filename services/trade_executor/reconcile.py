@@ -1,16 +1,17 @@
 """Record against venue: what was missed, orders whose truth only the venue knows, and whether the sums agree."""
 
 import logging
-from collections.abc import Awaitable, Sequence, Set
-from decimal import Decimal
+from collections.abc import Awaitable, Mapping, Sequence, Set
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from libs.common.clocks import SECOND, HostClock
 from libs.common.logs import about
+from libs.domain import reconciling
 from libs.domain.booking import action_transaction
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Evidence, Status, VenueOrder
+from libs.domain.reconciling import Amounts, Difference
 from libs.domain.trades import Fill
 from libs.store.execution import ExecutionStore
 from libs.store.sessions import Session
@@ -41,19 +42,8 @@ class Looked(NamedTuple):
     """What looking orders up has brought."""
 
     shown: list[Shown]
-    unanswered: list[str]  # why, for each that could not be looked up: no evidence of anything
+    unanswered: dict[str, str]  # why, by client order id, of each that could not be looked up: no evidence of anything
     absent: list[str]  # client order ids that the venue did not find, which proves nothing by itself
-
-
-class Difference(NamedTuple):
-    """Something of which ledger and venue hold different amounts."""
-
-    what: str
-    ours: Decimal
-    theirs: Decimal
-
-    def __str__(self) -> str:
-        return f"{self.what}: ledger {self.ours}, venue {self.theirs}"
 
 
 async def answered(question: Awaitable[T], what: str) -> T:
@@ -113,22 +103,28 @@ def _happened(session: Session, item: Fill | Adjustment) -> tuple[int, bool]:
     return item.executed_at + (TIMEFRAMES[session.timeframes[0]] - 1 if on_bar else 0), True
 
 
-async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str]) -> Looked:
-    """What the venue says of orders it may hold; orders whose own answer is still awaited are left alone."""
-    found = Looked([], [], [])
+async def looked_up(broker: Broker, held: Sequence[Held], in_flight: Set[str], listed: Mapping[str, VenueOrder] | None = None) -> Looked:
+    """What the venue says of orders it may hold; orders whose own answer is still awaited are left alone.
+
+    Args:
+        listed: its open orders, by client order id: only those that are not among them are looked up one by one.
+    """
+    found = Looked([], {}, [])
     for item in held:
         id_ = item.order.client_order_id
         if id_ in in_flight:
             continue
-        try:
-            seen = await answered(broker.find(id_), f"order {id_}")
-        except OutcomeUnknown as error:
-            found.unanswered.append(str(error))
-            continue
+        seen = (listed or {}).get(id_)
+        if seen is None:
+            try:
+                seen = await answered(broker.find(id_), f"order {id_}")
+            except OutcomeUnknown as error:
+                found.unanswered[id_] = str(error)
+                continue
         if item.status is Status.PENDING_REPLACE:  # its request is not under way any more, and may never have left
             found.shown.append(Shown(id_, Evidence.REPLACE_UNCLEAR, item.filled, "no answer on record"))
         if seen is not None:
-            found.shown.append(_seen(seen))
+            found.shown.append(shown_as(seen))
             continue
         found.absent.append(id_)
         if item.status is Status.SUBMITTING or broker.abilities.absence_is_proof:
@@ -147,7 +143,8 @@ def owing_since(held: Sequence[Held], shown: Sequence[Shown]) -> int | None:
     return min((h.order.decided_at for h in held if told.get(h.order.client_order_id, h.filled) > h.filled), default=None)
 
 
-def _seen(found: VenueOrder) -> Shown:
+def shown_as(found: VenueOrder) -> Shown:
+    """The venue's word on an order as evidence, as old as the question."""
     return Shown(found.client_order_id, _STATUS[found.status], found.filled, f"looked up: {found.status}", asked_for=True)
 
 
@@ -157,21 +154,8 @@ async def differences(broker: Broker, store: ExecutionStore) -> list[Difference]
     Raises:
         OutcomeUnknown: the venue does not answer, which is no difference.
     """
-    cash, positions = await store.holdings()
-    theirs = await answered(broker.holdings(), "its holdings")
-    return [*_unequal("cash", cash, theirs.cash), *_unequal("position", positions, theirs.positions)]
-
-
-def _unequal(what: str, ours: dict[str, Decimal], theirs: dict[str, Decimal]) -> list[Difference]:
-    zero = Decimal(0)
-    found = (Difference(f"{what} {name}", ours.get(name, zero), theirs.get(name, zero)) for name in sorted({*ours, *theirs}))
-    return [difference for difference in found if difference.ours != difference.theirs]
-
-
-def agreed(before: Sequence[Difference], now: Sequence[Difference]) -> list[Difference]:
-    """Of those that are there now, the ones that were as large before: trading moves what is on its way, not what is lost."""
-    sizes = {found.what: found.ours - found.theirs for found in before}
-    return [found for found in now if sizes.get(found.what) == found.ours - found.theirs]
+    ours = Amounts(*await store.holdings())
+    return reconciling.differences(ours, Amounts(*await answered(broker.holdings(), "its holdings")))
 
 
 def agree_after_s(broker: Broker) -> float:

@@ -12,6 +12,7 @@ from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.domain.orders import Evidence, Order
 from libs.venues.broker import Broker, NotSent, OrderReport, OutcomeUnknown, Refused, Report
+from services.trade_executor.cancelling import CancelPace
 from services.trade_executor.evidence import News, Shown
 from services.trade_executor.gate import Gate
 from services.trade_executor.hop import Held
@@ -31,6 +32,7 @@ class Sender:
         self._lease = lease
         self._clock = clock
         self._show = show
+        self.pace = CancelPace()
         self._gate = gate
         self._tasks: set[asyncio.Task[None]] = set()
         self.in_flight: set[str] = set()  # client order ids whose answer we still wait for
@@ -44,6 +46,9 @@ class Sender:
             self._run([order.client_order_id for order in cancels], self._cancel_all(cancels))
             return
         for order in cancels:
+            if not self.pace.free(order.order_id, self._clock.monotonic()):
+                continue  # it is looked up, and asked again when its minute is over
+            self.pace.asked(order.order_id, self._clock.monotonic())
             self._run([order.client_order_id], self._cancel(order))
 
     async def drain(self) -> None:

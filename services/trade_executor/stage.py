@@ -22,7 +22,7 @@ from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.domain.booking import action_transaction
 from libs.domain.books import Position
-from libs.domain.identity import order_of_client_id
+from libs.domain.identity import order_named
 from libs.domain.instruments import Instrument
 from libs.domain.orders import (
     AT_VENUE,
@@ -38,29 +38,38 @@ from libs.domain.orders import (
     after_fill,
     intend,
 )
+from libs.domain.reconciling import EXTERNAL
 from libs.domain.streams import ORDERS_APPROVED
-from libs.domain.trades import Fill
+from libs.domain.trades import Fill, Trade
 from libs.quant.dispatch import DENIED, fates
 from libs.quant.execution.protection import Standing
 from libs.store import lockstep
-from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot, quarantine_fill
+from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot
 from libs.store.protection import guards
+from libs.store.reconciliation import halt_symbol, put_aside
 from libs.store.sessions import Account, Session
-from libs.venues.broker import Abilities, Adjustment, Link
-from services.trade_executor.costs import add_costs
-from services.trade_executor.evidence import News, Shown
+from libs.venues.broker import Abilities, Adjustment, Link, Undone
+from services.trade_executor import reconcile
+from services.trade_executor.adopting import adopt, repair
+from services.trade_executor.cancelling import CancelPace
+from services.trade_executor.costs import add_costs, count_costs
+from services.trade_executor.doubts import Doubts
+from services.trade_executor.evidence import Adoption, News, Repair, Shown, Unwanted
 from services.trade_executor.gate import Gate
 from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
+from services.trade_executor.last_look import LastLook
 from services.trade_executor.parents import Parents
 from services.trade_executor.quotes import Quotes
 from services.trade_executor.telling import ids, tell
+from services.trade_executor.undoing import undo
 
 log = logging.getLogger(__name__)
 
 STREAM: Final = ORDERS_APPROVED.stream or ""
 BATCH: Final = 256
 BACKSTOP_S: Final = 5.0
+UNDECIDED: Final = "; record and venue differ, and nothing that adds to a book is sent before somebody decides (`fleet doctor`)"
 
 
 class Venue(Protocol):
@@ -99,6 +108,8 @@ class ExecutionStage:
         start: Callable[[Sequence[Held], Sequence[Order]], None],
         quotes: Quotes | None = None,
         gate: Gate | None = None,
+        pace: CancelPace | None = None,
+        last_look: LastLook | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -118,14 +129,21 @@ class ExecutionStage:
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
         self._quotes = quotes or Quotes()
+        self._last_look = last_look or LastLook(store, account, session, instruments, self._quotes)
         self._parents = Parents(store, instruments, session, host)
+        self._doubts = Doubts(host)
         self._known = False  # whether _open and _positions are what the record says
+        self._pace = pace or CancelPace()  # of cancels, as they are sent
         self._evidence: list[News] = []
         self._taken = 0
         self._change: Change | None = None
         self._step_done = 0
         self._looked_back = host.monotonic()
         self.settled = True  # nothing waits to be decided or written
+        self.armed = False  # nothing is sent before the record has been compared with the venue
+        self._traded: Sequence[Trade] = ()  # of the orders of which executions are taken back
+        self.strays: list[Fill] = []  # of orders that the record does not know: not booked before the venue was asked whose they are
+        self.disowned: set[str] = set()  # client order ids that the venue was asked for in vain
 
     def show(self, evidence: Sequence[News]) -> None:
         """Takes evidence in; it is kept until it is committed."""
@@ -150,9 +168,11 @@ class ExecutionStage:
             cursor.no,
             limit,
             self._asked_for(evidence),
-            [e.exec_key for e in evidence if isinstance(e, Fill)],
-            [self._transaction(e) for e in evidence if isinstance(e, Adjustment)],
+            [e.exec_key for e in evidence if isinstance(e, Fill | Undone)],
+            [self._transaction(e) for e in evidence if isinstance(e, Adjustment | Repair)],
         )
+        undone = [self._named(e.client_order_id) for e in evidence if isinstance(e, Undone)]
+        self._traded = await self._store.trades_of(undone) if undone else []
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
         self._believe(evidence, snapshot, change)
@@ -161,6 +181,7 @@ class ExecutionStage:
         await self._parents.learn([*self._open.values()])
         self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
+        await self._last_look.prepare(h.order for h in (self._open | change.orders).values() if h.status is Status.APPROVED)
         self._dispatch(snapshot, change)
         await add_costs(self._store, change, self._instruments, self._quotes, self._host.now_ns())
         if not evidence and self._step_done:
@@ -202,6 +223,7 @@ class ExecutionStage:
             if event.anomaly:
                 metrics.ANOMALIES.labels(event=event.event).inc()
         tell(change)
+        count_costs(change)
         for trade in change.trades:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
         unknown = sum(1 for h in self._open.values() if h.status is Status.UNKNOWN)
@@ -247,17 +269,8 @@ class ExecutionStage:
 
     def _asked_for(self, evidence: Sequence[News]) -> list[UUID]:
         """Ids of orders that evidence speaks of and that are not open: they have ended, or are none of ours."""
-        ids = []
-        for item in evidence:
-            if isinstance(item, Adjustment):
-                continue
-            try:
-                id_ = order_of_client_id(item.client_order_id)
-            except ValueError:
-                continue
-            if id_ not in self._open:
-                ids.append(id_)
-        return ids
+        ids = {self._named(item.client_order_id) for item in evidence if not isinstance(item, Adjustment | Repair)}
+        return [id_ for id_ in ids if id_ not in self._open]
 
     def _approve(self, queued: Sequence[Queued], change: Change) -> None:
         for message in queued:
@@ -305,7 +318,8 @@ class ExecutionStage:
             held = change.orders.get(id_, held)
             overdue = self._is_overdue(held)
             stopped, withdrawn = self._gate.ends(held), id_ in self._withdrawn
-            if overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL)):
+            unwanted = overdue or ((stopped or withdrawn or id_ in self._unwanted) and held.status in (Status.ACKED, Status.PARTIAL))
+            if unwanted and self._pace.free(id_, self._host.monotonic()):
                 why = stopped or ("its time is over" if overdue else "its venue was away" if withdrawn else "it is still there")
                 change.step(held, "cancel", Step(intend(held.status, Intent.CANCEL), anomaly=False), why)
                 change.cancels.append(held.order)
@@ -314,7 +328,7 @@ class ExecutionStage:
         rows = {row.order_id: row for row in snapshot.orders}
         booked, adjusted = set(snapshot.booked), set(snapshot.adjusted)
         for item in evidence:
-            if isinstance(item, Adjustment):
+            if isinstance(item, Adjustment | Repair):
                 if self._transaction(item) not in adjusted:
                     adjusted.add(self._transaction(item))
                     self._adjust(item, change)
@@ -323,21 +337,31 @@ class ExecutionStage:
             if isinstance(item, Fill) and item.exec_key in booked:
                 change.told(held, item.cumulative)  # perhaps by a commit that was not answered: then its sum is news all the same
             elif isinstance(item, Fill):
-                if not self._is_before_us(item, held):
+                if not self._is_before_us(item, held) and not self._is_doubted(item, held):
                     booked.add(item.exec_key)
                     self._book(item, held, self._parent_of(held, rows, change), change)
+            elif isinstance(item, Undone):
+                if item.exec_key not in booked and held is not None:
+                    booked.add(item.exec_key)
+                    traded = [t for t in (*self._traded, *change.trades, *change.undone) if t.order_id == held.order.order_id]
+                    undo(item, held, traded, change, self._positions, self._instruments[held.order.symbol])
+            elif isinstance(item, Adoption):
+                if held is None:
+                    adopt(item, change, self._lease.epoch)
+            elif isinstance(item, Unwanted):
+                if held is not None and held.order.order_id not in self._unwanted:
+                    order = held.order
+                    self._cancel(held, CancelRequest(order_id=order.order_id, account_id=order.account_id, reason=item.reason), change)
             elif held is not None:
                 self._show(item, held, change)
 
     def _is_before_us(self, fill: Fill, held: Held | None) -> bool:
         """Whether somebody else traded it before the session began: an adapter tells what it finds in an account's history."""
-        return held is None and fill.executed_at < self._session.start_time
+        stranger = held is None or held.order.purpose == "external"
+        return stranger and fill.executed_at < self._session.start_time
 
     def _order_of(self, client_order_id: str, rows: Mapping[UUID, OrderRow], change: Change) -> Held | None:
-        try:
-            id_ = order_of_client_id(client_order_id)
-        except ValueError:
-            return None
+        id_ = self._named(client_order_id)
         if id_ in change.orders:
             return change.orders[id_]
         if id_ in self._open:
@@ -364,24 +388,40 @@ class ExecutionStage:
         return Held.of(rows[id_])
 
     def _book(self, fill: Fill, held: Held | None, parent: Held | None, change: Change) -> None:
+        if held is None and fill.client_order_id not in self.disowned:
+            self.strays.append(fill)
+            return
         reason = self._contradiction(fill, held)
         if reason is not None or held is None:
             found = ids(held.order) if held else {"client_order_id": fill.client_order_id, "account_id": self._account.account_id}
             told = about("fill_quarantined", "failure", exec_key=fill.exec_key, **found)
             log.critical("fill %s of %s was not booked: %s", fill.exec_key, fill.client_order_id, reason, extra=told)
-            change.writes.append(quarantine_fill(self._account.venue, self._account.account_id, fill, reason or ""))
+            change.writes += put_aside(self._account.venue, self._account.account_id, fill, reason or "")
             return
         position = change.positions.get(held.book) or self._positions.get(held.book) or Position()
         step = after_fill(held.status, held.order.quantity, held.filled + fill.quantity)
         change.book(held, fill, position, self._instruments[held.order.symbol], step)
         self._guarding.filled(held, parent, change)
+        if held.filled + fill.quantity > held.order.quantity:
+            over = f"order {held.order.order_id} was filled with {held.filled + fill.quantity} of {held.order.quantity}"
+            change.writes.append(halt_symbol(held.order.symbol, over))
         if parent is not None:
             change.pass_on(parent, fill)
 
-    def _transaction(self, adjustment: Adjustment) -> UUID:
+    def _named(self, client_order_id: str) -> UUID:
+        return order_named(self._account.account_id, client_order_id)
+
+    def _transaction(self, adjustment: Adjustment | Repair) -> UUID:
+        if isinstance(adjustment, Repair):
+            return adjustment.transaction
         return action_transaction(self._account.account_id, adjustment.action)
 
-    def _adjust(self, adjustment: Adjustment, change: Change) -> None:
+    def _adjust(self, adjustment: Adjustment | Repair, change: Change) -> None:
+        if isinstance(adjustment, Repair):
+            symbol = adjustment.difference.key
+            book = (self._positions | change.positions).get((EXTERNAL, symbol), Position())
+            repair(adjustment, change, book, self._instruments[symbol] if adjustment.difference.kind == "position" else None)
+            return
         action = adjustment.action
         after, cash = adjustment.after.normalize(), adjustment.cash.normalize()
         log.info(
@@ -403,10 +443,18 @@ class ExecutionStage:
             return "no such order of ours"
         if fill.symbol != held.order.symbol or fill.side != held.order.side:
             return f"the order is to {held.order.side} {held.order.symbol}, the fill says {fill.side} {fill.symbol}"
-        filled = held.filled + fill.quantity
-        if filled > max(fill.cumulative, held.at_venue) and filled > self._told_of(fill.client_order_id):
+        if self._exceeds(fill, held):
             return f"{held.filled} are booked; with this fill that is more than the venue's own sum of {fill.cumulative}"
         return None
+
+    def _exceeds(self, fill: Fill, held: Held) -> bool:
+        filled = held.filled + fill.quantity
+        return filled > max(fill.cumulative, held.at_venue) and filled > self._told_of(fill.client_order_id)
+
+    def _is_doubted(self, fill: Fill, held: Held | None) -> bool:
+        """Whether it is one too many by what the venue has told, which may be old: then it is looked at again before it is put aside."""
+        lag_s = 0.0 if self._venue.abilities.absence_is_proof else reconcile.AGREE_REMOTELY_AFTER_S
+        return held is not None and self._exceeds(fill, held) and self._doubts.waits(fill.exec_key, lag_s)
 
     def _told_of(self, client_order_id: str) -> Decimal:
         """The largest sum of an order that waits to be believed: a fill that was missed comes with those after it, which are booked."""
@@ -416,13 +464,26 @@ class ExecutionStage:
     def _dispatch(self, snapshot: Snapshot, change: Change) -> None:
         current = {id_: held for id_, held in (self._open | change.orders).items() if held.status not in TERMINAL}
         standings = [Standing(h.order, h.status, h.filled) for h in current.values()]
+        self.armed = self.armed and self._venue.link().up  # what happened meanwhile is looked at before anything is sent again
         reaches = self._lease.held() and self._venue.link().up
-        may_send = reaches and not (self._market.stale() and not self._session.lockstep)
+        may_send = self.armed and reaches and not (self._market.stale() and not self._session.lockstep)
         gate, slots = self._gate, 8 if may_send else 0
         yielding: dict[tuple[str, str], Decimal] = {}
-        for order, fate in fates(standings, gate.kills, gate.accounts, change.market_time, slots, books=gate.books, halted=snapshot.halted):
+        found = fates(
+            standings,
+            gate.kills,
+            gate.accounts,
+            change.market_time,
+            slots,
+            books=gate.books,
+            halted=snapshot.halted,
+            unreconciled=snapshot.unreconciled,
+        )
+        for order, fate in found:
             held = current[order.order_id]
-            if fate == "send":
+            if fate in ("send", "work") and (why := self._last_look.denied(order, standings, gate.books, snapshot.equity)):
+                change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), why)
+            elif fate == "send":
                 change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
                 change.sends.append(held)
                 if (price := self._quotes.price(order.symbol)) is not None:
@@ -432,16 +493,15 @@ class ExecutionStage:
             elif fate == "stop":
                 self._parents.call_off(held, "RC-C01: kill switch", self._unwanted, change)
             elif fate == "expire":
-                change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), "never sent: too late")
+                why = "never sent: too late" + (UNDECIDED if snapshot.unreconciled else "")
+                change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), why)
             elif fate == "yield":
                 yielding[held.book] = yielding.get(held.book, Decimal(0)) + order.quantity
             elif fate in DENIED:
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])
         if reaches:
-            now_ns, now, orders = self._host.now_ns(), self._host.monotonic(), (self._open | change.orders).values()
-            alive = [held for held in orders if held.status not in TERMINAL]
             positions = self._positions | change.positions
-            self._guarding.act(change, alive, positions, yielding, gate.clears_books, now_ns=now_ns, now=now)
+            self._guarding.act(change, self._open, positions, yielding, gate.clears_books, self._host)
 
     def market_time(self) -> int:
         """Now, as far as this account has heard, ns."""

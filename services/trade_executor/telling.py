@@ -22,6 +22,8 @@ _WORDS: Final[Mapping[str, str]] = {
     Intent.FINISH: "its slices have ended",
     "expire": "its time is over",
     "child_fill": "a slice of it was filled",
+    "adopt": "taken over from the venue",
+    "undone": "changed by the venue afterwards",
     Evidence.ACCEPTED: "accepted by the venue",
     Evidence.REJECTED: "rejected by the venue",
     Evidence.NOT_SENT: "did not leave this host",

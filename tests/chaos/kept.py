@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -15,8 +14,8 @@ import aiohttp
 from fleet.embedded.postgres import DATABASE
 from fleet.embedded.processes import children, command_line
 from fleet.embedded.server import EmbeddedServer, ServerError
-from fleet.service_process import Service, ServiceProcess
-from libs.domain.fleet import PORTS
+from fleet.service_process import ServiceProcess, service
+from libs.domain.fleet import PORTS, STANDBYS
 
 AGAIN_S: Final = 0.2  # after an end that nobody asked for: a service that cannot start must not take the processor for itself
 LOOK_S: Final = 0.02
@@ -29,7 +28,7 @@ class KeptService:
     def __init__(self, name: str, port_offset: int, environment: Mapping[str, str], logs: Path, bury: Callable[[str], None]) -> None:
         """`bury` is told the name under which an ended process held leases."""
         self.name = name
-        self.port = PORTS[name] + port_offset
+        self.port = (PORTS[name] if name in PORTS else STANDBYS[name].port) + port_offset
         self.environment = {**environment, "PORT_OFFSET": str(port_offset)}
         self.crashes = 0  # ends that no signal of ours explains
         self.starts = 0
@@ -46,9 +45,8 @@ class KeptService:
     async def keep(self) -> None:
         """Until `end`."""
         while not self._leaving.is_set():
-            service = Service(self.name, self.port, (sys.executable, "-m", f"services.{self.name}"))
             self._struck = False
-            self.process = await ServiceProcess.start(service, self.environment, self._logs)
+            self.process = await ServiceProcess.start(service(self.name, self.port), self.environment, self._logs)
             self.starts += 1
             try:
                 await self.process.wait()

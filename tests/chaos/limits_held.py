@@ -104,7 +104,7 @@ class Replay:
             if id_ in self._left and (id_ == order.order_id or order.purpose == "slice"):
                 self._left[id_] -= trade.quantity
         self._cash -= change * trade.price * self._multiplier(order.symbol) + trade.fee
-        if not self._account.allow_short and self._held[book] < 0 and change < 0:
+        if not self._account.allow_short and self._held[book] < 0 and change < 0 and not trade.exec_key.startswith("bust:"):
             yield Finding("R", trade.exec_key, f"fill {trade.exec_key} left book {' '.join(book)} short of {-self._held[book]}")
 
     def _approve(self, order: Order) -> Iterator[Finding]:

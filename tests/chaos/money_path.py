@@ -90,6 +90,7 @@ class MoneyPath:
         self.load = load(self.session, self.market, busy, shape.per_s, shape.collar, Random(draw.random()))
         self.looking = Database("", "chaos:looking")
         self.http: aiohttp.ClientSession
+        self._databases: list[Database] = []
 
     # --- where things are
 
@@ -128,8 +129,13 @@ class MoneyPath:
             for server in (self.valkey.server, self.postgres.server):
                 await asyncio.to_thread(server.kill)
 
+    def _database(self, purpose: str) -> Database:
+        database = Database(self.database_url, f"chaos:{purpose}")
+        self._databases.append(database)
+        return database
+
     async def _begun(self) -> "MoneyPath":
-        self.looking = Database(self.database_url, "chaos:looking")
+        self.looking = self._database("looking")
         await sessions.register_instruments(self.looking, terms.instruments(self.shape.venues))
         await sessions.open_new(self.looking, self.session, terms.accounts(self.shape.venues), CONSUMERS)
         opened = await sessions.current(self.looking)
@@ -144,8 +150,8 @@ class MoneyPath:
                 self.postgres.keep(),
                 self.valkey.keep(),
                 self._undertaker.run(),
-                self.market.play(Database(self.database_url, "chaos:market"), bus),
-                self.load.run(Database(self.database_url, "chaos:load"), bus),
+                self.market.play(self._database("market"), bus),
+                self.load.run(self._database("load"), bus),
             )
         ]
         for name in self.shape.services:
@@ -213,7 +219,8 @@ class MoneyPath:
             await self._told.cleanup()
         if self._bus is not None:
             await self._bus.close()
-        await self.looking.close()
+        for database in self._databases:
+            await database.close()
 
     async def _fair_weather(self) -> None:
         if "sim_venue" in self.services:

@@ -22,6 +22,7 @@ def lost(record: Record, venues: Mapping[str, VenueHistory]) -> Iterator[Finding
     """All that is lost, signals included."""
     yield from _without_verdict(record)
     at_venue = {(account, t.client_order_id): t for account, history in venues.items() for t in history.taken}
+    held_up = {order.parent_id for order in record.orders if order.purpose == "slice" and order.status in OPEN}
     believed_absent = {event.order_id: event.status for event in record.events if event.status in NEVER_TAKEN}
     for order in record.orders:
         there = at_venue.get((order.account_id, order.client_order_id))
@@ -32,7 +33,7 @@ def lost(record: Record, venues: Mapping[str, VenueHistory]) -> Iterator[Finding
                 yield Finding("L", str(order.order_id), text)
         if order.status == Status.APPROVED and order.late_s > STALE_S:
             yield Finding("L", str(order.order_id), f"order {order.order_id} is still APPROVED, {order.late_s:.0f} s after its time")
-        if order.status == Status.WORKING and order.over_s > STALE_S:
+        if order.status == Status.WORKING and order.over_s > STALE_S and order.order_id not in held_up:
             yield Finding("L", str(order.order_id), f"order {order.order_id} is still WORKING, {order.over_s:.0f} s after its end")
     yield from _without_reason(record)
     yield from _without_alert(record)

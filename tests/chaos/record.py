@@ -130,6 +130,7 @@ class Command(NamedTuple):
     command: str
     scope: str
     at: int
+    mode: str = "halt"  # of a kill, as it was last set in its scope
 
 
 class Account(NamedTuple):
@@ -241,7 +242,11 @@ def read_record(connection: psycopg.Connection[Any]) -> Record:
             )
         ],
         commands=[
-            Command(*row) for row in rows("select command, scope, ns_of(at) from commands where command in ('kill', 'rearm') order by at")
+            Command(*row)
+            for row in rows(
+                "select command, c.scope, ns_of(at), coalesce(k.mode, 'halt') from commands c left join kill_switch k"
+                " on c.scope = k.scope || case k.key when '' then '' else ':' || k.key end where command in ('kill', 'rearm') order by at"
+            )
         ],
         closes=_closes(rows),
         alerts=[Alerted(*row) for row in rows("select key, ns_of(since), ns_of(resolved_at) from alerts")],

@@ -1,10 +1,12 @@
 """R, in time: nothing is sent after its own time, nor once a kill switch is on."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Final, NamedTuple
 
+from libs.domain.books import signed
 from tests.chaos.findings import Finding
-from tests.chaos.record import Record
+from tests.chaos.record import Command, Order, Record
 from tests.chaos.venues import VenueHistory
 
 AFTER_KILL_NS: Final = 250_000_000
@@ -34,17 +36,19 @@ class Kill(NamedTuple):
     scope: str
     since: int
     until: int | None
+    mode: str
 
 
 def _kills(record: Record) -> list[Kill]:
-    begun: dict[str, int] = {}
+    begun: dict[str, Command] = {}
     found = []
     for command in record.commands:
         if command.command == "kill":
-            begun.setdefault(command.scope, command.at)
+            begun.setdefault(command.scope, command)
         elif command.scope in begun:
-            found.append(Kill(command.scope, begun.pop(command.scope), command.at))
-    return found + [Kill(scope, since, None) for scope, since in begun.items()]
+            kill = begun.pop(command.scope)
+            found.append(Kill(kill.scope, kill.at, command.at, kill.mode))
+    return found + [Kill(kill.scope, kill.at, None, kill.mode) for kill in begun.values()]
 
 
 def _killed(record: Record, venues: Mapping[str, VenueHistory]) -> Iterator[Finding]:
@@ -61,9 +65,20 @@ def _killed(record: Record, venues: Mapping[str, VenueHistory]) -> Iterator[Find
         history = venues.get(order.account_id)
         arrived = history.submits.get(attempt.client_order_id, ()) if history else ()
         for kill in kills:
+            if kill.mode != "halt" and _shrinks(record, order, attempt.at):
+                continue
             sent = max(attempt.at, *arrived, 0)
             if kill.scope in scopes and kill.since + AFTER_KILL_NS < sent and (kill.until is None or attempt.at < kill.until):
                 after = (sent - kill.since) / 1e6
                 yield Finding(
                     "R", str(order.order_id), f"order {order.order_id} was sent {after:.0f} ms after the kill switch of {kill.scope}"
                 )
+
+
+def _shrinks(record: Record, order: Order, at: int) -> bool:
+    """Whether the order could but bring its book nearer to zero, as far as that was booked then."""
+    books = {o.order_id: o.book for o in record.orders}
+    booked = (t for t in record.trades if books.get(t.order_id) == order.book and t.booked <= at)
+    held = sum((signed(t.side, t.quantity) for t in booked), Decimal(0))
+    change = signed(order.side, order.quantity)
+    return held * change < 0 and abs(change) <= abs(held)

@@ -52,12 +52,14 @@ VENUE: Final = VenueConfig(name="alpaca", adapter="alpaca", asset_classes=("equi
 FAST: Final = StrategyConfig(id="fast", class_name="sma_cross", symbols=["*"], account="paper", allocation=1.0)
 SLOW: Final = StrategyConfig(id="slow", class_name="sma_cross", symbols=["*"], account="paper", allocation=1.0)
 PRICE: Final = 100.07
-WITHIN_S: Final = 1.5  # of what happens in a tenth of it
+WITHIN_S: Final = 2.0  # of what happens in a tenth of it
+AFTER_A_MISS_S: Final = 0.3  # once something did not come about: what follows from it will not either
 PACE: Final[Mapping[str, float]] = {
-    "services.trade_executor.desk.LOOK_UP_EVERY_S": 0.05,
-    "services.trade_executor.desk.LOOK_UP_AT_MOST_S": 0.2,
-    "services.trade_executor.desk.RECONCILE_EVERY_S": 0.3,
+    "services.trade_executor.reconciler.LOOK_UP_EVERY_S": 0.05,
+    "services.trade_executor.reconciler.LOOK_UP_AT_MOST_S": 0.2,
+    "services.trade_executor.reconciler.RECONCILE_EVERY_S": 0.3,
     "services.trade_executor.desk.OPEN_AGAIN_S": 0.05,
+    "services.trade_executor.reconcile.AGREE_REMOTELY_AFTER_S": 0.3,
 }
 """How often the desk looks again, so that nothing of it takes long."""
 
@@ -94,7 +96,7 @@ class Run:
         """Plays the clock until the orders of a book stand so, the oldest first; goes on without when they do not."""
         query = "select status, filled_quantity from orders where strategy_id = %s and symbol = %s order by created_at, leg"
         clock = SystemClock()
-        give_up = clock.monotonic() + WITHIN_S
+        give_up = clock.monotonic() + (AFTER_A_MISS_S if self.missed else WITHIN_S)
         while True:
             found = [row[0] for row in await self.database.fetch(query, (strategy_id, symbol))]
             if found == list(wanted):
@@ -164,7 +166,7 @@ class Risk:
 
 async def first_life(run: Run) -> None:
     """Everything goes wrong once, and the desk is told to stop."""
-    await run.venue.control("PUT", "rules", {"most_lots_per_fill": 70_000_000})  # 70 shares
+    await run.venue.control("PUT", "rules", {"most_lots_per_fill": 90_000_000})  # 90 shares
     for symbol in ("AAPL", "KO", "XOM", "JPM", "SPY"):
         await run.shows(symbol)
     await run.shows("MSFT", 110.0)  # out of reach
@@ -174,6 +176,7 @@ async def first_life(run: Run) -> None:
     await run.comes_to("fast", "AAPL", "FILLED")
 
     await run.venue.fault("status_after", status=504, what="order_submit")
+    await run.venue.fault("lose", what="orders", symbol="KO")  # nobody says that it is there, and it is shown late
     await run.venue.weather(read_lag_s=0.2)
     await run.wants("slow", "KO", 0.02)
     await run.comes_to("slow", "KO", "ACKED")
@@ -258,7 +261,7 @@ async def _opened(database: Database, bus: RedisBus, venue: SimVenue) -> tuple["
     await record(database, [a_bar(START_BY_HAND, PRICE, symbol) for symbol in instruments], OPEN)
     await database.write([sessions.advanced(OPEN.session_id, risk.now, risk.now, 0)])
     clock = SystemClock()
-    return risk, Control(database, PostgresJournal(database, bus, clock), clock, "tests")
+    return risk, Control(database, PostgresJournal(database, bus, clock), clock, "tests", cool_off_s=0)
 
 
 def shares(venue: SimVenue) -> dict[str, Instrument]:

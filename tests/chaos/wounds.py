@@ -219,7 +219,7 @@ def _shorten_leases(ttl_s: float) -> None:
 
 def _believe_after(lag_s: float) -> None:
     if service() == "trade_executor":
-        from services.trade_executor import absence, desk
+        from services.trade_executor import absence, reconciler
 
         absence.LAG_S = lag_s  # type: ignore[misc]
-        desk.LOOK_UP_AT_MOST_S = desk.LOOK_UP_EVERY_S  # type: ignore[misc]
+        reconciler.LOOK_UP_AT_MOST_S = reconciler.LOOK_UP_EVERY_S  # type: ignore[misc]

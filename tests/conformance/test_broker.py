@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.domain.books import signed
-from libs.domain.orders import Evidence, Order, Side, VenueOrder
+from libs.domain.orders import Evidence, Order, Side, VenueOrder, VenueTerms
 from libs.domain.trades import Fill
 from libs.venues.broker import Adjustment, Holdings, NotSent, OrderReport, OutcomeUnknown, Refused, Report
 from tests.conformance.rigs import REMOTE, SPLIT, Rig, a_remote_rig, a_venue_for, paper, told, told_end, told_fills
@@ -40,10 +40,15 @@ async def rig(place: tuple[str, SimVenue | None]) -> AsyncIterator[Rig]:
         yield made
 
 
+def terms_of(order: Order) -> VenueTerms:
+    """By which an order can be taken into a record that does not have it."""
+    return VenueTerms(order.side, order.order_type, order.price, order.stop_price)
+
+
 async def test_an_accepted_order_is_found_open(rig: Rig) -> None:
     order = rig.order()
     await rig.broker.submit(order, NEVER_LATE)
-    expected = VenueOrder(order.client_order_id, rig.symbol, "open", D(10), D(0))
+    expected = VenueOrder(order.client_order_id, rig.symbol, "open", D(10), D(0), terms_of(order))
     assert await rig.broker.find(order.client_order_id) == expected
     assert list(await rig.broker.open_orders()) == [expected]
 
@@ -113,7 +118,8 @@ async def test_a_full_fill_ends_the_order(rig: Rig) -> None:
     order = rig.order()
     await rig.broker.submit(order, NEVER_LATE)
     await rig.show(5, ask=100.0, size=100)
-    assert await rig.broker.find(order.client_order_id) == VenueOrder(order.client_order_id, rig.symbol, "filled", D(10), D(10))
+    expected = VenueOrder(order.client_order_id, rig.symbol, "filled", D(10), D(10), terms_of(order))
+    assert await rig.broker.find(order.client_order_id) == expected
     assert list(await rig.broker.open_orders()) == []
 
 
@@ -132,7 +138,8 @@ async def test_a_cancel_is_reported_with_what_was_filled(rig: Rig) -> None:
     await rig.broker.cancel(order.client_order_id)
     end = await told_end(rig, order.client_order_id)
     assert (end.evidence, end.filled) == (Evidence.CANCELED, D(4))
-    assert await rig.broker.find(order.client_order_id) == VenueOrder(order.client_order_id, rig.symbol, "canceled", D(10), D(4))
+    expected = VenueOrder(order.client_order_id, rig.symbol, "canceled", D(10), D(4), terms_of(order))
+    assert await rig.broker.find(order.client_order_id) == expected
 
 
 async def test_a_canceled_order_fills_no_more(rig: Rig) -> None:
@@ -178,7 +185,8 @@ async def test_an_order_ends_at_its_expiry_where_the_venue_says_it_does_that(rig
         return
     end = await told_end(rig, order.client_order_id)
     assert end.evidence is Evidence.EXPIRED
-    assert await rig.broker.find(order.client_order_id) == VenueOrder(order.client_order_id, rig.symbol, "expired", D(10), D(0))
+    expected = VenueOrder(order.client_order_id, rig.symbol, "expired", D(10), D(0), terms_of(order))
+    assert await rig.broker.find(order.client_order_id) == expected
 
 
 async def test_news_wakes_whoever_waits_for_it(rig: Rig) -> None:

@@ -14,7 +14,7 @@ from libs.domain.configuration import VenueConfig
 from libs.domain.market import Quote, TradeTick
 from libs.domain.orders import Evidence
 from libs.venues.alpaca.feed import AlpacaFeed
-from libs.venues.broker import OrderReport, OutcomeUnknown, Refused
+from libs.venues.broker import OutcomeUnknown, Refused, Undone
 from libs.venues.feed import FeedStep
 from libs.venues.reconnecting import Backoff
 from tests.conformance.rigs import RemoteRig, a_remote_rig, a_venue_for, told, told_end, told_fills
@@ -146,9 +146,9 @@ async def test_an_execution_that_is_taken_back_is_told(rig: RemoteRig, what: str
     await told_fills(rig, D(10))
     execution = max(rig.venue.host.view.accounts[rig.account].executions)
     await rig.venue.control("POST", what, {"execution": execution} | ({"price": "99.5"} if what == "correct" else {}))
-    [report] = await told(rig, lambda heard: any(isinstance(r, OrderReport) and r.evidence is Evidence.UNCLEAR for r in heard))
-    assert isinstance(report, OrderReport)
-    assert "book the difference" in report.detail
+    [report] = await told(rig, lambda heard: any(isinstance(r, Undone) for r in heard))
+    assert isinstance(report, Undone)
+    assert (report.quantity, report.price, report.corrected) == (D(10), D("99.5" if what == "correct" else "100"), what == "correct")
 
 
 async def test_a_venue_that_dies_and_comes_back_is_found_with_all_it_has_done(rig: RemoteRig) -> None:

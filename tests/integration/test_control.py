@@ -80,6 +80,29 @@ async def test_a_rearm_of_what_is_not_killed_is_refused(operator: Control) -> No
         await operator.rearm("fleet", "", "calm", "ann")
 
 
+async def test_a_kill_switch_cools_off_by_the_records_clock_before_it_is_lifted(database: Database, operator: Control) -> None:
+    await operator.kill("fleet", "", "halt", "x", "ann")
+    slow = Control(database, PostgresJournal(database, MemoryBus(), SystemClock()), SystemClock(), cool_off_s=60.0)
+    with pytest.raises(control.CoolingOff, match="can be re-armed in (60|59) s"):
+        await slow.rearm("fleet", "", "calm", "ann")
+    await database.fetch("update kill_switch set set_at = set_at - interval '61 seconds'")
+    assert (await slow.rearm("fleet", "", "calm", "ann")).killed
+
+
+async def test_re_arming_needs_a_reason(operator: Control) -> None:
+    await operator.kill("fleet", "", "halt", "x", "ann")
+    with pytest.raises(ValueError, match="fleet is stopped by a kill switch: say with --reason why it may go on"):
+        await operator.rearm("fleet", "", " ", "ann")
+
+
+async def test_a_weaker_kill_takes_no_stricter_ones_place(operator: Control, database: Database) -> None:
+    await operator.kill("fleet", "", "halt", "x", "ann")
+    with pytest.raises(ValueError, match="reduce-only would be weaker"):
+        await operator.kill("fleet", "", "reduce_only", "y", "ann")
+    await operator.kill("fleet", "", "flatten", "close it", "ann")
+    assert [k.mode for k in await control.killed(database)] == ["flatten"]
+
+
 async def test_a_strategy_is_switched_off_and_on(operator: Control, database: Database, bells: list[str]) -> None:
     await operator.enable_strategy("fast", False, "ann")
     assert [s.enabled for s in await control.strategies(database)] == [False]

@@ -106,7 +106,8 @@ def start(url: str, redis_url: str, database: Database, account: Account, tmp_pa
         async def access() -> Venue:
             return venue
 
-        by, bell = through(url, postgres.port) if postgres else url, through(redis_url, redis.port) if redis else redis_url
+        by = through(url, postgres.port) if postgres else url
+        bell = through(redis_url, redis.port) if redis else redis_url
         async with a_desk(by, bell, account, database, access, INSTRUMENTS, state_dir=str(tmp_path)) as service:
             yield Killable(service, database, venue)
 
@@ -192,7 +193,7 @@ async def test_nothing_leaves_while_nobody_knows_whether_the_switch_is_set(start
         desk.venue.gate.clear()
         await desk.service.risk.approve(an_approval(1))
         await desk.service.comes_to("SUBMITTING", clock=NOW)
-        postgres.turn(blackhole=True)
+        await postgres.cut()
         await until(lambda: "was last known" in desk.venue.hold(an_approval(1)))
         desk.venue.gate.set()
         await postgres.mend()
@@ -205,7 +206,7 @@ async def test_the_file_stops_trading_without_any_server_and_goes_on_record_when
 ) -> None:
     async with a_proxy(url) as postgres, a_proxy(redis_url) as redis, start(Venue(cancel_all=True), postgres=postgres, redis=redis) as desk:
         await desk.rests(resting(1), resting(2, symbol="BTC/USD"))
-        postgres.turn(blackhole=True)
+        await postgres.cut()
         await redis.cut()
         (tmp_path / "kill").touch()
         await until(lambda: all(order.status == "canceled" for order in desk.venue.seen.values()))

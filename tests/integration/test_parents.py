@@ -6,20 +6,22 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from fleet.costs import costs_text
 from libs.common.database import Database, Write
 from libs.domain.identity import child_leg, client_order_id, order_id
 from libs.domain.orders import Evidence, Order
 from libs.store import lockstep
 from libs.store.control import Control
+from libs.store.queries import costs as summed
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account
 from services.trade_executor.evidence import Shown
 from tests.desks import NOW, an_approval
 from tests.factories import SECOND
-from tests.integration.test_trade_executor import Desk
 from tests.paper import a_quote
 from tests.scenes import SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
+from tests.stages import Desk
 
 D = Decimal
 
@@ -236,7 +238,7 @@ async def signals_of(database: Database, *orders: Order) -> None:
         " scale, reference_price, valid_until, reason, triggered_ns) values (%s, 'session', %s, 'fast', 'ALFA', '1s', at_ns(%s),"
         " at_ns(%s), 1, 1, 1, 100, at_ns(%s), '', 0)"
     )
-    writes = [Write(sql, (o.signal_id, o.account_id, o.decided_at, o.decided_at, o.valid_until)) for o in orders]
+    writes = [Write(sql, (o.signal_id, o.account_id, o.decided_at - n * SECOND, o.decided_at, o.valid_until)) for n, o in enumerate(orders)]
     await database.write(writes)
 
 
@@ -274,3 +276,20 @@ async def test_a_fill_after_the_end_is_in_the_cost(database: Database, desk: Des
     await desk.show(ends(order, Evidence.CANCELED))
     await desk.show(a_fill(order, 10, price="100.50"))
     assert await costs(database) == [(None, None, 10, 1.0, None, D(10) * D("0.5") + 1, 1)]
+
+
+async def test_costs_are_summed_by_strategy_and_symbol_and_slices_are_in_their_parents(database: Database, desk: Desk) -> None:
+    parent, whole = a_parent("iceberg:30"), an_approval(2)
+    await signals_of(database, parent, whole)
+    desk.stage._quotes.hear([a_quote(1, 100.00, 100.20)])
+    await desk.trade(parent)
+    await desk.show(a_fill(child(parent, 0), 30, price="100.20"))
+    await desk.show(a_fill(child(parent, 1), 30, price="100.40"))
+    await desk.trade(whole)
+    await desk.show(a_fill(whole, 5, price="100.10"), ends(whole, Evidence.EXPIRED, 5))
+    [line] = await summed.costs(database)
+    assert (line.strategy_id, line.symbol, line.orders, line.fill_rate, line.fees) == ("fast", "ALFA", 2, 0.75, D(3))
+    assert line.slippage_bps_mean == line.slippage_bps_median == pytest.approx(0.1 / 100.1 * 1e4)
+    assert line.shortfall == D(60) * D("0.3") + 2 + D(5) * D("0.1") + D(5) * D("0.1") + 1
+    assert "75.0%" in costs_text([line])
+    assert await summed.costs(database, strategy="slow") == []

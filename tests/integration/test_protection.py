@@ -17,10 +17,11 @@ from services.trade_executor.evidence import Shown
 from services.trade_executor.send import evidence_of
 from tests.desks import an_approval
 from tests.factories import NOON, SECOND, HandClock
-from tests.integration.test_trade_executor import Desk, a_paper_venue
+from tests.integration.test_trade_executor import a_paper_venue
 from tests.paper import a_quote
 from tests.scenes import begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, loses_the_answer, refuses
+from tests.stages import Desk
 
 D = Decimal
 STOP = Exits(stop_bps=200)

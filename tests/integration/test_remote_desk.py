@@ -27,6 +27,8 @@ from libs.store.activity import AtVenue
 from libs.store.audit import ledger_faults
 from libs.store.control import Control
 from libs.store.sessions import Account
+from libs.venues.alpaca.broker import AlpacaBroker
+from libs.venues.broker import WrongKey
 from libs.venues.endpoint import Mode
 from libs.venues.sim_control import SimControl
 from services.sim_venue.market import START_BY_HAND
@@ -199,6 +201,20 @@ async def test_a_key_that_is_missing_or_of_the_wrong_kind_is_a_fault_of_the_conf
     assert await statuses(database) == []
 
 
+async def test_a_key_that_is_refused_after_it_has_worked_is_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = await begin(database)
+    async with a_sim_venue() as venue:
+        open_ = remote(ALPACA, venue).access(account)
+        await (await open_()).disconnect()
+
+        async def revoked(broker: object) -> None:
+            raise WrongKey("the key is not known")
+
+        monkeypatch.setattr(AlpacaBroker, "connect", revoked)
+        with pytest.raises(NotYet, match="the key is not known. Put the new key in its place"):
+            await open_()
+
+
 @pytest.mark.parametrize(
     ("market", "config", "mode", "may"),
     [
@@ -227,6 +243,7 @@ async def test_an_executor_that_was_started_for_real_money_waits_for_a_session_o
         '[[venue]]\nname = "alpaca"\nadapter = "alpaca"\nasset_classes = ["equity"]\nurl = ""\n'
         '[[account]]\nname = "paper"\nbase_currency = "USD"\ndeposit = 1\nvenue = "alpaca"\n'
     )
+    (tmp_path / "risk.toml").write_text("limit = []\n")
     live = Settings(database_url=url, redis_url=redis_url, config_dir=str(tmp_path), execution_mode="live", live_trading_confirmed="yes")
     context = Context("trade_executor", live)
     keys = {"ALPACA_API_KEY": "AKLIVE", "ALPACA_SECRET_KEY": "s"}

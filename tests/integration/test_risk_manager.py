@@ -2,8 +2,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -77,6 +78,7 @@ class Desk:
             fleet_tag="TEST",
             latency=Latency(),
             losses=self.losses,
+            widest_collar=0.05,
         )
         self.consumer = Consumer(self.journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)
 
@@ -248,6 +250,76 @@ async def test_nothing_is_approved_where_the_kill_switch_is_on(database: Databas
     await database.fetch("update kill_switch set active = false")
     await desk.judge(nth(1, 0.1))
     assert await verdicts(database) == [("REFUSED", "RC-C01"), ("APPROVED", "")]
+
+
+FLATTEN: LiteralString = "insert into kill_switch values ('fleet', '', true, 'test', 'test', clock_timestamp(), 'flatten')"
+EXITS: LiteralString = (
+    "select side, quantity, price, status, reduce_only from orders where purpose = 'liquidation' order by created_at, price desc"
+)
+
+
+async def held(database: Database, quantity: int) -> None:
+    await database.fetch("insert into positions values ('paper', 'fast', 'ALFA', %s, 100, 0, now())", (quantity,))
+
+
+@pytest.mark.parametrize(("quantity", "side", "price"), [(7, "sell", "98.00"), (-7, "buy", "102.00")])
+async def test_a_book_that_is_flattened_is_closed_beyond_the_newest_price(
+    database: Database, desk: Desk, quantity: int, side: str, price: str
+) -> None:
+    await held(database, quantity)
+    await database.fetch(FLATTEN)
+    await desk.judge()
+    await desk.judge()  # an order is open: nothing more is ordered
+    assert await database.fetch(EXITS) == [(side, 7, Decimal(price), "APPROVED", True)]
+    titles = [row[0] for row in await database.fetch("select title from notifications")]
+    assert titles == ["Flatten: closing 1 books of paper"]
+
+
+async def test_what_an_attempt_leaves_is_tried_again_farther_out_until_the_book_is_flat(database: Database, desk: Desk) -> None:
+    await held(database, 7)
+    await database.fetch(FLATTEN)
+    await desk.judge()
+    for left in (5, 5, 0):
+        ((id_,),) = await database.fetch("select id from orders where status = 'APPROVED'")
+        await desk.ended(id_, "EXPIRED", 2, held=left)
+        await database.fetch("update orders set created_at = created_at - interval '1 minute'")
+        await database.fetch("update kill_switch set set_at = set_at - interval '1 minute'")
+        await desk.judge()
+    orders = await database.fetch("select quantity, price from orders where purpose = 'liquidation' order by price desc")
+    assert orders == [(7, Decimal(98)), (5, Decimal(96)), (5, Decimal(95))]  # 2 %, 4 %, and no farther than 5 %
+    titles = [row[0] for row in await database.fetch("select title from notifications order by created_at")]
+    assert titles[-1] == "Flatten: every book of paper is closed"
+
+
+async def test_a_strategy_has_no_say_while_its_book_is_closed(database: Database, desk: Desk) -> None:
+    await held(database, 7)
+    await database.fetch(FLATTEN)
+    await desk.judge(nth(0, 0.0))
+    assert (await verdicts(database))[0] == ("REFUSED", "RC-C01")
+    assert len(await database.fetch(EXITS)) == 1
+
+
+async def test_a_book_without_a_price_is_told_of_once_and_closed_when_there_is_one(database: Database, desk: Desk) -> None:
+    await held(database, 7)
+    await database.fetch("delete from market_ohlcv")
+    await database.fetch(FLATTEN)
+    await desk.judge()
+    await desk.judge()
+    assert await database.fetch("select title, state from notifications where state = 'firing'") == [
+        ("Flatten: ALFA of fast in paper cannot be closed", "firing")
+    ]
+    await record(database, [a_bar(NOON - SECOND, 100.0)])
+    await desk.judge()
+    assert len(await database.fetch(EXITS)) == 1
+    assert await database.fetch("select count(*) from notifications where state = 'resolved'") == [(1,)]
+
+
+async def test_a_halt_overrides_a_flatten(database: Database, desk: Desk) -> None:
+    await held(database, 7)
+    await database.fetch(FLATTEN)
+    await database.fetch("insert into kill_switch values ('symbol', 'ALFA', true, 'test', 'test', clock_timestamp(), 'halt')")
+    await desk.judge()
+    assert await database.fetch(EXITS) == []
 
 
 async def test_a_market_without_a_clock_is_stale_and_everything_new_is_refused(database: Database, desk: Desk) -> None:

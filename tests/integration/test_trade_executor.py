@@ -14,101 +14,37 @@ import pytest
 from prometheus_client import REGISTRY
 
 from libs.common.bus import MemoryBus
-from libs.common.clocks import HostClock, MarketClock, SystemClock
-from libs.common.consumer import Bell, Consumer
+from libs.common.clocks import HostClock, SystemClock
 from libs.common.crash_points import CrashPoint
 from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
 from libs.common.journal import PostgresJournal
-from libs.common.leases import Lease
 from libs.domain.actions import CorporateAction
 from libs.domain.configuration import PaperConfig
 from libs.domain.identity import client_order_id
 from libs.domain.orders import Evidence, Order
+from libs.domain.reconciling import Difference, agreed
 from libs.domain.trades import Fill
 from libs.quant.fills import FillOn, FillTerms
 from libs.store import lockstep, sessions
 from libs.store.audit import Held, ledger_faults
 from libs.store.control import Control
-from libs.store.execution import ExecutionStore
 from libs.store.sessions import Account, Session
-from libs.venues.broker import Broker, NotSent, OutcomeUnknown, Refused
+from libs.venues.broker import NotSent, OutcomeUnknown, Refused
 from libs.venues.paper.broker import PaperBroker
-from services.trade_executor import app, brokers, reconcile
-from services.trade_executor import desk as desks
+from services.trade_executor import app, brokers, reconcile, reconciler
 from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.evidence import Shown
-from services.trade_executor.send import Sender, evidence_of
-from services.trade_executor.stage import ExecutionStage
-from tests.desks import NOW, Approvals, Service, a_desk, an_approval, statuses
+from services.trade_executor.send import evidence_of
+from tests.desks import NOW, Service, a_desk, an_approval, statuses
 from tests.factories import NOON, SECOND, HandClock
-from tests.paper import ALFA, COIN, a_quote
+from tests.paper import a_quote
 from tests.scenes import SESSION, begin, clear
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
+from tests.stages import INSTRUMENTS, Desk
 from tests.waiting import until
 
-INSTRUMENTS = {"ALFA": ALFA, "BTC/USD": COIN}
 D = Decimal
-
-
-class Desk:
-    """The stage and the sender of one account, before a venue. Nothing happens but in `turn`."""
-
-    def __init__(self, database: Database, account: Account, broker: Broker, *, sends: bool = True, host: HandClock | None = None) -> None:
-        self.database = database
-        self.host = host or HandClock()
-        self.market = MarketClock(self.host)
-        self.market.hear(NOW, 1.0)
-        self.broker = broker
-        self.account_id = account.account_id
-        self.store = ExecutionStore(database, account)
-        self.lease = Lease(database, "executor:paper", "one", self.host)
-        self.sender = Sender(broker, self.lease, self.host, lambda evidence: self.stage.show(evidence))
-        self.stage = ExecutionStage(
-            self.store,
-            self.market,
-            self.host,
-            Sealer("trade_executor", self.host),
-            self.lease,
-            account=account,
-            session=SESSION,
-            instruments=INSTRUMENTS,
-            venue=broker,
-            start=self.sender.start if sends else lambda orders, cancels: None,
-        )
-        journal = PostgresJournal(database, MemoryBus(), self.host)
-        self.consumer = Consumer(journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)
-        self.risk = Approvals(journal)
-
-    async def begin(self) -> "Desk":
-        """What a service does before its first order."""
-        assert await self.lease.acquire(ExecutionStage.streams, asyncio.Event())
-        await self.store.deposit(Write("select lease_guard(%s, %s)", (self.lease.name, self.lease.epoch)))
-        await self.stage.load()
-        await self.look()
-        return self
-
-    async def look(self) -> None:
-        """What the venue knows and we do not."""
-        held = self.stage.unresolved()
-        found = (await reconcile.looked_up(self.broker, held, self.sender.in_flight)).shown
-        owing = reconcile.owing_since(held, found)
-        self.stage.show(await reconcile.missed(self.broker, self.store, self.account_id, SESSION, owing_since=owing))
-        await self.show(*found)
-
-    async def turn(self) -> None:
-        """Until nothing is left to decide and every request has its answer."""
-        while not self.stage.settled or await self.consumer.step(wait=False):
-            await self.consumer.drain()
-            await self.sender.drain()
-
-    async def trade(self, *orders: Order) -> None:
-        await self.risk.approve(*orders)
-        await self.turn()
-
-    async def show(self, *evidence: Any) -> None:
-        self.stage.show(evidence)
-        await self.turn()
 
 
 @pytest.fixture
@@ -445,6 +381,21 @@ async def test_a_cancel_of_an_order_in_doubt_is_asked_for_once_it_is_found(datab
     assert (await statuses(database), venue.cancelled) == (["PENDING_CANCEL"], [order.client_order_id])
 
 
+async def test_what_must_not_rest_at_a_venue_that_is_away_is_cancelled_but_for_what_only_reduces(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    held, entry = an_approval(1), an_approval(2, "other")
+    await desk.trade(held, entry)
+    await desk.show(a_fill(held, 10))
+    await desk.trade(msgspec.structs.replace(an_approval(3, side="sell"), reduce_only=True))
+    venue.up = False
+    desk.stage.withdraw()
+    await desk.consumer.step(wait=False)
+    await desk.turn()
+    assert venue.cancelled == [entry.client_order_id]
+    assert sorted(await statuses(database)) == ["ACKED", "FILLED", "PENDING_CANCEL"]
+
+
 async def test_a_cancel_that_did_not_get_through_is_asked_for_again_as_long_as_the_order_lives(
     database: Database, desk: Desk, venue: ScriptedBroker
 ) -> None:
@@ -517,6 +468,9 @@ async def test_a_fill_beyond_the_venues_own_sum_is_put_aside_for_a_person(
     await desk.show(a_fill(order, 4))
     with caplog.at_level(logging.CRITICAL):
         await desk.show(a_fill(order, 4, cumulative=4, n=2))
+        assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]  # what comes after it may not be shown yet
+        desk.host.move(reconcile.AGREE_REMOTELY_AFTER_S)
+        await desk.show(a_fill(order, 4, cumulative=4, n=2))
         await desk.show(a_fill(order, 4, cumulative=4, n=2))
     ((key, reason),) = await database.fetch("select exec_key, reason from fill_quarantine")
     assert key == f"{order.order_id}:2"
@@ -570,6 +524,21 @@ async def test_a_fill_that_another_overtook_is_booked_also_after_the_record_was_
     assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
 
 
+async def test_a_fill_that_was_missed_before_a_restart_waits_for_those_after_it_to_be_shown(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    order = an_approval()
+    await desk.trade(order)
+    overtook = a_fill(order, 3, cumulative=5, n=2)
+    await desk.show(overtook)
+    again = await Desk(database, account, venue).begin()
+    await again.show(a_fill(order, 2))  # what is read lags: it does not have the other one yet
+    assert await booked(database) == [("2", 3)]
+    await again.show(a_fill(order, 2), overtook)
+    assert sorted(await booked(database)) == [("1", 2), ("2", 3)]
+    assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
+
+
 async def test_a_fill_that_is_booked_already_still_tells_the_venues_sum(
     database: Database, account: Account, desk: Desk, venue: ScriptedBroker
 ) -> None:
@@ -585,9 +554,13 @@ async def test_a_fill_that_is_booked_already_still_tells_the_venues_sum(
 
 @pytest.mark.parametrize("id_", ["somebody-elses", client_order_id("TEST", UUID(int=99), 1)])
 async def test_a_fill_of_no_order_of_ours_is_put_aside(database: Database, desk: Desk, id_: str) -> None:
-    order = an_approval()
-    await desk.show(msgspec.structs.replace(a_fill(order, 4), client_order_id=id_))
+    stray = replace_id(a_fill(an_approval(), 4), id_)
+    await desk.show(stray)
+    assert desk.stage.strays == [stray]  # nothing is said before the venue was asked whose it is
+    desk.stage.disowned.add(id_)
+    await desk.show(stray)
     assert await database.fetch("select reason from fill_quarantine") == [("no such order of ours",)]
+    assert await database.fetch("select kind, key, detail from reconcile_items") == [("fill", stray.exec_key, "no such order of ours")]
     assert await booked(database) == []
 
 
@@ -599,8 +572,10 @@ async def test_what_the_account_traded_before_the_session_is_none_of_our_busines
     assert await reconcile.missed(venue, far.store, far.account_id, SESSION) == []
     await far.show(somebody)
     assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
-    await far.show(replace_id(a_fill(an_approval(), 4, executed_at=NOON, n=2), "web-2"))
-    assert await database.fetch("select count(*) from fill_quarantine") == [(1,)]
+    assert far.stage.strays == []
+    of_today = replace_id(a_fill(an_approval(), 4, executed_at=NOON, n=2), "web-2")
+    await far.show(of_today)
+    assert far.stage.strays == [of_today]
 
 
 async def test_a_fill_that_is_not_what_was_ordered_is_put_aside(database: Database, desk: Desk) -> None:
@@ -829,7 +804,7 @@ async def test_a_difference_to_the_venue_is_named_and_nothing_is_repaired(databa
     venue.cash["USD"] = D(99_000)
     venue.positions["ALFA"] = D(3)
     assert [str(found) for found in await reconcile.differences(venue, desk.store)] == [
-        "cash USD: ledger 100000.000000000000, venue 99000",
+        "cash USD: ledger 100000, venue 99000",
         "position ALFA: ledger 0, venue 3",
     ]
     assert await database.fetch("select count(*) from cash_ledger") == [(2,)]
@@ -838,9 +813,9 @@ async def test_a_difference_to_the_venue_is_named_and_nothing_is_repaired(databa
 
 
 def test_of_differences_only_those_count_that_two_looks_see_alike() -> None:
-    lost, moved = reconcile.Difference("cash USD", D(100), D(90)), reconcile.Difference("position ALFA", D(3), D(0))
-    later = [lost._replace(ours=D(80), theirs=D(70)), moved._replace(theirs=D(2)), reconcile.Difference("position BRVO", D(1), D(0))]
-    assert reconcile.agreed([lost, moved], later) == later[:1]
+    lost, moved = Difference("cash", "USD", D(100), D(90)), Difference("position", "ALFA", D(3), D(0))
+    later = [lost._replace(ours=D(80), theirs=D(70)), moved._replace(theirs=D(2)), Difference("position", "BRVO", D(1), D(0))]
+    assert agreed([lost, moved], later) == later[:1]
 
 
 # --- a remote venue
@@ -949,8 +924,8 @@ async def test_what_a_venue_has_not_found_often_and_long_enough_and_nowhere_else
     await far.trade(an_approval())
     (held,) = far.stage.unresolved()
     id_, absences = held.order.client_order_id, Absences()
-    assert [absences.note([held], [id_], now) for now in (0.0, 30.0, 60.0, 119.0)] == [[]] * 4
-    assert absences.note([held], [id_], 120.0) == [id_]
+    assert [absences.note([held], [id_], (), now) for now in (0.0, 30.0, 60.0, 119.0)] == [[]] * 4
+    assert absences.note([held], [id_], (), 120.0) == [id_]
     venue.cash["USD"] = D(99_000)
     assert await never_accepted(venue, far.store, [id_]) == []
     venue.cash["USD"] = D(100_000)
@@ -964,9 +939,10 @@ async def test_a_venue_that_has_found_an_order_once_is_asked_anew(database: Data
     (held,) = far.stage.unresolved()
     id_, absences = held.order.client_order_id, Absences()
     for now in (0.0, 30.0, 60.0, 90.0):
-        absences.note([held], [id_], now)
-    absences.note([held], [], 100.0)
-    assert absences.note([held], [id_], 130.0) == []
+        absences.note([held], [id_], (), now)
+    absences.note([held], [], [id_], 100.0)  # a look that was not answered says nothing
+    absences.note([held], [], (), 110.0)
+    assert absences.note([held], [id_], (), 130.0) == []
     venue.has(held.order)
     assert await never_accepted(venue, far.store, [id_]) == []
 
@@ -1116,11 +1092,11 @@ async def test_a_desk_reports_books_that_differ_and_repairs_nothing(
 ) -> None:
     alarm = Alarm()
     monkeypatch.setattr(reconcile, "AGREE_AFTER_S", 0.0)
-    logging.getLogger(desks.__name__).addHandler(alarm)
+    logging.getLogger(reconciler.__name__).addHandler(alarm)
     a_paper_venue(tmp_path / "paper" / "paper.log", SystemClock(), deposit=90_000).close()
     async with serving(url, redis_url, tmp_path, account, database), asyncio.timeout(10):
         await alarm.raised.wait()
-    logging.getLogger(desks.__name__).removeHandler(alarm)
-    assert alarm.said == ["account paper: ledger and venue differ: cash USD: ledger 100000.000000000000, venue 90000"]
+    logging.getLogger(reconciler.__name__).removeHandler(alarm)
+    assert alarm.said == ["account paper: record and venue differ: cash USD: ours 100000, the venue's 90000"]
     assert REGISTRY.get_sample_value("tradewinds_reconcile_differences", {"account": "paper"}) == 1
     assert await database.fetch("select sum(amount) from cash_ledger where ledger_account = 'cash'") == [(100_000,)]

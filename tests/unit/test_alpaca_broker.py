@@ -13,7 +13,7 @@ from libs.common.clocks import SystemClock
 from libs.domain.orders import Evidence
 from libs.domain.trades import Fill
 from libs.venues.alpaca.broker import AlpacaBroker
-from libs.venues.broker import Holdings, NotSent, OrderReport, OutcomeUnknown, Refused, Report, WrongKey
+from libs.venues.broker import Holdings, NotSent, OrderReport, OutcomeUnknown, Refused, Report, Undone, WrongKey
 from libs.venues.budget import Budget
 from libs.venues.endpoint import Endpoint, Mode
 from libs.venues.reconnecting import Backoff
@@ -310,7 +310,8 @@ async def test_an_order_stands_as_what_it_was_replaced_by(venue: ScriptedAlpaca,
         "GET /v2/orders/c", the_order(id="c", client_order_id="y", replaces="b", status="partially_filled", qty="20", filled_qty="3")
     )
     found = await broker.find(ORDER.client_order_id)
-    assert found == (ORDER.client_order_id, "ALFA", "open", D(20), D(3))
+    assert found is not None
+    assert found[:5] == (ORDER.client_order_id, "ALFA", "open", D(20), D(3))
     venue.answer("DELETE /v2/orders/c", "", 204)
     await broker.cancel(ORDER.client_order_id)
     assert venue.count("DELETE /v2/orders/c") == 1
@@ -514,16 +515,12 @@ async def test_an_order_that_has_ended_is_not_told_to_be_alive_by_an_older_frame
 
 
 @pytest.mark.parametrize("event", ["trade_bust", "trade_correct"])
-async def test_an_execution_that_is_taken_back_is_told_loudly(
-    venue: ScriptedAlpaca, broker: AlpacaBroker, caplog: pytest.LogCaptureFixture, event: str
-) -> None:
+async def test_an_execution_that_is_taken_back_is_told_with_its_numbers(venue: ScriptedAlpaca, broker: AlpacaBroker, event: str) -> None:
     await broker.connect()
-    venue.push(event, the_order(status="filled", filled_qty="10"), qty="4", price="100.01")
+    venue.push(event, the_order(status="filled", filled_qty="10"), qty="4", price="100.01", execution_id="e7")
     [told] = await reports(broker, 1)
-    assert isinstance(told, OrderReport)
-    assert told.evidence is Evidence.UNCLEAR
-    assert "book the difference" in told.detail
-    assert [record.levelname for record in caplog.records if "book the difference" in record.message] == ["CRITICAL"]
+    assert isinstance(told, Undone)
+    assert (told.exec_key, told.quantity, told.price, told.corrected) == (f"bust:{ID}:e7", D(4), D("100.01"), event == "trade_correct")
 
 
 async def test_what_a_closed_stream_missed_comes_after_it_is_connected_again(venue: ScriptedAlpaca, broker: AlpacaBroker) -> None:

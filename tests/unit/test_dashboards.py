@@ -16,7 +16,7 @@ GRAFANA = Path(__file__).parents[2] / "grafana"
 NAMES = sorted(pages.pages())
 FROM_THE_CLIENT = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds", "process_open_fds"}
 MEASURED = {series for metric in catalog.every() for series in metric.series} | FROM_THE_CLIENT
-WITHOUT_SUM = {"tradewinds_slippage_ratio_sum"}  # values below 0 have no sum
+WITHOUT_SUM = {"tradewinds_slippage_ratio_sum", "tradewinds_arrival_slippage_ratio_sum"}  # values below 0 have no sum
 
 
 def page(name: str) -> dict[str, Any]:

@@ -267,3 +267,11 @@ def test_json_has_the_named_state_in_place_of_its_bytes(tmp_path: Path) -> None:
     data = msgspec.json.decode(msgspec.json.encode(understand(a_story(state=state), None, tmp_path, "test").data()))
     assert data["state"]["fields"]["target"] == [None]
     assert data["signal"]["symbol"] == "ALFA"
+
+
+def test_a_protective_order_is_told_as_what_it_protects_and_nobody_is_said_to_have_sized_it() -> None:
+    stop = msgspec.structs.replace(an_order_told(10, "sell"), order_type="stop", price=None, stop_price=D(98))
+    child = msgspec.structs.replace(stop, order_id=UUID(int=9), parent_id=UUID(int=2), purpose="stop")
+    text = told(understood(orders=[an_order_told(), child]))
+    assert f"protects    what order {UUID(int=2)} has opened: sell 10 stop at 98 ALFA, for as long as that is held" in text
+    assert text.count("sizing ") == 2, "of the entry, and of the strategy's configuration"

@@ -109,7 +109,7 @@ def test_every_state_is_told_in_words(changed: dict[str, object], said: str) -> 
 
 def test_paused_and_killed_are_told_together() -> None:
     both = a_snapshot(session=SessionSeen(state="running", paused=True, market_time=AT), stopped=[Stopped("fleet", mode="halt")])
-    assert "KILL SWITCH ON, PAUSED" in "\n".join(shown(both))
+    assert "KILL SWITCH ON (halt), PAUSED" in "\n".join(shown(both))
 
 
 def test_a_service_that_is_not_well_is_shown_with_its_reason_and_restarts() -> None:
@@ -165,7 +165,7 @@ def test_alerts_in_full_say_what_to_do() -> None:
 
 def test_a_long_reason_is_shown_at_its_end() -> None:
     last = shown(a_snapshot(hand=Hand("fleet", Question("kill", "fleet", "because " * 40 + "now"))))[-1]
-    assert "Stop all new orders?" in last
+    assert "Stop and cancel all orders?" in last
     assert "now▏" in last
     assert "Esc no" in last
 

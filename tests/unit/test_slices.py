@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.domain.executions import Execution, execution_of
+from libs.domain.identity import SLICES
 from libs.domain.orders import OPEN, TERMINAL, Intent, Status
 from libs.quant.execution.slices import REFUSALS, Next, Over, Parent, Send, Slice, Stop, even, next_step
 
@@ -30,8 +31,9 @@ def test_an_execution_is_read_as_it_is_written(text: str, kind: str, seconds: in
 
 @pytest.mark.parametrize(
     "text",
-    ["", "twap", "twap:60", "twap:60:1", "twap:0:2", "twap:3:4", "twap:60:6:1", "twap:-60:6", "twap:6e1:6", "twap:604801:6", "vwap:٦٠:6",
-     "iceberg", "iceberg:0", "iceberg:-1", "iceberg:nan", "iceberg:1e99", "iceberg:1:0", "iceberg:1:x", "pov:10"],
+    ["", "twap", "twap:60", "twap:60:1", "twap:0:2", "twap:3:4", "twap:60:6:1", "twap:9000:5001", "twap:-60:6", "twap:6e1:6",
+     "twap:604801:6", "vwap:٦٠:6", "iceberg", "iceberg:0", "iceberg:-1", "iceberg:nan", "iceberg:1e99", "iceberg:1:0", "iceberg:1:x",
+     "pov:10"],
 )  # fmt: skip
 def test_what_is_no_execution_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected twap:SECONDS:SLICES or vwap.*got "):
@@ -82,6 +84,13 @@ def test_an_iceberg_shows_the_next_part_when_the_last_is_filled() -> None:
     assert step(parent, [Slice(0, Status.PARTIAL, 10, 9)], 5) is None
     assert step(parent, [Slice(0, Status.FILLED, 10, 10), Slice(1, Status.FILLED, 10, 10)], 5) == Send(2, 5, 70 * S)
     assert step(parent, [Slice(0, Status.CANCELED, 10, 4)], 5) == Over(Intent.FINISH, "slice 0 was ended at the venue")
+
+
+def test_an_iceberg_that_would_take_more_slices_than_there_are_numbers_ends() -> None:
+    made = [Slice(n, Status.FILLED, 1, 1) for n in range(SLICES)]
+    found = step(a_parent("iceberg:1", 2 * SLICES, display=1), made, 5)
+    assert isinstance(found, Over)
+    assert found.intent is Intent.FINISH
 
 
 @pytest.mark.parametrize(("filled", "intent"), [(0, Intent.DENY), (5, Intent.FINISH)])

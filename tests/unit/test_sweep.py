@@ -1,11 +1,13 @@
 """The end of all that is open, and the look that shows it."""
 
 import asyncio
+from decimal import Decimal
 
+import msgspec
 import pytest
 
 from libs.venues.broker import Abilities, OutcomeUnknown, Refused
-from libs.venues.sweep import Ending, Swept, sweep
+from libs.venues.sweep import Ending, Swept, protection, sweep
 from tests.paper import an_order
 from tests.scripted_broker import ScriptedBroker
 
@@ -83,3 +85,13 @@ async def test_a_venue_that_does_not_say_what_is_open_is_asked_to_end_it_and_not
     found = await swept(venue)
     assert (venue.asked_for_all, found.verified) == (1, False)
     assert "no answer" in found.trouble
+
+
+async def test_what_protects_a_position_may_stay_with_the_order_that_ends_with_it() -> None:
+    venue, bought = Venue(2), an_order(10)
+    sold = msgspec.structs.replace(bought, side="sell", quantity=Decimal(4))
+    for n, kind in ((11, "stop"), (12, "limit")):
+        venue.has(msgspec.structs.replace(sold, client_order_id=an_order(n).client_order_id, order_type=kind, stop_price=Decimal(90)))
+    found = await sweep(venue, keeps=protection, rest=at_once)  # type: ignore[arg-type]
+    assert (found, venue.asked_for_all) == (Swept(2, (), "", kept=2), 0)
+    assert [order.status for order in venue.seen.values()] == ["canceled", "canceled", "open", "open"]

@@ -17,6 +17,7 @@ from libs.domain.trades import Fill
 from libs.venues.alpaca import broker as alpaca_broker
 from libs.venues.alpaca import outcomes as alpaca_outcomes
 from libs.venues.alpaca.broker import AlpacaBroker
+from libs.venues.alpaca.reading import Reading
 from libs.venues.alpaca.requests import Requests
 from libs.venues.broker import NotSent, OrderReport, OutcomeUnknown, Refused, Report, WrongKey
 from libs.venues.budget import Budget
@@ -188,6 +189,52 @@ def without_a_limit(patch: Patch, kind: str) -> None:
         return submitted
 
     wrapped(patch, BROKERS[kind], "submit", bare)
+
+
+# --- replacements
+
+
+def replacing(outcome: type[Exception], believed: type[Exception] | None) -> Callable[[Patch, str], None]:
+    """One outcome of a replacement is taken for another; None: for done."""
+
+    def opened(patch: Patch, kind: str) -> None:
+        def judged(replace: Any) -> Any:
+            async def replaced(*args: Any) -> None:
+                try:
+                    await replace(*args)
+                except outcome as error:
+                    if believed is not None:
+                        raise believed(str(error)) from error
+
+            return replaced
+
+        wrapped(patch, BROKERS[kind], "replace", judged)
+
+    return opened
+
+
+def replaced_again(patch: Patch, kind: str) -> None:
+    """Nobody answered, so the request is made once more."""
+
+    def insistent(replace: Any) -> Any:
+        async def replaced(*args: Any) -> None:
+            try:
+                await replace(*args)
+            except OutcomeUnknown:
+                await replace(*args)
+
+        return replaced
+
+    wrapped(patch, BROKERS[kind], "replace", insistent)
+
+
+def counted_on(patch: Patch, _kind: str) -> None:
+    """What the venue says of a replacement is all its own."""
+
+    async def as_told(self: Any, order: Any) -> Any:
+        return order
+
+    patch.setattr(Reading, "own", as_told)
 
 
 # --- what is told
@@ -390,6 +437,23 @@ TRAPS: Final[dict[str, Trap]] = {
     "an order is sent twice": Trap(sent_twice, ("an_id_that_the_venue_takes_twice_is_sent_only_as_often_as_it_is_told",)),
     "clocks are never compared": Trap(clocks_compared_never, ("a_venue_whose_clock_is_off_still_takes_orders",), "ccxt"),
     "a limit is left out": Trap(without_a_limit, ("a_gap_in_the_price_fills_no_order_beyond_its_limit",)),
+    "a replacement without an answer was done": Trap(
+        replacing(OutcomeUnknown, None),
+        (
+            "a_replacement_whose_answer_was_cut_off_is_unknown_and_one_request",
+            "a_replacement_that_was_cut_off_before_it_was_looked_at_is_unknown_and_one_request",
+        ),
+    ),
+    "a replacement without an answer is a refusal": Trap(
+        replacing(OutcomeUnknown, Refused), ("a_504_after_the_venue_replaced_the_order_is_unknown_and_one_request",)
+    ),
+    "a replacement is asked for again": Trap(replaced_again, ("a_504_after_the_venue_replaced_the_order_is_unknown_and_one_request",)),
+    "a refused replacement was done": Trap(
+        replacing(Refused, None), ("a_replacement_of_what_has_filled_is_refused_and_nothing_new_is_there",)
+    ),
+    "a replacement's fills are all its own": Trap(
+        counted_on, ("what_an_order_had_filled_is_not_counted_to_the_one_in_its_place",), "alpaca"
+    ),
     "the stream has keys of its own": Trap(told_as(another_key), ("frames_that_come_twice_are_the_same_fills",)),
     "prices pass through float": Trap(told_as(through_float), ("prices_and_quantities_keep_every_digit",)),
     "fills are added up by hand": Trap(

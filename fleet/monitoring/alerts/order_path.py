@@ -156,13 +156,14 @@ DEADMAN_KEY: Final = Alert(
 )
 RECONCILE_DIFFERENCE: Final = Alert(
     name="ReconcileDifference",
-    runbook="ledger-difference",
+    runbook="reconciliation",
     severity="critical",
     fault="ledger_difference",
     expr="sum(tradewinds_reconcile_differences) > 0",
     hold="10s",
     summary="The books are not what the venue says",
-    description=f"Balances that have differed for 10s or longer: {COUNT}. Trading goes on; whether to stop it is yours to decide.",
+    description=f"Differences that nobody has decided on for 10s or longer: {COUNT}. Nothing is sent that adds to a book of the account;"
+    " exits and cancels go on. fleet doctor shows what differs, and takes your decision.",
 )
 SLIPPAGE: Final = Alert(
     name="Slippage",

@@ -10,7 +10,7 @@ import msgspec
 
 from libs.domain.actions import CorporateAction
 from libs.domain.books import signed
-from libs.domain.orders import Order, VenueOrder, VenueStatus
+from libs.domain.orders import Order, VenueOrder, VenueStatus, VenueTerms
 from libs.domain.trades import Fill
 
 Moment = tuple[int, int]
@@ -103,7 +103,9 @@ class BookedOrder:
         return self.order.quantity - self.filled
 
     def view(self) -> VenueOrder:
-        return VenueOrder(self.order.client_order_id, self.order.symbol, self.status, self.order.quantity, self.filled)
+        order = self.order
+        terms = VenueTerms(order.side, order.order_type, order.price, order.stop_price)
+        return VenueOrder(order.client_order_id, order.symbol, self.status, order.quantity, self.filled, terms)
 
 
 class Book:

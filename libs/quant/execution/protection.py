@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from libs.domain.books import Position
-from libs.domain.identity import CHILDREN, child_leg, client_id_beside, order_id
+from libs.domain.identity import CHILDREN, SLICES, child_leg, client_id_beside, order_id
 from libs.domain.instruments import Instrument
 from libs.domain.orders import AT_VENUE, PROTECTIVE, Exits, Order, OrderType, Side, Status
 from libs.domain.times import SECOND
@@ -21,7 +21,7 @@ from libs.quant.sizing import to_ticks
 
 FOREVER: Final = 7_258_118_400 * SECOND
 """Market ns, the year 2200: when protective orders expire. The record keeps it to the digit."""
-FIRST: Final = CHILDREN // 2
+FIRST: Final = SLICES
 """Number of an entry's first protective child; those before it are slices."""
 MOST: Final = CHILDREN - FIRST
 _NOTHING: Final = Decimal(0)
@@ -156,7 +156,7 @@ def plan(
     wanted = () if suspended or exits is None else exits_for(position, exits, room, instrument, holds)
     if _in_step(standing, wanted):
         return Plan()
-    if wanted == refused or guard.children + len(wanted) > MOST:  # no better is to be had
+    if wanted and (wanted == refused or guard.children + len(wanted) > MOST):  # no better is to be had
         return Plan(cancel=_orders(standing) if _cover(standing) > room else ())
     if standing and wanted and _takes_the_place(standing, wanted, holds, unreplaceable):
         return Plan(replace=_children(guard, wanted, now, standing[0].order.order_id), wanted=wanted)
@@ -187,7 +187,7 @@ def _cover(orders: Iterable[Standing]) -> Decimal:
 
 
 def _in_step(standing: Sequence[Standing], wanted: tuple[Exit, ...]) -> bool:
-    """Whether what stands is what should. A stop that is being executed has ended its target, and needs none."""
+    """Whether what stands is what should. A stop that is being executed has ended its target, and is let finish."""
     if sorted(map(_as_exit, standing)) == sorted(map(_comparable, wanted)):
         return True
     executing = [s for s in standing if s.filled]

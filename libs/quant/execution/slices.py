@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from libs.domain.executions import Execution
+from libs.domain.identity import SLICES
 from libs.domain.orders import OPEN, Intent, Status
 
 REFUSALS: Final = 3
@@ -152,7 +153,10 @@ def _slot(parent: Parent, now: int) -> int:
 def _iceberg(parent: Parent, made: Sequence[Slice], left: int) -> Next | None:
     if made and made[-1].status in (Status.CANCELED, Status.EXPIRED):
         return Over(Intent.FINISH, f"slice {made[-1].n} was ended at the venue")
+    n = made[-1].n + 1 if made else 0
+    if n >= SLICES:
+        return Over(Intent.FINISH, f"it has had {SLICES} slices: what it shows is too little for its size")
     lots = min(left, max(parent.display, parent.least))
     if 0 < left - lots < parent.least:
         lots = left
-    return Send(made[-1].n + 1 if made else 0, lots, parent.expires_at)
+    return Send(n, lots, parent.expires_at)

@@ -10,6 +10,7 @@ import msgspec
 
 from libs.common.database import Database
 from libs.domain.orders import OPEN
+from libs.store import reconciliation
 
 SHOWN: Final = 20  # of a kind; there may be thousands
 DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
@@ -128,6 +129,17 @@ class DayEarned(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
 
 
+class Differs(msgspec.Struct, frozen=True, kw_only=True):
+    """Something of which record and venue say different things, and on which nobody has decided."""
+
+    account_id: str
+    kind: str
+    key: str
+    ours: str
+    theirs: str
+    found_at: datetime
+
+
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """All of it, as of one moment or nearly."""
 
@@ -144,6 +156,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     alerts: list[AlertStands]
     channels: list[ChannelStands]
     earned: list[DayEarned]  # the last day of each account that has ended
+    differences: list[Differs] = []
 
 
 async def clock(database: Database) -> float:
@@ -182,6 +195,7 @@ async def condition(database: Database) -> Condition:
         alerts=await _alerts(database),
         channels=await _channels(database),
         earned=await _earned(database, accounts),
+        differences=await _differences(database),
     )
 
 
@@ -248,7 +262,8 @@ async def _put_aside(database: Database) -> tuple[int, list[PutAside]]:
     rows = await database.fetch(
         "select what, error, at, count(*) over () from ("
         "select 'message ' || no || ' of ' || stream || ', by ' || consumer as what, error, at from quarantine"
-        " union all select 'fill ' || exec_key || ' of ' || account_id, reason, at from fill_quarantine) q order by at desc limit %s",
+        " union all select 'fill ' || exec_key || ' of ' || account_id, reason, at from fill_quarantine f where not exists (select from"
+        " trades t where (t.venue, t.account_id, t.exec_key) = (f.venue, f.account_id, f.exec_key))) q order by at desc limit %s",
         (SHOWN,),
     )
     return (rows[0][3] if rows else 0), [PutAside(what=what, error=error, at=at) for what, error, at, _ in rows]
@@ -298,3 +313,9 @@ async def _earned(database: Database, accounts: Sequence[str]) -> list[DayEarned
         (list(accounts),),
     )
     return [DayEarned(account_id=account, day=day, pnl=pnl, currency=currency) for account, day, pnl, currency in rows]
+
+
+async def _differences(database: Database) -> list[Differs]:
+    found = reconciliation.holding(await reconciliation.standing(database))
+    names = ("account_id", "kind", "key", "ours", "theirs")
+    return [Differs(**{name: getattr(one.item, name) for name in names}, found_at=one.found_at) for one in found]

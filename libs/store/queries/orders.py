@@ -32,6 +32,9 @@ class OrderLine(msgspec.Struct, frozen=True):
     decided_at: datetime
     expires_at: datetime
     created_at: datetime
+    purpose: str
+    parent_id: UUID | None
+    stop_price: Decimal | None
 
 
 class TradeLine(msgspec.Struct, frozen=True):
@@ -83,8 +86,8 @@ async def orders(
     rows = await database.fetch(
         "select o.* from unnest(%(accounts)b::text[]) u(account_id), lateral ("
         "select id, client_order_id, account_id, strategy_id, symbol, side, order_type, trim_scale(quantity), trim_scale(price),"
-        " trim_scale(filled_quantity), trim_scale(avg_fill_price), status, signal_id, leg, decided_at, expires_at, created_at"
-        " from orders where account_id = u.account_id"
+        " trim_scale(filled_quantity), trim_scale(avg_fill_price), status, signal_id, leg, decided_at, expires_at, created_at, purpose,"
+        " parent_id, trim_scale(stop_price) from orders where account_id = u.account_id"
         " and (%(strategy)s::text is null or strategy_id = %(strategy)s) and (%(symbol)s::text is null or symbol = %(symbol)s)"
         " and (%(any)s::bool or status = any(%(statuses)b::text[]))"
         " and (%(before)s::uuid is null or (decided_at, id) < (select decided_at, id from orders where id = %(before)s::uuid))"

@@ -61,6 +61,17 @@ class HaltSeen(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime  # host time
 
 
+class ItemSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A difference between record and venue that nobody has decided on: what adds to a book of the account waits."""
+
+    account_id: str
+    kind: str
+    key: str
+    ours: str
+    theirs: str
+    found_at: datetime  # host time
+
+
 class AlertSeen(msgspec.Struct, frozen=True, kw_only=True):
     """What monitor knows to be wrong."""
 
@@ -83,6 +94,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     halts: list[HaltSeen]
     failed: dict[str, str]  # strategy -> why it was stopped
     alerts: list[AlertSeen]  # one of each key, the oldest first
+    differences: list[ItemSeen] = []
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -134,6 +146,9 @@ _SEEN: Final[LiteralString] = (
     " from kill_switch where active),"
     " 'halts', (select coalesce(json_agg(json_build_object('account_id', account_id, 'limit_name', limit_name,"
     " 'limit_value', limit_value, 'seen', seen, 'at', at) order by at), '[]') from risk_halts join mine using (account_id) where active),"
+    " 'differences', (select coalesce(json_agg(json_build_object('account_id', account_id, 'kind', r.kind, 'key', key, 'ours', ours,"
+    " 'theirs', theirs, 'found_at', found_at) order by found_at), '[]') from reconcile_items r join mine using (account_id)"
+    " where resolved_at is null and decision <> 'ignore' and r.kind <> 'order'),"
     " 'failed', (select coalesce(json_object_agg(strategy_id, failed order by strategy_id), '{}') from strategies where failed <> ''),"
     " 'alerts', (select coalesce(json_agg(to_json(f) order by since, key), '[]') from (select distinct on (key) key, severity, title,"
     " body, link, since from alerts where resolved_at is null order by key, source) f)"

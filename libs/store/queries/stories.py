@@ -149,7 +149,7 @@ class CostTold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderTold(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg, and all that became of it."""
+    """One leg, or a child of one, and all that became of it."""
 
     order_id: UUID
     client_order_id: str
@@ -158,6 +158,10 @@ class OrderTold(msgspec.Struct, frozen=True, kw_only=True):
     order_type: str
     quantity: Decimal
     price: Decimal | None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    parent_id: UUID | None = None
+    replaces: UUID | None = None
     time_in_force: str
     status: str
     filled_quantity: Decimal
@@ -236,6 +240,8 @@ _COST: LiteralString = (
 _ORDERS: LiteralString = (
     "(select coalesce(json_agg(json_build_object('order_id', o.id, 'client_order_id', o.client_order_id, 'leg', o.leg, 'side', o.side,"
     " 'order_type', o.order_type, 'quantity', trim_scale(o.quantity), 'price', trim_scale(o.price), 'time_in_force', o.time_in_force,"
+    " 'stop_price', trim_scale(o.stop_price), 'trail', trim_scale(o.trail), 'parent_id', o.parent_id,"
+    " 'replaces', o.replaces,"
     " 'status', o.status, 'filled_quantity', trim_scale(o.filled_quantity), 'avg_fill_price', trim_scale(o.avg_fill_price),"
     " 'valid_until', o.valid_until, 'expires_at', o.expires_at, 'created_at', o.created_at, 'worth', "
     + _WORTH_UNTIL

@@ -20,7 +20,7 @@ from libs.venues.alpaca.order_body import order_body, replacement_body
 from libs.venues.alpaca.reading import Reading, decoded
 from libs.venues.alpaca.requests import Answer, Requests
 from libs.venues.alpaca.socket import Socket, connected
-from libs.venues.alpaca.updates import is_undone, replaced, report_of, standing, undone
+from libs.venues.alpaca.updates import replaced, report_of, standing
 from libs.venues.alpaca.wire import Account, OrderState, Unreadable, Update, read, time_ns
 from libs.venues.broker import (
     Abilities,
@@ -33,6 +33,7 @@ from libs.venues.broker import (
     OutcomeUnknown,
     Refused,
     Report,
+    Undone,
     WrongKey,
     unheld,
 )
@@ -295,8 +296,8 @@ class AlpacaBroker:
         owner = await self._reading.owner(update.order)
         gone = update.event == "replaced" and await self._reading.is_replaced(update.order)
         report = replaced(update.order, owner, time_ns(update.timestamp, "timestamp")) if gone else report_of(update, owner)
-        if is_undone(update):
-            log.critical("account of key %s, order %s: %s", self._endpoint.key, update.order.client_order_id, undone(update))
+        if isinstance(report, Undone):
+            report = report._replace(symbol=self._reading.ours(report.symbol))
         if isinstance(report, Fill):
             report = msgspec.structs.replace(report, symbol=self._reading.ours(report.symbol))
         if report is not None:

@@ -25,6 +25,7 @@ from libs.venues.alpaca.wire import (
     finite,
     read,
     status_of,
+    terms_of,
     time_ns,
 )
 from libs.venues.broker import Holdings, OutcomeUnknown
@@ -196,7 +197,7 @@ class Reading:
         quantity = _readable(finite, newest.qty if newest.qty is not None else filled, "qty")
         symbol = newest.symbol or ""
         status: VenueStatus = "canceled" if newest.status == "replaced" else status_of(newest)  # by an order of its own
-        return VenueOrder(order.client_order_id, self.ours(symbol), status, quantity, filled)
+        return VenueOrder(order.client_order_id, self.ours(symbol), status, quantity, filled, terms_of(newest))
 
     async def _known_as(self, activity: Activity) -> tuple[Activity, str]:
         """A fill as one of its own order only, and our name of that. The venue must have the order."""

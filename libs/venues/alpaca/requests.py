@@ -53,11 +53,15 @@ class _Attempt:
         """
         if self.written:
             raise OutcomeUnknown("the connection was cut after the request was written")
-        if self._clock.monotonic() > self._deadline:
-            raise NotSent("the send deadline passed before the connection stood")
-        if self._hold is not None and (reason := self._hold()):
+        if reason := self.withheld():
             raise NotSent(reason)
-        self.written = True
+
+    def withheld(self) -> str:
+        """Why the first byte may not be written now; "" when it may, and then it counts as written."""
+        late = self._clock.monotonic() > self._deadline
+        reason = "the send deadline passed before the first byte" if late else self._hold() if self._hold is not None else ""
+        self.written = not reason
+        return reason
 
 
 _ATTEMPT: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
@@ -71,6 +75,10 @@ class _OneWrite(MarkedRequest):
         if attempt := _ATTEMPT.get():
             attempt.begin()
         return await super().send(conn)
+
+    def withheld(self) -> str:
+        attempt = _ATTEMPT.get()
+        return "" if attempt is None else attempt.withheld()
 
 
 class Requests:

@@ -10,7 +10,7 @@ from typing import Final
 from libs.domain.orders import Evidence
 from libs.domain.trades import Fill
 from libs.venues.alpaca.wire import Activity, OrderState, Unreadable, Update, exec_key, positive, side_of, status_of, time_ns
-from libs.venues.broker import OrderReport, Report
+from libs.venues.broker import OrderReport, Report, Undone
 
 FEE_CURRENCY: Final = "USD"
 _NO_FEE: Final = Decimal(0)
@@ -32,7 +32,7 @@ def report_of(update: Update, client_order_id: str) -> Report | None:
         return _fill(update, client_order_id)
     told_at = time_ns(update.timestamp or update.order.updated_at, "timestamp")
     if update.event in _UNDONE:
-        return OrderReport(client_order_id, Evidence.UNCLEAR, update.order.filled, told_at, undone(update))
+        return _undone(update, client_order_id, told_at)
     if update.event == "order_replace_rejected":
         return OrderReport(client_order_id, Evidence.REPLACE_REFUSED, update.order.filled, told_at, "the replacement was rejected")
     if update.event == "order_cancel_rejected":
@@ -48,23 +48,27 @@ def standing(order: OrderState, client_order_id: str, told_at: int, detail: str)
     return OrderReport(client_order_id, _ENDS.get(status, Evidence.ACCEPTED), order.filled, told_at, detail)
 
 
+def _undone(update: Update, client_order_id: str, told_at: int) -> Undone:
+    """An execution that the venue takes back, or changes; its numbers are those of the execution."""
+    corrected = update.event == "trade_correct"
+    quantity, price = positive(update.qty, "qty"), positive(update.price, "price")
+    did = "corrected to" if corrected else "taken back:"
+    return Undone(
+        exec_key=f"bust:{update.order.id}:{update.execution_id or told_at}",
+        client_order_id=client_order_id,
+        symbol=update.order.symbol or "",
+        side=side_of(update.order.side or ""),
+        quantity=quantity,
+        price=price,
+        corrected=corrected,
+        market_time=told_at,
+        detail=f"an execution of {update.order.symbol} was {did} {quantity.normalize():f} @ {price.normalize():f} ({update.event})",
+    )
+
+
 def replaced(order: OrderState, client_order_id: str, told_at: int) -> OrderReport:
     """An order that has given its place to another of ours."""
     return OrderReport(client_order_id, Evidence.REPLACED, order.filled, told_at, f"replaced by {order.replaced_by}")
-
-
-def is_undone(update: Update) -> bool:
-    """Whether the venue takes back, or changes, what it had reported as traded."""
-    return update.event in _UNDONE
-
-
-def undone(update: Update) -> str:
-    """For people: nothing books this by itself yet."""
-    what = "has taken back" if update.event == "trade_bust" else "has corrected"
-    return (
-        f"the venue {what} an execution of {update.order.symbol} ({update.event}, qty {update.qty}, price {update.price}): "
-        "the ledger still holds it as it was, so compare the account with the broker's statement and book the difference"
-    )
 
 
 def _fill(update: Update, client_order_id: str) -> Fill:

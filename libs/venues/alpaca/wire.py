@@ -1,11 +1,12 @@
 """What Alpaca says about orders and accounts, read as it is written: unknown fields do not matter, numbers keep every digit."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final, TypeVar, get_args
 
 import msgspec
 
-from libs.domain.orders import Side, VenueStatus
+from libs.domain.orders import OrderType, Side, VenueStatus, VenueTerms
 from libs.domain.times import nanoseconds
 
 T = TypeVar("T")
@@ -42,6 +43,9 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     symbol: str | None = None
     side: str | None = None
+    type: str | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
     qty: Decimal | None = None  # None of an order by amount
     filled_qty: Decimal | None = None
     submitted_at: str | None = None
@@ -151,6 +155,17 @@ STATUSES: Final[dict[str, VenueStatus]] = {
 def status_of(order: OrderState) -> VenueStatus:
     """A word that is not known is no end, so the order stays open, with all of its risk."""
     return STATUSES.get(order.status, "open")
+
+
+_TYPES: Final[Mapping[str, OrderType]] = {kind: kind for kind in get_args(OrderType)}
+
+
+def terms_of(order: OrderState) -> VenueTerms | None:
+    """What kind of order it is; None where the venue does not say which way it goes, as of the frame of several legs."""
+    if order.side not in ("buy", "sell", "sell_short"):
+        return None
+    kind = _TYPES.get(order.type or "", "market" if order.limit_price is None else "limit")
+    return VenueTerms(side_of(order.side), kind, order.limit_price, order.stop_price)
 
 
 def side_of(word: str) -> Side:

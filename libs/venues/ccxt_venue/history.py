@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from libs.domain.trades import Fill
 from libs.venues.ccxt_venue.connection import FLUENT
-from libs.venues.ccxt_venue.mapping import MS, decimal, fill, text
+from libs.venues.ccxt_venue.mapping import MS, decimal, fill, name_of, text
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ class ClientIds:
     def learn(self, order: Mapping[str, Any]) -> None:
         """Of a unified order; one that lacks either id teaches nothing."""
         venue_id, client_id = order.get("id"), order.get("clientOrderId")
+        if venue_id and not client_id and self.of(str(venue_id)) is None:
+            client_id = name_of(order)  # somebody placed it without one
         if venue_id and client_id:
             _put(self._of, str(venue_id), str(client_id))
         if client_id and order.get("symbol"):
@@ -118,7 +120,7 @@ class History:
         if client_id is None or filled is None:
             order = await self._read(lambda: self._exchange.fetch_order(venue_id, symbol))
             self._ids.learn(order)
-            client_id, filled = text(order.get("clientOrderId"), f"client id of order {venue_id} of {symbol}"), Decimal(0)
+            client_id, filled = name_of({"id": venue_id, **order}), Decimal(0)
             seen = sum((_quantity(trade) for trade in trades), Decimal(0))
             if decimal(order.get("filled"), f"filled quantity of {client_id}") != seen and self._exchange.has.get("fetchOrderTrades"):
                 trades = await self._read(lambda: self._exchange.fetch_order_trades(venue_id, symbol)) or trades

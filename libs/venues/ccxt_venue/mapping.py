@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from libs.domain.instruments import Instrument
-from libs.domain.orders import Order, VenueOrder, VenueStatus
+from libs.domain.orders import Order, VenueOrder, VenueStatus, VenueTerms
 from libs.domain.trades import Fill
 from libs.venues.broker import Holdings, NotSent
 
@@ -136,16 +136,47 @@ def order_request(order: Order, instrument: Instrument) -> tuple[str, str, str, 
     return order.symbol, kinds[order.order_type], order.side, plain(order.quantity), price_text, params
 
 
+NAMELESS: Final = "id:"
+"""Begins what we call an order that was placed without a client order id: the venue's own id follows."""
+
+
+def name_of(order: Mapping[str, Any]) -> str:
+    """Its client order id, or where somebody placed it without one a name made of the venue's.
+
+    Raises:
+        Unreadable: it has neither.
+    """
+    if client_id := order.get("clientOrderId"):
+        return text(client_id, "the client id of an order")
+    return NAMELESS + text(order.get("id"), "an id of an order")
+
+
 def venue_order(order: Mapping[str, Any]) -> VenueOrder:
     """What a venue says of an order.
 
     Raises:
         Unreadable: it does not say of which, or how much of it is filled.
     """
-    client_id = text(order.get("clientOrderId"), "the client id of an order")
+    client_id = name_of(order)
     quantity = decimal(order.get("amount"), f"quantity of {client_id}")
     filled = decimal(order.get("filled"), f"filled quantity of {client_id}")
-    return VenueOrder(client_id, text(order.get("symbol"), f"symbol of {client_id}"), _status(order, quantity, filled), quantity, filled)
+    symbol = text(order.get("symbol"), f"symbol of {client_id}")
+    return VenueOrder(client_id, symbol, _status(order, quantity, filled), quantity, filled, _terms(order))
+
+
+def _terms(order: Mapping[str, Any]) -> VenueTerms | None:
+    """What is known of it beside its quantity; None where that is too little to say which way it goes."""
+    side, kind, stop = order.get("side"), order.get("type"), order.get("triggerPrice") or order.get("stopPrice")
+    if side not in ("buy", "sell"):
+        return None
+    price, triggered = order.get("price"), stop is not None
+    limit = kind == "limit" or kind != "market" and bool(price)
+    return VenueTerms(
+        "buy" if side == "buy" else "sell",
+        ("stop_limit" if triggered else "limit") if limit else "stop" if triggered else "market",
+        decimal(price, "price of an order") if limit else None,
+        decimal(stop, "trigger of an order") if triggered else None,
+    )
 
 
 def time_of(order: Mapping[str, Any]) -> int:

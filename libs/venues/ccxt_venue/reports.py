@@ -22,6 +22,7 @@ from libs.venues.reconnecting import Backoff, ended, reconnecting
 log = logging.getLogger(__name__)
 
 OVERLAP_NS: Final = 300 * SECOND  # market time by which each look at the history reaches back behind the newest fill that it had
+LOOKS: Final = 10  # in vain, after which an order whose request was not answered is no longer asked for here: its desk does so
 _TOLD: Final = 50_000  # fills whose keys are remembered
 
 
@@ -51,6 +52,7 @@ class Reports:
         self._lost: asyncio.Future[None] | None = None
         self._backoff = Backoff()
         self._listener: asyncio.Task[None] | None = None
+        self._in_vain: dict[str, int] = {}  # looks that found no trace of such an order, one after another
         self._may_be_open: dict[str, Decimal] = {}  # quantities of our orders that the venue has not said the end of
         self.fault = "the stream of reports is not connected yet"
 
@@ -74,6 +76,7 @@ class Reports:
     def not_there(self, client_order_id: str) -> None:
         """It was never accepted, or has ended."""
         self._may_be_open.pop(client_order_id, None)
+        self._in_vain.pop(client_order_id, None)
 
     async def close(self) -> None:
         """Listens no more; a second time does nothing."""
@@ -129,8 +132,15 @@ class Reports:
         listed = {order.client_order_id for order in await self._lookup.open_orders(list(self._symbols))}
         for client_id in [one for one in self._may_be_open if one not in listed]:
             order = await self._lookup.shown(client_id, list(self._symbols))
+            self._note(client_id, found=order is not None)
             if order and client_id in self._may_be_open:  # None proves nothing, and the stream may have told meanwhile
                 self._tell_end(order)
+
+    def _note(self, client_id: str, *, found: bool) -> None:
+        """An order that the venue never had would be asked for at every look for ever."""
+        self._in_vain[client_id] = 0 if found else self._in_vain.get(client_id, 0) + 1
+        if self._in_vain[client_id] >= LOOKS:
+            self.not_there(client_id)
 
     def _tell_end(self, order: Mapping[str, Any]) -> None:
         """Of an order that is open no more. That it is filled is said by its fills."""

@@ -20,6 +20,7 @@ from libs.venues.ccxt_venue.outcomes import Answered
 from libs.venues.marked_request import MarkedRequest
 
 _BACK_OFF: Final = (418, 429)
+_LATE: Final = "the time to send it had passed before its first byte"
 _PAUSE_S: Final = 10.0  # where the venue does not say for how long to stay away
 
 
@@ -32,7 +33,7 @@ class Sending:
     """One call that may change something at the venue, while it is under way."""
 
     limit: asyncio.Timeout
-    hold: Callable[[], str] | None = None
+    withheld: Callable[[], str]  # why the first byte may not be written now; "" when it may
     written: bool = False  # a connection was there to write to
     own_words: bool = False
     status: int | None = None
@@ -78,7 +79,7 @@ class Wire:
             raise NotSent("the time to send it has passed")
         try:
             async with asyncio.timeout(left) as limit:
-                sending = Sending(limit, hold)
+                sending = Sending(limit, lambda: _LATE if self.clock.monotonic() > deadline else hold() if hold else "")
                 token = _SENDING.set(sending)
                 try:
                     yield sending
@@ -111,11 +112,17 @@ class _Held(MarkedRequest):
     """aiohttp's request, asking leave before it writes."""
 
     async def send(self, conn: Connection) -> ClientResponse:
-        sending = _SENDING.get()
-        if sending is not None and sending.hold is not None and (reason := sending.hold()):
-            sending.written = False  # a connection is there, and nothing was written to it
+        if reason := self.withheld():
             raise NotSent(reason)
         return await super().send(conn)
+
+    def withheld(self) -> str:
+        sending = _SENDING.get()
+        if sending is None:
+            return ""
+        reason = sending.withheld()
+        sending.written = not reason  # a connection is there, and nothing was written to it
+        return reason
 
 
 def current() -> Sending | None:

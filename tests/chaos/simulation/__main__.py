@@ -17,12 +17,14 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
     parser.add_argument("--trace", action="store_true", help="tells the story of each; for one seed")
     parser.add_argument("--keep-going", action="store_true", help="plays all of them, also after one has failed")
+    parser.add_argument("--harsh", action="store_true", help="worlds in which requests are lost and late all along")
     asked = parser.parse_args()
     if asked.trace:
-        return _trace(range(asked.seed, asked.seed + asked.runs))
+        return _trace(range(asked.seed, asked.seed + asked.runs), asked.harsh)
     summary = run(
         range(asked.seed, asked.seed + asked.runs),
         jobs=asked.jobs,
+        harsh=asked.harsh,
         stop_at_first=not asked.keep_going,
         progress=None if asked.json else _progress,
     )
@@ -30,16 +32,17 @@ def main() -> int:
         print(json.dumps({"seed": asked.seed, **summary.shown()}))
     else:
         _print(summary)
+    harsh = " --harsh" if asked.harsh else ""
     for seed, why in summary.broken[:10]:
-        print(f"seed {seed}: {why}\n  its story: python -m tests.chaos.simulation --seed {seed} --runs 1 --trace", file=sys.stderr)
+        print(f"seed {seed}: {why}\n  its story: python -m tests.chaos.simulation --seed {seed} --runs 1 --trace{harsh}", file=sys.stderr)
     return 1 if summary.broken else 0
 
 
-def _trace(seeds: range) -> int:
+def _trace(seeds: range, harsh: bool) -> int:
     failed = False
     for seed in seeds:
         with quiet():
-            outcome = run_one(seed, digest=True, trace=True)
+            outcome = run_one(seed, harsh=harsh, digest=True, trace=True)
         print("\n".join(outcome.story))
         print(f"seed {seed}: {outcome.broken or 'every invariant holds'}; digest {outcome.digest}")
         failed |= bool(outcome.broken)
@@ -48,7 +51,10 @@ def _trace(seeds: range) -> int:
 
 def _progress(summary: Summary) -> None:
     pace = summary.runs / summary.seconds if summary.seconds else 0.0
-    print(f"{summary.runs:>8} simulations, {pace:6.1f} a second, {len(summary.broken)} broken", file=sys.stderr)
+    seeds = ", ".join(str(seed) for seed, _ in summary.broken[-3:])
+    print(
+        f"{summary.runs:>8} simulations, {pace:6.1f} a second, {len(summary.broken)} broken {seeds}".rstrip(), file=sys.stderr, flush=True
+    )
 
 
 def _print(summary: Summary) -> None:

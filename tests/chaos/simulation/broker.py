@@ -28,6 +28,7 @@ class Weather:
     late_by_s: float = 90.0  # at most
     not_sent: float = 0.0  # no connection can be made
     refused: float = 0.0
+    connects_in_s: float = 0.02  # at most
     lost_cancel: float = 0.0
     lost_cancel_answer: float = 0.0
     failed_read: float = 0.0
@@ -79,7 +80,7 @@ class SimBroker:
 
     async def submit(self, order: Order, deadline: float) -> None:
         wires = self._wires
-        await self._pause(0.02)
+        await self._pause(wires.weather.connects_in_s)
         if wires.weather.is_away(wires.loop.now) and wires.hits(0.5) or wires.hits(wires.weather.not_sent):
             raise NotSent("no connection")
         if self._clock.monotonic() > deadline:

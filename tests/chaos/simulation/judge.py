@@ -2,7 +2,8 @@
 
 What the venue's own log says is the truth. L: no approved order is lost; D: none is doubled; F: every fill is booked once;
 B: the books balance, and are the venue's; R: no limit is passed; S: no stream has a gap. Z: who has lost the lease sends
-nothing but what was out of its hands. E: no order ends, or is believed absent, without the evidence for it.
+nothing but what was out of its hands. E: no order ends, or is believed absent, without the evidence for it. K: nothing leaves
+later than 250 ms after a kill switch was thrown over it.
 """
 
 from collections import Counter, defaultdict
@@ -21,6 +22,7 @@ from tests.chaos.simulation.record import Changed, Record
 from tests.chaos.simulation.story import Story
 
 ZERO: Final = Decimal(0)
+HALTS_WITHIN_S: Final = 0.25
 NEVER_TAKEN: Final = frozenset({Status.REJECTED, Status.NOT_ACCEPTED, Status.DENIED})
 
 
@@ -40,6 +42,7 @@ class Judge:
         self.sent: Counter[str] = Counter()
         self.late: Counter[str] = Counter()  # requests of processes that had lost the lease
         self.steps: Counter[tuple[str, str]] = Counter()  # status, what became of it
+        self.halts: dict[tuple[str, str], float] = {}  # since when a kill switch of mode halt is on
         self._status: dict[UUID, Status] = {}
         self._books: defaultdict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
 
@@ -60,6 +63,9 @@ class Judge:
         if lease is None or lease.epoch != attempt[1]:
             self.late[process.name] += 1
             _check(frozen_meanwhile, f"Z: order {id_} of epoch {attempt[1]} leaves {process.name}, which has lost the lease")
+        scopes = (("fleet", ""), ("account", order.account_id), ("strategy", order.strategy_id), ("symbol", order.symbol))
+        halted_s = max((self._story.now - self.halts[scope] for scope in scopes if scope in self.halts), default=0.0)
+        _check(halted_s <= HALTS_WITHIN_S or frozen_meanwhile, f"K: order {id_} leaves {halted_s:.3f} s after a kill switch was thrown")
         same = (row.quantity, row.price, row.side, row.symbol) == (order.quantity, order.price, order.side, order.symbol)
         _check(same, f"R: order {id_} leaves as {order.side} {order.quantity} at {order.price}, approved was {row}")
 
@@ -85,6 +91,8 @@ class Judge:
                     raise Broken(f"F: fill {key} was put aside: {after}")
                 case "quarantine":
                     raise Broken(f"L: message {key} was put aside: {after}")
+                case "kills":
+                    self.halts.setdefault(key, self._story.now)
                 case "leases":
                     self._story.tell("lease", *after)
         for book in moved:
@@ -123,7 +131,7 @@ class Judge:
             case Status.FILLED:
                 _check(after.filled == after.quantity, f"F: {id_} is FILLED with {after.filled} of {after.quantity}")
             case Status.DENIED:
-                _check(was is Status.APPROVED, f"E: {id_} was {was}, and is denied")
+                _check(was in (Status.APPROVED, Status.WORKING) and not self.sent[id_], f"E: {id_} was {was}, and is denied")
             case Status.ACKED | Status.PARTIAL:
                 _check(taken is not None, f"E: {id_} is believed {after.status}, the venue never took it")
 

@@ -63,6 +63,17 @@ class TradeRow(NamedTuple):
     pnl: Any
 
 
+class ItemRow(NamedTuple):
+    """A difference that is not resolved; the simulation has nobody who decides."""
+
+    account_id: str
+    kind: str
+    key: str
+    ours: str
+    theirs: str
+    detail: str
+
+
 class Changed(NamedTuple):
     """A row before and after a transaction; None where there is none."""
 
@@ -104,6 +115,7 @@ class Record:
         self.leases: dict[str, LeaseRow] = {}
         self.kills: dict[tuple[str, str], str] = {}  # mode of the active ones
         self.halted: set[str] = set()  # accounts
+        self.items: dict[UUID, ItemRow] = {}  # reconcile_items
         self.names: dict[str, str] = {}  # of accounts
         self.session: dict[str, Any] = {}
         self.asked_to_reconcile: list[Any] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from time import monotonic
@@ -59,7 +60,7 @@ class Summary:
     def invariants(self) -> dict[str, int]:
         """How many simulations broke which one."""
         letters = Counter(why.partition(":")[0] for _, why in self.broken)
-        return {letter: letters[letter] for letter in ("L", "D", "F", "B", "R", "S", "Z", "E")}
+        return {letter: letters[letter] for letter in ("L", "D", "F", "B", "R", "S", "Z", "E", "K")}
 
     def shown(self) -> dict[str, Any]:
         """For JSON."""
@@ -78,16 +79,25 @@ class Summary:
         }
 
 
-def run(seeds: Iterable[int], *, jobs: int = 1, stop_at_first: bool = False, progress: Callable[[Summary], None] | None = None) -> Summary:
+def run(
+    seeds: Iterable[int],
+    *,
+    jobs: int = 1,
+    harsh: bool = False,
+    stop_at_first: bool = False,
+    progress: Callable[[Summary], None] | None = None,
+) -> Summary:
     """Plays the seeds, on so many cores.
 
     Args:
+        harsh: as `Scenario.harsh`.
         stop_at_first: not all of them, once an invariant has broken.
         progress: told now and then how far it is.
     """
     summary, began = Summary(), monotonic()
+    play = partial(_piece, harsh=harsh, stop_at_first=stop_at_first)
     pieces = _pieces(seeds)
-    for part in map(_piece, pieces) if jobs == 1 else _spread(pieces, jobs):
+    for part in map(play, pieces) if jobs == 1 else _spread(play, pieces, jobs):
         summary.join(part)
         summary.seconds = monotonic() - began
         if progress is not None:
@@ -97,9 +107,9 @@ def run(seeds: Iterable[int], *, jobs: int = 1, stop_at_first: bool = False, pro
     return summary
 
 
-def _spread(pieces: Iterator[list[int]], jobs: int) -> Iterator[Summary]:
+def _spread(play: Callable[[list[int]], Summary], pieces: Iterator[list[int]], jobs: int) -> Iterator[Summary]:
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_piece, pieces)
+        yield from pool.map(play, pieces)
 
 
 def _pieces(seeds: Iterable[int]) -> Iterator[list[int]]:
@@ -108,11 +118,13 @@ def _pieces(seeds: Iterable[int]) -> Iterator[list[int]]:
         yield piece
 
 
-def _piece(seeds: list[int]) -> Summary:
+def _piece(seeds: list[int], *, harsh: bool, stop_at_first: bool) -> Summary:
     summary = Summary()
     with quiet(), coverage.counting(summary.transitions):
         for n, seed in enumerate(seeds, 1):
-            summary.add(run_one(seed))
+            summary.add(run_one(seed, harsh=harsh))
+            if stop_at_first and summary.broken:
+                break
             if n % COLLECT_EVERY == 0:
                 gc.collect()
     return summary

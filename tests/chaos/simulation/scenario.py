@@ -1,6 +1,6 @@
 """What a seed stands for: the orders of a small day, and everything that goes wrong in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Literal, NamedTuple
 
@@ -87,6 +87,26 @@ class Scenario:
     record_slow_s: float
 
     @classmethod
+    def harsh(cls, seed: int) -> "Scenario":
+        """Of the same day, but all along requests, answers and commits are lost and late, switches thrown, processes frozen."""
+        made, draw = cls.of(seed), Random(-seed - 1)
+        weather = replace(
+            made.weather, lost_request=0.1, lost_answer=0.2, late_request=0.15, late_by_s=draw.choice((10.0, 90.0)), connects_in_s=0.5
+        )
+        thrown = [1000.0 + draw.random() * ACTIVE_S for _ in range(3)]
+        kills = [Kill(at, at + 0.8, "fleet", "", "halt") for at in thrown]
+        frozen = [Wound("commit", 1 + draw.randrange(25), 0.0, draw.randrange(16), "freeze", 9.0, False) for _ in range(2)]
+        return replace(
+            made,
+            weather=weather,
+            wounds=[*made.wounds, *frozen],
+            kills=kills,
+            record_lost_before=0.05,
+            record_lost_after=0.05,
+            record_slow_s=0.002,
+        )
+
+    @classmethod
     def of(cls, seed: int) -> "Scenario":
         """The same for the same seed, on every machine."""
         draw = Random(seed)
@@ -104,6 +124,7 @@ class Scenario:
                 late_by_s=draw.choice((2.0, 10.0, 90.0)),
                 not_sent=_share(draw, 0.2),
                 refused=_share(draw, 0.2),
+                connects_in_s=draw.choice((0.02, 0.02, 0.02, 0.5, 2.5)),
                 lost_cancel=_share(draw, 0.4),
                 lost_cancel_answer=_share(draw, 0.4),
                 failed_read=_share(draw, 0.4),

@@ -136,7 +136,7 @@ def lease_guard(record: Record, params: Any) -> list[Row]:
 
 @statement("select scope, key, mode from kill_switch")
 def kills(record: Record, params: Any) -> list[Row]:
-    return []  # no operator here
+    return [(scope, key, mode) for (scope, key), mode in record.kills.items()]
 
 
 def _open(record: Record, account_id: str) -> list[OrderRow]:
@@ -154,8 +154,9 @@ def snapshot(record: Record, params: Any) -> list[Row]:
         "orders": [record.orders[id_] for id_ in _with_parents(record, params["ids"]) if id_ in record.orders],
         "booked": booked,
         "adjusted": [],  # no corporate actions here
-        "killed": list(record.kills),
+        "killed": [(scope, key, mode) for (scope, key), mode in record.kills.items()],
         "halted": account in record.halted,
+        "unreconciled": unreconciled(record, account),
     }
     return [(_encode(found),)]
 
@@ -255,7 +256,7 @@ def last_executed_at(record: Record, params: Any) -> list[Row]:
     return [(max((t.executed_at for t in record.trades.values() if t.account_id == params[0]), default=None),)]
 
 
-@statement("select max(at) from commands where command = 'reconcile'")
+@statement("select max(at) from commands where command in ('reconcile', 'decide')")
 def asked_to_reconcile(record: Record, params: Any) -> list[Row]:
     return [(record.asked_to_reconcile[-1] if record.asked_to_reconcile else None,)]
 
@@ -277,6 +278,10 @@ def killed(record: Record, row: OrderRow, *, halt: bool) -> bool:
     """killed() and, without `halt`, the switches of only_reduces()."""
     keys = [("fleet", ""), ("account", row.account_id), ("account", record.names.get(row.account_id, "")), ("strategy", row.strategy_id)]
     return any((record.kills.get(key, "") == "halt") is halt for key in [*keys, ("symbol", row.symbol)] if key in record.kills)
+
+
+def unreconciled(record: Record, account_id: str) -> bool:
+    return any(item.account_id == account_id and item.kind != "order" for item in record.items.values())
 
 
 def shrinks(record: Record, row: OrderRow) -> bool:
@@ -301,6 +306,8 @@ def orders_submitting(record: Record, params: Any) -> list[Row]:
     closing = [r for r in rows if r.reduce_only or r.account_id in record.halted or killed(record, r, halt=False)]
     if any(not shrinks(record, row) for row in closing):
         raise Refused("TW004", "the book may only close")
+    if any(unreconciled(record, row.account_id) and not shrinks(record, row) for row in rows):
+        raise Refused("TW004", "record and venue differ, and nobody has decided on it")
     fit = [row for row in rows if row.status is Status.APPROVED and row.valid_until >= micros(market_ns)]
     for row in fit:
         record.put("orders", row.order_id, row._replace(status=Status.SUBMITTING, events=row.events + 1))
@@ -410,6 +417,17 @@ def store_orders(record: Record, params: Any) -> list[Row]:
 @statement("select assessments_store(")
 def store_assessments(record: Record, params: Any) -> list[Row]:
     return [("",)]  # nothing of the executor reads them
+
+
+@statement("insert into kill_switch (scope, key, active, mode, reason, set_by) values ('symbol'")
+def halt_symbol(record: Record, params: Any) -> list[Row]:
+    record.put("kills", ("symbol", params[0]), "halt")
+    return []
+
+
+@statement("insert into notifications (")
+def store_notifications(record: Record, params: Any) -> list[Row]:
+    return []  # nobody is told
 
 
 @statement("insert into order_attempts (")

@@ -1,0 +1,78 @@
+"""Stops and targets that stand at the venue: the fleet in lockstep, killed in the middle, does what the backtester does."""
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from libs.common.database import Database
+from services.backtester.parity import compare, configured
+from tests.verify.running import a_fleet
+
+TRADES: Final = 40
+LIMIT_S: Final = 150.0
+ALL_TIME: Final = (0, 2**62)
+
+STRATEGIES: Final = """
+[[strategy]]
+id = "paired"
+class = "sma_cross"
+symbols = ["*"]
+account = "paper"
+allocation = 0.03
+params = { fast = 2, slow = 5 }
+exits = { stop_bps = 4, target_bps = 5 }
+
+[[strategy]]
+id = "trailing"
+class = "sma_cross"
+symbols = ["*"]
+account = "paper"
+allocation = 0.03
+params = { fast = 3, slow = 7 }
+exits = { trail_bps = 4 }
+
+[[strategy]]
+id = "worked"
+class = "sma_cross"
+symbols = ["*"]
+account = "paper"
+allocation = 0.03
+params = { fast = 3, slow = 9 }
+execution = "twap:4:4"
+exits = { stop_bps = 5 }
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    folder = tmp_path / "config"
+    shutil.copytree("config", folder)
+    (folder / "strategies.toml").write_text(STRATEGIES)
+    return folder
+
+
+@pytest.mark.timeout(240)
+async def test_protected_positions_are_traded_alike_by_a_fleet_that_dies_and_by_the_backtester(
+    tmp_path: Path, config: Path, database_url: str, redis_url: str
+) -> None:
+    market = ["--lockstep", "--market", "synthetic", "--venue", "paper"]
+    with a_fleet(tmp_path / "state", database_url, redis_url, market, {"CONFIG_DIR": str(config)}) as fleet:
+        fleet.play_until_traded(TRADES // 2, LIMIT_S)
+        fleet.kill("trade_executor")
+        fleet.play_until_traded(TRADES, LIMIT_S)
+        fleet.stop(restarts=1)
+        database = Database(fleet.url, "parity")
+        try:
+            [compared] = await compare(database, ALL_TIME, configured(config, ""), None, None)
+            protective = await database.fetch(
+                "select order_type, bool_or(filled_quantity > 0), bool_or(replaces is not null) from orders"
+                " where purpose in ('stop', 'target') group by 1 order by 1"
+            )
+        finally:
+            await database.close()
+    assert compared.differences == []
+    assert [kind for kind, *_ in protective] == ["limit", "stop", "trailing_stop"]
+    assert any(filled for _, filled, _ in protective)
+    assert any(replaced for *_, replaced in protective), "an exit of a part leaves the rest protected"
