@@ -11,7 +11,7 @@ from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
 from libs.common.ids import uuid7
 from libs.common.journal import Hop, Journal, Outgoing
-from libs.domain.kill import FileKill, Mode, Scope, named
+from libs.domain.kill import MODES, FileKill, Mode, Scope, named
 from libs.domain.messages import Command, CommandName, Notification
 from libs.domain.reconciling import CHOICES, EXTERNAL, Choice, Item
 from libs.domain.streams import CONTROL
@@ -267,12 +267,13 @@ class Control:
 
 
 def _switch(scope: str, key: str, mode: Mode, reason: str, by: str, *, again: bool = True) -> Write:
-    """`again`: also when it is on in that mode already, so that it cools off anew."""
+    """`again`: whatever is on already, so that it cools off anew; else only what is less strict is written over."""
     return Write(
         "insert into kill_switch (scope, key, active, mode, reason, set_by) values (%s, %s, true, %s, %s, %s) on conflict (scope, key)"
         " do update set active = true, mode = excluded.mode, reason = excluded.reason, set_by = excluded.set_by,"
-        " set_at = clock_timestamp() where %s or not kill_switch.active or kill_switch.mode <> excluded.mode",
-        (scope, key, mode, reason, by, again),
+        " set_at = clock_timestamp() where %s or not kill_switch.active"
+        " or array_position(%b::text[], excluded.mode) < array_position(%b::text[], kill_switch.mode)",
+        (scope, key, mode, reason, by, again, list(MODES), list(MODES)),
     )
 
 

@@ -247,7 +247,7 @@ class OrderRow(Base):
 
     __tablename__ = "orders"
     __table_args__ = (
-        UniqueConstraint("client_order_id"),
+        UniqueConstraint("account_id", "client_order_id"),  # what others have placed may be there under each of two accounts
         UniqueConstraint("signal_id", "leg"),
         Index("ix_orders_open", "account_id", postgresql_where=text(f"status in ({OPEN_STATUSES})")),
         Index("ix_orders_account_id_decided_at", "account_id", "decided_at"),

@@ -29,7 +29,7 @@ begin
       oco, purpose, reduce_only, replaces, status, time_in_force, strategy_id, signal_id, leg, parent_id, risk_assessment_id, epoch,
       decided_at, valid_until, expires_at)
     values (p_id, p_client_order_id, parent.account_id, parent.venue, parent.session_id, parent.symbol, p_order_type, p_side, p_quantity,
-      p_price, p_stop, p_trail, p_oco, p_purpose, p_purpose <> 'slice', p_replaces, 'APPROVED', p_time_in_force, parent.strategy_id,
+      p_price, p_stop, p_trail, p_oco, p_purpose, p_purpose <> 'slice' or parent.reduce_only, p_replaces, 'APPROVED', p_time_in_force, parent.strategy_id,
       parent.signal_id, p_leg, p_parent, parent.risk_assessment_id, p_epoch, at_ns(p_decided), at_ns(p_valid), at_ns(p_expires))
     on conflict (id) do nothing;
 end $$;

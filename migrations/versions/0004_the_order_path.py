@@ -34,6 +34,8 @@ def upgrade() -> None:
         sa.Column("replaces", sa.UUID(), nullable=True),
     ):
         op.add_column("orders", column)
+    op.drop_constraint("uq_orders_client_order_id", "orders", type_="unique")
+    op.create_unique_constraint("uq_orders_account_id", "orders", ["account_id", "client_order_id"])
     op.drop_index("ix_orders_open", table_name="orders")
     op.create_index("ix_orders_open", "orders", ["account_id"], unique=False, postgresql_where=sa.text(_OPEN))
     op.create_index(

@@ -63,7 +63,7 @@ class Liquidator:
         since = min((switch.set_at for switch in switches if switch.mode == "flatten"), default=None)
         tried = await self._store.liquidations(since) if since is not None else {}
         attempts = {book: Attempts(*known) for book, known in tried.items()}
-        self._planned = planned = plan(view, switches, attempts, self._limits, self._widest)
+        self._planned = planned = plan(view, switches, attempts, self._limits, self._widest, whole_lots(snapshot, view))
         self._orders = [(exit_, self._order(exit_, view)) for exit_ in planned.exits]
         if self._orders:
             hop.writes.append(store_assessments([_assessment(exit_, order) for exit_, order in self._orders]))
@@ -146,6 +146,11 @@ class Liquidator:
 def fault(account_id: str, strategy_id: str, symbol: str) -> str:
     """What fires while a book that is to be closed cannot be."""
     return f"liquidation_stuck:{account_id}:{strategy_id}:{symbol}"
+
+
+def whole_lots(snapshot: Snapshot, view: View) -> dict[tuple[str, str], int]:
+    """What can be closed of each book: what others have traded for the account need not lie on our grid."""
+    return {(strategy, symbol): int(held / view.instruments[symbol].lot) for strategy, symbol, held in snapshot.positions}
 
 
 def _words(exit_: Exit) -> str:

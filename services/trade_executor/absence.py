@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from libs.domain.orders import Evidence, Status
 from libs.store.execution import ExecutionStore
@@ -49,9 +50,12 @@ class Absences:
             self._missed.pop(id_, None)
 
 
-async def never_accepted(broker: Broker, store: ExecutionStore, ids: Collection[str]) -> list[Shown]:
+async def never_accepted(broker: Broker, store: ExecutionStore, ids: Collection[str], ignored: Collection[UUID] = ()) -> list[Shown]:
     """Of orders looked for in vain those that the venue cannot have either: it does not list them as open, and what it holds is
     what the ledger says.
+
+    Args:
+        ignored: differences, by the ids of their items, that a person has decided to leave; what such an order has filled makes another.
 
     Raises:
         OutcomeUnknown: the venue does not answer.
@@ -59,7 +63,7 @@ async def never_accepted(broker: Broker, store: ExecutionStore, ids: Collection[
     if not ids:
         return []
     listed = {order.client_order_id for order in await answered(broker.open_orders(), "its open orders")}
-    if await differences(broker, store):
+    if any(difference.item(store.account_id).id not in ignored for difference in await differences(broker, store)):
         return []
     why = f"the venue has not found it in {LOOKS} looks or more over {LAG_S:g} s, does not list it, and holds what the ledger says"
     return [Shown(id_, Evidence.NOT_ACCEPTED, Decimal(0), why) for id_ in ids if id_ not in listed]

@@ -1,5 +1,6 @@
 """What the orders cost that end in a hop, for the transaction in which they end."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -8,6 +9,8 @@ from uuid import UUID
 import msgspec
 
 from libs.common import metrics
+from libs.common.database import Unreachable
+from libs.common.logs import about
 from libs.domain.instruments import Instrument
 from libs.domain.orders import TERMINAL
 from libs.domain.trades import Trade
@@ -16,6 +19,8 @@ from libs.store.costs import Cost, Facts
 from libs.store.execution import ExecutionStore
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.quotes import Quotes
+
+log = logging.getLogger(__name__)
 
 _DECIDED: Final = frozenset({"signal", "slice", "liquidation"})
 """Orders that were to be executed when they were made. A protective order waits for its price: what it costs is not how it is worked."""
@@ -26,7 +31,22 @@ async def add_costs(store: ExecutionStore, change: Change, instruments: Mapping[
 
     Args:
         now_ns: host time, at which they end.
+
+    What cannot be worked out is not recorded, and holds nothing up: the hop is about the orders themselves.
+
+    Raises:
+        Unreachable: the record is away.
     """
+    try:
+        await _add(store, change, instruments, quotes, now_ns)
+    except Unreachable:
+        raise
+    except Exception:
+        change.costs.clear()
+        log.exception("what the orders of a hop cost is not recorded", extra=about("costs_recorded", "failure"))
+
+
+async def _add(store: ExecutionStore, change: Change, instruments: Mapping[str, Instrument], quotes: Quotes, now_ns: int) -> None:
     new = {child.order_id for child in change.children}
     ended = [h for id_, h in change.orders.items() if h.status in TERMINAL and id_ not in new and h.order.purpose in _DECIDED]
     if not ended:

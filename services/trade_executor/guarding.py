@@ -24,14 +24,17 @@ log = logging.getLogger(__name__)
 Book = tuple[str, str]
 ASK_AGAIN_S: Final = 30.0
 ASK_AGAIN_AT_MOST_S: Final = 3600.0
+SEND_AGAIN_S: Final = 1.0  # what keeps a request from leaving is soon over
+SEND_AGAIN_AT_MOST_S: Final = 30.0
 
 
 class _Refused(NamedTuple):
-    """Protection that the venue turned down, and when it is asked for again."""
+    """Protection that the venue turned down, or that did not leave this host, and when it is asked for again."""
 
     wanted: tuple[Exit, ...]
     wait_s: float
     again_at: float  # host monotonic
+    by_venue: bool
 
 
 class Guarding:
@@ -59,8 +62,8 @@ class Guarding:
         """An order has a fill: an entry's protection is its book's from then on. Said once, where the venue offers less."""
         entry = held.order if parent is None else parent.order
         known = self._guards.get(held.book)
-        if entry.protect is None or (known is not None and known.entry.order_id == entry.order_id):
-            return
+        if entry.protect is None or (known is not None and _age(entry) <= _age(known.entry)):
+            return  # a fill of an earlier entry that comes late is protected by the newest one's, as the record has it
         self._guards[held.book] = Guard(entry)
         if lacks := _lacks(entry, self._holds):
             change.step(change.orders[held.order.order_id], "unprotected", Step(change.orders[held.order.order_id].status, False), lacks)
@@ -70,7 +73,8 @@ class Guarding:
                 log.warning("venue %s: %s; its positions are without it", entry.venue, lacks, extra=told)
 
     def heed(self, shown: Shown, held: Held, now: float) -> None:
-        """The venue's no to a protective order is remembered, so that it is not asked the same again at once."""
+        """The venue's no to a protective order is remembered, so that it is not asked the same again at once: each time takes one of the
+        children that an entry may have, and one that has used them up stays without protection."""
         order = held.order
         if order.purpose not in PROTECTIVE:
             return
@@ -81,12 +85,14 @@ class Guarding:
         book, wanted = self._planned[order.order_id]
         if shown.evidence is Evidence.ACCEPTED:
             self._refused.pop(book, None)
-        if shown.evidence is Evidence.REJECTED and order.replaces is None:
-            before = self._refused.get(book)
-            wait_s = ASK_AGAIN_S if before is None else min(2 * before.wait_s, ASK_AGAIN_AT_MOST_S)
-            self._refused[book] = _Refused(wanted, wait_s, now + wait_s)
+        if shown.evidence in _TURNED_DOWN and order.replaces is None:
+            before, by_venue = self._refused.get(book), shown.evidence is Evidence.REJECTED
+            first_s, most_s = (ASK_AGAIN_S, ASK_AGAIN_AT_MOST_S) if by_venue else (SEND_AGAIN_S, SEND_AGAIN_AT_MOST_S)
+            wait_s = first_s if before is None or before.by_venue is not by_venue else min(2 * before.wait_s, most_s)
+            self._refused[book] = _Refused(wanted, wait_s, now + wait_s, by_venue)
             told = about("position_protected", "failure", **ids(order))
-            log.critical("%s %s is not protected: venue %s refused its %s: %s", *book, order.venue, order.purpose, shown.detail, extra=told)
+            no = f"venue {order.venue} refused its {order.purpose}" if by_venue else f"its {order.purpose} did not leave this host"
+            log.critical("%s %s is not protected: %s: %s", *book, no, shown.detail, extra=told)
 
     def act(
         self,
@@ -140,7 +146,7 @@ class Guarding:
             holds=self._holds,
             yielding=yielding.get(book, Decimal(0)),
             suspended=suspended,
-            refused=refused.wanted if refused and (self._lockstep or now < refused.again_at) else (),
+            refused=refused.wanted if refused and (self._lockstep and refused.by_venue or now < refused.again_at) else (),
             unreplaceable=self._unreplaceable,
         )
 
@@ -161,7 +167,13 @@ class Guarding:
         self._guards[book] = guard._replace(children=guard.children + len(steps.replace) + len(steps.place))
 
 
+_TURNED_DOWN: Final = frozenset({Evidence.REJECTED, Evidence.NOT_SENT})
 _WHY: Final = "the position, or what else is to close it, is another now"
+
+
+def _age(entry: Order) -> tuple[int, int]:
+    """What the newest entry of a book is the newest by, as in `libs/store/protection.py`."""
+    return entry.decided_at, entry.leg
 
 
 def _lacks(entry: Order, holds: Holds) -> str:

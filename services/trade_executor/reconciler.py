@@ -188,7 +188,8 @@ class Reconciler:
             reached("CP19")
         self._show([*missed, *found.shown])
         absent = self._absences.note(held, found.absent, found.unanswered, self._clock.monotonic())
-        if settled := await never_accepted(self._broker, self._store, absent):
+        ignored = {s.item.id for s in await self._items.standing() if s.decision == "ignore"} if absent else ()
+        if settled := await never_accepted(self._broker, self._store, absent, ignored):
             self._absences.settled(shown.client_order_id for shown in settled)
             self._show(settled)
         if found.unanswered:

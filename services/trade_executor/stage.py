@@ -268,9 +268,11 @@ class ExecutionStage:
         self._known = True
 
     def _asked_for(self, evidence: Sequence[News]) -> list[UUID]:
-        """Ids of orders that evidence speaks of and that are not open: they have ended, or are none of ours."""
+        """Ids of orders that evidence speaks of and that are not open: they have ended, or are none of ours. A slice may live again
+        whose parent has ended: what it fills is the parent's."""
         ids = {self._named(item.client_order_id) for item in evidence if not isinstance(item, Adjustment | Repair)}
-        return [id_ for id_ in ids if id_ not in self._open]
+        parents = {self._open[id_].order.parent_id for id_ in ids if id_ in self._open}
+        return [id_ for id_ in ids | parents if id_ is not None and id_ not in self._open]
 
     def _approve(self, queued: Sequence[Queued], change: Change) -> None:
         for message in queued:

@@ -7,6 +7,7 @@ from libs.common.clocks import SystemClock
 from libs.common.database import Database, Write
 from libs.common.journal import PostgresJournal
 from libs.common.wire import Row
+from libs.domain.kill import FileKill, Mode
 from libs.store import control, halts
 from libs.store.control import Control
 
@@ -190,3 +191,10 @@ async def test_the_account_of_an_earlier_session_is_nobodys_business(operator: C
     assert await halts.in_force(database) == []
     with pytest.raises(LookupError, match="what is stopped: nothing"):
         await operator.rearm("account", "main", "x", "ann")
+
+
+async def test_a_line_of_the_kill_file_never_takes_the_place_of_a_stricter_kill(database: Database, operator: Control) -> None:
+    modes: Sequence[Mode] = ("reduce_only", "halt", "reduce_only", "flatten")
+    for mode in modes:
+        await operator.record(FileKill("fleet", "", mode, "two lines of one scope"))
+    assert [killed.mode for killed in await control.killed(database)] == ["halt"]

@@ -293,3 +293,23 @@ async def test_costs_are_summed_by_strategy_and_symbol_and_slices_are_in_their_p
     assert line.shortfall == D(60) * D("0.3") + 2 + D(5) * D("0.1") + D(5) * D("0.1") + 1
     assert "75.0%" in costs_text([line])
     assert await summed.costs(database, strategy="slow") == []
+
+
+async def test_a_fill_of_a_slice_that_lives_again_is_booked_though_its_parent_has_ended(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    parent = a_parent()
+    await desk.trade(parent)
+    await desk.show(ends(child(parent, 0), Evidence.CANCELED))
+    await desk.risk.cancel(parent)
+    await desk.turn()
+    await desk.show(ends(child(parent, 0), Evidence.ACCEPTED))
+    await desk.show(a_fill(child(parent, 0), 10))
+    assert await family(database) == [("signal", "CANCELED", 60, 10), ("slice", "FILLED", 10, 10)]
+
+
+async def test_slices_of_a_parent_that_only_closes_only_close_on_record_too(database: Database, desk: Desk) -> None:
+    await desk.trade(entry := an_approval(2, quantity=D(60)))
+    await desk.show(a_fill(entry, 60))
+    await desk.trade(msgspec.structs.replace(a_parent(), side="sell", price=D(90), reduce_only=True))
+    assert await database.fetch("select reduce_only from orders where purpose = 'slice'") == [(True,)]

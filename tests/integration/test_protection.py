@@ -12,6 +12,7 @@ from libs.common.database import Database
 from libs.domain.orders import Evidence, Exits, Order
 from libs.store.audit import Held, ledger_faults
 from libs.store.sessions import Account
+from libs.venues.broker import NotSent
 from services.trade_executor import guarding
 from services.trade_executor.evidence import Shown
 from services.trade_executor.send import evidence_of
@@ -302,3 +303,45 @@ async def test_at_the_paper_venue_the_stop_closes_the_position_and_both_books_ag
     assert held.positions == {}
     assert await ledger_faults(database, {"paper": Held(held.cash, held.positions)}) == []
     paper.close()
+
+
+async def test_an_entry_that_fills_on_after_its_stop_has_filled_is_protected_by_a_stop_of_another_name(
+    database: Database, account: Account, desk: Desk, venue: ScriptedBroker
+) -> None:
+    """Also by a process that has begun while the book held nothing."""
+    entry = await holding(desk, quantity=4)
+    await desk.show(a_fill(await named(database, 0), 4))
+    again = await Desk(database, account, venue).begin()
+    await again.show(a_fill(entry, 6, 10, n=2))
+    assert await children(database) == [("stop", "FILLED", 4, "98.00"), ("stop", "ACKED", 6, "98.00")]
+
+
+async def test_a_late_fill_of_an_earlier_entry_is_protected_by_the_newest(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+    first = await holding(desk, quantity=4)
+    await desk.show(Shown(first.client_order_id, Evidence.CANCELED, D(4), ""))
+    await desk.trade(second := msgspec.structs.replace(an_entry(3), decided_at=first.decided_at + SECOND))
+    await desk.show(a_fill(second, 10))
+    await told(desk, venue)
+    await desk.show(a_fill(first, 2, 6, n=2))
+    stood = [(status, quantity) for _, status, quantity, _ in await children(database)]
+    assert stood[-1] == ("ACKED", 16), stood
+
+
+async def test_protection_that_does_not_leave_this_host_is_not_tried_in_every_hop(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    """Each try takes one of the children that an entry may have: they would be used up, and the position left without."""
+    await desk.trade(entry := an_entry())
+    venue.answers.extend([does_not_leave] * 2)
+    await desk.show(a_fill(entry, 10))
+    for _ in range(5):
+        await desk.show()
+    assert [status for _, status, *_ in await children(database)] == ["NOT_ACCEPTED"]
+    for waited_s in (guarding.SEND_AGAIN_S, 2 * guarding.SEND_AGAIN_S):
+        desk.host.move(waited_s)
+        await desk.show()
+    assert [status for _, status, *_ in await children(database)] == ["NOT_ACCEPTED", "NOT_ACCEPTED", "ACKED"]
+
+
+def does_not_leave(order: Order) -> None:
+    raise NotSent("no connection")

@@ -1,6 +1,7 @@
 """The reconciler of an account before a venue that does what a test tells it to, on the real record."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -382,3 +383,13 @@ async def test_a_bust_of_nothing_that_was_booked_is_told_and_books_nothing(datab
     await scene.desk.show(taken_back(order, price="101"))
     assert await the_book(database) == [("fast", "ALFA", D(10))]
     assert await database.fetch("select event, anomaly from order_events order by n desc limit 1") == [("undone", True)]
+
+
+async def test_an_order_by_hand_that_outlives_a_session_is_adopted_by_the_account_of_the_next_too(database: Database, scene: Scene) -> None:
+    """The venue knows it by the same id, and the record has it under either."""
+    scene.venue.has(by_hand())
+    await scene.look()
+    scene.account = await begin(database, replace(SESSION, session_id="another"))
+    await scene.begin()
+    rows = await database.fetch("select client_order_id, count(distinct account_id) from orders group by 1")
+    assert rows == [("placed-by-hand", 2)]

@@ -928,6 +928,8 @@ async def test_what_a_venue_has_not_found_often_and_long_enough_and_nowhere_else
     assert absences.note([held], [id_], (), 120.0) == [id_]
     venue.cash["USD"] = D(99_000)
     assert await never_accepted(venue, far.store, [id_]) == []
+    (left,) = await reconcile.differences(venue, far.store)
+    assert await never_accepted(venue, far.store, [id_], {left.item(far.account_id).id}) != [], "a person has decided to leave that one"
     venue.cash["USD"] = D(100_000)
     await far.show(*await never_accepted(venue, far.store, [id_]))
     assert await statuses(database) == ["NOT_ACCEPTED"]

@@ -77,3 +77,11 @@ def test_it_may_only_reduce_and_lives_for_some_seconds() -> None:
     order = made(0)
     assert (order.purpose, order.reduce_only, order.side) == ("liquidation", True, "sell")
     assert NOON < order.valid_until < order.expires_at <= NOON + 11 * SECOND
+
+
+@pytest.mark.parametrize(("whole", "lots"), [(69, [69]), (0, [])])
+def test_of_a_book_that_is_off_the_grid_the_whole_lots_are_closed(whole: int, lots: list[int]) -> None:
+    """One that is rounded up would be more than the book holds, and denied for ever."""
+    view = a_view(positions={BOOK: 70}, killed={("fleet", ""): "flatten"})
+    found = plan(view, (FLEET,), {}, the_limits(), 0.05, {BOOK: whole})
+    assert ([exit_.lots for exit_ in found.exits], len(found.stuck)) == (lots, 0 if lots else 1)

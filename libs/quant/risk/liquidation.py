@@ -69,13 +69,21 @@ class Plan(NamedTuple):
     open: int  # books that are not closed yet
 
 
-def plan(view: View, switches: Sequence[Switch], attempts: Mapping[tuple[str, str], Attempts], limits: Limits, widest: float) -> Plan:
+def plan(
+    view: View,
+    switches: Sequence[Switch],
+    attempts: Mapping[tuple[str, str], Attempts],
+    limits: Limits,
+    widest: float,
+    whole: Mapping[tuple[str, str], int] | None = None,
+) -> Plan:
     """What closes the books that are being flattened and have no open order in the way.
 
     Args:
         switches: those that are on, oldest first.
         attempts: by (strategy, symbol).
         widest: the farthest that an attempt may go from the newest price, as a share of it.
+        whole: lots (signed) that a book holds without the part of one that nobody can trade; None: the view's are whole.
     """
     exits: list[Exit] = []
     stuck: list[Stuck] = []
@@ -87,6 +95,9 @@ def plan(view: View, switches: Sequence[Switch], attempts: Mapping[tuple[str, st
         mark = view.marks.get(symbol)
         if view.stale or mark is None or mark <= 0:
             stuck.append(Stuck(strategy_id, symbol, "there is no market clock" if view.stale else f"there is no price of {symbol}"))
+            continue
+        if not (lots := lots if whole is None else whole[strategy_id, symbol]):
+            stuck.append(Stuck(strategy_id, symbol, f"it holds less than a lot of {symbol}, which no order can close"))
             continue
         switch = next(s for s in switches if s.mode == "flatten" and _covers(s, view, strategy_id, symbol))
         exits.append(_exit(switch, view, strategy_id, symbol, lots, mark, tried.n, limits, widest))
