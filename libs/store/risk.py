@@ -125,7 +125,7 @@ _READ: LiteralString = (
     " from kill_switch where active),"
     "'ordered', (select coalesce(json_agg(json_build_array(strategy_id, n)), '[]') from (select strategy_id, count(*) as n from orders"
     " where account_id = %(account)s and decided_at > at_ns((select now from clock) - 60000000000)"
-    " and decided_at <= at_ns((select now from clock)) and parent_id is null group by 1) o),"
+    " and decided_at <= at_ns((select now from clock)) and parent_id is null and purpose <> 'external' group by 1) o),"
     "'losses', " + halts.LOSSES + ","
     "'step', (select step from sessions where session_id = %(session)s),"
     "'decided', coalesce((select step from clock_acks where session_id = %(session)s and phase = 'decide'"

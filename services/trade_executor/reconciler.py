@@ -24,7 +24,7 @@ from libs.store import control
 from libs.store.execution import ExecutionStore
 from libs.store.reconciliation import ReconcileStore, Standing, holding, shown
 from libs.store.sessions import Account, Session
-from libs.venues.broker import Broker, OutcomeUnknown, Refused
+from libs.venues.broker import Broker, OutcomeUnknown
 from services.trade_executor import reconcile
 from services.trade_executor.absence import Absences, never_accepted
 from services.trade_executor.adopting import adopted, of_fill, repair_transaction
@@ -173,7 +173,7 @@ class Reconciler:
         for id_ in client_order_ids:
             try:
                 await self._broker.cancel(id_)
-            except (Refused, OutcomeUnknown) as error:
+            except Exception as error:  # whatever the answer: a defect of an adapter must not end the desk, look after look
                 told = self._about("order_cancel") | {"client_order_id": id_}
                 log.warning("account %s: canceling order %s: %s", self._account.account_id, id_, error, extra=told)
 

@@ -84,6 +84,7 @@ class _Body(msgspec.Struct):
     payload: msgspec.Raw
 
 
+_ENDS: Final = frozenset({Evidence.CANCELED, Evidence.EXPIRED, Evidence.REPLACED})
 _envelope: Final = msgspec.json.Decoder(_Body)
 _payload: Final = msgspec.json.Decoder(Order | CancelRequest)
 
@@ -376,12 +377,21 @@ class ExecutionStage:
         evidence = shown.evidence
         if held.status not in TERMINAL and shown.filled > held.filled:
             held = change.orders[held.order.order_id] = replace(held, at_venue=max(held.at_venue, shown.filled))
-            if evidence in (Evidence.CANCELED, Evidence.EXPIRED, Evidence.REPLACED):  # its book is not free before what it traded is booked
+            if self._lacks_for_good(shown, held):
+                evidence = Evidence.CANCELED if evidence is Evidence.ACCEPTED else evidence
+            elif evidence in _ENDS:  # its book is not free before what it traded is booked
                 evidence = Evidence.ACCEPTED
         self._guarding.heed(shown, held, self._host.monotonic())
         step = after(held.status, evidence, max(held.filled, shown.filled))
         if step.status is not held.status or step.anomaly:
             change.step(held, str(evidence), step, shown.detail)
+
+    def _lacks_for_good(self, shown: Shown, held: Held) -> bool:
+        """Whether an order of somebody else has ended with fills that are not booked and will not be: from before the session began.
+        What lags is waited for; a fill that comes later still is booked all the same."""
+        ended = shown.filled >= held.order.quantity if shown.evidence is Evidence.ACCEPTED else shown.evidence in _ENDS
+        lasts = ended and held.order.purpose == "external"
+        return lasts and not self._doubts.waits(shown.client_order_id, reconcile.AGREE_REMOTELY_AFTER_S)
 
     def _parent_of(self, held: Held | None, rows: Mapping[UUID, OrderRow], change: Change) -> Held | None:
         id_ = held.order.parent_id if held is not None and held.order.purpose == "slice" else None

@@ -13,7 +13,7 @@ from libs.common.clocks import SystemClock
 from libs.common.database import Database
 from libs.common.journal import PostgresJournal
 from libs.domain.identity import client_order_id
-from libs.domain.orders import Evidence, Order
+from libs.domain.orders import Evidence, Order, VenueStatus
 from libs.domain.reconciling import EXTERNAL
 from libs.store import reconciliation
 from libs.store.audit import Held, ledger_faults
@@ -393,3 +393,22 @@ async def test_an_order_by_hand_that_outlives_a_session_is_adopted_by_the_accoun
     await scene.begin()
     rows = await database.fetch("select client_order_id, count(distinct account_id) from orders group by 1")
     assert rows == [("placed-by-hand", 2)]
+
+
+@pytest.mark.parametrize(("status", "filled"), [("canceled", 4), ("filled", 10)])
+async def test_an_adopted_order_that_had_fills_before_the_session_ends_when_the_venue_says_so(
+    database: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch, status: VenueStatus, filled: int
+) -> None:
+    monkeypatch.setattr(reconcile, "AGREE_REMOTELY_AFTER_S", 20.0)
+    order = by_hand()
+    scene.venue.has(order, "open", 4)  # which nobody tells of any more
+    await scene.reconciler.look()
+    await scene.desk.turn()
+    scene.venue.has(order, status, filled)
+    stood = []
+    for waited_s in (1, 20):
+        scene.desk.host.move(waited_s)
+        await scene.reconciler.look()
+        await scene.desk.turn()
+        stood += await statuses(database)
+    assert stood == ["PARTIAL", "CANCELED"]

@@ -83,3 +83,17 @@ def test_a_position_is_bounded_at_its_worst_case_unknown_orders_included(others:
 def test_an_error_inside_denies() -> None:
     assert code(an_entry(), equity=None) == "RC-ERR"
     assert code(an_entry(), instruments={}) == "RC-A02"
+
+
+def test_a_liquidation_is_not_held_up_by_an_equity_that_nobody_has_counted() -> None:
+    exit_ = an_entry(side="sell", purpose="liquidation")
+    limits = the_limits(MOST, a_limit("max_order_notional", 0.1, scope="order", unit="equity"))
+    assert code(exit_, limits, positions={BOOK: D(10)}, equity=None) == ""
+    assert code(an_entry(), limits, equity=None) == "RC-ERR"
+
+
+def test_a_liquidation_may_make_the_sum_of_the_account_larger_on_its_way() -> None:
+    most = a_limit("max_position_notional", 1_000, scope="account")
+    books = {BOOK: D(10), ("slow", "ALFA"): D(-20)}
+    assert code(an_entry(side="sell", purpose="liquidation"), the_limits(most), positions=books) == ""
+    assert code(an_entry(side="sell"), the_limits(most), positions=books) == "RC-B01"

@@ -77,13 +77,15 @@ def _off_market(order: Order, known: Known, collar: float | None) -> str:
 
 
 def _too_large(order: Order, known: Known, instrument: Instrument, limits: Limits, subject: Mapping[str, str], room: float) -> str:
-    """A05: the notional of one order; one that only shrinks its book passes."""
+    """A05: the notional of one order; one that only shrinks its book passes, whether the equity is known or not."""
+    if _shrinks(order, known, (order.strategy_id,)):
+        return ""
     if limits.multiple("max_order_notional", **subject) is None:
         most = limits.tightest("max_order_notional", equity=0.0, **subject)
     else:
         most = limits.tightest("max_order_notional", equity=_equity(known) * room, **subject)
     notional = float((order.price or Decimal(0)) * order.quantity * instrument.multiplier)
-    if most is None or notional <= most or _shrinks(order, known, (order.strategy_id,)):
+    if most is None or notional <= most:
         return ""
     return f"RC-A05: notional {notional:.2f} is above max_order_notional of {most:.2f}"
 
@@ -92,17 +94,21 @@ def _too_much(order: Order, known: Known, instrument: Instrument, limits: Limits
     """B01: the worst that the book, and the account in the symbol, can come to; the market may have moved by the collar since."""
     if order.purpose == "slice":
         return ""  # its parent was judged whole
+    if order.purpose == "liquidation" and _shrinks(order, known, (order.strategy_id,)):
+        return ""  # every book of the scope is to be closed, in whatever order: the account's sum may grow on the way
     price = known.prices.get(order.symbol, float(order.price or 0))
     books: tuple[tuple[str, dict[str, str], tuple[str, ...]], ...] = (
         (order.strategy_id, {"strategy": order.strategy_id}, (order.strategy_id,)),
         ("the account", {"symbol": order.symbol, "account": known.account_name}, ()),
     )
     for whose, subject, strategies in books:
+        if _shrinks(order, known, strategies):
+            continue
         if limits.multiple("max_position_notional", **subject) is None:
             most = limits.tightest("max_position_notional", equity=0.0, **subject)
         else:
             most = limits.tightest("max_position_notional", equity=_equity(known), **subject)
-        if most is None or _shrinks(order, known, strategies):
+        if most is None:
             continue
         low, high = _range(order, known, strategies)
         more = order.quantity if order.side == "buy" else -order.quantity
