@@ -257,7 +257,7 @@ async def test_a_stop_rests_until_the_market_touches_it(rig: Rig) -> None:
     stop = a_stop(rig, 2)
     await rig.broker.submit(stop, NEVER_LATE)
     await rig.show(2, ask=96.0, size=100)
-    assert await rig.broker.find(stop.client_order_id) == VenueOrder(stop.client_order_id, rig.symbol, "open", D(10), D(0))
+    assert await rig.broker.find(stop.client_order_id) == VenueOrder(stop.client_order_id, rig.symbol, "open", D(10), D(0), terms_of(stop))
     await rig.restart()
     await rig.show(3, ask=94.0, size=100)
     assert [f.side for f in await rig.broker.fills_since(0)] == ["buy", "sell"]
@@ -273,8 +273,8 @@ async def test_a_replacement_stands_in_the_place_of_the_old_order(rig: Rig) -> N
     end = await told_end(rig, old.client_order_id)
     assert (end.evidence in (Evidence.REPLACED, Evidence.CANCELED), end.filled) == (True, D(0))
     await rig.restart()
-    assert await rig.broker.find(old.client_order_id) == VenueOrder(old.client_order_id, rig.symbol, "canceled", D(10), D(0))
-    assert list(await rig.broker.open_orders()) == [VenueOrder(new.client_order_id, rig.symbol, "open", D(6), D(0))]
+    assert await rig.broker.find(old.client_order_id) == VenueOrder(old.client_order_id, rig.symbol, "canceled", D(10), D(0), terms_of(old))
+    assert list(await rig.broker.open_orders()) == [VenueOrder(new.client_order_id, rig.symbol, "open", D(6), D(0), terms_of(new))]
     await rig.show(3, ask=95.0, size=100)
     sold = [fill for fill in await rig.broker.fills_since(0) if fill.side == "sell"]
     assert [(f.client_order_id, f.cumulative) for f in sold] == [(new.client_order_id, D(6))]

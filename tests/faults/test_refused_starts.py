@@ -40,14 +40,14 @@ def refusal(tmp_path: Path, *arguments: str, **environment: str) -> str:
     [
         ("system", "deposit = 100000", "deposit = -5", "line 8: Expected a number above 0 in field `deposit`, got -5"),
         ("system", "deposit = 100000", "deposit = nan", "line 8: Expected a number above 0 in field `deposit`, got NaN"),
-        ("system", "fee_bps = 1.0", "fee_bps = nan", "line 22: Expected a number of 0 or more in field `fee_bps`, got NaN"),
+        ("system", "fee_bps = 1.0", "fee_bps = nan", "line 28: Expected a number of 0 or more in field `fee_bps`, got NaN"),
         (
             "system",
             "\nparticipation = 1.0",
             "\nparticipation = 5.0",
-            "line 20: Expected a number above 0 and at most 1 in field `participation`",
+            "line 26: Expected a number above 0 and at most 1 in field `participation`",
         ),
-        ("system", "latency_ms = 0.0", "latency_ms = many", "(at line 17, column 14)"),
+        ("system", "latency_ms = 0.0", "latency_ms = many", "(at line 23, column 14)"),
         ("risk", "value = 25000", "value = nan", "line 6: Expected `float` >= 0.0 (value = nan)"),
         ("risk", "value = 25000", "value = inf", "line 6: Expected `float` <= 1000000000000000.0 (value = inf)"),
         (

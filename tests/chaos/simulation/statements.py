@@ -157,6 +157,7 @@ def snapshot(record: Record, params: Any) -> list[Row]:
         "killed": [(scope, key, mode) for (scope, key), mode in record.kills.items()],
         "halted": account in record.halted,
         "unreconciled": unreconciled(record, account),
+        "equity": None,  # no limit of a share of it here
     }
     return [(_encode(found),)]
 
