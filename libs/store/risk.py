@@ -176,14 +176,16 @@ class RiskStore:
         )
         return [row[0] for row in rows]
 
-    async def liquidations(self, since: int) -> dict[tuple[str, str], tuple[int, float]]:
-        """How many orders were to close a book since a host time (ns), and seconds since the newest; by (strategy, symbol)."""
+    async def liquidations(self, since: int) -> dict[tuple[str, str], tuple[int, float, int]]:
+        """How many orders were to close a book since a host time (ns), seconds since the newest, and how many there ever were; by
+        (strategy, symbol)."""
         rows = await self._database.fetch(
-            "select strategy_id, symbol, count(*), extract(epoch from clock_timestamp() - max(created_at))::float8 from orders"
-            " where account_id = %s and purpose = 'liquidation' and created_at >= at_ns(%s) group by 1, 2",
-            (self._params["account"], since),
+            "select strategy_id, symbol, count(*) filter (where created_at >= at_ns(%s)),"
+            " extract(epoch from clock_timestamp() - max(created_at))::float8, count(*) from orders"
+            " where account_id = %s and purpose = 'liquidation' group by 1, 2",
+            (since, self._params["account"]),
         )
-        return {(strategy_id, symbol): (n, age_s) for strategy_id, symbol, n, age_s in rows}
+        return {(strategy_id, symbol): (n, age_s, ever) for strategy_id, symbol, n, age_s, ever in rows}
 
     async def funded(self) -> bool:
         """Whether the account's deposit has been booked: without it nothing can be sized."""

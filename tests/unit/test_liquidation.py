@@ -63,7 +63,7 @@ def test_collars_and_pauses_grow_and_end_somewhere(attempts: int) -> None:
 
 def made(attempt: int, switch: Switch = FLEET) -> Any:
     view = a_view(positions={BOOK: 70}, killed={("fleet", ""): "flatten"})
-    (found,) = plan(view, [switch], {BOOK: Attempts(attempt, 1e9)} if attempt else {}, the_limits(), 0.05).exits
+    (found,) = plan(view, [switch], {BOOK: Attempts(attempt, 1e9, attempt)} if attempt else {}, the_limits(), 0.05).exits
     return order_of(found, view, session_id="s", venue="paper", timeframe="1s", fleet_tag="TEST")
 
 
@@ -85,3 +85,11 @@ def test_of_a_book_that_is_off_the_grid_the_whole_lots_are_closed(whole: int, lo
     view = a_view(positions={BOOK: 70}, killed={("fleet", ""): "flatten"})
     found = plan(view, (FLEET,), {}, the_limits(), 0.05, {BOOK: whole})
     assert ([exit_.lots for exit_ in found.exits], len(found.stuck)) == (lots, 0 if lots else 1)
+
+
+def test_no_two_orders_of_a_book_have_one_id_when_other_switches_are_lifted_meanwhile() -> None:
+    """Attempts count anew with the oldest switch that is left, whatever there was before it."""
+    first, again = (planned(FLEET, tried=Attempts(2, 60.0, ever)).exits[0] for ever in (2, 4))
+    view = a_view()
+    ids = [order_of(e, view, session_id="s", venue="paper", timeframe="1s", fleet_tag="TEST").order_id for e in (first, again)]
+    assert (first.price == again.price, ids[0] != ids[1]) == (True, True)

@@ -37,6 +37,7 @@ class Attempts(NamedTuple):
 
     n: int = 0
     age_s: float = 0.0  # host seconds since the newest
+    ever: int = 0  # also of those before: no two orders of a book have one number, whatever is switched on and off meanwhile
 
 
 class Exit(NamedTuple):
@@ -51,6 +52,7 @@ class Exit(NamedTuple):
     price: int  # limit, ticks
     collar: float  # how far that is from the newest price, as a share of it
     instrument: Instrument
+    number: int = 0  # of all liquidations of the book that there have been
 
 
 class Stuck(NamedTuple):
@@ -100,7 +102,8 @@ def plan(
             stuck.append(Stuck(strategy_id, symbol, f"it holds less than a lot of {symbol}, which no order can close"))
             continue
         switch = next(s for s in switches if s.mode == "flatten" and _covers(s, view, strategy_id, symbol))
-        exits.append(_exit(switch, view, strategy_id, symbol, lots, mark, tried.n, limits, widest))
+        found = _exit(switch, view, strategy_id, symbol, lots, mark, tried.n, limits, widest)
+        exits.append(found._replace(number=tried.ever))
     return Plan(tuple(exits), tuple(stuck), len(books))
 
 
@@ -131,7 +134,7 @@ def order_of(exit_: Exit, view: View, *, session_id: str, venue: str, timeframe:
         timeframe: the finest of the session: on bars an order fills on one that begins after it.
     """
     switch, instrument = exit_.switch, exit_.instrument
-    signal = liquidation_id(view.account_id, switch.scope, switch.key, switch.set_at, exit_.strategy_id, exit_.symbol, exit_.attempt)
+    signal = liquidation_id(view.account_id, switch.scope, switch.key, switch.set_at, exit_.strategy_id, exit_.symbol, exit_.number)
     id_ = order_id(signal, 0)
     opens = view.now if is_open(instrument.calendar, view.now) else next_open(instrument.calendar, view.now)
     length, speed = TIMEFRAMES[timeframe], int(view.speed * SECOND)
