@@ -266,6 +266,8 @@ class Reconciler:
             pause = min(seconds, LOOK_UP_EVERY_S)
             await asyncio.sleep(pause)
             seconds -= pause
+            if not self._broker.link().up:
+                raise OutcomeUnknown("it went away between two looks")
             await self._look_up_doubtful()
 
     def _take_fills(self, aside: Mapping[str, Fill], standing: Sequence[Standing]) -> None:

@@ -67,7 +67,7 @@ def test_a_fleet_leaves_nothing_half_done_goes_on_where_it_was_and_forgets_when_
         assert third.stop().report["healthy"]
 
 
-@pytest.fixture(params=[name for name in SERVICES if name != "sim_venue"])  # which needs none: test_sim_venue_kills.py
+@pytest.fixture(params=[name for name in SERVICES if name not in ("sim_venue", "deadman")])  # which need none
 def alone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, int, subprocess.Popen[bytes]]]:
     """A service whose servers are not there: its name, its port and its process."""
     offset = free_offset()
