@@ -45,6 +45,7 @@ class Part(NamedTuple):
 class Steady(Load):
     """One book after another goes in, and the next time round out again."""
 
+    beat_s = 0.01
     turn = 0
 
     def _drawn(self, n: int) -> Signal:

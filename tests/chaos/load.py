@@ -34,6 +34,8 @@ class Book(NamedTuple):
 class Load:
     """Targets into the journal. Those whose commit was answered must be there for ever."""
 
+    beat_s = BEAT_S
+
     def __init__(self, session: Session, market: Market, books: Sequence[Book], per_s: float, collar: float, draw: Random) -> None:
         """`collar`: of config/risk.toml; how far from the market a reference price may lie, and so where orders rest."""
         self.flows = True
@@ -53,8 +55,8 @@ class Load:
         sealer.session_id = self._session.session_id
         owed = 0.0
         while True:
-            await asyncio.sleep(BEAT_S)
-            owed = min(owed + self._per_s * BEAT_S, self._per_s) if self.flows else 0.0
+            await asyncio.sleep(self.beat_s)
+            owed = min(owed + self._per_s * self.beat_s, self._per_s) if self.flows else 0.0
             signals = [self._drawn(n) for n in range(int(owed))]
             owed -= len(signals)
             if not signals:
