@@ -26,11 +26,8 @@ DOES: Final[Mapping[tuple[Kind, Choice], str]] = {
     ("order", "close"): "it is canceled at the venue",
     ("fill", "adopt"): "it is booked as it is, in the book EXTERNAL",
     ("position", "adopt"): "the record follows the venue: the difference goes into the book EXTERNAL, with no profit or loss",
-    (
-        "position",
-        "close",
-    ): "it is adopted, and the kill switch of strategy:EXTERNAL goes on in mode flatten: its orders, of every account, are canceled, its"
-    " books closed at the market. Re-arm it when they are flat",
+    ("position", "close"): "it is adopted, and the kill switch of strategy:EXTERNAL goes on in mode flatten: its orders, of every account,"
+    " are canceled, its books closed at the market. Re-arm it when they are flat",
     ("cash", "adopt"): "the record follows the venue: the difference is booked as EXTERNAL, against equity",
     ("foreign", "adopt"): "this fleet takes the order over, into the book EXTERNAL. Stop the other fleet first",
     ("foreign", "close"): "it is taken over and canceled at the venue. Stop the other fleet first",
