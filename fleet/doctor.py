@@ -26,7 +26,8 @@ DOES: Final[Mapping[tuple[Kind, Choice], str]] = {
     ("order", "close"): "it is canceled at the venue",
     ("fill", "adopt"): "it is booked as it is, in the book EXTERNAL",
     ("position", "adopt"): "the record follows the venue: the difference goes into the book EXTERNAL, with no profit or loss",
-    ("position", "close"): "the same, and the kill switch of strategy:EXTERNAL goes on in mode flatten: its book is closed, at the market",
+    ("position", "close"): "it is adopted, and the kill switch of strategy:EXTERNAL goes on in mode flatten: its orders, of every account,"
+    " are canceled, its books closed at the market. Re-arm it when they are flat",
     ("cash", "adopt"): "the record follows the venue: the difference is booked as EXTERNAL, against equity",
     ("foreign", "adopt"): "this fleet takes the order over, into the book EXTERNAL. Stop the other fleet first",
     ("foreign", "close"): "it is taken over and canceled at the venue. Stop the other fleet first",
@@ -39,9 +40,9 @@ ALWAYS: Final[Mapping[Choice, str]] = {
 
 def command(
     what: Annotated[
-        str, typer.Argument(metavar="[ACCOUNT | adopt|close|ignore|halt ITEM]", help="An account to look at, or what to do with an item.")
+        str, typer.Argument(metavar="ACCOUNT|adopt|close|ignore|halt", help="An account to look at, or what to do with an item.")
     ] = "",
-    item: Annotated[str, typer.Argument(metavar="", help="Its id; the first characters will do.")] = "",
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="Its id; the first characters will do.")] = "",
     reason: Annotated[str, typer.Option(help="Why; it stays on record. Required with a decision.")] = "",
     json: Json = False,
 ) -> None:
@@ -69,7 +70,9 @@ async def decided(hands: Hands, choice: Choice, item: str, reason: str) -> Answe
     except ValueError as error:
         return operating.failed(str(error), USAGE)
     said = f"{choice} {name(was.item)}: {does(was.item.kind, choice)}"
-    if choice in ("adopt", "close"):
+    if (was.item.kind, choice) == ("order", "adopt"):
+        said += "\n`fleet doctor` lists it, as decided, for as long as it is open"
+    elif choice in ("adopt", "close"):
         said += "\ntrade_executor does it at its next look, within seconds; `fleet doctor` then shows it no more"
     return Answer(said, {"ok": True, "item": str(was.item.id), "decision": choice})
 

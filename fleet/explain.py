@@ -58,8 +58,10 @@ async def explain(database: Database, text: str) -> Answer:
     story = await stories.signal_story(database, found.signal_id)
     if story is None:
         raise LookupError(
-            f"order {found.order_id} has no signal on record: one of the book EXTERNAL was placed at the venue by other means, or before"
-            " the record was restored, and was adopted (docs/runbooks/reconciliation.md)"
+            f"order {found.order_id} was made from no signal. FOR says what it is in `fleet orders status`: `external` was placed at the"
+            " venue by other means, or before the record was restored, and was adopted (docs/runbooks/reconciliation.md); `liquidation`"
+            " closes a book for a kill switch in mode flatten: `fleet risk status` says whose. What became of it:"
+            f" `fleet logs --order {str(found.order_id)[:8]}`"
         )
     settings = from_environment(FleetSettings, environ)
     understood = understand(story, found.order_id, Path(settings.config_dir), settings.environment)

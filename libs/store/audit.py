@@ -22,7 +22,7 @@ async def ledger_faults(database: Database, held: Mapping[str, Held]) -> list[st
     """Every difference, one sentence each; empty when the books balance.
 
     Transactions sum to zero in each commodity; positions and cash balances equal the ledger; and for each account of
-    `held` the ledger equals what its venue says.
+    `held` the ledger equals what its venue says, but for an amount that a person has decided to ignore.
     """
     return [
         *await _unbalanced(database),
@@ -77,18 +77,31 @@ async def _venues(database: Database, held: Mapping[str, Held]) -> list[str]:
     ours: defaultdict[tuple[str, str], dict[str, Decimal]] = defaultdict(dict)
     for account, side, commodity, amount in rows:
         ours[account, side][commodity] = amount
+    ignored = await _ignored(database)
     return [
         fault
         for account, there in sorted(held.items())
         for side, theirs in (("cash", there.cash), ("position", there.positions))
-        for fault in _differences(account, side, ours[account, side], theirs)
+        for fault in _differences(account, side, ours[account, side], theirs, ignored)
     ]
 
 
-def _differences(account: str, side: str, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> list[str]:
+async def _ignored(database: Database) -> dict[tuple[str, str, str], Decimal]:
+    """What a person has said may differ: how much more the venue has, exactly."""
+    rows = await database.fetch(
+        "select account_id, kind, key, theirs::numeric - ours::numeric from reconcile_items"
+        " where decision = 'ignore' and resolved_at is null and kind in ('cash', 'position')"
+    )
+    return {(account, kind, key): missing for account, kind, key, missing in rows}
+
+
+def _differences(
+    account: str, side: str, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal], ignored: Mapping[tuple[str, str, str], Decimal]
+) -> list[str]:
     zero = Decimal(0)
     return [
         f"{account}: the venue has {there.normalize():f} {commodity} in {side}, the ledger {here.normalize():f}"
         for commodity in sorted(ours.keys() | theirs.keys())
         if (here := ours.get(commodity, zero)) != (there := theirs.get(commodity, zero).quantize(_STEP))
+        and there - here != ignored.get((account, side, commodity), zero)
     ]

@@ -11,6 +11,7 @@ from libs.domain.kill import named
 from libs.domain.observed import HaltSeen, KillSeen, Lag, RecordSeen, SessionSeen
 from libs.domain.orders import OPEN
 from libs.domain.summaries import Day, Worth
+from libs.store.unsettled import SINCE
 
 
 async def look(database: Database, fixed_leases: Sequence[str]) -> RecordSeen:
@@ -34,8 +35,8 @@ async def look(database: Database, fixed_leases: Sequence[str]) -> RecordSeen:
         "     order by j.no limit 1)), 0)::float8 as age_s"
         "   from cursors c join journal_counters k using (stream)"
         "   where position(':' in c.consumer) = 0 or split_part(c.consumer, ':', 2) in (select account_id from playing)),"
-        " unsettled as (select count(*) as n, coalesce(max(extract(epoch from clock_timestamp() - updated_at)), 0)::float8 as age_s"
-        "   from orders where status in ('SUBMITTING', 'UNKNOWN') and account_id in (select account_id from a))"
+        " unsettled as (select count(*) as n, coalesce(max(extract(epoch from clock_timestamp() - " + SINCE + ")), 0)::float8 as age_s"
+        "   from orders o where status in ('SUBMITTING', 'UNKNOWN') and account_id in (select account_id from a))"
         " select (select jsonb_build_array(session_id, feed, mode, state, paused, market_time) from s),"
         " (select jsonb_object_agg(name, coalesce(not l.released and l.expires_at > clock_timestamp(), false))"
         "   from need left join leases l using (name)),"

@@ -301,7 +301,9 @@ async def test_what_is_ignored_holds_nothing_back_until_its_amount_changes(datab
     await scene.decides("ignore")
     await scene.look()
     assert (len(await scene.items()), scene.said) == (1, "")
+    assert await scene.balanced() == []
     scene.venue.cash["USD"] -= 1
+    assert await scene.balanced() != []
     await scene.look()
     assert (len(await scene.items()), scene.said == "") == (1, False)
 

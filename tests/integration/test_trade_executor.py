@@ -26,9 +26,10 @@ from libs.domain.orders import Evidence, Order
 from libs.domain.reconciling import Difference, agreed
 from libs.domain.trades import Fill
 from libs.quant.fills import FillOn, FillTerms
-from libs.store import lockstep, sessions
+from libs.store import lockstep, monitoring, sessions
 from libs.store.audit import Held, ledger_faults
 from libs.store.control import Control
+from libs.store.queries import condition
 from libs.store.sessions import Account, Session
 from libs.venues.broker import NotSent, OutcomeUnknown, Refused
 from libs.venues.paper.broker import PaperBroker
@@ -195,6 +196,20 @@ async def test_an_unknown_order_holds_its_book_back_until_a_look_up_finds_it_and
     await desk.show(ended(first, Evidence.EXPIRED))
     assert await statuses(database) == ["EXPIRED", "ACKED", "ACKED"]
     assert sorted(venue.submitted) == sorted(order.client_order_id for order in (first, second, other))
+
+
+async def test_an_unknown_order_is_as_old_as_its_request_however_often_its_cancel_is_asked_for(
+    database: Database, desk: Desk, venue: ScriptedBroker
+) -> None:
+    venue.answers.append(loses_the_answer)
+    await desk.trade(an_approval())
+    await database.write([Write("update order_events set at = at - interval '30 s'", ())])
+    await desk.risk.cancel(an_approval())
+    await desk.consumer.drain()
+    assert await statuses(database) == ["UNKNOWN"]
+    assert await database.fetch("select event from order_events order by n desc limit 1") == [("cancel",)]
+    assert [round(order.age_s) for order in (await condition.condition(database)).unsettled] == [30]
+    assert round((await monitoring.look(database, ())).unsettled_age_s) == 30
 
 
 async def test_of_one_book_one_order_is_under_way_and_books_go_side_by_side(database: Database, desk: Desk, venue: ScriptedBroker) -> None:

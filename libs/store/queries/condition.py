@@ -11,6 +11,7 @@ import msgspec
 from libs.common.database import Database
 from libs.domain.orders import OPEN
 from libs.store import reconciliation
+from libs.store.unsettled import SINCE
 
 SHOWN: Final = 20  # of a kind; there may be thousands
 DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
@@ -248,8 +249,8 @@ async def _orders(database: Database) -> dict[str, int]:
 
 async def _unsettled(database: Database) -> list[OrderStands]:
     rows = await database.fetch(
-        "select id, status, account_id, strategy_id, symbol, extract(epoch from clock_timestamp() - updated_at)::float8 from orders"
-        " where status in ('SUBMITTING', 'UNKNOWN', 'CANCEL_UNKNOWN', 'REPLACE_UNKNOWN') order by updated_at limit %s",
+        "select id, status, account_id, strategy_id, symbol, extract(epoch from clock_timestamp() - " + SINCE + ")::float8 as age_s"
+        " from orders o where status in ('SUBMITTING', 'UNKNOWN', 'CANCEL_UNKNOWN', 'REPLACE_UNKNOWN') order by age_s desc limit %s",
         (SHOWN,),
     )
     return [
