@@ -122,6 +122,12 @@ WRONG = [
     ),
     pytest.param({"redis": ServerSeen(ok=False, detail="refused")}, "Redis does not answer", "server-down", id="redis"),
     pytest.param({"services": [ServiceSeen(name="risk_manager", state="down")]}, "risk_manager: down", "service-down", id="service"),
+    pytest.param(
+        {"services": [ServiceSeen(name="trade_executor", state="not ready: service: venue binance is away: lost")]},
+        "venue binance is away",
+        "broker-outage",
+        id="venue",
+    ),
     pytest.param({"ledger": ["paper: off by 1"]}, "off by 1", "ledger-difference", id="ledger"),
     pytest.param(with_record(unsettled=[ORDER]), "is UNKNOWN for 61 s", "unknown-order", id="unknown"),
     pytest.param(
