@@ -122,12 +122,6 @@ WRONG = [
     ),
     pytest.param({"redis": ServerSeen(ok=False, detail="refused")}, "Redis does not answer", "server-down", id="redis"),
     pytest.param({"services": [ServiceSeen(name="risk_manager", state="down")]}, "risk_manager: down", "service-down", id="service"),
-    pytest.param(
-        {"services": [ServiceSeen(name="trade_executor", state="not ready: service: venue binance is away: lost")]},
-        "venue binance is away",
-        "broker-outage",
-        id="venue",
-    ),
     pytest.param({"ledger": ["paper: off by 1"]}, "off by 1", "ledger-difference", id="ledger"),
     pytest.param(with_record(unsettled=[ORDER]), "is UNKNOWN for 61 s", "unknown-order", id="unknown"),
     pytest.param(
@@ -182,6 +176,11 @@ def test_a_fleet_that_is_well_has_no_findings_and_passes() -> None:
     assert findings(WELL) == []
     assert {item.state for item in checked(WELL, "pre-market")} == {"pass", "skip"}
     assert {item.state for item in checked(WELL, "post-market")} == {"pass", "skip"}
+
+
+def test_a_venue_that_is_away_is_explained_by_the_page_of_its_outage() -> None:
+    away = ServiceSeen(name="trade_executor", state="not ready: service: venue binance is away: lost")
+    assert [finding.runbook for finding in findings(msgspec.structs.replace(WELL, services=[away]))] == ["broker-outage"]
 
 
 @pytest.mark.parametrize(("changed", "said", "runbook"), WRONG)
