@@ -66,7 +66,7 @@ def _services(facts: Facts) -> Iterator[Finding]:
             severity="warning" if service.name in PATIENT else "critical",
             what=f"{service.name}: {service.state}" + ("; its process is there but stands still" if stopped else ""),
             means=member.stops if member else "it does none of its work",
-            runbook="service-down",
+            runbook="broker-outage" if " is away: " in service.state else "service-down",
         )
 
 

@@ -98,7 +98,7 @@ def text(found: Sequence[Standing]) -> str:
     if not found:
         return "record and venue agree, as of the last look"
     held = holding(found)
-    head = f"{len(held)} of these hold back whatever adds to a book of their account" if held else "none of these holds anything back"
+    head = f"what holds back all that adds to a book of its account: {len(held)} of these" if held else "none of these holds anything back"
     return "\n\n".join([head, *map(_item, found)])
 
 

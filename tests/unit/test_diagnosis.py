@@ -178,6 +178,11 @@ def test_a_fleet_that_is_well_has_no_findings_and_passes() -> None:
     assert {item.state for item in checked(WELL, "post-market")} == {"pass", "skip"}
 
 
+def test_a_venue_that_is_away_is_explained_by_the_page_of_its_outage() -> None:
+    away = ServiceSeen(name="trade_executor", state="not ready: service: venue binance is away: lost")
+    assert [finding.runbook for finding in findings(msgspec.structs.replace(WELL, services=[away]))] == ["broker-outage"]
+
+
 @pytest.mark.parametrize(("changed", "said", "runbook"), WRONG)
 def test_what_is_wrong_is_found_with_its_runbook(changed: dict[str, Any], said: str, runbook: str) -> None:
     found = findings(msgspec.structs.replace(WELL, **changed))
