@@ -122,7 +122,7 @@ def status_command(json: Json = False) -> None:
         found = await status.status(hands.running, hands.database)
         return Answer(found.text(), found, OK if found.healthy else REFUSED)
 
-    raise typer.Exit(ask(work, json=json))
+    raise typer.Exit(ask(work, json=json, page=True))
 
 
 @app.command("explain")

@@ -54,7 +54,7 @@ def command(
 
     if choice and not item:
         raise typer.BadParameter(f"which one? `fleet doctor` lists them: `fleet doctor {choice} ITEM --reason ...`", param_hint="ITEM")
-    raise typer.Exit(ask(work, json=json))
+    raise typer.Exit(ask(work, json=json, page=choice is None))
 
 
 async def looked(hands: Hands, account: str) -> Answer:

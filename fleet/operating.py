@@ -47,9 +47,10 @@ class Hands(NamedTuple):
     by: str
 
 
-def ask(work: Callable[[Hands], Awaitable[Answer]], *, json: bool) -> int:
-    """Finds the fleet, does the work, prints the answer; the exit code."""
-    return tell(_answer(work), json=json)
+def ask(work: Callable[[Hands], Awaitable[Answer]], *, json: bool, page: bool = False) -> int:
+    """Finds the fleet, does the work, prints the answer as `tell` does; the exit code."""
+    answer = _answer(work)
+    return tell(answer, json=json, page=page and answer.code in (OK, REFUSED))
 
 
 def cool_off(settings: Settings) -> float:

@@ -298,6 +298,8 @@ class ExecutionStage:
             status = intend(held.status, Intent.CANCEL)
         except IllegalIntent:
             status = held.status  # it is on its way, or its outcome unknown: cancelled as soon as it is known to be there
+            if held.order.order_id in self._unwanted:
+                return  # that has been said
         self._unwanted.add(held.order.order_id)
         change.step(held, "cancel", Step(status, anomaly=False), request.reason)
         if status is Status.PENDING_CANCEL:
