@@ -235,20 +235,25 @@ class AccountDesk:
     async def _watch_link(self, broker: Broker, trading: asyncio.Event) -> None:
         """Publishes how the connection is; an outage that lasts is the service's, once the desk trades."""
         clock = self._context.clock
-        heard, away = clock.monotonic(), False
+        heard, away, said = clock.monotonic(), False, self._trading
         while True:
             self.link = link = links.shown(self._account, broker.link())
             heard = clock.monotonic() if link.up else heard
-            if trading.is_set() and away != (clock.monotonic() - heard > AWAY_S):
-                away = not away
-                self._say(not away, f"venue {self._account.venue} is away: {link.detail}" if away else self._trading)
-                if away and self._on_disconnect == "cancel":  # now, where requests still arrive; else when it is back
+            if trading.is_set():
+                was, away = away, clock.monotonic() - heard > AWAY_S
+                now = f"venue {self._account.venue} is away: {link.detail}" if away else self._trading
+                if now != said:
+                    said = now
+                    self._say(not away, said)
+                if away and not was and self._on_disconnect == "cancel":  # now, where requests still arrive; else when it is back
                     self._stage.withdraw()
                     self._bell.ring()
             await asyncio.sleep(links.EVERY_S)
 
     @property
     def _trading(self) -> str:
+        if not self._stage.armed:
+            return f"nothing of {self._account.account_id} is sent before venue {self._account.venue} has been looked at again"
         only = f"; nothing is sent that adds to a book: {self._held_back}" if self._held_back else ""
         return f"trading {self._account.account_id}, epoch {self._lease.epoch}{only}"
 
