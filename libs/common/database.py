@@ -74,6 +74,7 @@ class Database:
         self._connection: psycopg.AsyncConnection[Row] | None = None
         self._wire: Wire | None = None
         self._busy = asyncio.Lock()
+        self._retired = False
         self.last_error: str | None = None
 
     async def connection(self) -> psycopg.AsyncConnection[Row]:
@@ -82,6 +83,8 @@ class Database:
         Raises:
             Unreachable: it could not be made.
         """
+        if self._retired:
+            raise Unreachable("it is not used any more")
         if self._connection is None or self._connection.closed or self._connection.broken:
             try:
                 self._connection = await psycopg.AsyncConnection.connect(
@@ -96,6 +99,9 @@ class Database:
                 raise Unreachable(self.last_error) from error
             self._wire = Wire(self._connection)
             self.last_error = None
+            if self._retired:  # meanwhile
+                await self.close()
+                raise Unreachable("it is not used any more")
         return self._connection
 
     async def fetch(self, query: LiteralString, params: Sequence[object] | Mapping[str, object] = ()) -> list[Row]:
@@ -141,6 +147,11 @@ class Database:
         if self._connection is not None:
             await self._connection.close()
             self._connection = self._wire = None
+
+    async def retire(self) -> None:
+        """Lets the connection go for good: a write that outlives who asked for it makes no other."""
+        self._retired = True
+        await self.close()
 
 
 class CopyWriter:

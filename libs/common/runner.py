@@ -69,7 +69,9 @@ class Context:
             await database.close()
 
     async def close(self) -> None:
-        await self.disconnect()
+        """Lets everything go for good."""
+        for database in self._databases:
+            await database.retire()
         await self.bus.close()
 
 

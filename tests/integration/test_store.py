@@ -1,5 +1,6 @@
 """The record itself: its schema, market data in and out without losing a digit, and the functions that refuse."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet import migrate
-from libs.common.database import Conflict, CopyWriter, Database, Rejected, Write
+from libs.common.database import Conflict, CopyWriter, Database, Rejected, Unreachable, Write
 from libs.domain.identity import child_leg, client_order_id, order_id
 from libs.domain.market import BadRow, Bar, Quote, QuoteBar, TradeTick
 from libs.domain.messages import VerdictKind
@@ -450,3 +451,13 @@ async def test_a_session_keeps_every_word_and_a_second_one_gets_new_accounts(dat
     assert newest is not None
     assert newest.session_id == "another"
     assert await sessions.accounts(database, "session") == [first]
+
+
+async def test_a_connection_that_was_let_go_for_good_is_made_by_nobody_again(url: str) -> None:
+    database = Database(url, "test")
+    outliving = asyncio.ensure_future(database.fetch("select 1"))
+    await database.retire()
+    with pytest.raises(Unreachable, match="not used any more"):
+        await outliving
+    with pytest.raises(Unreachable, match="not used any more"):
+        await database.fetch("select 1")
