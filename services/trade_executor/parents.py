@@ -37,10 +37,11 @@ class Parents:
     async def load(self, open_: Mapping[UUID, Held]) -> None:
         """What the record says of the slices of those that are being worked."""
         parents = [id_ for id_, held in open_.items() if held.status is Status.WORKING]
-        self._slices = {id_: {} for id_ in parents}
+        slices: dict[UUID, dict[UUID, Held]] = {id_: {} for id_ in parents}
         for row in await self._store.slices(parents) if parents else ():
             if row.parent_id is not None:
-                self._slices[row.parent_id][row.order_id] = Held.of(row)
+                slices[row.parent_id][row.order_id] = Held.of(row)
+        self._slices = slices
 
     async def learn(self, held: Sequence[Held]) -> None:
         """The volume profiles that schedules of these orders follow; read once, before the first slice."""

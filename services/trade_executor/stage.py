@@ -261,6 +261,7 @@ class ExecutionStage:
 
     async def load(self) -> None:
         """What the record says: orders still APPROVED are held back anew, so a wrong cursor loses none."""
+        self._known = False  # until all of it is read
         self._open = {row.order_id: Held.of(row, self._open.get(row.order_id)) for row in await self._store.open_orders()}
         self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()

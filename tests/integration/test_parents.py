@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from fleet.costs import costs_text
-from libs.common.database import Database, Write
+from libs.common.database import Database, Unreachable, Write
 from libs.domain.identity import child_leg, client_order_id, order_id
 from libs.domain.orders import Evidence, Order
 from libs.store import lockstep
@@ -184,6 +184,23 @@ async def test_a_parent_whose_time_is_over_expires_with_what_is_left(database: D
     assert await database.fetch("select detail from order_events where event = 'expire'") == [
         ("its time is over; 60 of 60 was not filled",)
     ]
+
+
+async def test_a_record_that_went_away_while_it_was_read_again_is_read_whole_before_anything_is_decided(
+    database: Database, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.trade(a_parent())
+    with monkeypatch.context() as away:
+        away.setattr(desk.store, "slices", cut_off)
+        with pytest.raises(Unreachable):
+            await desk.stage.load()
+    desk.market.hear(NOW + 1_000 * SECOND, 1.0)
+    await desk.turn()
+    assert [status for _, status, _, _ in await family(database)] == ["WORKING", "ACKED"]
+
+
+async def cut_off(_: object) -> None:
+    raise Unreachable("cut off")
 
 
 async def test_a_fill_of_a_slice_after_its_parents_end_is_the_parents_too(database: Database, desk: Desk) -> None:
