@@ -201,7 +201,7 @@ def test_status_says_what_is_stopped_since_when_and_how_to_go_on(tmp_path: Path,
     given = {name: servers[name] for name in ("DATABASE_URL", "REDIS_URL")} | {"STATE_DIR": str(tmp_path), "PORT_OFFSET": "11000"}
     given["CONFIG_DIR"] = str(configuration(tmp_path / "config"))
     assert cli("risk", "kill", "--reason", "too hot", **given)[0] == 0
-    _, _, said = cli("status", **given)
+    _, said, _ = cli("status", **given)
     assert "fleet is stopped (halt) since" in said
     assert "STOPPED by the kill switch (halt)" in said
     assert "rearm with `fleet risk rearm --scope fleet --reason" in said
