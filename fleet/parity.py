@@ -96,7 +96,7 @@ def _account(day: str, compared: Compared) -> list[str]:
     ]
     head += [f"  FAILED in the backtest: {fault}" for fault in compared.faults]
     if compared.equal:
-        what = "order, trade and balance" if compared.balances else "order and trade; the balances once it is stopped"
+        what = "order, trade and balance" if compared.balances else "order and trade; the balances once its last step is through"
         return [*head, f"  equal to the last digit: every signal, {what}"]
     head.append(f"  NOT equal: {len(compared.differences):,} differences")
     for cause, meaning in CAUSES.items():

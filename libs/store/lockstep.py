@@ -1,9 +1,13 @@
 """Lockstep in the record: who has dealt with which step, and whether anything is still under way (semantics 6)."""
 
-from collections.abc import Mapping
-from typing import LiteralString
+from collections.abc import Mapping, Sequence
+from typing import Final, LiteralString
 
 from libs.common.database import Database, Write
+from libs.domain.market import Phase
+from libs.store.sessions import Account
+
+STRATEGIES: Final = "strategy_engine"
 
 _ACK: LiteralString = (
     "insert into clock_acks (session_id, consumer, phase, step) values (%s, %s, %s, %s)"
@@ -14,6 +18,14 @@ _ACK: LiteralString = (
 def acknowledge(session_id: str, consumer: str, phase: str, step: int) -> Write:
     """The consumer has dealt with the phase of a step; goes into the transaction of its effects."""
     return Write(_ACK, (session_id, consumer, phase, step))
+
+
+def wanted(accounts: Sequence[Account]) -> Mapping[Phase, frozenset[str]]:
+    """Who has to acknowledge each phase of a step, in the order of the phases."""
+    return {
+        "venue": frozenset(f"executor:{account.account_id}" for account in accounts),
+        "decide": frozenset({STRATEGIES, *(f"risk:{account.account_id}" for account in accounts)}),
+    }
 
 
 async def is_played(database: Database, session_id: str) -> bool:
@@ -30,6 +42,13 @@ async def acknowledged(database: Database, session_id: str, phase: str) -> Mappi
     """The last step each consumer has dealt with."""
     rows = await database.fetch("select consumer, step from clock_acks where session_id = %s and phase = %s", (session_id, phase))
     return dict(rows)
+
+
+async def missing(database: Database, session_id: str, phase: Phase, wanted: frozenset[str], step: int) -> list[str]:
+    """Who has not dealt with the phase of a step, or that something of it is still under way."""
+    steps = await acknowledged(database, session_id, phase)
+    late = sorted(name for name in wanted if steps.get(name, 0) < step)
+    return late if late or await at_rest(database, session_id) else ["orders under way"]
 
 
 async def at_rest(database: Database, session_id: str) -> bool:

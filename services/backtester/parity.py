@@ -59,7 +59,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     signals: int
     orders: int
     trades: int
-    balances: bool  # whether these were compared: not while a lockstep session is being played
+    balances: bool  # whether these were compared: not within a lockstep step
     faults: list[str]  # strategies that failed in the backtest, and were stopped there as the fleet stops them
     differences: list[Difference]
 
@@ -111,13 +111,22 @@ async def compare(
         ValueError: a strategy cannot be run.
     """
     session = await _session(database, day, session_id)
-    within = session.lockstep and await lockstep.is_played(database, session.session_id)
+    accounts = await sessions.accounts(database, session.session_id)
+    within = session.lockstep and await _within_a_step(database, session, accounts)
     tape, source = await _tape(database, session, session.market_time + (0 if within else _RESOLUTION), market_data_dir)
     return [
         await _compared(database, day, session, account, tape, source, operating, within=within)
-        for account in await sessions.accounts(database, session.session_id)
+        for account in accounts
         if account_id in (None, account.account_id)
     ]
+
+
+async def _within_a_step(database: Database, session: Session, accounts: Sequence[Account]) -> bool:
+    """Whether its last step may not be through: it is being played, or was stopped in the middle of one."""
+    if await lockstep.is_played(database, session.session_id):
+        return True
+    phases = lockstep.wanted(accounts).items()
+    return any([await lockstep.missing(database, session.session_id, phase, wanted, session.step) for phase, wanted in phases])
 
 
 async def _session(database: Database, day: tuple[int, int], session_id: str | None) -> Session:

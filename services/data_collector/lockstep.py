@@ -7,7 +7,8 @@ the next begins. A new order meets later steps only.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from libs.common.clocks import HostClock
@@ -23,11 +24,12 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.002
 AGAIN_S: Final = 1.0
-STRATEGIES: Final = "strategy_engine"
+FINISH_S: Final = 3.0
+"""How long an orderly stop waits for the step that is being played: the others are stopped after this service."""
 
 
 class Lockstep:
-    """Drives a collector step by step. There is no time-out: who is missing is named, and waited for."""
+    """Drives a collector step by step. There is no time-out before a stop: who is missing is named, and waited for."""
 
     def __init__(self, feed: MarketDataFeed, collector: Collector, database: Database, host: HostClock) -> None:
         self._feed = feed
@@ -36,15 +38,12 @@ class Lockstep:
         self._host = host
         self._session = collector.session
         self._step = collector.session.step
-        self._wanted: dict[Phase, frozenset[str]] = {}
+        self._wanted: Mapping[Phase, frozenset[str]] = {}
+        self._leave_by = math.inf
 
     async def run(self, stopping: asyncio.Event) -> bool:
         """Plays until asked to stop; True when the data have ended."""
-        accounts = await sessions.accounts(self._database, self._session.session_id)
-        self._wanted = {
-            "venue": frozenset(f"executor:{account.account_id}" for account in accounts),
-            "decide": frozenset({STRATEGIES, *(f"risk:{account.account_id}" for account in accounts)}),
-        }
+        self._wanted = lockstep.wanted(await sessions.accounts(self._database, self._session.session_id))
         async for step in self._feed.steps(self._collector.rewound()):
             if step.time < self._session.horizon:
                 self._collector.rebuild(step)
@@ -72,8 +71,7 @@ class Lockstep:
         noticed_ns = self._host.now_ns()
         bars, closed = await collector.store(step.time, self._step)
         ticks = publisher.take()
-        phase: Phase
-        for phase in ("venue", "decide"):
+        for phase in self._wanted:
 
             async def say(phase: Phase = phase) -> None:
                 clock = publisher.clock(step.time, closed, noticed_ns=noticed_ns, step=self._step, events=collector.events, phase=phase)
@@ -90,13 +88,14 @@ class Lockstep:
         """Says it, again each second, until everybody has acknowledged the phase and nothing of it is under way."""
         said = float("-inf")
         rounds = 0
-        while not stopping.is_set():
-            now = self._host.monotonic()
+        while (now := self._host.monotonic()) < self._leave_by:
+            if stopping.is_set() and self._leave_by == math.inf:
+                self._leave_by = now + FINISH_S
             if now - said >= AGAIN_S:
                 await say()
                 said, rounds = now, rounds + 1
             try:
-                missing = await self._missing(phase)
+                missing = await lockstep.missing(self._database, self._session.session_id, phase, self._wanted[phase], self._step)
             except Unreachable as error:
                 log.warning("step %d waits for the database: %s", self._step, error, extra=about("database_lost", "failure"))
                 missing = ["the database"]
@@ -106,10 +105,3 @@ class Lockstep:
                 told = about("step_done", "unknown", session_id=self._session.session_id)
                 log.warning("step %d, phase %s, waits for %s", self._step, phase, ", ".join(missing), extra=told)
             await asyncio.sleep(LOOK_S)
-
-    async def _missing(self, phase: Phase) -> list[str]:
-        acknowledged = await lockstep.acknowledged(self._database, self._session.session_id, phase)
-        missing = sorted(name for name in self._wanted[phase] if acknowledged.get(name, 0) < self._step)
-        if not missing and not await lockstep.at_rest(self._database, self._session.session_id):
-            return ["orders under way"]
-        return missing

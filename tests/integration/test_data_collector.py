@@ -446,13 +446,19 @@ async def test_new_accounts_are_not_concerned_with_what_was_said_before_them(ser
 # --- lockstep
 
 
+async def a_lockstep(database: Database, time: PassingTime, heard: Heard, feed: ScriptedFeed) -> Lockstep:
+    played = await sessions.current(database)
+    assert played is not None
+    session = replace(played, mode="lockstep")
+    publisher = Publisher(heard, Sealer("data_collector", time), time, session.session_id, 0.0)
+    ticks = CopyWriter(database, "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
+    return Lockstep(feed, Collector(feed, session, database, ticks, publisher, time), database, time)
+
+
 async def test_no_phase_of_a_step_is_over_before_all_that_it_set_in_motion_is_at_rest(
     database: Database, url: str, time: PassingTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = await sessions.current(database)
-    assert played is not None
-    session, heard, looked, missed = replace(played, mode="lockstep"), Heard(), list[str](), list[str]()
-
+    heard, looked, missed = Heard(), list[str](), list[str]()
     late = ["risk:paper", "strategy_engine", "executor:paper"]  # one after another, each after a look that misses it
 
     async def acknowledged(_: object, __: str, phase: str) -> dict[str, int]:
@@ -468,13 +474,28 @@ async def test_no_phase_of_a_step_is_over_before_all_that_it_set_in_motion_is_at
 
     monkeypatch.setattr(lockstep, "acknowledged", acknowledged)
     monkeypatch.setattr(lockstep, "at_rest", at_rest)
-    publisher = Publisher(heard, Sealer("data_collector", time), time, session.session_id, 0.0)
-    feed = ScriptedFeed([at(1, a_spread(1, 99.0, 101.0))])
-    ticks = CopyWriter(database, "market_quotes", market.QUOTE_COLUMNS, market.QUOTE_TYPES)
-    collector = Collector(feed, session, database, ticks, publisher, time)
-    assert await Lockstep(feed, collector, database, time).run(asyncio.Event())
+    playing = await a_lockstep(database, time, heard, ScriptedFeed([at(1, a_spread(1, 99.0, 101.0))]))
+    assert await playing.run(asyncio.Event())
     assert looked == ["venue", "venue", "decide", "decide"]
     assert missed == ["executor:paper", "strategy_engine", "risk:paper"]
+
+
+@pytest.mark.parametrize(("answering", "phases"), [(True, ["venue", "decide"]), (False, ["venue"])])
+async def test_a_stop_comes_after_the_step_that_is_played_unless_nobody_deals_with_it_any_more(
+    database: Database, url: str, time: PassingTime, monkeypatch: pytest.MonkeyPatch, answering: bool, phases: list[str]
+) -> None:
+    heard, stopping = Heard(), asyncio.Event()
+
+    async def missing(*_: object) -> list[str]:
+        stopping.set()
+        return [] if answering else ["executor:paper"]
+
+    monkeypatch.setattr(lockstep, "missing", missing)
+    monkeypatch.setattr("services.data_collector.lockstep.FINISH_S", 0.0)  # of a time that stands still
+    feed = ScriptedFeed([at(1, a_spread(1, 99.0, 101.0)), at(2, a_spread(2, 99.0, 101.0))])
+    assert not await (await a_lockstep(database, time, heard, feed)).run(stopping)
+    assert list(dict.fromkeys(clock.phase for clock in heard.clocks)) == phases
+    assert {clock.step for clock in heard.clocks} == {1}
 
 
 async def test_a_subscriber_on_the_real_bus_hears_the_ticks(database: Database, url: str, redis_url: str, time: PassingTime) -> None:
