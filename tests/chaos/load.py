@@ -53,10 +53,11 @@ class Load:
         clock = SystemClock()
         journal, sealer = PostgresJournal(database, bus, clock), Sealer("strategy_engine", clock)
         sealer.session_id = self._session.session_id
-        owed = 0.0
+        owed, looked = 0.0, clock.monotonic()
         while True:
             await asyncio.sleep(self.beat_s)
-            owed = min(owed + self._per_s * self.beat_s, self._per_s) if self.flows else 0.0
+            before, looked = looked, clock.monotonic()
+            owed = min(owed + self._per_s * (looked - before), self._per_s) if self.flows else 0.0
             signals = [self._drawn(n) for n in range(int(owed))]
             owed -= len(signals)
             if not signals:
