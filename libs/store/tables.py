@@ -546,6 +546,52 @@ class RiskHaltRow(Base):
     rebased: Mapped[bool] = mapped_column(server_default=text("false"))  # re-armed, and losses are counted anew since
 
 
+class RiskLimitRow(Base):
+    """The operator inserts: every change of every limit. Of one scope, key and name the newest that is effective holds."""
+
+    __tablename__ = "risk_limits"
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    scope: Mapped[str]
+    key: Mapped[str]
+    name: Mapped[str]
+    value: Mapped[float | None] = mapped_column(Float(53))  # None: taken away
+    unit: Mapped[str]
+    reason: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    effective_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())  # a loosening waits out its cool-off
+
+
+class RiskMetricRow(Base):
+    """risk_manager: what an account's risk was measured to be."""
+
+    __tablename__ = "risk_metrics"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)  # market time
+    equity: Mapped[float] = mapped_column(Float(53))
+    measures: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class RiskAlertRow(Base):
+    """risk_manager inserts, the operator acknowledges: what a person has to see."""
+
+    __tablename__ = "risk_alerts"
+    __table_args__ = (Index("ix_risk_alerts_open", "deadline", postgresql_where=text("acknowledged_at is null and deadline is not null")),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[str]
+    code: Mapped[str]
+    severity: Mapped[str]
+    message: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    deadline: Mapped[datetime | None]  # unacknowledged by then, it trips the kill switch
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str] = mapped_column(server_default=text("''"))
+    reason: Mapped[str] = mapped_column(server_default=text("''"))
+
+
 class PortfolioMarkRow(Base):
     """portfolio: the price that a held symbol was last marked at."""
 

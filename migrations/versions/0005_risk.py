@@ -1,0 +1,72 @@
+"""Risk: limits under version control, measures, and alerts that have to be acknowledged."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision: str = "0005"
+down_revision: str | None = "0004"
+SQL = Path(__file__).parents[1] / "sql"
+FUNCTIONS: tuple[str, ...] = ()
+
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+_NOW = sa.text("clock_timestamp()")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "risk_limits",
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=True),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("effective_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_risk_limits")),
+    )
+    op.create_table(
+        "risk_metrics",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("equity", sa.Double(), nullable=False),
+        sa.Column("measures", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_risk_metrics_account_id_accounts")),
+        sa.PrimaryKeyConstraint("account_id", "at", name=op.f("pk_risk_metrics")),
+    )
+    op.create_table(
+        "risk_alerts",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("deadline", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("reason", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_alerts")),
+    )
+    op.create_index(
+        "ix_risk_alerts_open",
+        "risk_alerts",
+        ["deadline"],
+        unique=False,
+        postgresql_where=sa.text("acknowledged_at is null and deadline is not null"),
+    )
+    for name in FUNCTIONS:
+        op.get_bind().connection.cursor().execute((SQL / name).read_text())  # as it is: not every % is a parameter
+
+
+def downgrade() -> None:
+    """What was recorded in the new tables has no place in the old schema."""
+    raise RuntimeError("this migration has no way back; restore the backup made before it instead")
