@@ -153,6 +153,7 @@ class Reconciler:
             [order for id_, order in listed.items() if id_ not in ours],
             [order for id_, order in listed.items() if id_ in ours and ours[id_].order.purpose == "external"],
             await self._items.standing(),
+            await self._items.closing(),
         )
         self._show(self._adoptions(found.adopt))
         self._reopen(found.ended)

@@ -36,13 +36,16 @@ class Strangers:
         """Whether another fleet made it: it has the form of our ids, and not our tag."""
         return owner(client_order_id, self._fleet_tag) == "foreign"
 
-    async def among(self, listed: Sequence[VenueOrder], external: Sequence[VenueOrder], standing: Sequence[Standing]) -> Sorted:
+    async def among(
+        self, listed: Sequence[VenueOrder], external: Sequence[VenueOrder], standing: Sequence[Standing], closing: Mapping[str, str]
+    ) -> Sorted:
         """Sorts open orders of the venue.
 
         Args:
             listed: those that the record does not have as open.
             external: those that it has adopted.
             standing: items that are not resolved, with what was decided.
+            closing: symbols whose external book is being closed, with why: its orders are in the way.
         """
         ids = {order.client_order_id: order_named(self._account_id, order.client_order_id) for order in listed}
         known = await self._items.known(list(ids.values())) if ids else {}
@@ -58,6 +61,8 @@ class Strangers:
         for order in external:
             found.items.append(self._item("order", order, ADOPTED, NOT_OURS))
             self._close(order, decided, found)
+            if order.symbol in closing:
+                found.close.setdefault(order.client_order_id, closing[order.symbol])
         return found
 
     def _sort(self, order: VenueOrder, decided: Mapping[str, Standing], found: Sorted) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from fleet import doctor
 from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
 from libs.common.database import Database
@@ -328,6 +329,43 @@ async def test_halting_from_an_item_stops_the_account(database: Database, scene:
     await scene.look()
     await scene.decides("halt")
     assert await database.fetch("select scope, key, active from kill_switch") == [("account", "paper", True)]
+
+
+async def closing(database: Database) -> list[tuple[str, str]]:
+    rows = await database.fetch("select account_id, key from reconcile_items where closing_since is not null")
+    return [(account, symbol) for account, symbol in rows]
+
+
+async def test_a_position_that_is_to_be_closed_is_adopted_and_then_only_its_own_book_is_closed(database: Database, scene: Scene) -> None:
+    mine, other = by_hand(), by_hand("another-by-hand", symbol="BTC/USD")
+    scene.venue.has(mine)
+    scene.venue.has(other)
+    await scene.look()
+    scene.venue.positions["ALFA"] = D(5)
+    await scene.look()
+    (position,) = [s for s in await reconciliation.standing(database) if s.item.kind == "position"]
+    await scene.operator.decide(str(position.item.id), "close", "not ours", "ann")
+    await scene.look()
+    assert (await the_book(database), await closing(database)) == ([(EXTERNAL, "ALFA", D(5))], [])
+    await scene.begin()  # it stops before it has seen that nothing differs any more
+    await scene.look()
+    assert await closing(database) == [("paper", "ALFA")]
+    await scene.look()
+    assert (scene.venue.cancelled, await database.fetch("select from kill_switch")) == ([mine.client_order_id], [])
+    assert (scene.said, await scene.balanced()) == ("", [])
+
+
+async def test_the_closing_of_a_book_is_listed_until_it_is_called_off(database: Database, scene: Scene) -> None:
+    scene.venue.positions["ALFA"] = D(5)
+    await scene.look()
+    await scene.decides("close")
+    await scene.look()
+    await scene.look()
+    (listed,) = await reconciliation.standing(database)
+    assert (reconciliation.holding([listed]), doctor.choices(listed)) == ([], ("adopt", "halt"))
+    assert "being closed" in doctor.text([listed])
+    await scene.decides("adopt")
+    assert (await closing(database), await reconciliation.standing(database)) == ([], [])
 
 
 @pytest.mark.parametrize(("choice", "reason", "said"), [("close", "why not", "not by close"), ("adopt", " ", "say with --reason why")])
