@@ -70,6 +70,7 @@ class Relay:
 
     def __init__(self, journal: Journal, sealer: Sealer, name: str, stream: str, target: str | None) -> None:
         self.streams = (stream,)
+        self.again = False
         self.samples: list[tuple[int, int]] = []  # (sent, committed), host ns
         self._journal = journal
         self._sealer = sealer

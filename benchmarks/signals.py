@@ -149,6 +149,7 @@ class Reader:
     """Reads signals from the record, and commits that it has."""
 
     streams = (STREAM,)
+    again = False
 
     def __init__(self, journal: Journal, name: str) -> None:
         self.samples: list[tuple[int, int]] = []

@@ -42,6 +42,11 @@ class Stage(Protocol):
         """What it reads; the first is the one whose messages can be put aside."""
         ...
 
+    @property
+    def again(self) -> bool:
+        """Whether the last hop may have left something to do that nobody rings for."""
+        ...
+
     async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         """Reads what lies beyond the cursors (at most `limit` of the first stream) and decides. None: nothing to do."""
         ...
@@ -68,7 +73,8 @@ class Consumer:
         self._bell = bell
         self._epoch = epoch  # of the lease held; 1 where there is no lease
         self._cursors: Mapping[str, Cursor] | None = None
-        self._limit = BATCH
+        self._limit = self._taking = BATCH
+        self._again = True  # whether to look without a bell
         self._failures = 0
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -82,7 +88,7 @@ class Consumer:
             pass
 
     async def step(self, *, wait: bool = True) -> bool:
-        """One hop; False when there was nothing to do.
+        """One hop, once there may be something to do; False when there was nothing.
 
         Raises:
             LeaseLost: another holder acts now.
@@ -101,10 +107,15 @@ class Consumer:
         return True
 
     async def _hop(self, wait: bool) -> bool:
+        if wait and not self._again:
+            await self._bell.wait(self.SILENCE_S)
+            reached("CP04")
+        self._again = True
         if self._cursors is None:
             self._cursors = owned(await self._journal.cursors(self._name, self._stage.streams), self._epoch(), self._name)
         try:
-            hop = await self._stage.hop(self._cursors, self._limit)
+            self._taking = self._limit
+            hop = await self._stage.hop(self._cursors, self._taking)
             if hop is not None:
                 await self._journal.commit(hop)
         except (StaleCursor, Conflict, LeaseLost, Unreachable):
@@ -113,16 +124,19 @@ class Consumer:
             await self._failed(error)
             return True
         if hop is None:
-            if wait:
-                await self._bell.wait(self.SILENCE_S)
-                reached("CP04")
+            self._again = False
             return False
         ends = {move.stream: move.end for move in hop.moves if move.consumer == self._name}
         self._cursors = {stream: c._replace(no=ends.get(stream, c.no)) for stream, c in self._cursors.items()}
         self._failures = 0
         self._limit = min(BATCH, self._limit * 2)
         await self._stage.committed(hop)
+        self._again = self._stage.again or self._full(hop)  # whoever has added something since the hop looked has rung
         return True
+
+    def _full(self, hop: Hop) -> bool:
+        """Whether the hop took as much as it may, so that more may lie there."""
+        return any(move.stream == self._stage.streams[0] and move.end - move.start >= self._taking for move in hop.moves)
 
     async def _failed(self, error: Exception) -> None:
         """One bad message must not hold up the rest: halve the batch until it stands alone, then put it aside."""

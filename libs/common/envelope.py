@@ -108,6 +108,26 @@ def opened(raw: bytes) -> list[Envelope]:
     return _decoder.decode(raw)
 
 
+class _Addressed(msgspec.Struct):
+    account_id: str = ""
+
+
+class _Bell(msgspec.Struct):
+    payload: _Addressed
+
+
+_bells: Final = msgspec.json.Decoder(list[_Bell])
+
+
+def accounts_of(raw: bytes) -> frozenset[str]:
+    """Whose accounts the payloads of a channel's message are about; "" stands for those that name none.
+
+    Raises:
+        msgspec.MsgspecError: it is not an array of envelopes.
+    """
+    return frozenset(bell.payload.account_id for bell in _bells.decode(raw))
+
+
 def genuine(envelope: Envelope, key: bytes) -> Envelope:
     """The envelope, when its payload was signed with the key for its channel.
 

@@ -6,7 +6,7 @@ A bell is a hint: messages are read from the record. See docs/adr/0001-record-an
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
@@ -65,6 +65,7 @@ class Hop:
     writes: list[Write] = field(default_factory=list)
     out: list[Outgoing] = field(default_factory=list)
     committed_ns: int = 0  # host time at which the commit was answered
+    then: Callable[[], None] | None = None  # called once it is durable: what need not wait for the bells
     within: CrashPoint | None = None  # the moment that its transaction is, and the one right after it
     after: CrashPoint | None = None
 
@@ -134,6 +135,8 @@ class PostgresJournal:
         if hop.after is not None:
             reached(hop.after)
         reached("CP03")
+        if hop.then is not None:
+            hop.then()
         consumer = hop.moves[0].consumer if hop.moves else "-"
         metrics.JOURNAL_HOPS.labels(consumer=consumer).observe(self._clock.monotonic() - started)
         bells: defaultdict[str, list[bytes]] = defaultdict(list)
@@ -187,6 +190,8 @@ class MemoryJournal:
         for move in hop.moves:
             self._cursors[move.consumer, move.stream] = Cursor(move.end, move.epoch)
         self.writes += hop.writes
+        if hop.then is not None:
+            hop.then()
         bells: defaultdict[str, list[bytes]] = defaultdict(list)
         for out in sorted(hop.out, key=lambda o: o.stream):
             self._streams[out.stream].append(out.body)

@@ -8,7 +8,7 @@ from libs.domain.kill import Kills, Mode, applying
 from libs.domain.orders import AT_VENUE, PROTECTIVE, Order, Status
 from libs.quant.execution.protection import Standing, Way, way_of
 
-SLOTS: Final = 8  # requests of one account on the wire at once
+SLOTS: Final = 16  # requests of one account on the wire at once
 
 Fate = Literal["send", "work", "hold", "yield", "expire", "deny", "halt", "flip", "stop"]
 """`work`: it is one that is worked by its slices, and may begin. `stop`: such a one has begun and may not go on. `yield`: protection

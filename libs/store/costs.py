@@ -44,16 +44,16 @@ class Cost(NamedTuple):
     hops_ms: str  # JSON
 
 
-# What a slice did its parent did: the first request is that of its first slice, fees are those of all of them.
-_FACTS: LiteralString = (
+# Of the orders `costed`, as JSON. What a slice did its parent did: the first request is that of its first slice, fees are those of all.
+FACTS: LiteralString = (
     "select coalesce(json_agg(json_build_array(o.id, s.reference_price::text, s.triggered_ns, ns_of(s.created_at), ns_of(o.created_at),"
     " ns_of(a.at), (select ns_of(min(at)) from order_events where order_id in (o.id, a.order_id) and event in ('accepted', 'rejected',"
     " 'not_sent', 'unclear', 'canceled', 'expired', 'fill')),"
     " (select ns_of(min(at)) from order_events where order_id = o.id and event in ('fill', 'child_fill')),"
     " a.arrival_price::text, a.arrival_spread::text, (select coalesce(json_object_agg(fee_currency, sum::text), '{}') from"
     " (select fee_currency, sum(commission) from trades where order_id in (select o.id union all select id from orders c"
-    " where c.parent_id = o.id and c.purpose = 'slice') group by 1) paid))), '[]')::text"
-    " from unnest(%b::uuid[]) u(id) join orders o on o.id = u.id join signals s on s.signal_id = o.signal_id"
+    " where c.parent_id = o.id and c.purpose = 'slice') group by 1) paid))), '[]')"
+    " from unnest(%(costed)s::uuid[]) u(id) join orders o on o.id = u.id join signals s on s.signal_id = o.signal_id"
     " left join lateral (select a.* from order_attempts a where a.order_id in (select o.id union all select id from orders c"
     " where c.parent_id = o.id and c.purpose = 'slice') order by a.at limit 1) a on true"
 )
@@ -62,7 +62,7 @@ _decode = msgspec.json.Decoder(list[Facts]).decode
 
 async def facts(database: Database, ids: Sequence[UUID]) -> dict[UUID, Facts]:
     """Of the orders of `ids` that are on record."""
-    rows = await database.fetch(_FACTS, (list(ids),))
+    rows = await database.fetch("select (" + FACTS + ")::text", {"costed": list(ids)})
     return {found.order_id: found for found in _decode(rows[0][0])}
 
 

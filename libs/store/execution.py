@@ -12,10 +12,11 @@ from libs.domain.books import Position
 from libs.domain.identity import transaction_id
 from libs.domain.kill import Mode
 from libs.domain.ledger import Entry, deposit_entries
-from libs.domain.orders import OPEN, Exits, Order, OrderEvent, OrderType, Purpose, Side, Status, TimeInForce
+from libs.domain.orders import Exits, Order, OrderEvent, OrderType, Purpose, Side, Status, TimeInForce
 from libs.domain.trades import Trade
 from libs.store import costs
-from libs.store.costs import Facts
+from libs.store.costs import FACTS, Facts
+from libs.store.open_orders import IS_OPEN
 from libs.store.sessions import Account
 
 
@@ -78,6 +79,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     halted: bool  # the account may only close
     unreconciled: bool  # record and venue differ in something that nobody has decided on
     equity: float | None = None  # of the account, as risk_manager counted it last
+    facts: list[Facts]  # of the orders asked for that may end, for what they cost
 
 
 ORDER_JSON: LiteralString = (
@@ -102,17 +104,17 @@ _READ: LiteralString = (
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode)), '[]') from kill_switch where active),"
     "'halted', exists (select from risk_halts where account_id = %(account)s and active),"
     "'unreconciled', unreconciled(%(account)s),"
-    "'equity', (select equity from risk_states where account_id = %(account)s))::text"
+    "'equity', (select equity from risk_states where account_id = %(account)s),"
+    "'facts', (" + FACTS + "))::text"
 )
 _OPEN_ORDERS: LiteralString = (
     "select coalesce(json_agg(" + ORDER_JSON + " order by o.created_at, o.id), '[]')::text from orders o"
-    " where o.account_id = %s and o.status = any(%b::text[])"
+    " where o.account_id = %s and o." + IS_OPEN
 )
 _SLICES: LiteralString = (
     "with made as (select * from orders where parent_id = any(%s::uuid[]) and purpose = 'slice')"
     " select coalesce(json_agg(" + ORDER_JSON + " order by o.leg), '[]')::text from made o"
 )
-_OPEN: Final = sorted(OPEN)
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
 _decode_orders: Final = msgspec.json.Decoder(list[OrderRow]).decode
 
@@ -125,8 +127,17 @@ class ExecutionStore:
         self._account = account
         self.account_id = account.account_id
 
-    async def read(self, cursor: int, limit: int, ids: Sequence[UUID], keys: Sequence[str], transactions: Sequence[UUID]) -> Snapshot:
-        """Queued approvals, the orders of `ids`, and which of the execution keys and transactions are booked: one snapshot."""
+    async def read(
+        self,
+        cursor: int,
+        limit: int,
+        ids: Sequence[UUID],
+        keys: Sequence[str],
+        transactions: Sequence[UUID],
+        costed: Sequence[UUID] = (),
+    ) -> Snapshot:
+        """Queued approvals, the orders of `ids`, which of the execution keys and transactions are booked, and what the cost of the
+        orders `costed` is worked out from: one snapshot."""
         rows = await self.database.fetch(
             _READ,
             {
@@ -135,6 +146,7 @@ class ExecutionStore:
                 "ids": list(ids),
                 "keys": list(keys),
                 "transactions": list(transactions),
+                "costed": list(costed),
                 "venue": self._account.venue,
                 "account": self._account.account_id,
             },
@@ -146,7 +158,7 @@ class ExecutionStore:
 
     async def open_orders(self) -> list[OrderRow]:
         """Every order that has not ended, oldest first."""
-        rows = await self.database.fetch(_OPEN_ORDERS, (self._account.account_id, _OPEN))
+        rows = await self.database.fetch(_OPEN_ORDERS, (self._account.account_id,))
         return _decode_orders(rows[0][0])
 
     async def facts(self, ids: Sequence[UUID]) -> dict[UUID, Facts]:

@@ -10,11 +10,10 @@ import msgspec
 from libs.common.database import Database, Rejected, Write
 from libs.domain.kill import Mode
 from libs.domain.messages import Signal, VerdictKind
-from libs.domain.orders import OPEN, Order, Side, Status
+from libs.domain.orders import Order, Side, Status
 from libs.store import halts
 from libs.store.halts import LossRow
-
-_OPEN: Final = sorted(OPEN)
+from libs.store.open_orders import IS_OPEN
 
 
 class StoredSignal(NamedTuple):
@@ -88,7 +87,6 @@ class Snapshot(msgspec.Struct, kw_only=True):
     marks: list[tuple[str, float, int]]  # (symbol, close, start of its bar)
     killed: list[tuple[str, str, Mode, int]]  # (scope, key, mode, host ns at which it was set)
     closing: list[ClosingRow]  # oldest first
-    ordered: list[tuple[str, int]]  # (strategy, orders decided within the last minute of market time)
     losses: LossRow
     step: int  # of a lockstep session: the one under way
     decided: int  # the last step of which strategies have spoken
@@ -100,16 +98,17 @@ _SIGNAL_JSON: LiteralString = (
     " ns_of(s.decided_at), s.target, s.confidence, s.scale, s.reference_price, ns_of(s.valid_until), s.reason, s.triggered_ns)"
 )
 
-# `now` is asked for as a value, not joined: with a join Postgres reads all orders there are, and every partition of bars.
+# `now` is asked for as a value, not joined: with a join Postgres reads every partition of bars. `offset 0` keeps it from reading all
+# signals there are to find a few.
 _READ: LiteralString = (
     "with clock as (select greatest(%(now)s, market_time) as now from sessions where session_id = %(session)s),"
     " queue as (select j.no, j.key from journal j where j.stream = 'signals' and j.no > %(cursor)s order by j.no limit %(limit)s),"
-    " fresh as (select q.no, s.* from queue q left join signals s on s.signal_id = q.key),"
+    " fresh as (select q.no, s.* from queue q left join lateral (select * from signals where signal_id = q.key offset 0) s on true),"
     " held as (select strategy_id, symbol, quantity from positions where account_id = %(account)s and quantity <> 0),"
     " waiting as (select s.*, (select count(*) from orders o where o.signal_id = s.signal_id and o.parent_id is null) as legs"
     " from risk_assessments r join signals s using (signal_id) where r.account_id = %(account)s and r.verdict = 'WAITING'),"
     " wanted as (select symbol from held union select symbol from fresh where symbol is not null union select symbol from waiting"
-    " union select symbol from orders where account_id = %(account)s and status = any(%(open)s)),"
+    " union select symbol from orders where account_id = %(account)s and " + IS_OPEN + "),"
     " marks as (select w.symbol, m.close_price, m.timestamp from wanted w cross join lateral (select close_price, timestamp"
     " from market_ohlcv b"
     " where b.venue = %(venue)s and b.symbol = w.symbol and b.timeframe = %(timeframe)s and b.close_price is not null"
@@ -124,8 +123,9 @@ _READ: LiteralString = (
     "'updates', (select last_no from journal_counters where stream = 'orders.updates'),"
     "'positions', (select coalesce(json_agg(json_build_array(strategy_id, symbol, quantity::text)), '[]') from held),"
     "'orders', (select coalesce(json_agg(json_build_array(id, strategy_id, symbol, side, (quantity - filled_quantity)::text,"
-    " coalesce(price, stop_price, 0)::text, status)), '[]') from orders o where account_id = %(account)s and status = any(%(open)s)"
-    " and purpose not in ('stop', 'target') and not "
+    " coalesce(price, stop_price, 0)::text, status)), '[]') from orders o where account_id = %(account)s and o."
+    + IS_OPEN
+    + " and purpose not in ('stop', 'target') and not "
     # a slice is in the remainder of its parent
     "(purpose = 'slice' and exists (select from orders p where p.id = o.parent_id and p.status = 'WORKING'))),"
     "'cash', (select coalesce(json_agg(json_build_array(commodity, balance::text)), '[]') from cash_balances"
@@ -136,9 +136,6 @@ _READ: LiteralString = (
     " from kill_switch where active),"
     "'closing', (select coalesce(json_agg(json_build_array(id, key, ns_of(closing_since), decided_by, reason)"
     " order by closing_since), '[]') from reconcile_items where account_id = %(account)s and closing_since is not null),"
-    "'ordered', (select coalesce(json_agg(json_build_array(strategy_id, n)), '[]') from (select strategy_id, count(*) as n from orders"
-    " where account_id = %(account)s and decided_at > at_ns((select now from clock) - 60000000000)"
-    " and decided_at <= at_ns((select now from clock)) and parent_id is null and purpose <> 'external' group by 1) o),"
     "'losses', " + halts.LOSSES + ","
     "'step', (select step from sessions where session_id = %(session)s),"
     "'decided', coalesce((select step from clock_acks where session_id = %(session)s and phase = 'decide'"
@@ -171,7 +168,6 @@ class RiskStore:
                 "cursor": cursor,
                 "limit": limit,
                 "now": now,
-                "open": _OPEN,
             },
         )
         try:
@@ -188,6 +184,15 @@ class RiskStore:
             (no - depth, no, self._params["account"]),
         )
         return [row[0] for row in rows]
+
+    async def decided(self, since: int) -> list[tuple[int, str]]:
+        """(market ns, strategy) of every order that risk has decided later than `since`, market ns."""
+        rows = await self._database.fetch(
+            "select ns_of(decided_at), strategy_id from orders where account_id = %s and decided_at > at_ns(%s) and parent_id is null"
+            " and purpose <> 'external'",
+            (self._params["account"], since),
+        )
+        return [(decided_at, strategy_id) for decided_at, strategy_id in rows]
 
     async def liquidations(self, since: int) -> dict[tuple[str, str], tuple[int, float, int]]:
         """How many orders were to close a book since a host time (ns), seconds since the newest, and how many there ever were; by

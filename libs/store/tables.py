@@ -13,11 +13,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.common.journal_tables import Base as Base
-from libs.domain.orders import OPEN
+from libs.store.open_orders import IS_OPEN
 
 QUANTITY: Final = Numeric(38, 12)
 MONEY: Final = Numeric(38, 12)
-OPEN_STATUSES: Final = ", ".join(f"'{status}'" for status in sorted(OPEN))
 
 
 class InstrumentRow(Base):
@@ -249,7 +248,7 @@ class OrderRow(Base):
     __table_args__ = (
         UniqueConstraint("account_id", "client_order_id"),  # what others have placed may be there under each of two accounts
         UniqueConstraint("signal_id", "leg"),
-        Index("ix_orders_open", "account_id", postgresql_where=text(f"status in ({OPEN_STATUSES})")),
+        Index("ix_orders_open", "account_id", postgresql_where=text(IS_OPEN)),
         Index("ix_orders_account_id_decided_at", "account_id", "decided_at"),
         Index("ix_orders_liquidation", "account_id", "created_at", postgresql_where=text("purpose = 'liquidation'")),
         Index("ix_orders_parent_id", "parent_id", postgresql_where=text("parent_id is not null")),
@@ -328,6 +327,7 @@ class TradeRow(Base):
     __table_args__ = (
         UniqueConstraint("venue", "account_id", "exec_key"),
         Index("ix_trades_account_id_executed_at", "account_id", "executed_at"),
+        Index("ix_trades_order_id", "order_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -48,6 +48,7 @@ def upgrade() -> None:
     op.add_column("order_attempts", sa.Column("arrival_price", _MONEY, nullable=True))
     op.add_column("order_attempts", sa.Column("arrival_spread", _MONEY, nullable=True))
     op.create_index("ix_orders_parent_id", "orders", ["parent_id"], unique=False, postgresql_where=sa.text("parent_id is not null"))
+    op.create_index("ix_trades_order_id", "trades", ["order_id"], unique=False)
     op.create_table(
         "reconcile_items",
         sa.Column("id", sa.UUID(), nullable=False),

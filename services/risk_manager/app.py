@@ -10,6 +10,7 @@ from typing import Final
 from libs.common import metrics
 from libs.common.consumer import Bell, Consumer
 from libs.common.database import Database, LeaseLost, Unreachable
+from libs.common.envelope import accounts_of
 from libs.common.journal import PostgresJournal
 from libs.common.latency import Latency
 from libs.common.leases import Lease
@@ -96,6 +97,14 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
         for bell in bells.values():
             bell.ring()
 
+    def said(_: str, payload: bytes) -> None:
+        """A signal rings whom it is for: the others pass over it when they look next. What names no account rings everybody."""
+        accounts = accounts_of(payload)
+        if session.lockstep or "" in accounts:
+            ring()
+        for account_id in accounts & bells.keys():
+            bells[account_id].ring()
+
     def updated(*_: object) -> None:
         """Orders have moved: news only for an account whose signals wait for them; otherwise the next look is soon enough."""
         for account_id, stage in stages.items():
@@ -112,7 +121,7 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
         background = [
             group.create_task(keeper.listen()),
             group.create_task(keeper.watch()),
-            group.create_task(context.bus.listen([SIGNALS.pattern, CONTROL.of(context.name)], ring, ring)),
+            group.create_task(context.bus.listen([SIGNALS.pattern, CONTROL.of(context.name)], said, ring)),
             group.create_task(context.bus.listen([ORDERS_UPDATES.address], updated, ring)),
             group.create_task(until_over()),
         ]

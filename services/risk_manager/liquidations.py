@@ -61,7 +61,8 @@ class Liquidator:
         self._orders: list[tuple[Exit, Order]] = []
 
     def due(self, snapshot: Snapshot) -> bool:
-        """Whether books may have to be closed, or a person is to hear that they are."""
+        """Whether books may have to be closed, or a person is to hear that they are. What an earlier hop planned was not committed."""
+        self._planned, self._orders = None, []
         flattens = bool(snapshot.positions) and any(mode == "flatten" for _, _, mode, _ in snapshot.killed)
         return self._closing or flattens or bool(snapshot.closing)
 
@@ -90,15 +91,15 @@ class Liquidator:
         if said := self._said(planned, fresh):
             hop.writes.append(notifications.store(said, SERVICE))
 
-    def committed(self) -> None:
-        """What was planned is durable."""
+    def committed(self) -> list[Order]:
+        """What was planned is durable: the orders of it."""
         planned, self._planned = self._planned, None
         if planned is None:
-            return
+            return []
         for exit_, order in self._orders:
             ids = {"order_id": order.order_id, "strategy": exit_.strategy_id, "symbol": exit_.symbol, "account_id": order.account_id}
             log.critical("liquidation: %s", _words(exit_), extra=about("order_approved", "success", **ids))
-        self._orders = []
+        orders, self._orders = [order for _, order in self._orders], []
         for stuck in planned.stuck:
             if self._stuck.get((stuck.strategy_id, stuck.symbol)) != stuck.why:
                 told = about("liquidation", "failure", strategy=stuck.strategy_id, symbol=stuck.symbol)
@@ -107,6 +108,7 @@ class Liquidator:
         if self._closing and not planned.open:
             log.warning("every book is closed", extra=about("liquidation", "success", account_id=self._account.account_id))
         self._closing = planned.open > 0
+        return orders
 
     def _order(self, exit_: Exit, view: View) -> Order:
         session = self._session

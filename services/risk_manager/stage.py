@@ -22,15 +22,16 @@ from libs.domain.messages import RiskAlert
 from libs.domain.orders import CancelRequest, Order
 from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS, Channel
 from libs.quant.adjustments import Adjustments
-from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of
+from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.rate import MINUTE, OrderRate
 from libs.quant.risk.view import Leg
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
 from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.telling import tell
-from services.risk_manager.view import view_of
+from services.risk_manager.view import Lots, view_of
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +75,15 @@ class RiskStage:
         self._account = account
         self._session = session
         self._instruments = instruments
-        self._strategies = strategies
+        self._terms = {strategy.id: terms_of(strategy) for strategy in strategies}
+        self._lots = Lots(instruments)
         self._limits = limits
         self._adjustments = adjustments
         self._fleet_tag = fleet_tag
         self._verdicts: list[Verdict] = []
+        self._orders: list[Order] = []  # of the hop that is being committed
+        self._rate = OrderRate()
+        self._rate_known = False  # whether it has every order that is on record
         self.waits = True  # whether a signal waits for orders of its book to end
         self.exposed = True  # whether something is held or may be soon: what the account is worth moves with the market
         self._looked_back = float("-inf")
@@ -86,8 +91,20 @@ class RiskStage:
         self.losses = losses
         self._liquidator = Liquidator(store, account, session, limits, widest_collar, fleet_tag, host, sealer)
 
+    @property
+    def again(self) -> bool:
+        """A signal that waits is judged again when the orders it waits for have moved, which nobody rings for who did not know."""
+        return self.waits or self._session.lockstep
+
     async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         """Looks at the loss limits, judges what is queued and what can be decided again, and says what to write; None for nothing."""
+        if not self._rate_known:
+            self._rate = OrderRate(await self._store.decided(self._market.now() - MINUTE))
+        hop = await self._judged(cursors, limit)
+        self._rate_known = hop is None  # until it is committed nobody knows
+        return hop
+
+    async def _judged(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         signals, updates = cursors[SIGNALS_STREAM], cursors[UPDATES_STREAM]
         now = self._market.now()
         snapshot = await self._store.read(signals.no, limit, now)
@@ -151,8 +168,10 @@ class RiskStage:
             account=self._account,
             session=self._session,
             instruments=self._instruments,
-            strategies=self._strategies,
+            terms=self._terms,
             adjustments=self._adjustments,
+            ordered=self._rate.within_a_minute(snapshot.now),
+            lots=self._lots,
         )
         self.losses.look(snapshot, view)
         self._verdicts = assess_all(waiting, fresh, view, self._limits)
@@ -161,10 +180,10 @@ class RiskStage:
         return self._effects(self._verdicts, snapshot.now)
 
     def _effects(self, verdicts: Sequence[Verdict], now: int) -> Hop:
-        hop = Hop()
+        hop, self._orders = Hop(), []
         if not verdicts:
             return hop
-        orders = [self._order(leg) for verdict in verdicts for leg in verdict.legs]
+        self._orders = orders = [self._order(leg) for verdict in verdicts for leg in verdict.legs]
         cancels = {open_.order_id: verdict for verdict in verdicts for open_ in verdict.cancels}
         hop.writes.append(store_assessments([self._assessment(v) for v in verdicts]))
         if orders:
@@ -231,8 +250,9 @@ class RiskStage:
                 seconds = (hop.committed_ns - verdict.signal.triggered_ns) / 1e9
                 self._latency.observe(seconds)
                 metrics.TICK_TO_ORDER.observe(seconds)
-        self._verdicts = []
-        self._liquidator.committed()
+        for order in (*self._orders, *self._liquidator.committed()):
+            self._rate.add(order.decided_at, order.strategy_id)
+        self._verdicts, self._orders, self._rate_known = [], [], True
         await self.losses.committed()
 
     def put_aside(self, entry: Entry, error: str) -> Hop:

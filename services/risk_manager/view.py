@@ -1,18 +1,39 @@
 """From rows to what the pure risk functions judge: decimals become whole lots and ticks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_UP, Decimal
 
 from libs.common.clocks import MarketClock
-from libs.domain.configuration import StrategyConfig
 from libs.domain.instruments import Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.reconciling import EXTERNAL
 from libs.quant.adjustments import Adjustments
-from libs.quant.risk.assess import terms_of
-from libs.quant.risk.view import OpenOrder, View
+from libs.quant.risk.view import OpenOrder, Terms, View
 from libs.store.risk import OpenRow, Snapshot
 from libs.store.sessions import Account, Session
+
+
+class Lots:
+    """Whole lots of what an account's books hold: worked out once for each quantity that a book comes to hold."""
+
+    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        self._instruments = instruments
+        self._known: dict[tuple[str, str], tuple[Decimal, int]] = {}
+
+    def of(self, positions: Iterable[tuple[str, str, Decimal]]) -> dict[tuple[str, str], int]:
+        """By (strategy, symbol), of (strategy, symbol, quantity).
+
+        Raises:
+            ValueError: a book of ours holds what is no number of lots.
+        """
+        before, self._known = self._known, {}
+        for strategy_id, symbol, quantity in positions:
+            book = (strategy_id, symbol)
+            known = before.get(book)
+            if known is None or known[0] != quantity:
+                known = (quantity, lots_of(strategy_id, quantity, self._instruments[symbol]))
+            self._known[book] = known
+        return {book: lots for book, (_, lots) in self._known.items()}
 
 
 def view_of(
@@ -22,10 +43,16 @@ def view_of(
     account: Account,
     session: Session,
     instruments: Mapping[str, Instrument],
-    strategies: Sequence[StrategyConfig],
+    terms: Mapping[str, Terms],
     adjustments: Adjustments,
+    ordered: dict[str, int],
+    lots: Lots,
 ) -> View:
-    """One account as of a snapshot. A close from before a split counts in today's units."""
+    """One account as of a snapshot. A close from before a split counts in today's units.
+
+    Args:
+        ordered: by strategy, orders decided within the last minute of market time; the view goes on counting in it.
+    """
     now, length = snapshot.now, TIMEFRAMES[session.timeframes[0]]
     return View(
         account_id=account.account_id,
@@ -37,14 +64,14 @@ def view_of(
         speed=0.0 if session.lockstep else session.speed,
         grace_ns=session.grace_ns,
         instruments=instruments,
-        terms={s.id: terms_of(s) for s in strategies},
+        terms=terms,
         cash=dict(snapshot.cash),
         marks={symbol: adjustments.carried(symbol, close, start + length - 1, now) for symbol, close, start in snapshot.marks},
         killed={(scope, key): mode for scope, key, mode, _ in snapshot.killed},
         halts=tuple(snapshot.losses.halts),
-        positions={(s, symbol): lots_of(s, q, instruments[symbol]) for s, symbol, q in snapshot.positions},
+        positions=lots.of(snapshot.positions),
         open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],
-        ordered=dict(snapshot.ordered),
+        ordered=ordered,
         checks=[],
     )
 

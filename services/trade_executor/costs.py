@@ -26,10 +26,18 @@ _DECIDED: Final = frozenset({"signal", "slice", "liquidation"})
 """Orders that were to be executed when they were made. A protective order waits for its price: what it costs is not how it is worked."""
 
 
-async def add_costs(store: ExecutionStore, change: Change, instruments: Mapping[str, Instrument], quotes: Quotes, now_ns: int) -> None:
-    """Adds the record of every order that has ended with this change, or did more after its end. Asks the record once, where there are any.
+async def add_costs(
+    store: ExecutionStore,
+    change: Change,
+    read: Sequence[Facts],
+    instruments: Mapping[str, Instrument],
+    quotes: Quotes,
+    now_ns: int,
+) -> None:
+    """Adds the record of every order that has ended with this change, or did more after its end.
 
     Args:
+        read: what the record says of those that were expected to end; it is asked for the others.
         now_ns: host time, at which they end.
 
     What cannot be worked out is not recorded, and holds nothing up: the hop is about the orders themselves.
@@ -38,7 +46,7 @@ async def add_costs(store: ExecutionStore, change: Change, instruments: Mapping[
         Unreachable: the record is away.
     """
     try:
-        await _add(store, change, instruments, quotes, now_ns)
+        await _add(store, change, read, instruments, quotes, now_ns)
     except Unreachable:
         raise
     except Exception:
@@ -46,12 +54,21 @@ async def add_costs(store: ExecutionStore, change: Change, instruments: Mapping[
         log.exception("what the orders of a hop cost is not recorded", extra=about("costs_recorded", "failure"))
 
 
-async def _add(store: ExecutionStore, change: Change, instruments: Mapping[str, Instrument], quotes: Quotes, now_ns: int) -> None:
+async def _add(
+    store: ExecutionStore,
+    change: Change,
+    read: Sequence[Facts],
+    instruments: Mapping[str, Instrument],
+    quotes: Quotes,
+    now_ns: int,
+) -> None:
     new = {child.order_id for child in change.children}
     ended = [h for id_, h in change.orders.items() if h.status in TERMINAL and id_ not in new and h.order.purpose in _DECIDED]
     if not ended:
         return
-    facts = await store.facts([held.order.order_id for held in ended])
+    facts = {known.order_id: known for known in read}
+    if unread := [held.order.order_id for held in ended if held.order.order_id not in facts]:
+        facts |= await store.facts(unread)
     known = [(held, facts[held.order.order_id]) for held in ended if held.order.order_id in facts]
     change.costs += [_cost(held, fact, change, instruments[held.order.symbol], quotes, now_ns) for held, fact in known]
 

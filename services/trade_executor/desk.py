@@ -9,6 +9,7 @@ from typing import Final
 from libs.common.consumer import Bell, Consumer
 from libs.common.crash_points import reached
 from libs.common.database import LeaseLost, Unreachable, Write
+from libs.common.envelope import accounts_of
 from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.logs import about
@@ -317,7 +318,9 @@ class AccountDesk:
         return about(action, "failure", lease=self._lease.name, account_id=account, session_id=session)
 
     def _ring(self, channel: str, payload: bytes) -> None:
-        self._bell.ring()
+        """Orders of other accounts are passed over at the next look; in lockstep at once, for everybody has to be through."""
+        if self._session.lockstep or accounts_of(payload) & {self._account.account_id, ""}:
+            self._bell.ring()
 
     def _lost(self, reason: str) -> None:
         log.error("lease lost: %s", reason, extra=self._about("lease_lost"))

@@ -72,6 +72,11 @@ class Guarding:
                 told = about("position_protected", "failure", **ids(entry))
                 log.warning("venue %s: %s; its positions are without it", entry.venue, lacks, extra=told)
 
+    @property
+    def stands(self) -> bool:
+        """Whether anything is to be protected."""
+        return bool(self._guards)
+
     def heed(self, shown: Shown, held: Held, now: float) -> None:
         """The venue's no to a protective order is remembered, so that it is not asked the same again at once: each time takes one of the
         children that an entry may have, and one that has used them up stays without protection."""

@@ -43,7 +43,8 @@ class LastLook:
         """Reads what is missing to judge these: after a start, before the market was heard."""
         if not self._limited:
             return
-        unheard = {order.symbol for order in orders if self._quotes.price(order.symbol) is None} - self._closes.keys()
+        symbols = {order.symbol for order in orders} - self._closes.keys()
+        unheard = {symbol for symbol in symbols if self._quotes.price(symbol) is None}
         if unheard:
             self._closes |= await self._store.closes(self._session.venue, self._session.timeframes[0], sorted(unheard))
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -159,6 +160,12 @@ class ExecutionStage:
         """Every order that has not ended, in stream order."""
         return list(self._open.values())
 
+    @property
+    def again(self) -> bool:
+        """Orders that are held back, worked or protected go on step by step."""
+        goes_on = any(held.status in (Status.APPROVED, Status.WORKING) for held in self._open.values())
+        return goes_on or not self.settled or self._guarding.stands or self._session.lockstep
+
     async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         """Reads, decides, and says what to write. None when there is nothing to do."""
         if not self._known or await self._passed_over():
@@ -171,6 +178,7 @@ class ExecutionStage:
             self._asked_for(evidence),
             [e.exec_key for e in evidence if isinstance(e, Fill | Undone)],
             [self._transaction(e) for e in evidence if isinstance(e, Adjustment | Repair)],
+            self._may_end(evidence),
         )
         undone = [self._named(e.client_order_id) for e in evidence if isinstance(e, Undone)]
         self._traded = await self._store.trades_of(undone) if undone else []
@@ -184,7 +192,7 @@ class ExecutionStage:
         self._cancel_unwanted(change)
         await self._last_look.prepare(h.order for h in (self._open | change.orders).values() if h.status is Status.APPROVED)
         self._dispatch(snapshot, change)
-        await add_costs(self._store, change, self._instruments, self._quotes, self._host.now_ns())
+        await add_costs(self._store, change, snapshot.facts, self._instruments, self._quotes, self._host.now_ns())
         if not evidence and self._step_done:
             change.writes.append(lockstep.acknowledge(self._session.session_id, self._lease.name, "venue", self._step_done))
         hop = change.as_hop(self._sealer, self._account.account_id, self._lease.epoch)
@@ -199,10 +207,17 @@ class ExecutionStage:
         self._change, self._taken = change, len(evidence)
         self._known = False  # until it is committed nobody knows
         self._decided_at = self._host.monotonic()
+        if change.sends or change.cancels:
+            hop.then = partial(self._let_go, change)
         return hop
 
+    def _let_go(self, change: Change) -> None:
+        """The intents of a hop are durable: its requests leave, while its bells ring."""
+        self._gate.cleared(change.sends, self._decided_at)
+        self._start(change.sends, change.cancels)
+
     async def committed(self, hop: Hop) -> None:
-        """What was decided is now so: remembers it, counts it, and has requests sent."""
+        """What was decided is now so: remembers it and counts it."""
         change = self._change
         assert change is not None
         for id_, held in change.orders.items():
@@ -229,9 +244,6 @@ class ExecutionStage:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
         unknown = sum(1 for h in self._open.values() if h.status is Status.UNKNOWN)
         metrics.UNKNOWN_ORDERS.labels(account=self._account.account_id).set(unknown)
-        self._gate.cleared(change.sends, self._decided_at)
-        if change.sends or change.cancels:
-            self._start(change.sends, change.cancels)
 
     def put_aside(self, entry: Entry, error: str) -> Hop:
         """The order of a message that cannot be handled is denied."""
@@ -275,6 +287,14 @@ class ExecutionStage:
         ids = {self._named(item.client_order_id) for item in evidence if not isinstance(item, Adjustment | Repair)}
         parents = {self._open[id_].order.parent_id for id_ in ids if id_ in self._open}
         return [id_ for id_ in ids | parents if id_ is not None and id_ not in self._open]
+
+    def _may_end(self, evidence: Sequence[News]) -> list[UUID]:
+        """Ids of orders that evidence may end, and of their parents."""
+        told = [
+            e.client_order_id for e in evidence if isinstance(e, Fill) or (isinstance(e, Shown) and e.evidence is not Evidence.ACCEPTED)
+        ]
+        ids = {self._named(client_order_id) for client_order_id in told}
+        return [*ids, *{p for id_ in ids if id_ in self._open and (p := self._open[id_].order.parent_id) is not None}]
 
     def _approve(self, queued: Sequence[Queued], change: Change) -> None:
         for message in queued:

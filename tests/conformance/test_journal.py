@@ -195,6 +195,7 @@ class Collector:
     """A stage whose effect is what it read. It can only know it from the record: the bell says nothing to it."""
 
     streams = ("signals",)
+    again = False
 
     def __init__(self, journal: Journal, consumer: str) -> None:
         self._journal = journal

@@ -20,6 +20,7 @@ class Recorder:
     """A stage that writes down what it has read; a message whose body says so makes it fail."""
 
     streams = (SIGNALS,)
+    again = False
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

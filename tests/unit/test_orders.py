@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import permutations, product
@@ -21,6 +22,7 @@ from libs.domain.orders import (
     after_fill,
     intend,
 )
+from libs.store.open_orders import IS_OPEN
 
 QUANTITY = Decimal(10)
 Event = Evidence | Decimal
@@ -150,3 +152,7 @@ def test_nothing_is_intended_with_an_order_that_has_ended_and_no_status_is_forgo
     assert {status for status, _ in INTENTS} <= OPEN
     assert OPEN | TERMINAL == set(Status)
     assert {status for status, _ in EVIDENCE} == AT_VENUE | set(ENDED)
+
+
+def test_the_record_counts_as_open_what_is_open() -> None:
+    assert set(re.findall(r"'(\w+)'", IS_OPEN)) == OPEN

@@ -36,10 +36,10 @@ from libs.quant.folds.fold import Playing, StrategyFault
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.rate import OrderRate
 from libs.quant.risk.view import OpenOrder, View
 
 _ALL_TYPES: Final[frozenset[OrderType]] = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop"})
-_MINUTE: Final = 60_000_000_000
 _NOTHING: Final = Decimal(0)
 _ENDS: Final = {"canceled": Status.CANCELED, "expired": Status.EXPIRED}
 
@@ -122,7 +122,7 @@ class Desk:
         self._waiting: dict[UUID, Waiting] = {}
         self._parents = Parents(tape, played.statuses, self._filled)
         self._placed: dict[str, Order] = {}  # open at the venue, by client order id, in order of arrival
-        self._ordered: deque[tuple[int, str]] = deque()  # (decided at, strategy) of orders, for the rate control
+        self._rate = OrderRate()
         self._terms = {config.id: terms_of(config) for config in setup.strategies}
         if setup.exits.any:
             self._terms = {id_: terms._replace(exits=setup.exits) for id_, terms in self._terms.items()}
@@ -300,7 +300,7 @@ class Desk:
             halts=self._watch.state.halts if self._watch is not None else (),
             positions=self._lots,
             open_orders=[*self._parents.open(), *(self._as_open(p) for p in self._placed.values() if p.purpose == "signal")],
-            ordered=self._ordered_within_a_minute(now),
+            ordered=self._rate.within_a_minute(now),
         )
 
     def _as_open(self, order: Order) -> OpenOrder:
@@ -317,15 +317,6 @@ class Desk:
             instrument.ticks(price) if price is not None else 0,
             Status.ACKED,
         )
-
-    def _ordered_within_a_minute(self, now: int) -> dict[str, int]:
-        while self._ordered and self._ordered[0][0] <= now - _MINUTE:
-            self._ordered.popleft()
-        counts: dict[str, int] = {}
-        for at, strategy_id in self._ordered:
-            if now - _MINUTE < at <= now:
-                counts[strategy_id] = counts.get(strategy_id, 0) + 1
-        return counts
 
     def _act(self, verdicts: Sequence[Verdict], now: int) -> None:
         orders: list[Order] = []
@@ -363,7 +354,7 @@ class Desk:
 
     def _submit(self, order: Order, now: int) -> None:
         self._played.orders.append(order)
-        self._ordered.append((order.decided_at, order.strategy_id))
+        self._rate.add(order.decided_at, order.strategy_id)
         if order.execution:
             self._parents.begin(order)
         else:

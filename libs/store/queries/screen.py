@@ -13,7 +13,7 @@ import msgspec
 
 from libs.common.database import Database
 from libs.store.control import Killed
-from libs.store.tables import OPEN_STATUSES
+from libs.store.open_orders import IS_OPEN
 
 
 class SessionSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +141,7 @@ _SEEN: Final[LiteralString] = (
     " 'value', round(quantity * multiplier * rate * coalesce(mark::numeric, avg_cost), 12),"
     " 'unrealized_pnl', round(quantity * multiplier * rate * (coalesce(mark::numeric, avg_cost) - avg_cost), 12),"
     " 'realized_pnl', realized_pnl) order by symbol, strategy_id, account_id), '[]') from book),"
-    f" 'open_orders', (select count(*) from orders join mine using (account_id) where status in ({OPEN_STATUSES})),"
+    f" 'open_orders', (select count(*) from orders join mine using (account_id) where {IS_OPEN}),"
     " 'killed', (select coalesce(json_agg(json_build_array(scope, key, reason, set_by, set_at, mode) order by set_at), '[]')"
     " from kill_switch where active),"
     " 'halts', (select coalesce(json_agg(json_build_object('account_id', account_id, 'limit_name', limit_name,"

@@ -158,6 +158,7 @@ def snapshot(record: Record, params: Any) -> list[Row]:
         "halted": account in record.halted,
         "unreconciled": unreconciled(record, account),
         "equity": None,  # no limit of a share of it here
+        "facts": [],  # nothing is decided by what orders cost
     }
     return [(_encode(found),)]
 
@@ -193,9 +194,9 @@ def store_working(record: Record, params: Any) -> list[Row]:
     return []
 
 
-@statement("select coalesce(json_agg(json_build_array(o.id, s.reference_price")
+@statement("select (select coalesce(json_agg(json_build_array(o.id, s.reference_price")
 def facts_of_costs(record: Record, params: Any) -> list[Row]:
-    return [("[]",)]  # nothing is decided by what orders cost
+    return [("[]",)]
 
 
 @statement("with entries as (select distinct on (strategy_id, symbol) * from orders e")
