@@ -166,6 +166,8 @@ def _differences(facts: Facts) -> Iterator[Finding]:
 
 def _ledger(facts: Facts) -> Iterator[Finding]:
     for fault in facts.ledger or []:
+        if fault in facts.ledger_listed:
+            continue  # `_differences` tells it, and what to do
         yield Finding(
             severity="critical",
             what=f"the books do not agree: {fault}",
