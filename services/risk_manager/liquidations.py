@@ -4,9 +4,8 @@ So is an external book that a person wants closed (`fleet doctor close`): that o
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
@@ -79,8 +78,8 @@ class Liquidator:
         if flat:
             hop.writes.append(reconciliation.closed((row.item, row.since) for row in flat))
         if self._orders:
-            asked = {row.item: f"{row.by} wants the book closed (`fleet doctor`): {row.reason}" for row in snapshot.closing}
-            hop.writes.append(store_assessments([_assessment(exit_, order, _why(exit_.switch, asked)) for exit_, order in self._orders]))
+            assessments = [_assessment(exit_, order, _why(exit_.switch, snapshot.closing)) for exit_, order in self._orders]
+            hop.writes.append(store_assessments(assessments))
             hop.writes.append(store_orders([order for _, order in self._orders], epoch))
         for exit_, order in self._orders:
             body = self._sealer.seal(ORDERS_APPROVED.stream or "", order, ts_event_ns=view.now, trace=str(order.signal_id))
@@ -173,8 +172,11 @@ def _is_closed(row: ClosingRow, whole: Mapping[tuple[str, str], int], view: View
     return not whole.get((EXTERNAL, row.symbol)) and not view.book_orders(EXTERNAL, row.symbol)
 
 
-def _why(switch: Switch, asked: Mapping[UUID, str]) -> str:
-    return asked[UUID(switch.key)] if switch.scope == ITEM else f"the kill switch of {named(switch.scope, switch.key)} flattens"
+def _why(switch: Switch, closing: Iterable[ClosingRow]) -> str:
+    if switch.scope != ITEM:
+        return f"the kill switch of {named(switch.scope, switch.key)} flattens"
+    row = next(row for row in closing if str(row.item) == switch.key)
+    return f"{row.by} wants the book closed (`fleet doctor`, item {switch.key[:8]}): {row.reason}"
 
 
 def _words(exit_: Exit) -> str:

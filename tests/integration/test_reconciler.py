@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from fleet import doctor
+from fleet.explain import explain
 from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
 from libs.common.database import Database
@@ -19,6 +20,7 @@ from libs.domain.reconciling import EXTERNAL
 from libs.store import reconciliation
 from libs.store.audit import Held, ledger_faults
 from libs.store.control import Control
+from libs.store.queries import stories
 from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account
 from libs.venues.broker import OutcomeUnknown, Undone
@@ -190,6 +192,27 @@ async def test_an_order_placed_by_hand_is_adopted_with_its_fills_and_is_left_alo
     assert await the_book(database) == [(EXTERNAL, "ALFA", D(4))]
     assert [kind for kind, *_ in await scene.items()] == ["order"]
     assert (scene.said, scene.venue.cancelled, await scene.balanced()) == ("", [], [])
+
+
+@pytest.mark.parametrize(
+    ("id_", "whose"),
+    [("placed-by-hand", "somebody else's"), (client_order_id(TAG, UUID(int=5), 1), "ours, as its id says, from before the record was")],
+)
+async def test_what_was_adopted_is_explained_by_whose_it_is_its_item_and_what_came_of_it(
+    database: Database, scene: Scene, id_: str, whose: str
+) -> None:
+    fills(scene, by_hand(id_), 4)
+    await scene.look()
+    await scene.decides("ignore", "my own hand")
+    (named,) = await stories.named(database, id_)
+    said = (await explain(database, str(named.order_id))).text
+    for fact in (
+        f"whose       {whose}",
+        "decided: ignore by ann: my own hand",
+        "fill        4 at 100, fee 1 USD",
+        "PARTIAL",
+    ):
+        assert fact in said
 
 
 async def test_a_fill_of_an_order_that_nobody_knows_is_booked_once_the_venue_has_said_whose_it_is(database: Database, scene: Scene) -> None:

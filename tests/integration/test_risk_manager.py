@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
+from fleet.explain import explain
 from libs.common.bus import MemoryBus
 from libs.common.clocks import MarketClock
 from libs.common.consumer import Bell, Consumer
@@ -312,6 +313,21 @@ async def test_a_book_without_a_price_is_told_of_once_and_closed_when_there_is_o
     await desk.judge()
     assert len(await database.fetch(EXITS)) == 1
     assert await database.fetch("select count(*) from notifications where state = 'resolved'") == [(1,)]
+
+
+async def test_a_liquidation_is_explained_by_the_kill_switch_that_asked_for_it(database: Database, desk: Desk) -> None:
+    await held(database, 7)
+    operator = Control(database, desk.journal, desk.host, cool_off_s=0.0)
+    await operator.kill("account", "paper", "flatten", "an old fault", "bob")
+    await operator.rearm("account", "paper", "mended", "bob")
+    await operator.kill("symbol", "ALFA", "flatten", "odd prices", "ann")
+    await desk.judge()
+    ((id_,),) = await database.fetch("select id from orders")
+    said = (await explain(database, str(id_))).text
+    for fact in ("sell 7 limit 98 ALFA, APPROVED", "closes the book fast of account paper", "the kill switch of symbol:ALFA flattens"):
+        assert fact in said
+    assert "asked by    ann, kill switch of symbol:ALFA" in said
+    assert "bob" not in said
 
 
 async def test_only_the_external_book_that_a_person_wants_closed_is_closed_and_that_ends_by_itself(database: Database, desk: Desk) -> None:
