@@ -17,7 +17,7 @@ from libs.common.crash_points import reached
 from libs.common.database import Database, Unreachable
 from libs.common.logs import about
 from libs.domain.instruments import Instrument
-from libs.domain.orders import Evidence, Status, VenueOrder
+from libs.domain.orders import Evidence, Order, Status, VenueOrder
 from libs.domain.reconciling import Difference, Item, agreed, fill_item
 from libs.domain.trades import Fill
 from libs.store import control
@@ -81,7 +81,7 @@ class Reconciler:
         self._instruments = instruments
         self._show = show
         self._undecided = undecided
-        self._strangers = Strangers(items, account.account_id, frozenset(instruments), fleet_tag)
+        self._strangers = Strangers(items, account.account_id, frozenset(instruments), fleet_tag, stage.names)
         self._absences = Absences()
         self._patience = Patience(LOOK_UP_EVERY_S, LOOK_UP_EVERY_S if broker.abilities.absence_is_proof else LOOK_UP_AT_MOST_S)
         self._read_to: int | None = None  # market time at which the venue's fills were read last
@@ -202,7 +202,7 @@ class Reconciler:
         """The orders as evidence that they exist, and of how they stand."""
         news: list[News] = []
         for seen in orders:
-            order = adopted(self._account, self._session, seen, self._stage.market_time())
+            order = self._adopted(seen)
             if order is None:
                 continue
             why = f"found at the venue: {seen.status}, {seen.filled.normalize():f} of {seen.quantity.normalize():f} filled"
@@ -210,6 +210,9 @@ class Reconciler:
             log.warning("account %s: order %s is adopted: %s", self._account.account_id, seen.client_order_id, why, extra=told)
             news += [Adoption(order, why), reconcile.shown_as(seen)]
         return news
+
+    def _adopted(self, seen: VenueOrder) -> Order | None:
+        return adopted(self._account, self._session, seen, self._stage.market_time(), self._stage.names)
 
     def _reopen(self, ended: Sequence[VenueOrder]) -> None:
         """Orders that the record has ended and that the venue lists as open at looks farther apart than a listing lags: they live."""
@@ -224,7 +227,7 @@ class Reconciler:
         for id_ in dict.fromkeys(fill.client_order_id for fill in strays):
             seen = None if self._strangers.foreign(id_) else await answered(self._broker.find(id_), f"order {id_}")
             mine = [fill for fill in strays if fill.client_order_id == id_]
-            order = seen and seen.symbol in self._instruments and adopted(self._account, self._session, seen, self._stage.market_time())
+            order = self._adopted(seen) if seen and seen.symbol in self._instruments else None
             if not order:
                 self._stage.disowned.add(id_)
             self._stage.strays = [fill for fill in self._stage.strays if fill.client_order_id != id_]
@@ -276,7 +279,7 @@ class Reconciler:
         for key in [s.item.key for s in standing if s.item.kind == "fill" and s.decision == "adopt"]:
             if key in aside and aside[key].symbol in self._instruments:
                 seen, fill = of_fill(aside[key])
-                order = adopted(self._account, self._session, seen, self._stage.market_time())
+                order = self._adopted(seen)
                 if order is not None:
                     self._show([Adoption(order, "a fill that was put aside is accepted"), fill])
                     self._changed = True

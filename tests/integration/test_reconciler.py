@@ -49,7 +49,7 @@ class Scene:
 
     async def begin(self) -> "Scene":
         """A process that begins, as far as its arming."""
-        self.desk = desk = Desk(self.database, self.account, self.venue)
+        self.desk = desk = Desk(self.database, self.account, self.venue, fleet_tag=TAG)
         await desk.begin()
         desk.stage.armed = False
         items = ReconcileStore(self.database, self.account.account_id, self.account.venue, Guard(desk.lease.name, desk.lease.epoch))
@@ -248,6 +248,21 @@ async def test_an_order_of_another_fleet_keeps_the_account_from_adding_until_som
     assert scene.venue.cancelled == [foreign.client_order_id]
     await scene.desk.turn()
     assert "ACKED" in await statuses(database)
+
+
+async def test_an_order_of_a_fleet_that_grew_from_the_same_record_is_not_taken_for_ours(database: Database, scene: Scene) -> None:
+    await scene.begin()
+    ours = an_approval()
+    await scene.desk.trade(ours)
+    scene.venue.has(ours, "canceled")
+    await scene.look()
+    scene.venue.has(by_hand(client_order_id("ELSE", ours.order_id, 1)))
+    await scene.look()
+    assert [kind for kind, *_ in await scene.items()] == ["foreign"]
+    await scene.decides("adopt")
+    await scene.look()
+    await scene.look()
+    assert await statuses(database) == ["CANCELED", "ACKED"]
 
 
 # --- what differs, and what is decided
