@@ -20,6 +20,8 @@ MEANS: Final[Mapping[Kind, str]] = {
     "position": "a fill was missed, somebody traded by other means, or a row was changed by hand",
     "cash": "money came or went without a trade of ours: a transfer, a fee, interest; or a fill was missed",
     "foreign": "another fleet trades this account. Two of them know nothing of each other's limits",
+    "lookup": "the venue answers everything else, and of this order nothing: nobody knows what became of it. It counts at its worst case"
+    " and its book orders nothing new; it is asked for again and again, and the item goes with the first answer",
 }
 DOES: Final[Mapping[tuple[Kind, Choice], str]] = {
     ("order", "adopt"): "it stays as it is",
@@ -32,6 +34,7 @@ DOES: Final[Mapping[tuple[Kind, Choice], str]] = {
     ): "it is adopted, then the book EXTERNAL of this account and symbol is closed at the market, whatever else it"
     " holds; its open orders are canceled. Nothing else is touched, and it ends once that book is flat",
     ("cash", "adopt"): "the record follows the venue: the difference is booked as EXTERNAL, against equity",
+    ("lookup", "ignore"): "the account trades on without knowing. The order stays as it is and its book held back, until the venue answers",
     ("foreign", "adopt"): "this fleet takes the order over, into the book EXTERNAL. Stop the other fleet first",
     ("foreign", "close"): "it is taken over and canceled at the venue. Stop the other fleet first",
 }

@@ -428,7 +428,7 @@ class ReconcileItemRow(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)  # of account, kind, key and what differs: found again, it is the same one
     account_id: Mapped[str]
-    kind: Mapped[str]  # order, fill, position, cash, foreign
+    kind: Mapped[str]  # order, fill, position, cash, foreign, lookup
     key: Mapped[str]  # client order id, exec_key, symbol, currency
     ours: Mapped[str]
     theirs: Mapped[str]

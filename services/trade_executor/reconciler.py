@@ -34,6 +34,7 @@ from services.trade_executor.reconcile import Asked, Patience, answered
 from services.trade_executor.send import Sender, Show
 from services.trade_executor.stage import ExecutionStage
 from services.trade_executor.strangers import Strangers
+from services.trade_executor.unseen import Unseen
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Reconciler:
         self._undecided = undecided
         self._strangers = Strangers(items, account.account_id, frozenset(instruments), fleet_tag, stage.names)
         self._absences = Absences()
+        self._unseen = Unseen(items, account.account_id)
         self._patience = Patience(LOOK_UP_EVERY_S, LOOK_UP_EVERY_S if broker.abilities.absence_is_proof else LOOK_UP_AT_MOST_S)
         self._read_to: int | None = None  # market time at which the venue's fills were read last
         self.looked_at: float | None = None  # monotonic seconds at which the venue last answered a look, whole
@@ -193,9 +195,11 @@ class Reconciler:
         if settled := await never_accepted(self._broker, self._store, absent, ignored):
             self._absences.settled(shown.client_order_id for shown in settled)
             self._show(settled)
-        if found.unanswered:
-            first = next(iter(found.unanswered.values()))
-            raise OutcomeUnknown(f"{len(found.unanswered)} orders could not be looked up: {first}")
+        unresolved = {h.order.client_order_id: h for h in self._stage.unresolved()}
+        listed_as_items = await self._unseen.note(held, found.unanswered, unresolved, self._clock.monotonic())
+        self._show([_no_answer(h) for id_, h in unresolved.items() if id_ in listed_as_items and h.status is Status.SUBMITTING])
+        if waiting := [why for id_, why in found.unanswered.items() if id_ not in listed_as_items]:
+            raise OutcomeUnknown(f"{len(waiting)} orders could not be looked up: {waiting[0]}")
         self.looked_at = self._clock.monotonic()
 
     def _adoptions(self, orders: Sequence[VenueOrder]) -> list[News]:
@@ -327,6 +331,11 @@ class Reconciler:
 
     def _about(self, action: str) -> dict[str, object]:
         return about(action, "failure", account_id=self._account.account_id, session_id=self._session.session_id)
+
+
+def _no_answer(held: Held) -> Shown:
+    """Nobody waits for an answer to its request any more, and nobody has one."""
+    return Shown(held.order.client_order_id, Evidence.UNCLEAR, held.filled, "no answer on record")
 
 
 def _said(item: Item) -> str:

@@ -24,7 +24,7 @@ from libs.store.queries import stories
 from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account
 from libs.venues.broker import OutcomeUnknown, Undone
-from services.trade_executor import reconcile, reconciler
+from services.trade_executor import reconcile, reconciler, unseen
 from services.trade_executor.evidence import Shown
 from services.trade_executor.reconciler import Reconciler
 from tests.desks import an_approval, statuses
@@ -391,6 +391,11 @@ async def test_a_position_that_is_to_be_closed_is_adopted_and_then_only_its_own_
     await scene.look()
     assert (scene.venue.cancelled, await database.fetch("select from kill_switch")) == ([mine.client_order_id], [])
     assert (scene.said, await scene.balanced()) == ("", [])
+    scene.venue.has(mine, "canceled")
+    await scene.look()
+    exit_ = msgspec.structs.replace(an_approval(9, EXTERNAL, side="sell"), quantity=D(5), purpose="liquidation", reduce_only=True)
+    await scene.desk.trade(exit_)
+    assert await database.fetch("select status from orders where id = %s", (exit_.order_id,)) == [("ACKED",)]
 
 
 async def test_the_closing_of_a_book_is_listed_until_it_is_called_off(database: Database, scene: Scene) -> None:
@@ -404,6 +409,54 @@ async def test_the_closing_of_a_book_is_listed_until_it_is_called_off(database: 
     assert "being closed" in doctor.text([listed])
     await scene.decides("adopt")
     assert (await closing(database), await reconciliation.standing(database)) == ([], [])
+
+
+async def looked_in_vain(scene: Scene, looks: int = 1) -> None:
+    """Looks at which the venue answers everything but what became of one order."""
+    for _ in range(looks):
+        scene.venue.find_answers.append(OutcomeUnknown("500"))
+        scene.desk.host.move(unseen.LASTS_S / unseen.LOOKS)
+        await scene.look()
+
+
+async def an_order_that_nobody_can_ask_for(scene: Scene) -> Order:
+    """It is UNKNOWN, and an item on record."""
+    scene.venue.answers.append(loses_the_answer)
+    await scene.desk.trade(order := an_approval(1))
+    for _ in range(unseen.LOOKS):
+        with pytest.raises(OutcomeUnknown, match="1 orders could not be looked up: 500"):
+            await looked_in_vain(scene)
+    await looked_in_vain(scene)
+    assert await scene.items() == [("lookup", order.client_order_id, "UNKNOWN", "no answer")]
+    return order
+
+
+async def test_an_order_of_which_the_venue_says_nothing_holds_back_what_adds_until_a_person_goes_on_without_it(
+    database: Database, scene: Scene
+) -> None:
+    order = await an_order_that_nobody_can_ask_for(scene)
+    assert "lookup" in scene.said
+    scene.venue.find_answers += [OutcomeUnknown("500")] * 2  # to the desk that begins, and to its reconciler
+    await scene.begin()  # an account arms all the same, and soon
+    await scene.desk.trade(an_approval(2, "slow"))
+    assert (scene.desk.stage.armed, await statuses(database)) == (True, ["UNKNOWN", "APPROVED"])
+    await scene.decides("ignore", "the venue's support is asked")
+    await scene.desk.trade(an_approval(3))  # of the same book
+    scene.venue.find_answers += [OutcomeUnknown("500")] * 2  # to the desk that begins, and to its reconciler
+    await scene.begin()  # a decision outlives the process
+    await scene.desk.turn()
+    assert (scene.said, await statuses(database)) == ("", ["UNKNOWN", "ACKED", "APPROVED"])
+    scene.venue.has(order)
+    await scene.look()
+    assert (await scene.items(), (await statuses(database))[0]) == ([], "ACKED")
+
+
+async def test_an_order_that_was_being_sent_and_of_which_the_venue_says_nothing_is_unknown(database: Database, scene: Scene) -> None:
+    await an_order_that_nobody_can_ask_for(scene)
+    await database.fetch("update orders set status = 'SUBMITTING'")  # as a process leaves it that dies before the answer
+    scene.venue.find_answers += [OutcomeUnknown("500")] * 2  # to the desk that begins, and to its reconciler
+    await scene.begin()
+    assert await statuses(database) == ["UNKNOWN"]
 
 
 @pytest.mark.parametrize(("choice", "reason", "said"), [("close", "why not", "not by close"), ("adopt", " ", "say with --reason why")])
