@@ -125,7 +125,10 @@ def _shrinks(order: Order, known: Known, strategies: tuple[str, ...]) -> bool:
 
 def _range(order: Order, known: Known, strategies: tuple[str, ...]) -> tuple[Decimal, Decimal]:
     """Lowest and highest position that the other open orders can lead to. Protection counts for nothing, slices for their parent."""
-    held = sum((q for (s, y), q in known.positions.items() if y == order.symbol and (not strategies or s in strategies)), Decimal(0))
+    if strategies:
+        held = sum((known.positions.get((strategy_id, order.symbol), Decimal(0)) for strategy_id in strategies), Decimal(0))
+    else:
+        held = sum((q for (_, symbol), q in known.positions.items() if symbol == order.symbol), Decimal(0))
     low = high = held
     for other, _, filled in known.orders:
         if other.order_id == order.order_id or other.symbol != order.symbol or (strategies and other.strategy_id not in strategies):
