@@ -14,6 +14,7 @@ from libs.domain.instruments import Instrument
 from libs.domain.messages import Signal
 from libs.domain.orders import Status
 from libs.quant.risk.assess import assess
+from libs.quant.risk.flow import Flow
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import OpenOrder, Terms, View
 
@@ -60,6 +61,7 @@ def a_view() -> View:
         account_id="paper",
         account_name="paper",
         base_currency="USD",
+        kind="cash",
         allow_short=False,
         now=NOW,
         stale=False,
@@ -72,7 +74,7 @@ def a_view() -> View:
         killed={},
         positions={("sma", s): 20 for s in SYMBOLS[:HELD]},
         open_orders=[OpenOrder(UUID(int=n), "sma", s, "buy", 20, 12_000, Status.ACKED) for n, s in enumerate(SYMBOLS[HELD : HELD + 2])],
-        ordered={"sma": 60},
+        flow=Flow({"sma": 60}, {"sma": 3}, {("sma", s): 2 for s in SYMBOLS}),
     )
 
 

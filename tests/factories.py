@@ -97,6 +97,7 @@ def a_view(**changed: Any) -> View:
         "account_id": "paper",
         "account_name": "paper",
         "base_currency": "USD",
+        "kind": "margin",
         "allow_short": False,
         "now": NOON,
         "stale": False,

@@ -276,9 +276,30 @@ LossLimitName = Literal["max_daily_loss", "max_drawdown"]
 """Limits whose crossing halts an account until a person re-arms it."""
 
 LimitName = (
-    Literal["max_order_notional", "price_collar", "max_position_notional", "max_gross_exposure", "max_orders_per_minute"] | LossLimitName
+    Literal[
+        "max_order_notional",
+        "max_order_quantity",
+        "max_order_to_median",
+        "max_adv_share",
+        "price_collar",
+        "max_spread",
+        "max_price_jump",
+        "restricted",
+        "max_position_notional",
+        "max_overnight_notional",
+        "max_short_notional",
+        "max_gross_exposure",
+        "max_net_exposure",
+        "max_open_orders",
+        "max_orders_per_second",
+        "max_orders_per_minute",
+        "max_repeated_entries",
+        "max_order_to_trade",
+        "max_cancel_ratio",
+    ]
+    | LossLimitName
 )
-LimitUnit = Literal["currency", "fraction", "equity", "count"]
+LimitUnit = Literal["currency", "fraction", "equity", "count", "units", "flag"]
 LOSS_LIMITS: Final[tuple[LossLimitName, ...]] = get_args(LossLimitName)
 
 
@@ -289,7 +310,7 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     key: str = "*"  # which symbol, strategy or account; * is each
     name: LimitName
     value: NotNegative
-    unit: LimitUnit  # currency: the account's; equity: multiples of the account's equity
+    unit: LimitUnit  # currency: the account's; equity: multiples of its equity; units: shares, coins or contracts; flag: it is so
 
     def __post_init__(self) -> None:
         """ValueError: a loss limit that could not hold as it is written; the message says what it has to be."""

@@ -11,7 +11,8 @@ from libs.common.database import Database, Rejected, Write
 from libs.domain.kill import Mode
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.orders import Order, Side, Status
-from libs.store import halts
+from libs.store import fleet, halts
+from libs.store.fleet import FleetRow
 from libs.store.halts import LossRow
 from libs.store.open_orders import IS_OPEN
 
@@ -74,6 +75,59 @@ class ClosingRow(NamedTuple):
     reason: str
 
 
+class MarkRow(NamedTuple):
+    """The newest close known of a symbol, the one before it, and how its newest quote bar closed; where a limit asks for them."""
+
+    symbol: str
+    close: float
+    start: int  # of its bar
+    close_before: float | None = None
+    start_before: int | None = None
+    bid: float | None = None
+    ask: float | None = None
+
+
+class OutcomeRow(NamedTuple):
+    """Orders of a strategy, of the last hour, that have ended."""
+
+    strategy_id: str
+    ended: int
+    traded: int
+    canceled: int
+
+
+class DecidedRow(NamedTuple):
+    """An order that was decided."""
+
+    decided_at: int
+    strategy_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal | None
+    signal_id: UUID
+    entry: bool  # it may add to its book
+
+
+class SizeRow(NamedTuple):
+    """An entry of a strategy, long ago."""
+
+    strategy_id: str
+    symbol: str
+    decided_at: int
+    quantity: Decimal
+    price: Decimal
+
+
+class Asked(NamedTuple):
+    """What the limits that hold want to know beside what every decision needs."""
+
+    jumps: bool = False  # the close before the newest
+    quotes: Sequence[str] = ()  # how quote bars closed, of these symbols
+    ratios: bool = False  # what became of the last hour's orders
+    fleet: bool = False  # what the other accounts hold
+
+
 class Snapshot(msgspec.Struct, kw_only=True):
     """Everything a risk decision needs, as of one moment."""
 
@@ -84,7 +138,9 @@ class Snapshot(msgspec.Struct, kw_only=True):
     orders: list[OpenRow]
     cash: list[tuple[str, Decimal]]
     now: int  # market ns: as asked for, or as recorded where that is later
-    marks: list[tuple[str, float, int]]  # (symbol, close, start of its bar)
+    marks: list[MarkRow]
+    outcomes: list[OutcomeRow]
+    fleet: FleetRow | None  # None where no limit is for all accounts together
     killed: list[tuple[str, str, Mode, int]]  # (scope, key, mode, host ns at which it was set)
     closing: list[ClosingRow]  # oldest first
     losses: LossRow
@@ -98,21 +154,34 @@ _SIGNAL_JSON: LiteralString = (
     " ns_of(s.decided_at), s.target, s.confidence, s.scale, s.reference_price, ns_of(s.valid_until), s.reason, s.triggered_ns)"
 )
 
+_BARS: LiteralString = (
+    "from market_ohlcv b where b.venue = %(venue)s and b.symbol = w.symbol and b.timeframe = %(timeframe)s"
+    " and b.timestamp <= at_ns((select now from clock) - %(late)s)"
+)
+_SINCE: LiteralString = " and b.timestamp >= at_ns((select start_time from clock)) order by b.timestamp desc limit 1"
 # `now` is asked for as a value, not joined: with a join Postgres reads every partition of bars. `offset 0` keeps it from reading all
 # signals there are to find a few.
 _READ: LiteralString = (
-    "with clock as (select greatest(%(now)s, market_time) as now from sessions where session_id = %(session)s),"
+    "with clock as (select greatest(%(now)s, market_time) as now, start_time from sessions where session_id = %(session)s),"
     " queue as (select j.no, j.key from journal j where j.stream = 'signals' and j.no > %(cursor)s order by j.no limit %(limit)s),"
     " fresh as (select q.no, s.* from queue q left join lateral (select * from signals where signal_id = q.key offset 0) s on true),"
     " held as (select strategy_id, symbol, quantity from positions where account_id = %(account)s and quantity <> 0),"
     " waiting as (select s.*, (select count(*) from orders o where o.signal_id = s.signal_id and o.parent_id is null) as legs"
     " from risk_assessments r join signals s using (signal_id) where r.account_id = %(account)s and r.verdict = 'WAITING'),"
     " wanted as (select symbol from held union select symbol from fresh where symbol is not null union select symbol from waiting"
-    " union select symbol from orders where account_id = %(account)s and " + IS_OPEN + "),"
-    " marks as (select w.symbol, m.close_price, m.timestamp from wanted w cross join lateral (select close_price, timestamp"
-    " from market_ohlcv b"
-    " where b.venue = %(venue)s and b.symbol = w.symbol and b.timeframe = %(timeframe)s and b.close_price is not null"
-    " and b.timestamp <= at_ns((select now from clock) - %(late)s) order by b.timestamp desc limit 1) m)"
+    " union select symbol from orders where account_id = %(account)s and " + IS_OPEN + fleet.SYMBOLS + "),"
+    " marks as (select w.symbol, m.close_price, m.timestamp, p.close_price as before, p.timestamp as before_at, q.bid_close, q.ask_close"
+    " from wanted w cross join lateral (select close_price, timestamp "
+    + _BARS
+    + " and b.close_price is not null order by b.timestamp desc limit 1) m left join lateral (select close_price, timestamp "
+    + _BARS
+    + " and %(jumps)s and b.close_price is not null and b.timestamp < m.timestamp"
+    + _SINCE
+    + ") p on true left join lateral (select bid_close, ask_close "
+    + _BARS
+    + " and b.symbol = any(%(quotes)s::text[]) and b.bid_close is not null"
+    + _SINCE
+    + ") q on true)"
     " select json_build_object("
     "'queued', (select coalesce(json_agg(json_build_array(s.no, case when s.signal_id is null then null else "
     + _SIGNAL_JSON
@@ -131,7 +200,13 @@ _READ: LiteralString = (
     "'cash', (select coalesce(json_agg(json_build_array(commodity, balance::text)), '[]') from cash_balances"
     " where account_id = %(account)s),"
     "'now', (select now from clock),"
-    "'marks', (select coalesce(json_agg(json_build_array(symbol, close_price, ns_of(timestamp))), '[]') from marks),"
+    "'marks', (select coalesce(json_agg(json_build_array(symbol, close_price, ns_of(timestamp), before, ns_of(before_at), bid_close,"
+    " ask_close)), '[]') from marks),"
+    "'outcomes', case when %(ratios)s then (select coalesce(json_agg(json_build_array(strategy_id, ended, traded, canceled)), '[]')"
+    " from (select strategy_id, count(*) as ended, count(*) filter (where filled_quantity > 0) as traded,"
+    " count(*) filter (where status = 'CANCELED') as canceled from orders o where account_id = %(account)s and purpose = 'signal'"
+    " and decided_at > at_ns((select now from clock) - 3600000000000) and not o." + IS_OPEN + " group by strategy_id) f) else '[]' end,"
+    "'fleet', " + fleet.SUMS + ","
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode, ns_of(set_at)) order by set_at), '[]')"
     " from kill_switch where active),"
     "'closing', (select coalesce(json_agg(json_build_array(id, key, ns_of(closing_since), decided_by, reason)"
@@ -144,6 +219,7 @@ _READ: LiteralString = (
     " and consumer = 'risk:' || %(account)s), 0))::text"
 )
 
+NOTHING_MORE: Final = Asked()
 _decode: Final = msgspec.json.Decoder(Snapshot).decode
 
 
@@ -155,7 +231,7 @@ class RiskStore:
         self._database = database
         self._params = {"account": account_id, "session": session_id, "venue": venue, "timeframe": timeframe, "late": late_ns}
 
-    async def read(self, cursor: int, limit: int, now: int) -> Snapshot:
+    async def read(self, cursor: int, limit: int, now: int, asked: Asked = NOTHING_MORE) -> Snapshot:
         """The next signals beyond the cursor and all that is needed to judge them: one statement, one snapshot.
 
         Args:
@@ -168,6 +244,8 @@ class RiskStore:
                 "cursor": cursor,
                 "limit": limit,
                 "now": now,
+                **asked._asdict(),
+                "quotes": list(asked.quotes),
             },
         )
         try:
@@ -185,14 +263,36 @@ class RiskStore:
         )
         return [row[0] for row in rows]
 
-    async def decided(self, since: int) -> list[tuple[int, str]]:
-        """(market ns, strategy) of every order that risk has decided later than `since`, market ns."""
+    async def decided(self, since: int) -> list[DecidedRow]:
+        """Every order that risk has decided later than `since`, market ns."""
         rows = await self._database.fetch(
-            "select ns_of(decided_at), strategy_id from orders where account_id = %s and decided_at > at_ns(%s) and parent_id is null"
-            " and purpose <> 'external'",
+            "select ns_of(decided_at), strategy_id, symbol, side, quantity, price, signal_id, not reduce_only from orders"
+            " where account_id = %s and decided_at > at_ns(%s) and parent_id is null and purpose <> 'external'",
             (self._params["account"], since),
         )
-        return [(decided_at, strategy_id) for decided_at, strategy_id in rows]
+        return [DecidedRow(*row) for row in rows]
+
+    async def sizes(self, since: int, until: int, most: int) -> list[SizeRow]:
+        """Entries decided later than `since` and up to `until`, market ns: the newest of each strategy, at most so many."""
+        rows = await self._database.fetch(
+            "select strategy_id, symbol, ns_of(decided_at), quantity, price from (select o.*, row_number() over (partition by strategy_id"
+            " order by decided_at desc, quantity * price desc) as n from orders o where account_id = %s and decided_at > at_ns(%s)"
+            " and decided_at <= at_ns(%s) and parent_id is null and not reduce_only and price is not null and purpose = 'signal') o"
+            " where n <= %s",
+            (self._params["account"], since, until, most),
+        )
+        return [SizeRow(*row) for row in rows]
+
+    async def volumes(self, symbols: Sequence[str], since: int, until: int) -> dict[str, list[tuple[int, float]]]:
+        """(start, volume) of the finest bars of each symbol with since <= start < until (market ns), ascending; not of what is before
+        the session."""
+        rows = await self._database.fetch(
+            "select symbol, array_agg(ns_of(timestamp) order by timestamp), array_agg(volume order by timestamp) from market_ohlcv"
+            " where venue = %s and symbol = any(%b::text[]) and timeframe = %s and volume is not null and timestamp >= at_ns(greatest(%s,"
+            " (select start_time from sessions where session_id = %s))) and timestamp < at_ns(%s) group by symbol",
+            (self._params["venue"], list(symbols), self._params["timeframe"], since, self._params["session"], until),
+        )
+        return {symbol: list(zip(starts, volumes, strict=True)) for symbol, starts, volumes in rows}
 
     async def liquidations(self, since: int) -> dict[tuple[str, str], tuple[int, float, int]]:
         """How many orders were to close a book since a host time (ns), seconds since the newest, and how many there ever were; by

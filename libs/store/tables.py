@@ -567,6 +567,15 @@ class RiskLimitRow(Base):
     effective_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())  # a loosening waits out its cool-off
 
 
+class RiskFleetRow(Base):
+    """risk_manager: moved on whenever an account is approved orders under a limit that is for all accounts together."""
+
+    __tablename__ = "risk_fleet"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # the one row
+    version: Mapped[int]
+
+
 class RiskMetricRow(Base):
     """risk_manager: what an account's risk was measured to be."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "0005"
 down_revision: str | None = "0004"
 SQL = Path(__file__).parents[1] / "sql"
-FUNCTIONS: tuple[str, ...] = ()
+FUNCTIONS: tuple[str, ...] = ("0005_fleet.sql",)
 
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
@@ -32,6 +32,12 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
         sa.Column("effective_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_risk_limits")),
+    )
+    op.create_table(
+        "risk_fleet",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_fleet")),
     )
     op.create_table(
         "risk_metrics",

@@ -223,6 +223,7 @@ def setup_of(session: Session, account: Account, operating: Operating) -> Setup:
         terms=operating.terms if terms is None else msgspec.convert(dict(terms), FillTerms, strict=False),
         limits=Limits(operating.limits),
         allow_short=account.allow_short,
+        kind=account.kind,
         latency_ns=session.fills["latency_ns"],
         session_id=session.session_id,
         venue=account.venue,

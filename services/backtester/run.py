@@ -15,8 +15,8 @@ from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
-from libs.quant.risk.controls import HALTED
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.permission import HALTED
 from services.backtester.code import ENGINE, code_fingerprint
 from services.backtester.data import Loaded
 from services.backtester.spec import ACCOUNT, Spec

@@ -13,8 +13,8 @@ from libs.domain.configuration import LOSS_LIMITS, LossLimitName
 from libs.domain.losses import LOSSES, Halt, LossLimits, LossState, percent
 from libs.domain.messages import Notification, RiskAlert
 from libs.domain.streams import RISK_ALERTS
-from libs.quant.risk.controls import HALTED, halted
 from libs.quant.risk.halts import evaluate
+from libs.quant.risk.permission import HALTED, halted
 from libs.quant.risk.view import View
 from libs.quant.trading_day import trading_day_start
 from libs.store import halts, lockstep, notifications

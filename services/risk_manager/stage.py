@@ -24,10 +24,13 @@ from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SI
 from libs.quant.adjustments import Adjustments
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.limits import Limits
-from libs.quant.risk.rate import MINUTE, OrderRate
 from libs.quant.risk.view import Leg
+from libs.store import fleet
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
+from services.risk_manager.disabling import disable
+from services.risk_manager.facts import Facts
+from services.risk_manager.fleet import elsewhere
 from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.telling import tell
@@ -82,8 +85,7 @@ class RiskStage:
         self._fleet_tag = fleet_tag
         self._verdicts: list[Verdict] = []
         self._orders: list[Order] = []  # of the hop that is being committed
-        self._rate = OrderRate()
-        self._rate_known = False  # whether it has every order that is on record
+        self._facts = Facts(store, session, instruments)
         self.waits = True  # whether a signal waits for orders of its book to end
         self.exposed = True  # whether something is held or may be soon: what the account is worth moves with the market
         self._looked_back = float("-inf")
@@ -98,16 +100,16 @@ class RiskStage:
 
     async def hop(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         """Looks at the loss limits, judges what is queued and what can be decided again, and says what to write; None for nothing."""
-        if not self._rate_known:
-            self._rate = OrderRate(await self._store.decided(self._market.now() - MINUTE))
+        await self._facts.begin(self._market.now())
         hop = await self._judged(cursors, limit)
-        self._rate_known = hop is None  # until it is committed nobody knows
+        self._facts.known = hop is None  # until it is committed nobody knows
         return hop
 
     async def _judged(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         signals, updates = cursors[SIGNALS_STREAM], cursors[UPDATES_STREAM]
         now = self._market.now()
-        snapshot = await self._store.read(signals.no, limit, now)
+        snapshot = await self._store.read(signals.no, limit, now, self._facts.asked(self._limits))
+        await self._facts.look(snapshot, self._limits)
         if snapshot.queued:
             reached("CP05")
         flattens = self._liquidator.due(snapshot)
@@ -141,7 +143,8 @@ class RiskStage:
         metrics.BACKSTOP.labels(consumer=self._lease.name).inc()
         told = about("signals_passed_over", "failure", consumer=self._lease.name)
         log.error("%d signals were passed over without an answer; assessing message %d now", len(missed), missed[0], extra=told)
-        snapshot = await self._store.read(missed[0] - 1, 1, now)
+        snapshot = await self._store.read(missed[0] - 1, 1, now, self._facts.asked(self._limits))
+        await self._facts.look(snapshot, self._limits)
         hop = self.decide(snapshot)
         self.losses.add_to(hop, snapshot.now)
         hop.writes.insert(0, self._guard())
@@ -170,9 +173,14 @@ class RiskStage:
             instruments=self._instruments,
             terms=self._terms,
             adjustments=self._adjustments,
-            ordered=self._rate.within_a_minute(snapshot.now),
+            flow=self._facts.flow(snapshot.now),
             lots=self._lots,
+            grids=self._facts.grids,
+            volumes=self._facts.volumes,
         )
+        self._fleet = snapshot.fleet
+        if snapshot.fleet is not None:
+            elsewhere(view, snapshot.fleet)
         self.losses.look(snapshot, view)
         self._verdicts = assess_all(waiting, fresh, view, self._limits)
         self.exposed = bool(snapshot.positions or view.open_orders)
@@ -186,6 +194,8 @@ class RiskStage:
         self._orders = orders = [self._order(leg) for verdict in verdicts for leg in verdict.legs]
         cancels = {open_.order_id: verdict for verdict in verdicts for open_ in verdict.cancels}
         hop.writes.append(store_assessments([self._assessment(v) for v in verdicts]))
+        if orders and self._fleet is not None:
+            hop.writes.insert(0, fleet.take(self._fleet.version))
         if orders:
             hop.writes.append(store_orders(orders, self._lease.epoch))
             hop.within, hop.after = "CP06", "CP07"
@@ -200,6 +210,7 @@ class RiskStage:
             )
             for id_, v in cancels.items()
         ]
+        disable(hop, verdicts, self._account.account_id, self._host)
         hop.out += [self._out(RISK_ALERTS, self._alert(v, now), None, now, v.signal.signal_id) for v in verdicts if v.refusal]
         return hop
 
@@ -231,7 +242,7 @@ class RiskStage:
         assert refusal is not None
         return RiskAlert(
             code=refusal.code,
-            severity="critical" if refusal.code == "RC-ERR" else "info",
+            severity="critical" if refusal.code == "RC-ERR" or refusal.disables else "info",
             account_id=signal.account_id,
             strategy_id=signal.strategy_id,
             symbol=signal.symbol,
@@ -250,9 +261,8 @@ class RiskStage:
                 seconds = (hop.committed_ns - verdict.signal.triggered_ns) / 1e9
                 self._latency.observe(seconds)
                 metrics.TICK_TO_ORDER.observe(seconds)
-        for order in (*self._orders, *self._liquidator.committed()):
-            self._rate.add(order.decided_at, order.strategy_id)
-        self._verdicts, self._orders, self._rate_known = [], [], True
+        self._facts.add((*self._orders, *self._liquidator.committed()))
+        self._verdicts, self._orders, self._facts.known = [], [], True
         await self.losses.committed()
 
     def put_aside(self, entry: Entry, error: str) -> Hop:

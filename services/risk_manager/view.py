@@ -8,7 +8,9 @@ from libs.domain.instruments import Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.reconciling import EXTERNAL
 from libs.quant.adjustments import Adjustments
-from libs.quant.risk.view import OpenOrder, Terms, View
+from libs.quant.risk.flow import Flow
+from libs.quant.risk.grid import Grid
+from libs.quant.risk.view import OpenOrder, Outcomes, Quoted, Terms, View
 from libs.store.risk import OpenRow, Snapshot
 from libs.store.sessions import Account, Session
 
@@ -45,19 +47,24 @@ def view_of(
     instruments: Mapping[str, Instrument],
     terms: Mapping[str, Terms],
     adjustments: Adjustments,
-    ordered: dict[str, int],
+    flow: Flow,
     lots: Lots,
+    grids: dict[str, Grid],
+    volumes: Mapping[str, float],
 ) -> View:
     """One account as of a snapshot. A close from before a split counts in today's units.
 
     Args:
-        ordered: by strategy, orders decided within the last minute of market time; the view goes on counting in it.
+        flow: its own orders lately; the view goes on counting in it.
+        grids: kept from view to view.
+        volumes: units traded on an average day, by symbol, where a limit asks for it.
     """
     now, length = snapshot.now, TIMEFRAMES[session.timeframes[0]]
     return View(
         account_id=account.account_id,
         account_name=account.name,
         base_currency=account.base_currency,
+        kind=account.kind,
         allow_short=account.allow_short,
         now=now,
         stale=clock.stale() and not session.lockstep,
@@ -66,12 +73,21 @@ def view_of(
         instruments=instruments,
         terms=terms,
         cash=dict(snapshot.cash),
-        marks={symbol: adjustments.carried(symbol, close, start + length - 1, now) for symbol, close, start in snapshot.marks},
+        marks={mark.symbol: adjustments.carried(mark.symbol, mark.close, mark.start + length - 1, now) for mark in snapshot.marks},
         killed={(scope, key): mode for scope, key, mode, _ in snapshot.killed},
         halts=tuple(snapshot.losses.halts),
         positions=lots.of(snapshot.positions),
         open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],
-        ordered=ordered,
+        flow=flow,
+        before={
+            mark.symbol: adjustments.carried(mark.symbol, mark.close_before, mark.start_before + length - 1, now)
+            for mark in snapshot.marks
+            if mark.close_before is not None and mark.start_before is not None
+        },
+        quotes={mark.symbol: Quoted(mark.bid, mark.ask) for mark in snapshot.marks if mark.bid is not None and mark.ask is not None},
+        volumes=volumes,
+        outcomes={strategy_id: Outcomes(*found) for strategy_id, *found in snapshot.outcomes},
+        grids=grids,
         checks=[],
     )
 

@@ -229,7 +229,7 @@ async def test_a_slice_is_in_the_remainder_of_its_parent_and_counts_once(databas
     risk = RiskStore(database, account.account_id, SESSION.session_id, SESSION.venue, "1s", SECOND)
     seen = await risk.read(0, 10, NOW)
     assert [(o.order_id, o.remaining, o.status) for o in seen.orders] == [(parent.order_id, D(56), "WORKING")]
-    assert await risk.decided(parent.decided_at - 1) == [(parent.decided_at, parent.strategy_id)]
+    assert [row.signal_id for row in await risk.decided(parent.decided_at - 1)] == [parent.signal_id]
 
 
 async def test_a_step_of_lockstep_does_not_wait_for_a_parent(database: Database, desk: Desk) -> None:

@@ -574,7 +574,7 @@ async def test_a_re_armed_account_trades_on_and_its_losses_count_from_there(data
     await Control(database, desk.journal, desk.host).rearm("account", "paper", "hedged elsewhere", "ann")
     await closes(database, desk, 1, 89.0)
     assert await states(database) == [(94_500.0, 94_500.0, 94_500.0)]
-    await desk.judge(nth(2, 1.0, strategy_id="slow", decided_at=NOW + 2 * SECOND, reference_price=89.0))
+    await desk.judge(nth(2, 0.5, strategy_id="slow", decided_at=NOW + 2 * SECOND, reference_price=89.0))
     assert await verdicts(database) == [("APPROVED", "")]
     assert await database.fetch("select distinct active, rebased, rearmed_by, reason from risk_halts") == [
         (False, True, "ann", "hedged elsewhere")
@@ -640,11 +640,11 @@ async def test_in_lockstep_what_strategies_have_said_is_judged_after_a_look_even
     account = await begin(database, LOCKSTEP)
     await database.fetch("insert into cash_balances values ('paper', 'USD', 100000)")
     desk = await losing(database, account, session=LOCKSTEP)
-    for step, close, strategy_id in ((1, 100.0, "slow"), (2, 90.0, "fast")):
+    for step, close, strategy_id, target in ((1, 100.0, "slow", 0.3), (2, 90.0, "fast", 1.0)):
         await record(database, [a_bar(NOON + (step - 1) * SECOND, close)], LOCKSTEP, step=step)
         await database.write([lockstep.acknowledge(LOCKSTEP.session_id, "strategy_engine", "decide", step)])
         await desk.judge(
-            nth(step, 1.0, strategy_id=strategy_id, session_id="lockstep", decided_at=NOW + step * SECOND, reference_price=close)
+            nth(step, target, strategy_id=strategy_id, session_id="lockstep", decided_at=NOW + step * SECOND, reference_price=close)
         )
     assert await verdicts(database) == [("APPROVED", ""), ("REFUSED", "RC-B05")]
     assert await lockstep.acknowledged(database, LOCKSTEP.session_id, "decide") == {"strategy_engine": 2, "risk:paper": 2}

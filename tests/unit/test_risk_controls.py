@@ -9,21 +9,18 @@ import pytest
 from libs.domain.kill import Mode
 from libs.domain.losses import Halt
 from libs.domain.orders import OPEN, Status
-from libs.quant.risk import controls
 from libs.quant.risk.assess import assess_all
-from libs.quant.risk.controls import LEG_CONTROLS, SIGNAL_CONTROLS, price_age_limit
+from libs.quant.risk.flow import Flow
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.prices import price_age_limit
 from libs.quant.risk.view import Refusal, View
 from tests.factories import NOON, SECOND, a_leg, a_limit, a_signal, a_view, an_open_order, the_limits
+from tests.gate import ask, code
 from tests.paper import ALFA
 
 HALT = Halt("max_daily_loss", NOON, equity=96_000.0, reference=100_000.0, most=0.03, seen=0.04)
 BOOK = ("fast", "ALFA")
 OTHER_BOOK = ("slow", "ALFA")
-
-
-def code(refusal: Refusal | None) -> str | None:
-    return refusal.code if refusal else None
 
 
 @pytest.mark.parametrize(
@@ -39,12 +36,12 @@ def code(refusal: Refusal | None) -> str | None:
     ],
 )
 def test_kill_switch(killed: tuple[str, str], expected: str | None) -> None:
-    assert code(controls.kill_switch(a_signal(), a_view(killed={killed: "halt"}), the_limits())) == expected
+    assert code(ask("kill_switch", a_signal(), a_view(killed={killed: "halt"}), the_limits())) == expected
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("halt", "RC-C01"), ("flatten", "RC-C01"), ("reduce_only", None)])
 def test_where_books_may_be_reduced_the_leg_decides_and_not_the_signal(mode: Mode, expected: str | None) -> None:
-    assert code(controls.kill_switch(a_signal(), a_view(killed={("fleet", ""): mode}), the_limits())) == expected
+    assert code(ask("kill_switch", a_signal(), a_view(killed={("fleet", ""): mode}), the_limits())) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,23 +55,23 @@ def test_where_books_may_be_reduced_the_leg_decides_and_not_the_signal(mode: Mod
 )
 def test_only_reduces(held: int, lots: int, expected: str | None) -> None:
     view = a_view(positions={BOOK: held}, killed={("strategy", "fast"): "reduce_only"})
-    assert code(controls.only_reduces(a_leg(lots), view, the_limits())) == expected
-    assert controls.only_reduces(a_leg(lots), a_view(positions={BOOK: held}), the_limits()) is None
+    assert code(ask("only_reduces", a_leg(lots), view, the_limits())) == expected
+    assert ask("only_reduces", a_leg(lots), a_view(positions={BOOK: held}), the_limits()) is None
 
 
 @pytest.mark.parametrize(("stale", "expected"), [(False, None), (True, "RC-C03")])
 def test_market_clock(stale: bool, expected: str | None) -> None:
-    assert code(controls.market_clock(a_signal(), a_view(stale=stale), the_limits())) == expected
+    assert code(ask("market_clock", a_signal(), a_view(stale=stale), the_limits())) == expected
 
 
 def test_known_instrument() -> None:
-    assert controls.known_instrument(a_signal(), a_view(), the_limits()) is None
-    assert code(controls.known_instrument(a_signal(symbol="BRVO"), a_view(), the_limits())) == "RC-A02"
+    assert ask("known_instrument", a_signal(), a_view(), the_limits()) is None
+    assert code(ask("known_instrument", a_signal(symbol="BRVO"), a_view(), the_limits())) == "RC-A02"
 
 
 def test_an_instrument_in_a_currency_without_a_rate_cannot_be_counted() -> None:
     euro = {"ALFA": msgspec.structs.replace(ALFA, currency="EUR")}
-    assert code(controls.known_instrument(a_signal(), a_view(instruments=euro), the_limits())) == "RC-A05"
+    assert code(ask("known_instrument", a_signal(), a_view(instruments=euro), the_limits())) == "RC-A05"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +96,7 @@ def test_an_instrument_in_a_currency_without_a_rate_cannot_be_counted() -> None:
     ],
 )
 def test_sound_target(changed: dict[str, float], expected: str | None) -> None:
-    assert code(controls.sound_target(a_signal(**changed), a_view(), the_limits())) == expected  # type: ignore[arg-type]
+    assert code(ask("sound_target", a_signal(**changed), a_view(), the_limits())) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +109,7 @@ def test_sound_target(changed: dict[str, float], expected: str | None) -> None:
     ],
 )
 def test_fresh_signal(changed: dict[str, int], expected: str | None) -> None:
-    assert code(controls.fresh_signal(a_signal(**changed), a_view(), the_limits())) == expected  # type: ignore[arg-type]
+    assert code(ask("fresh_signal", a_signal(**changed), a_view(), the_limits())) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -127,20 +124,20 @@ def test_fresh_signal(changed: dict[str, int], expected: str | None) -> None:
 def test_fresh_price(timeframe: str, speed: float, oldest: int) -> None:
     view = a_view(speed=speed)
     assert price_age_limit(timeframe, speed) == oldest
-    assert controls.fresh_price(a_signal(timeframe=timeframe, decided_at=NOON - oldest), view, the_limits()) is None
+    assert ask("fresh_price", a_signal(timeframe=timeframe, decided_at=NOON - oldest), view, the_limits()) is None
     late = a_signal(timeframe=timeframe, decided_at=NOON - oldest - 1)
-    assert code(controls.fresh_price(late, view, the_limits())) == "RC-A08"
+    assert code(ask("fresh_price", late, view, the_limits())) == "RC-A08"
 
 
 @pytest.mark.parametrize(("reference", "expected"), [(100.0, None), (125.0, None), (75.0, None), (125.01, "RC-A07"), (74.99, "RC-A07")])
 def test_price_collar(reference: float, expected: str | None) -> None:
     limits = Limits([a_limit("price_collar", 0.25, scope="order", unit="fraction")])
-    assert code(controls.price_collar(a_signal(reference_price=reference), a_view(), limits)) == expected
+    assert code(ask("price_collar", a_signal(reference_price=reference), a_view(), limits)) == expected
 
 
 def test_without_a_price_or_a_collar_there_is_nothing_to_judge_by() -> None:
-    assert code(controls.price_collar(a_signal(), a_view(marks={}), the_limits())) == "RC-A07"
-    assert code(controls.price_collar(a_signal(), a_view(), Limits([]))) == "RC-A07"
+    assert code(ask("price_collar", a_signal(), a_view(marks={}), the_limits())) == "RC-A07"
+    assert code(ask("price_collar", a_signal(), a_view(), Limits([]))) == "RC-A07"
 
 
 @pytest.mark.parametrize(
@@ -157,12 +154,12 @@ def test_without_a_price_or_a_collar_there_is_nothing_to_judge_by() -> None:
 )
 def test_close_only(held: int, lots: int, expected: str | None) -> None:
     books = {BOOK: held, OTHER_BOOK: 50}
-    assert code(controls.close_only(a_leg(lots), a_view(positions=books, halts=(HALT,)), the_limits())) == expected
-    assert controls.close_only(a_leg(lots), a_view(positions=books), the_limits()) is None
+    assert code(ask("close_only", a_leg(lots), a_view(positions=books, halts=(HALT,)), the_limits())) == expected
+    assert ask("close_only", a_leg(lots), a_view(positions=books), the_limits()) is None
 
 
 def test_a_halt_says_what_was_lost_and_how_it_ends() -> None:
-    refusal = controls.close_only(a_leg(1), a_view(halts=(HALT,)), the_limits())
+    refusal = ask("close_only", a_leg(1), a_view(halts=(HALT,)), the_limits())
     assert refusal == Refusal(
         "RC-B05",
         "paper is halted by max_daily_loss and may only close: fleet risk rearm --scope account:paper --reason ...",
@@ -184,7 +181,7 @@ def test_a_halt_says_what_was_lost_and_how_it_ends() -> None:
 )
 def test_venue_steps(lots: int, price: int, held: int, expected: str | None) -> None:
     leg, view = a_leg(lots, price=price), a_view(positions={BOOK: held})
-    assert code(controls.venue_steps(leg, view, the_limits())) == expected
+    assert code(ask("venue_steps", leg, view, the_limits())) == expected
 
 
 @pytest.mark.parametrize(
@@ -198,7 +195,7 @@ def test_venue_steps(lots: int, price: int, held: int, expected: str | None) -> 
 )
 def test_order_notional(lots: int, held: int, expected: str | None) -> None:
     limits = the_limits(a_limit("max_order_notional", 1000, scope="order"))
-    assert code(controls.order_notional(a_leg(lots), a_view(positions={BOOK: held}), limits)) == expected
+    assert code(ask("order_notional", a_leg(lots), a_view(positions={BOOK: held}), limits)) == expected
 
 
 @pytest.mark.parametrize("scope", ["strategy", "account"])
@@ -222,20 +219,20 @@ def test_order_notional(lots: int, held: int, expected: str | None) -> None:
 )
 def test_position(scope: str, lots: int, held: int, in_the_market: list[int], expected: str | None) -> None:
     view = a_view(positions={BOOK: held}, open_orders=[an_open_order(n) for n in in_the_market])
-    assert code(controls.position(a_leg(lots), view, the_limits(a_limit("max_position_notional", 1000, scope=scope)))) == expected
+    assert code(ask("position", a_leg(lots), view, the_limits(a_limit("max_position_notional", 1000, scope=scope)))) == expected
 
 
 @pytest.mark.parametrize("status", sorted(OPEN))
 def test_an_order_counts_at_its_worst_in_every_open_status(status: Status) -> None:
     view = a_view(open_orders=[an_open_order(10, status=status)])
     limits = the_limits(a_limit("max_position_notional", 1000))
-    assert code(controls.position(a_leg(1), view, limits)) == "RC-B01"
+    assert code(ask("position", a_leg(1), view, limits)) == "RC-B01"
 
 
 def test_strategies_share_the_accounts_limit_and_have_their_own() -> None:
     view = a_view(positions={OTHER_BOOK: 8})
-    assert controls.position(a_leg(5), view, the_limits(a_limit("max_position_notional", 1000, scope="strategy"))) is None
-    assert code(controls.position(a_leg(5), view, the_limits(a_limit("max_position_notional", 1000)))) == "RC-B01"
+    assert ask("position", a_leg(5), view, the_limits(a_limit("max_position_notional", 1000, scope="strategy"))) is None
+    assert code(ask("position", a_leg(5), view, the_limits(a_limit("max_position_notional", 1000)))) == "RC-B01"
 
 
 @pytest.mark.parametrize(
@@ -257,11 +254,11 @@ def test_strategies_share_the_accounts_limit_and_have_their_own() -> None:
 def test_gross_exposure(lots: int, positions: dict[tuple[str, str], int], in_the_market: list[Any], expected: str | None) -> None:
     limits = the_limits(a_limit("max_gross_exposure", 1000))
     view = a_view(positions=positions, open_orders=in_the_market)
-    assert code(controls.gross_exposure(a_leg(lots), view, limits)) == expected
+    assert code(ask("gross_exposure", a_leg(lots), view, limits)) == expected
 
 
 def minutes_orders(count: int, strategy_id: str = "fast") -> View:
-    return a_view(ordered={strategy_id: count})
+    return a_view(flow=Flow(per_minute={strategy_id: count}))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +273,7 @@ def minutes_orders(count: int, strategy_id: str = "fast") -> View:
 )
 def test_order_rate(view: View, scope: str, expected: str | None) -> None:
     limits = the_limits(a_limit("max_orders_per_minute", 5, scope=scope, unit="count"))
-    assert code(controls.order_rate(a_leg(1), view, limits)) == expected
+    assert code(ask("order_rate", a_leg(1), view, limits)) == expected
 
 
 @pytest.mark.parametrize("other", ["fast", "slow"])
@@ -292,19 +289,19 @@ def test_order_rate(view: View, scope: str, expected: str | None) -> None:
 )
 def test_crossing(other: str, mine: int, price: int, theirs: int, at: int, expected: str | None) -> None:
     view = a_view(open_orders=[an_open_order(theirs, price=at, strategy_id=other)])
-    assert code(controls.crossing(a_leg(mine, price=price), view, the_limits())) == expected
+    assert code(ask("crossing", a_leg(mine, price=price), view, the_limits())) == expected
 
 
 def test_orders_of_another_symbol_cannot_cross() -> None:
     view = a_view(open_orders=[an_open_order(-1, price=1, symbol="BTC/USD")])
-    assert controls.crossing(a_leg(1), view, the_limits()) is None
+    assert ask("crossing", a_leg(1), view, the_limits()) is None
 
 
 def test_a_limit_in_equity_follows_what_the_account_is_worth() -> None:
     view = a_view(cash={"USD": 900}, positions={OTHER_BOOK: 1})
     limits = the_limits(a_limit("max_order_notional", 0.5, scope="order", unit="equity"))
-    assert controls.order_notional(a_leg(5), view, limits) is None
-    assert code(controls.order_notional(a_leg(6), view, limits)) == "RC-A05"
+    assert ask("order_notional", a_leg(5), view, limits) is None
+    assert code(ask("order_notional", a_leg(6), view, limits)) == "RC-A05"
 
 
 def test_of_several_limits_that_apply_the_tightest_wins() -> None:
@@ -314,14 +311,8 @@ def test_of_several_limits_that_apply_the_tightest_wins() -> None:
         a_limit("max_order_notional", 10, scope="symbol", key="BRVO"),
         a_limit("max_order_notional", 10, scope="strategy", key="slow"),
     )
-    assert controls.order_notional(a_leg(10), a_view(), limits) is None
-    assert code(controls.order_notional(a_leg(11), a_view(), limits)) == "RC-A05"
-
-
-def test_every_control_is_tested_here_and_is_in_force() -> None:
-    names = {control.__name__ for control in (*SIGNAL_CONTROLS, *LEG_CONTROLS)}
-    assert len(names) == len(SIGNAL_CONTROLS) + len(LEG_CONTROLS)
-    assert {f"test_{name}" for name in names} <= set(globals())
+    assert ask("order_notional", a_leg(10), a_view(), limits) is None
+    assert code(ask("order_notional", a_leg(11), a_view(), limits)) == "RC-A05"
 
 
 @pytest.mark.parametrize(

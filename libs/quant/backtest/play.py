@@ -18,6 +18,7 @@ from libs.domain.books import Position
 from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.messages import Signal
 from libs.domain.orders import PROTECTIVE, Order, OrderType, Status
+from libs.quant.backtest.facts import Facts
 from libs.quant.backtest.guarding import Guarding
 from libs.quant.backtest.naked import judge, naked_order
 from libs.quant.backtest.parents import Parents
@@ -34,9 +35,9 @@ from libs.quant.fills import FillEvent
 from libs.quant.folds.assembly import assembled
 from libs.quant.folds.fold import Playing, StrategyFault
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
+from libs.quant.risk.flow import OwnOrders, ordered_of
 from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.limits import Limits
-from libs.quant.risk.rate import OrderRate
 from libs.quant.risk.view import OpenOrder, View
 
 _ALL_TYPES: Final[frozenset[OrderType]] = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop"})
@@ -122,7 +123,9 @@ class Desk:
         self._waiting: dict[UUID, Waiting] = {}
         self._parents = Parents(tape, played.statuses, self._filled)
         self._placed: dict[str, Order] = {}  # open at the venue, by client order id, in order of arrival
-        self._rate = OrderRate()
+        self._own = OwnOrders()
+        self._facts = Facts(tape, setup)
+        self._killed = setup.killed
         self._terms = {config.id: terms_of(config) for config in setup.strategies}
         if setup.exits.any:
             self._terms = {id_: terms._replace(exits=setup.exits) for id_, terms in self._terms.items()}
@@ -275,7 +278,9 @@ class Desk:
         limits = self._setup.limits
         if limits is None:
             return assess_all(list(self._waiting.values()), fresh, view, Limits(()), judge)
-        return assess_all(list(self._waiting.values()), fresh, view, limits)
+        verdicts = assess_all(list(self._waiting.values()), fresh, view, limits)
+        self._killed = view.killed  # nobody re-arms in a backtest
+        return verdicts
 
     def _view(self, fresh: Sequence[Signal], now: int) -> View:
         setup, tape = self._setup, self._tape
@@ -287,6 +292,7 @@ class Desk:
             account_id=setup.account_id,
             account_name=setup.account_name,
             base_currency=setup.base_currency,
+            kind=setup.kind,
             allow_short=setup.allow_short,
             now=now,
             stale=False,
@@ -296,11 +302,13 @@ class Desk:
             terms=self._terms,
             cash=self._cash,
             marks={symbol: mark for symbol, mark in marks if mark is not None},
-            killed=setup.killed,
+            killed=self._killed,
             halts=self._watch.state.halts if self._watch is not None else (),
             positions=self._lots,
             open_orders=[*self._parents.open(), *(self._as_open(p) for p in self._placed.values() if p.purpose == "signal")],
-            ordered=self._rate.within_a_minute(now),
+            flow=self._own.at(now),
+            grids=self._facts.grids,
+            **self._facts.of(wanted, self._played, now),
         )
 
     def _as_open(self, order: Order) -> OpenOrder:
@@ -354,7 +362,7 @@ class Desk:
 
     def _submit(self, order: Order, now: int) -> None:
         self._played.orders.append(order)
-        self._rate.add(order.decided_at, order.strategy_id)
+        self._own.add(ordered_of(order, self._tape.instruments[order.symbol]))
         if order.execution:
             self._parents.begin(order)
         else:

@@ -36,6 +36,7 @@ class Setup:
     terms: FillTerms
     limits: Limits | None
     allow_short: bool = False
+    kind: Literal["cash", "margin"] = "cash"
     latency_ns: int = 0
     session_id: str = "backtest"
     venue: str = "paper"

@@ -15,6 +15,8 @@ from libs.domain.names import TIMEFRAMES
 from libs.quant.adjustments import Adjustments
 from libs.quant.fills import FillEvent, FillOn
 from libs.quant.folds.fold import bar_of
+from libs.quant.risk.view import Quoted
+from libs.quant.risk.volume import DailyVolume
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,32 @@ class Tape:
             return None
         last = columns.start[row] + TIMEFRAMES[self.timeframes[0]] - 1
         return self.adjustments.carried(symbol, columns.close[row], last, now)
+
+    def mark_before(self, symbol: str, now: int) -> float | None:
+        """Close of the bar before that of the mark, in the units that hold at `now`; None where there is none."""
+        columns = self.columns(symbol)
+        row = -1 if columns is None else bisect_right(columns.start, now - self.late_ns) - 2
+        if columns is None or row < 0:
+            return None
+        last = columns.start[row] + TIMEFRAMES[self.timeframes[0]] - 1
+        return self.adjustments.carried(symbol, columns.close[row], last, now)
+
+    def quoted(self, symbol: str, now: int) -> Quoted | None:
+        """Bid and ask at which the newest quote bar known by `now` closed; None where the symbol has none."""
+        columns = self.quote_bars.get(symbol)
+        row = -1 if columns is None else bisect_right(columns.start, now - self.late_ns) - 1
+        return None if columns is None or row < 0 else Quoted(columns.bid_close[row], columns.ask_close[row])
+
+    def average_volume(self, symbol: str, now: int) -> float | None:
+        """Units traded on an average one of the last days before that of `now`; None where that is not known."""
+        if symbol not in self._volumes:
+            columns = self.columns(symbol)
+            self._volumes[symbol] = DailyVolume(zip(columns.start, columns.volume, strict=True) if columns is not None else ())
+        return self._volumes[symbol].before(now - self.late_ns)
+
+    @cached_property
+    def _volumes(self) -> dict[str, DailyVolume]:
+        return {}
 
     def fill_times(self, symbol: str) -> tuple[list[int], int]:
         """Ascending times of the events a symbol fills on, and what to add for the time at which each is known."""

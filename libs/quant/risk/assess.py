@@ -9,13 +9,13 @@ import msgspec
 from libs.domain.configuration import StrategyConfig
 from libs.domain.executions import takes_ns
 from libs.domain.identity import client_order_id, order_id
-from libs.domain.instruments import Calendar
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Order, Side, Status
-from libs.quant.calendars import DAY, next_open
-from libs.quant.risk.controls import LEG_CONTROLS, SIGNAL_CONTROLS, subject
-from libs.quant.risk.limits import Limits
+from libs.quant.risk.controls import SIGNAL_CONTROLS, leg_controls
+from libs.quant.risk.flow import ordered_at
+from libs.quant.risk.lifetime import expires_at
+from libs.quant.risk.limits import Bounds, Limits
 from libs.quant.risk.view import Check, Leg, OpenOrder, Refusal, Terms, View
 from libs.quant.sizing import ticks_towards, to_lots
 from libs.quant.sizing_rule import sizing
@@ -90,22 +90,35 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
         return Verdict(signal, "REFUSED", Refusal("RC-ERR", f"{type(error).__name__}: {error}"))
     if view.checks:
         verdict = verdict._replace(checks=tuple(view.checks))
+    if verdict.refusal is not None and verdict.refusal.disables:
+        view.disable(signal.strategy_id)
     for leg_ in verdict.legs:
-        id_ = order_id(signal.signal_id, leg_.n)
-        view.reserve(OpenOrder(id_, signal.strategy_id, signal.symbol, leg_.side, leg_.lots, leg_.price, Status.APPROVED))
+        _reserve(leg_, view)
     return verdict
+
+
+def _reserve(leg: Leg, view: View) -> None:
+    signal, id_ = leg.signal, order_id(leg.signal.signal_id, leg.n)
+    view.reserve(OpenOrder(id_, signal.strategy_id, signal.symbol, leg.side, leg.lots, leg.price, Status.APPROVED))
+    grid = view.grid(signal.symbol)
+    decided_at = signal.decided_at
+    view.flow.add(
+        ordered_at(decided_at, signal.strategy_id, signal.symbol, leg.side, leg.lots, leg.price, signal.signal_id, not leg.closes, grid)
+    )
 
 
 def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     """The verdict on one signal, `leg` being the number of the first order it may place."""
-    judged = as_decided_now(signal, leg, view.now, _worked_ns(signal, view))
+    judged = signal if leg == 0 else as_decided_now(signal, leg, view.now, _worked_ns(signal, view))
+    strategy_id, symbol = signal.strategy_id, signal.symbol
+    bounds = limits.over(view.account_name, strategy_id, symbol)
     for judges_signal in SIGNAL_CONTROLS:
-        if (refusal := judges_signal(judged, view, limits)) is not None:
+        if (refusal := judges_signal(judged, view, bounds)) is not None:
             return Verdict(signal, "REFUSED", refusal)
     desired = desired_lots(signal, view, limits)
-    held = view.positions.get((signal.strategy_id, signal.symbol), 0)
-    open_orders = view.book_orders(signal.strategy_id, signal.symbol)
-    if held + sum(o.signed for o in open_orders) == desired:
+    held = view.positions.get((strategy_id, symbol), 0)
+    open_orders = view.book_orders(strategy_id, symbol)
+    if held == desired if not open_orders else held + sum(o.signed for o in open_orders) == desired:
         return Verdict(signal, "NO_CHANGE", reason="the book is there or on its way")
     if open_orders:
         return Verdict(signal, "WAITING", cancels=tuple(open_orders), reason="open orders of the book have to end first")
@@ -115,9 +128,9 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     if flips and leg > 0:
         return Verdict(signal, "EXPIRED", reason="the exit of the flip was not filled, and is not tried again")
     change = -held if flips else desired - held
-    proposed = proposal(judged, leg, change, view, limits)
-    for judges_leg in LEG_CONTROLS:
-        if (refusal := judges_leg(proposed, view, limits)) is not None:
+    proposed = proposal(judged, leg, change, view, bounds)
+    for judges_leg in leg_controls(bounds.given):
+        if (refusal := judges_leg(proposed, view, bounds)) is not None:
             return Verdict(signal, "REFUSED", refusal)
     if flips:
         return Verdict(signal, "WAITING", legs=(proposed,), reason="the exit of a flip goes first")
@@ -148,36 +161,40 @@ def desired_lots(signal: Signal, view: View, limits: Limits) -> int:
     With a fixed number of units it is target x scale x units. An account worth less than nothing can only go flat.
     """
     terms = _terms(signal, view)
-    instrument = view.instruments[signal.symbol]
+    grid = view.grid(signal.symbol)
     worth = max(0.0, view.equity)
     capital = terms.allocation * worth
     if terms.units is not None and worth > 0:
-        capital = terms.units * signal.reference_price * float(instrument.multiplier)
+        capital = terms.units * signal.reference_price * grid.multiplier
     wish = signal.target * signal.scale * capital
-    most = limits.tightest("max_position_notional", equity=worth, strategy=signal.strategy_id)
-    if most is not None:
+    bound = limits.over(view.account_name, signal.strategy_id, signal.symbol).strategy_position
+    if bound is not None:
+        most = bound.at(worth)
         wish = max(-most, min(most, wish))
     if not view.allow_short:
         wish = max(0.0, wish)
-    return to_lots(wish / (signal.reference_price * float(instrument.multiplier)), float(instrument.lot))
+    return to_lots(wish / (signal.reference_price * grid.multiplier), grid.lot)
 
 
 def within_band(change: int, signal: Signal, view: View) -> bool:
     """Whether a change is too small to trade. A target of zero is always traded."""
+    if change == 0 or signal.target == 0.0:
+        return change == 0
     terms = _terms(signal, view)
-    instrument = view.instruments[signal.symbol]
-    worth = abs(change) * float(instrument.lot) * signal.reference_price * float(instrument.multiplier)
-    return change == 0 or (signal.target != 0.0 and worth < terms.no_trade_band * terms.allocation * view.equity)
+    if not terms.no_trade_band:
+        return False
+    grid = view.grid(signal.symbol)
+    worth = abs(change) * grid.lot * signal.reference_price * grid.multiplier
+    return worth < terms.no_trade_band * terms.allocation * view.equity
 
 
-def proposal(signal: Signal, leg: int, change: int, view: View, limits: Limits) -> Leg:
+def proposal(signal: Signal, leg: int, change: int, view: View, bounds: Bounds) -> Leg:
     """A marketable limit at the collar around the reference price, rounded towards it."""
-    instrument = view.instruments[signal.symbol]
-    collar = limits.tightest("price_collar", equity=0.0, **subject(signal, view))
+    collar = bounds.price_collar
     if collar is None:
         raise LookupError("no price_collar is configured, and a naked market order is never sent")
     price = signal.reference_price * (1 + collar if change > 0 else 1 - collar)
-    ticks = ticks_towards(price, float(instrument.tick), signal.reference_price)
+    ticks = ticks_towards(price, view.grid(signal.symbol).tick, signal.reference_price)
     return leg_of(signal, leg, change, ticks, view)
 
 
@@ -189,18 +206,6 @@ def leg_of(signal: Signal, leg: int, change: int, ticks: int, view: View) -> Leg
     side: Side = "buy" if change > 0 else "sell"
     terms = _terms(signal, view)
     return Leg(signal, leg, side, abs(change), ticks, instrument, terms.execution, closes, None if closes else terms.exits)
-
-
-def expires_at(signal: Signal, grace_ns: int, calendar: Calendar) -> int:
-    """When the venue ends an order of this signal: at the end (and grace) of the next bar that begins once it is decided.
-
-    Bars of a day skip closed days: the next one is that of the next session. Shorter ones never outlive their session.
-    """
-    length, known = TIMEFRAMES[signal.timeframe], signal.decided_at - grace_ns
-    if length >= DAY:
-        return next_open(calendar, known) + length + grace_ns
-    bars = -((signal.bar_time - known) // length)  # begun since the decided one began
-    return signal.bar_time + (bars + 1) * length + grace_ns
 
 
 def order_of(leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
@@ -244,6 +249,7 @@ def terms_of(config: StrategyConfig) -> Terms:
         rule.value if rule.kind == "fixed" else None,
         config.execution,
         config.exits if config.exits.any else None,
+        None if "*" in config.symbols else frozenset(config.symbols),
     )
 
 

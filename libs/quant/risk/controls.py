@@ -1,202 +1,32 @@
-"""The controls, one pure function each. The first refusal wins; any error inside one is a refusal too (see assess).
+"""The controls in the order in which they look. The first refusal wins; any error inside one is a refusal too (see assess).
 
-Codes and their bases are listed in docs/risk-controls.md.
+Each is a pure function in the file of its idea. Codes, bases and tests: libs/domain/risk_controls.py, from which docs/risk-controls.md
+is made.
 """
 
-from collections.abc import Callable, Sequence
-from math import isfinite
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
-from libs.domain.kill import MEANING, Mode, applying, written
-from libs.domain.losses import Halt, percent
 from libs.domain.messages import Signal
-from libs.domain.names import TIMEFRAMES
-from libs.domain.times import SECOND
-from libs.quant.risk.limits import Limits
+from libs.quant.risk.exposure import buying_power, gross_exposure, margin, net_exposure, position, short_sale
+from libs.quant.risk.limits import Bounds
+from libs.quant.risk.market_state import known_instrument, market_clock, market_open, overnight
+from libs.quant.risk.message import fresh_signal, sound_target
+from libs.quant.risk.order_size import order_notional, order_quantity, share_of_volume, usual_size, venue_steps
+from libs.quant.risk.own_orders import crossing, duplicate, open_orders, order_rate, repeated_entries, wasted_orders
+from libs.quant.risk.permission import close_only, kill_switch, listed, only_reduces, restricted
+from libs.quant.risk.prices import fresh_price, price_collar, price_jump, protection_sides, sane_quote
 from libs.quant.risk.view import Leg, Refusal, View
 
-AHEAD: Final = SECOND  # a signal may be this far in the future, market time
-HALTED: Final = "RC-B05"
-
-SignalControl = Callable[[Signal, View, Limits], Refusal | None]
-LegControl = Callable[[Leg, View, Limits], Refusal | None]
-
-
-def kill_switch(signal: Signal, view: View, limits: Limits) -> Refusal | None:
-    """C01: nothing is ordered in a scope that a person has killed. Where books may still be reduced the leg decides (below); where
-    they are being closed no strategy has a say."""
-    hit = applying(view.killed, (view.account_id, view.account_name), signal.strategy_id, signal.symbol)
-    view.note("RC-C01", "kill switch", "off", "off" if hit is None else written(hit[1]))
-    return None if hit is None or hit[1] == "reduce_only" else _killed(*hit)
-
-
-def only_reduces(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """C01: where a person has set the kill switch to reduce-only, a leg that does not shrink its book is refused."""
-    signal = leg.signal
-    hit = applying(view.killed, (view.account_id, view.account_name), signal.strategy_id, signal.symbol)
-    return None if hit is None or shrinks(leg, view, signal.strategy_id) else _killed(*hit)
-
-
-def _killed(scope: str, mode: Mode) -> Refusal:
-    text = f"kill switch is on for {scope} ({written(mode)}: {MEANING[mode]}); rearm it with: fleet risk rearm --scope {scope} --reason ..."
-    return Refusal("RC-C01", text, "off", written(mode))
-
-
-def market_clock(signal: Signal, view: View, limits: Limits) -> Refusal | None:
-    """C03: without a market clock for three host seconds nothing can be known to be fresh."""
-    view.note("RC-C03", "market clock", "heard within 3 s", "stale" if view.stale else "heard")
-    return Refusal("RC-C03", "no market clock for 3 s", "3 s", "stale") if view.stale else None
-
-
-def known_instrument(signal: Signal, view: View, limits: Limits) -> Refusal | None:
-    """A02: the symbol is an instrument of the account's market, in a currency we can count."""
-    instrument = view.instruments.get(signal.symbol)
-    if instrument is None:
-        return Refusal("RC-A02", f"unknown instrument {signal.symbol}", "listed", "unknown")
-    if instrument.currency != view.base_currency:
-        return Refusal("RC-A05", f"no rate from {instrument.currency} to {view.base_currency}", view.base_currency, instrument.currency)
-    view.note("RC-A02", "instrument", "listed", instrument.symbol)
-    return None
-
-
-def sound_target(signal: Signal, view: View, limits: Limits) -> Refusal | None:
-    """A01: target within -1 to 1, confidence within 0 to 1, price positive; all finite."""
-    numbers = (signal.target, signal.confidence, signal.scale, signal.reference_price)
-    view.note("RC-A01", "target", "-1..1", signal.target)
-    shares = 0 <= signal.confidence <= 1 and 0 <= signal.scale <= 1
-    if all(map(isfinite, numbers)) and -1 <= signal.target <= 1 and shares and signal.reference_price > 0:
-        return None
-    return Refusal("RC-A01", "expected target -1..1, confidence and scale 0..1, price above 0", "", str(numbers))
-
-
-def fresh_signal(signal: Signal, view: View, limits: Limits) -> Refusal | None:
-    """A12: not past its `valid_until`, and from no later than a second from now. Market time."""
-    view.note("RC-A12", "seconds left to act on the signal", 0.0, (signal.valid_until - view.now) / SECOND)
-    if view.now > signal.valid_until:
-        return Refusal("RC-A12", "the signal came too late", "0 s", f"{(view.now - signal.valid_until) / SECOND:.3f} s late")
-    if signal.decided_at > view.now + AHEAD:
-        return Refusal("RC-A12", "the signal is from the future", "1 s", f"{(signal.decided_at - view.now) / SECOND:.3f} s ahead")
-    return None
-
-
-def price_age_limit(timeframe: str, speed: float) -> int:
-    """Oldest reference price that may size an order, market ns: the largest of 2 s, a bar, and half a host second."""
-    return max(2 * SECOND, TIMEFRAMES[timeframe], int(speed * SECOND / 2))
-
-
-def fresh_price(signal: Signal, view: View, limits: Limits) -> Refusal | None:
-    """A08: the reference price is not too old."""
-    age = view.now - signal.decided_at
-    oldest = price_age_limit(signal.timeframe, view.speed)
-    view.note("RC-A08", "age of the reference price, s", oldest / SECOND, age / SECOND)
-    if age <= oldest:
-        return None
-    return Refusal("RC-A08", "the reference price is too old", f"{oldest / SECOND:g} s", f"{age / SECOND:.3f} s")
-
-
-def price_collar(signal: Signal, view: View, limits: Limits) -> Refusal | None:
-    """A07: the reference price lies within the collar around the newest price we know."""
-    collar = limits.tightest("price_collar", equity=0.0, **subject(signal, view))
-    mark = view.marks.get(signal.symbol)
-    if collar is None or mark is None:
-        return Refusal("RC-A07", "no price or no collar to judge by", str(collar), str(mark))
-    off = abs(signal.reference_price - mark) / mark
-    view.note("RC-A07", "distance of the reference price from the market", collar, off)
-    if off <= collar:
-        return None
-    return Refusal("RC-A07", f"reference price {signal.reference_price:g} is away from the market at {mark:g}", f"{collar:g}", f"{off:.4f}")
-
-
-def close_only(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """B05: an account that has lost too much takes no new risk until a person re-arms it. A leg that only shrinks its book passes."""
-    view.note(HALTED, "loss limits passed", "none, or the order only closes", ", ".join(halt.limit for halt in view.halts) or "none")
-    if not view.halts or shrinks(leg, view, leg.signal.strategy_id):
-        return None
-    halt = view.halts[0]
-    return Refusal(HALTED, halted(view.account_id, halt), percent(halt.most), percent(halt.seen))
-
-
-def halted(account_id: str, halt: Halt) -> str:
-    """What a halt means and how it ends, for a person."""
-    return f"{account_id} is halted by {halt.limit} and may only close: fleet risk rearm --scope account:{account_id} --reason ..."
-
-
-def venue_steps(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """A03: whole positive lots and ticks, and no less than the venue's smallest notional unless it closes the book."""
-    if leg.lots <= 0 or leg.price <= 0:
-        return Refusal("RC-A03", "quantity and price must be positive", "1", f"{leg.lots} lots at {leg.price} ticks")
-    notional, least = leg.notional, leg.instrument.min_notional
-    view.note("RC-A03", "order notional, at least", float(least), notional)
-    closes = leg.signed + view.positions.get((leg.signal.strategy_id, leg.signal.symbol), 0) == 0
-    if notional >= float(least) or closes:
-        return None
-    return Refusal("RC-A03", "below the venue's smallest notional", str(least), f"{notional:.2f}")
-
-
-def order_notional(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """A05: notional of one order. A leg that only shrinks its book passes: refusing it would trap the position."""
-    most = limits.tightest("max_order_notional", equity=view.equity, **subject(leg.signal, view))
-    notional = leg.notional
-    view.note("RC-A05", "order notional", most, notional)
-    if most is None or notional <= most or shrinks(leg, view, leg.signal.strategy_id):
-        return None
-    return Refusal("RC-A05", "order notional above max_order_notional", f"{most:.2f}", f"{notional:.2f}")
-
-
-def position(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """B01: position of a strategy's book, and of the account in the symbol, with open and unknown orders at worst case."""
-    signal = leg.signal
-    strategy_limit = limits.tightest("max_position_notional", equity=view.equity, strategy=signal.strategy_id)
-    account_limit = limits.tightest("max_position_notional", equity=view.equity, symbol=signal.symbol, account=view.account_name)
-    for most, book in ((strategy_limit, signal.strategy_id), (account_limit, None)):
-        if most is None or shrinks(leg, view, book):
-            continue
-        worst = abs(view.value(signal.symbol, view.worst_lots(signal.symbol, book, leg.signed)))
-        view.note("RC-B01", f"position of {book or 'the account'}", most, worst)
-        if worst > most:
-            return Refusal("RC-B01", "position above max_position_notional", f"{most:.2f}", f"{worst:.2f}")
-    return None
-
-
-def gross_exposure(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """B02: sum of the worst case of every symbol, longs and shorts alike, as a share of equity."""
-    most = limits.tightest("max_gross_exposure", equity=view.equity, account=view.account_name, fleet="*")
-    if most is None or shrinks(leg, view, None):
-        return None
-    gross = view.gross(leg.signal.symbol, leg.signed)
-    view.note("RC-B02", "gross exposure", most, gross)
-    if gross <= most:
-        return None
-    return Refusal("RC-B02", "gross exposure above max_gross_exposure", f"{most:.2f}", f"{gross:.2f}")
-
-
-def order_rate(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """B07: orders of a strategy and of the account within the last minute of market time."""
-    ordered = {"strategy": view.ordered.get(leg.signal.strategy_id, 0), "account": sum(view.ordered.values())}
-    for scope, key in (("strategy", leg.signal.strategy_id), ("account", view.account_name)):
-        most = limits.tightest("max_orders_per_minute", equity=0.0, **{scope: key})
-        view.note("RC-B07", f"orders of {scope} {key} within a minute", most, float(ordered[scope] + 1))
-        if most is not None and ordered[scope] + 1 > most:
-            return Refusal("RC-B07", f"too many orders of {scope} {key} within a minute", f"{most:g}", str(ordered[scope] + 1))
-    return None
-
-
-def crossing(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """B10: an order that could trade with an open one of our own, of whatever strategy."""
-    for other in view.open_orders:
-        if other.symbol != leg.signal.symbol or other.side == leg.side:
-            continue
-        buy, sell = (leg.price, other.price) if leg.side == "buy" else (other.price, leg.price)
-        if buy >= sell:
-            return Refusal("RC-B10", f"could trade with our own order {other.order_id}", "no crossing", f"buy {buy} >= sell {sell} ticks")
-    view.note("RC-B10", "own orders it could trade with", 0.0, 0.0)
-    return None
-
+SignalControl = Callable[[Signal, View, Bounds], Refusal | None]
+LegControl = Callable[[Leg, View, Bounds], Refusal | None]
 
 SIGNAL_CONTROLS: Final[Sequence[SignalControl]] = (
     kill_switch,
     market_clock,
     known_instrument,
+    listed,
     sound_target,
     fresh_signal,
     fresh_price,
@@ -205,21 +35,50 @@ SIGNAL_CONTROLS: Final[Sequence[SignalControl]] = (
 LEG_CONTROLS: Final[Sequence[LegControl]] = (
     only_reduces,
     close_only,
+    restricted,
+    market_open,
     venue_steps,
+    protection_sides,
+    sane_quote,
+    price_jump,
+    short_sale,
+    order_quantity,
     order_notional,
+    share_of_volume,
+    usual_size,
     position,
     gross_exposure,
+    net_exposure,
+    overnight,
+    buying_power,
+    margin,
+    open_orders,
     order_rate,
+    duplicate,
+    repeated_entries,
+    wasted_orders,
     crossing,
 )
+NEEDS: Final[Mapping[LegControl, frozenset[str]]] = {
+    restricted: frozenset({"restricted"}),
+    price_jump: frozenset({"max_price_jump"}),
+    order_quantity: frozenset({"order_quantity"}),
+    order_notional: frozenset({"order_notional"}),
+    share_of_volume: frozenset({"adv_share"}),
+    usual_size: frozenset({"order_to_median"}),
+    position: frozenset({"strategy_position", "account_position", "fleet_position"}),
+    gross_exposure: frozenset({"account_gross", "fleet_gross"}),
+    net_exposure: frozenset({"account_net", "fleet_net"}),
+    overnight: frozenset({"overnight"}),
+    open_orders: frozenset({"open_orders"}),
+    order_rate: frozenset({"orders_per_second", "orders_per_minute"}),
+    repeated_entries: frozenset({"repeated_entries"}),
+    wasted_orders: frozenset({"order_to_trade", "cancel_ratio"}),
+}
+"""Controls that pass everything unless somebody has set one of these limits (fields of Bounds): they need not be asked then."""
 
 
-def subject(signal: Signal, view: View) -> dict[str, str]:
-    """What is being judged, by limit scope."""
-    return {"order": "*", "symbol": signal.symbol, "strategy": signal.strategy_id, "account": view.account_name, "fleet": "*"}
-
-
-def shrinks(leg: Leg, view: View, strategy_id: str | None) -> bool:
-    """Whether the leg, filled after everything open, can only bring the position nearer to zero."""
-    low, high = view.exposure_lots(leg.signal.symbol, strategy_id)
-    return 0 < leg.lots <= (low if leg.side == "sell" else -high)
+@lru_cache(maxsize=256)
+def leg_controls(given: frozenset[str]) -> Sequence[LegControl]:
+    """The controls of an order to be that have something to judge by; `given` as in Bounds."""
+    return tuple(control for control in LEG_CONTROLS if control not in NEEDS or NEEDS[control] & given)

@@ -1,16 +1,20 @@
 """What risk knows when it decides, in whole ticks and lots. Read in one snapshot, changed only by its own decisions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from functools import cached_property
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from libs.domain.instruments import Instrument
-from libs.domain.kill import Kills
+from libs.domain.instruments import Calendar, Instrument
+from libs.domain.kill import Kills, stricter
 from libs.domain.losses import Halt
 from libs.domain.messages import Signal
 from libs.domain.orders import Exits, Side, Status
+from libs.quant.calendars import Session, session_of
+from libs.quant.risk.flow import Flow
+from libs.quant.risk.grid import Grid, grid_of
 
 
 class OpenOrder(NamedTuple):
@@ -37,6 +41,7 @@ class Terms(NamedTuple):
     units: float | None = None  # held at target 1, whatever the equity; None: a share of it
     execution: str = ""  # how its orders are worked; "": sent whole
     exits: Exits | None = None  # what is to stand against its positions at the venue
+    symbols: frozenset[str] | None = None  # what it may trade; None: whatever the account may
 
 
 class Check(NamedTuple):
@@ -48,6 +53,37 @@ class Check(NamedTuple):
     seen: float | str | None
 
 
+class Quoted(NamedTuple):
+    """The newest quote known of a symbol, as its bar or its ticks closed."""
+
+    bid: float
+    ask: float
+
+
+class Outcomes(NamedTuple):
+    """What has become of a strategy's orders of the last hour that have ended."""
+
+    ended: int
+    traded: int  # of them, with a fill
+    canceled: int  # of them, because we asked for it
+
+
+class Others(NamedTuple):
+    """What the other accounts of the fleet hold together, at worst case; money in the base currency of the one that asks."""
+
+    equity: float
+    gross: float
+    low: float  # of the net exposure
+    high: float
+    positions: Mapping[str, tuple[float, float]]  # by symbol: lowest and highest worth
+    open_orders: int
+    per_second: int  # orders decided
+    per_minute: int
+
+
+NOBODY: Final = Others(0.0, 0.0, 0.0, 0.0, {}, 0, 0, 0)
+
+
 @dataclass
 class View:
     """One account at one moment of market time. Positions stand still while it is used; only `reserve` changes it."""
@@ -55,6 +91,7 @@ class View:
     account_id: str
     account_name: str  # as configured: limits are keyed by it, whatever session opened the account
     base_currency: str
+    kind: Literal["cash", "margin"]
     allow_short: bool
     now: int  # market ns
     stale: bool  # no market clock for three host seconds
@@ -68,11 +105,22 @@ class View:
     halts: tuple[Halt, ...] = ()  # loss limits that were passed over: while there are any the account may only close
     positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)
-    ordered: dict[str, int] = field(default_factory=dict)  # by strategy: orders decided within the last minute of market time
+    flow: Flow = field(default_factory=Flow)  # of its own orders, lately
+    before: Mapping[str, float] = field(default_factory=dict)  # the close before the mark, by symbol
+    quotes: Mapping[str, Quoted] = field(default_factory=dict)  # by symbol; where the market has none nothing is said of a spread
+    volumes: Mapping[str, float] = field(default_factory=dict)  # units traded on an average day, by symbol, where that is known
+    outcomes: Mapping[str, Outcomes] = field(default_factory=dict)  # by strategy; where no limit asks for them there are none
+    others: Others | None = None  # None: it is the only account there is, or no limit is for all of them
+    others_unknown: str = ""  # why nobody can say what they hold
+    grids: dict[str, Grid] = field(default_factory=dict)  # by symbol, filled as they are asked for; outlives a view
     checks: list[Check] | None = None  # what the controls compared is noted here; None: nobody wants to know
+    ages: dict[str, int] = field(default_factory=dict, init=False)  # by timeframe: how old a reference price may be, ns
     _gross: float | None = field(default=None, init=False)
-    _equity: float | None = field(default=None, init=False)
-    _known_ranges: dict[tuple[str | None, str], tuple[int, int]] | None = field(default=None, init=False)
+    _reserved: float | None = field(default=None, init=False)
+    _net: tuple[float, float] | None = field(default=None, init=False)
+    _books: dict[tuple[str, str], list[OpenOrder]] | None = field(default=None, init=False)
+    _symbols: dict[str, list[OpenOrder]] | None = field(default=None, init=False)
+    _sessions: dict[Calendar, Session | None] = field(default_factory=dict, init=False)
     _lot_values: dict[str, float] = field(default_factory=dict, init=False)
 
     def note(self, code: str, what: str, limit: float | str | None, seen: float | str | None) -> None:
@@ -84,18 +132,57 @@ class View:
         """Takes an approved order in: whatever is judged later sees it."""
         if self._gross is not None:
             self._gross = self.gross(order.symbol, order.signed)
+        if self._net is not None:
+            self._net = self.net(order.symbol, order.signed)
+        if self._reserved is not None:
+            self._reserved += self._cost(order)
         _count(self._ranges, order)  # before the order is in the list: made now, it would hold it already
+        if self._books is not None and self._symbols is not None:
+            self._books.setdefault((order.strategy_id, order.symbol), []).append(order)
+            self._symbols.setdefault(order.symbol, []).append(order)
         self.open_orders.append(order)
-        self.ordered[order.strategy_id] = self.ordered.get(order.strategy_id, 0) + 1
 
-    def book_orders(self, strategy_id: str, symbol: str) -> list[OpenOrder]:
+    def disable(self, strategy_id: str) -> None:
+        """From here on the strategy may only reduce its books, as if a person had said so."""
+        scope = ("strategy", strategy_id)
+        self.killed = {**self.killed, scope: stricter(self.killed.get(scope), "reduce_only") or "reduce_only"}
+
+    def book_orders(self, strategy_id: str, symbol: str) -> Sequence[OpenOrder]:
         """Open orders of one book."""
-        return [o for o in self.open_orders if o.strategy_id == strategy_id and o.symbol == symbol]
+        if self._books is None:
+            self._index()
+        assert self._books is not None
+        return self._books.get((strategy_id, symbol), ())
+
+    def symbol_orders(self, symbol: str) -> Sequence[OpenOrder]:
+        """Open orders of one symbol, of whatever strategy."""
+        if self._symbols is None:
+            self._index()
+        assert self._symbols is not None
+        return self._symbols.get(symbol, ())
+
+    def _index(self) -> None:
+        self._books, self._symbols = {}, {}
+        for order in self.open_orders:
+            self._books.setdefault((order.strategy_id, order.symbol), []).append(order)
+            self._symbols.setdefault(order.symbol, []).append(order)
+
+    def grid(self, symbol: str) -> Grid:
+        """Steps of an instrument, as plain numbers."""
+        found = self.grids.get(symbol)
+        if found is None:
+            found = self.grids[symbol] = grid_of(self.instruments[symbol])
+        return found
+
+    def session(self, calendar: Calendar) -> Session | None:
+        """The session of a market that is under way; None while it is shut."""
+        if calendar not in self._sessions:
+            self._sessions[calendar] = session_of(calendar, self.now)
+        return self._sessions[calendar]
 
     def exposure_lots(self, symbol: str, strategy_id: str | None = None) -> tuple[int, int]:
         """Lowest and highest position the open orders can lead to, in lots; of one strategy or of the whole account."""
-        low, high = self._ranges.get((strategy_id, symbol), (0, 0))
-        return low, high
+        return self._ranges.get((strategy_id, symbol), _NOTHING)
 
     def symbols(self) -> Iterator[str]:
         """Symbols with a position or an open order, each once."""
@@ -109,20 +196,59 @@ class View:
         """
         if self._gross is None:
             self._gross = sum(abs(self.value(other, self.worst_lots(other, None, 0))) for other in sorted(self.symbols()))
-        now = abs(self.value(symbol, self.worst_lots(symbol, None, 0)))
-        return self._gross - now + abs(self.value(symbol, self.worst_lots(symbol, None, change)))
+        lot = self._lot_values.get(symbol) or self._lot_value(symbol)
+        return self._gross - abs(lot * self.worst_lots(symbol, None, 0)) + abs(lot * self.worst_lots(symbol, None, change))
+
+    def net(self, symbol: str, change: int) -> tuple[float, float]:
+        """Lowest and highest sum of all positions, shorts negative, were `change` more lots of `symbol` on order too.
+
+        Raises:
+            LookupError: a symbol without a price.
+        """
+        if self._net is None:
+            ranges = [(other, *self.exposure_lots(other)) for other in sorted(self.symbols())]
+            self._net = sum(self.value(other, low) for other, low, _ in ranges), sum(self.value(other, high) for other, _, high in ranges)
+        low, high = self._net
+        more = self.value(symbol, change)
+        return low + min(more, 0.0), high + max(more, 0.0)
+
+    def elsewhere(self) -> Others:
+        """What the other accounts hold.
+
+        Raises:
+            LookupError: nobody can say.
+        """
+        if self.others_unknown:
+            raise LookupError(self.others_unknown)
+        return self.others or NOBODY
+
+    def reserved(self) -> float:
+        """Money that open buy orders may still take, each at its limit, base currency."""
+        if self._reserved is None:
+            self._reserved = sum(self._cost(order) for order in self.open_orders)
+        return self._reserved
+
+    def _cost(self, order: OpenOrder) -> float:
+        return self.grid(order.symbol).notional(order.remaining, order.price) if order.side == "buy" else 0.0
+
+    def shrinks(self, leg: "Leg", strategy_id: str | None) -> bool:
+        """Whether the leg, filled after everything open, can only bring the position nearer to zero; of one strategy or the account."""
+        low, high = self.exposure_lots(leg.signal.symbol, strategy_id)
+        return 0 < leg.lots <= (low if leg.side == "sell" else -high)
 
     def worst_lots(self, symbol: str, strategy_id: str | None, change: int) -> int:
         """The largest position, either side, that open orders and `change` more lots can lead to."""
-        low, high = self.exposure_lots(symbol, strategy_id)
-        return max(abs(low + min(change, 0)), abs(high + max(change, 0)))
+        low, high = self._ranges.get((strategy_id, symbol), _NOTHING)
+        if change > 0:
+            high += change
+        else:
+            low += change
+        return high if high > -low else -low  # of two that are in order one is the farther from zero
 
-    @property
+    @cached_property
     def _ranges(self) -> dict[tuple[str | None, str], tuple[int, int]]:
         """(lowest, highest) position by (strategy, symbol), and by (None, symbol) for the account."""
-        if self._known_ranges is None:
-            self._known_ranges = self._counted()
-        return self._known_ranges
+        return self._counted()
 
     def _counted(self) -> dict[tuple[str | None, str], tuple[int, int]]:
         ranges: dict[tuple[str | None, str], tuple[int, int]] = {}
@@ -134,7 +260,7 @@ class View:
             _count(ranges, order)
         return ranges
 
-    @property
+    @cached_property
     def equity(self) -> float:
         """Cash of the ledger plus every position at the close of the newest bar known, in the base currency.
 
@@ -143,9 +269,7 @@ class View:
         Raises:
             LookupError: a position without a price, or money in a currency without a rate: no size can be trusted then.
         """
-        if self._equity is None:
-            self._equity = self._worth()
-        return self._equity
+        return self._worth()
 
     def _worth(self) -> float:
         total = money(self.cash, self.base_currency)
@@ -166,7 +290,7 @@ class View:
                 raise LookupError(f"a position in {symbol} and no price of it")
             if instrument.currency != self.base_currency:
                 raise LookupError(f"{symbol} is priced in {instrument.currency} and there is no rate to {self.base_currency}")
-            known = self._lot_values[symbol] = units(instrument) * mark
+            known = self._lot_values[symbol] = self.grid(symbol).units * mark
         return known
 
 
@@ -192,6 +316,9 @@ def _count(ranges: dict[tuple[str | None, str], tuple[int, int]], order: OpenOrd
         ranges[key] = (low + min(signed, 0), high + max(signed, 0))
 
 
+_NOTHING: Final = (0, 0)
+
+
 class Leg(NamedTuple):
     """An order to be: judged by every check before it is approved."""
 
@@ -209,11 +336,6 @@ class Leg(NamedTuple):
     def signed(self) -> int:
         return self.lots if self.side == "buy" else -self.lots
 
-    @property
-    def notional(self) -> float:
-        """Worst price times quantity, in the instrument's currency."""
-        return float(self.instrument.price(self.price) * self.instrument.quantity(self.lots) * self.instrument.multiplier)
-
 
 class Refusal(NamedTuple):
     """Why not: a normal answer, so a value."""
@@ -222,3 +344,4 @@ class Refusal(NamedTuple):
     reason: str
     limit: str = ""
     seen: str = ""
+    disables: bool = False  # the strategy may only reduce from here on, until a person re-arms it

@@ -1,0 +1,63 @@
+"""What the controls want to know of the market and of an account's past beside marks and books, out of a tape and what was played.
+
+Read only where a limit asks for it: most backtests have none that does.
+"""
+
+from collections.abc import Iterable
+from typing import Final, TypedDict
+
+from libs.domain.orders import TERMINAL, Status
+from libs.quant.backtest.result import Played
+from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.tape import Tape
+from libs.quant.risk.grid import Grid
+from libs.quant.risk.view import Outcomes, Quoted
+
+HOUR: Final = 3_600_000_000_000
+
+
+class Known(TypedDict):
+    """By symbol, and by strategy."""
+
+    before: dict[str, float]
+    quotes: dict[str, Quoted]
+    volumes: dict[str, float]
+    outcomes: dict[str, Outcomes]
+
+
+class Facts:
+    """Of one account."""
+
+    def __init__(self, tape: Tape, setup: Setup) -> None:
+        self._tape = tape
+        self._asked = setup.limits.names if setup.limits is not None else frozenset()
+        self.grids: dict[str, Grid] = {}
+
+    def of(self, symbols: Iterable[str], played: Played, now: int) -> Known:
+        """As of `now`, market ns."""
+        tape, asked = self._tape, self._asked
+        before = ((s, tape.mark_before(s, now)) for s in symbols) if "max_price_jump" in asked else ()
+        quotes = ((s, tape.quoted(s, now)) for s in symbols) if tape.quote_bars else ()
+        volumes = ((s, tape.average_volume(s, now)) for s in symbols) if "max_adv_share" in asked else ()
+        return Known(
+            before={symbol: close for symbol, close in before if close is not None},
+            quotes={symbol: quote for symbol, quote in quotes if quote is not None},
+            volumes={symbol: volume for symbol, volume in volumes if volume is not None},
+            outcomes=outcomes(played, now) if {"max_order_to_trade", "max_cancel_ratio"} & asked else {},
+        )
+
+
+def outcomes(played: Played, now: int) -> dict[str, Outcomes]:
+    """What has become of each strategy's orders of the last hour that have ended."""
+    traded = {trade.order_id for trade in played.trades}
+    found: dict[str, Outcomes] = {}
+    for order in reversed(played.orders):
+        if order.decided_at <= now - HOUR:
+            break
+        status = played.statuses.get(order.client_order_id)
+        if order.purpose != "signal" or status not in TERMINAL:
+            continue
+        before = found.get(order.strategy_id, Outcomes(0, 0, 0))
+        with_fill, canceled = order.order_id in traded, status is Status.CANCELED
+        found[order.strategy_id] = Outcomes(before.ended + 1, before.traded + with_fill, before.canceled + canceled)
+    return found
