@@ -27,7 +27,8 @@ COINS = ("slow", "BTC/USD")
         pytest.param(16, {COINS: -2_500}, [], "RC-B02", id="a short offsets no more than it is"),
         pytest.param(-10, {}, [], None, id="net short at the limit"),
         pytest.param(-11, {}, [], "RC-B02", id="net short beyond"),
-        pytest.param(11, {}, [an_open_order(-5, n=2)], "RC-B02", id="an open sell may not fill"),
+        pytest.param(11, {}, [an_open_order(-5, n=2)], "RC-B02", id="an open sell need not fill"),
+        pytest.param(5, {COINS: -9_000}, [], None, id="towards zero from beyond the limit"),
         pytest.param(-5, {BOOK: 30}, [], None, id="shrinking from beyond the limit"),
     ],
 )

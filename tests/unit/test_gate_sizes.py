@@ -26,14 +26,14 @@ def exit_passes(control: str, limits: Any, **facts: Any) -> bool:
 
 @pytest.mark.parametrize("scope", ["order", "symbol", "strategy", "account", "fleet"])
 def test_order_quantity(scope: str) -> None:
-    limits = the_limits(a_limit("max_order_quantity", 10, scope=scope, unit="units"))
+    limits = the_limits(a_limit("max_order_quantity", 10, scope=scope, unit="count"))
     assert ask("order_quantity", a_leg(10), a_view(), limits) is None
     assert code(ask("order_quantity", a_leg(11), a_view(), limits)) == "RC-A04"
     assert exit_passes("order_quantity", limits)
 
 
 def test_a_quantity_in_fractions_passes_exactly_at_its_limit() -> None:
-    limits = the_limits(a_limit("max_order_quantity", 0.3, unit="units"))
+    limits = the_limits(a_limit("max_order_quantity", 0.3, unit="count"))
     assert ask("order_quantity", a_leg(30_000, instrument=COIN), a_view(), limits) is None
     assert code(ask("order_quantity", a_leg(30_001, instrument=COIN), a_view(), limits)) == "RC-A04"
 
@@ -107,17 +107,20 @@ def test_listed() -> None:
     assert ask("listed", a_signal(symbol="BTC/USD", strategy_id="slow"), view, the_limits()) is None
 
 
-def test_restricted() -> None:
-    limits = the_limits(a_limit("restricted", 1, scope="symbol", key="ALFA", unit="flag"))
-    assert code(ask("restricted", a_leg(1), a_view(), limits)) == "RC-A13"
-    assert ask("restricted", a_leg(1, instrument=COIN), a_view(), limits) is None
-    assert exit_passes("restricted", limits)
-
-
-def test_the_next_decision_knows_a_list_that_has_changed() -> None:
-    leg, view = a_leg(1), a_view()
-    assert ask("restricted", leg, view, the_limits()) is None
-    assert code(ask("restricted", leg, view, the_limits(a_limit("restricted", 1, scope="symbol", key="ALFA", unit="flag")))) == "RC-A13"
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        pytest.param({}, None, id="no lists"),
+        pytest.param({"restricted": "ALFA"}, "RC-A13", id="restricted"),
+        pytest.param({"restricted": "BRVO"}, None, id="another is restricted"),
+        pytest.param({"allowed": "ALFA"}, None, id="allowed"),
+        pytest.param({"allowed": "BRVO"}, "RC-A13", id="only others are allowed"),
+    ],
+)
+def test_permitted_symbol(lists: dict[LimitName, str], expected: str | None) -> None:
+    limits = the_limits(*(a_limit(name, 1, scope="symbol", key=symbol, unit="count") for name, symbol in lists.items()))
+    assert code(ask("permitted_symbol", a_leg(1), a_view(), limits)) == expected
+    assert exit_passes("permitted_symbol", limits)
 
 
 STOCKS = {**INSTRUMENTS, "ALFA": msgspec.structs.replace(ALFA, calendar="us_equity")}
@@ -199,7 +202,7 @@ def test_wasted_orders(ended: int, traded: int, canceled: int, ordered: int, exp
 
 
 def test_nothing_that_is_not_limited_is_refused() -> None:
-    for control in ("order_quantity", "share_of_volume", "usual_size", "price_jump", "restricted", "overnight", "wasted_orders"):
+    for control in ("order_quantity", "share_of_volume", "usual_size", "price_jump", "permitted_symbol", "overnight", "wasted_orders"):
         facts = {"volumes": {"ALFA": 1e-9}, "before": {"ALFA": 1e-9}, "outcomes": {"fast": Outcomes(99, 0, 99)}}
         assert ask(control, a_leg(10**9), a_view(flow=Flow(medians={"fast": 1e-9}), **facts), the_limits()) is None
 
@@ -210,7 +213,7 @@ LIMITS_OF_VALUE: tuple[LimitName, ...] = ("max_order_quantity", "max_order_notio
 @pytest.mark.parametrize("name", LIMITS_OF_VALUE)
 def test_a_limit_of_nothing_lets_nothing_in(name: LimitName) -> None:
     control = name.removeprefix("max_")
-    limits = the_limits(a_limit(name, 0, unit="units" if name == "max_order_quantity" else "currency"))
+    limits = the_limits(a_limit(name, 0, unit="count" if name == "max_order_quantity" else "currency"))
     assert ask(control, a_leg(1), a_view(), limits) is not None
     assert exit_passes(control, limits)
 

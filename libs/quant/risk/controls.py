@@ -15,7 +15,7 @@ from libs.quant.risk.market_state import known_instrument, market_clock, market_
 from libs.quant.risk.message import fresh_signal, sound_target
 from libs.quant.risk.order_size import order_notional, order_quantity, share_of_volume, usual_size, venue_steps
 from libs.quant.risk.own_orders import crossing, duplicate, open_orders, order_rate, repeated_entries, wasted_orders
-from libs.quant.risk.permission import close_only, kill_switch, listed, only_reduces, restricted
+from libs.quant.risk.permission import close_only, kill_switch, listed, only_reduces, permitted_symbol
 from libs.quant.risk.prices import fresh_price, price_collar, price_jump, protection_sides, sane_quote
 from libs.quant.risk.view import Leg, Refusal, View
 
@@ -35,7 +35,7 @@ SIGNAL_CONTROLS: Final[Sequence[SignalControl]] = (
 LEG_CONTROLS: Final[Sequence[LegControl]] = (
     only_reduces,
     close_only,
-    restricted,
+    permitted_symbol,
     market_open,
     venue_steps,
     protection_sides,
@@ -60,7 +60,7 @@ LEG_CONTROLS: Final[Sequence[LegControl]] = (
     crossing,
 )
 NEEDS: Final[Mapping[LegControl, frozenset[str]]] = {
-    restricted: frozenset({"restricted"}),
+    permitted_symbol: frozenset({"forbidden"}),
     price_jump: frozenset({"max_price_jump"}),
     order_quantity: frozenset({"order_quantity"}),
     order_notional: frozenset({"order_notional"}),

@@ -58,15 +58,16 @@ def gross_exposure(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
 
 
 def net_exposure(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
-    """B02: sum of all positions, shorts against longs, as far from zero as open orders can bring it."""
+    """B02: longs less shorts of all symbols, as far as the leg and the open orders of its direction can take them; of the account, and of
+    all of them."""
     if bounds.account_net is None and bounds.fleet_net is None:
         return None
-    low, high = view.net(leg.signal.symbol, leg.signed)
-    refusal = _sum("net exposure", "max_net_exposure", leg, view, bounds.account_net, max(-low, high, 0.0), 0.0)
+    net = view.net(leg.signal.symbol, leg.signed)
+    refusal = _sum("net exposure", "max_net_exposure", leg, view, bounds.account_net, net, 0.0)
     if refusal is not None or bounds.fleet_net is None or view.shrinks(leg, None):
         return refusal
     others = view.elsewhere()
-    net = max(-low - others.low, high + others.high, 0.0)
+    net += others.high if leg.signed > 0 else -others.low
     return _sum("net exposure of all accounts", "max_net_exposure", leg, view, bounds.fleet_net, net, others.equity)
 
 

@@ -77,9 +77,15 @@ def _off_market(order: Order, known: Known, collar: float | None) -> str:
 
 
 def _too_large(order: Order, known: Known, instrument: Instrument, limits: Limits, subject: Mapping[str, str], room: float) -> str:
-    """A05: the notional of one order; one that only shrinks its book passes, whether the equity is known or not."""
+    """A13, A04, A05: whether the symbol may be traded, quantity and notional of one order; one that only shrinks its book passes, whether
+    the equity is known or not."""
     if _shrinks(order, known, (order.strategy_id,)):
         return ""
+    if why := limits.forbids(order.symbol):
+        return f"RC-A13: {order.symbol} is {why}, and may only be closed"
+    units = limits.tightest("max_order_quantity", equity=0.0, **subject)
+    if units is not None and float(order.quantity) > units:
+        return f"RC-A04: quantity {order.quantity} is above max_order_quantity of {units:g}"
     if limits.multiple("max_order_notional", **subject) is None:
         most = limits.tightest("max_order_notional", equity=0.0, **subject)
     else:

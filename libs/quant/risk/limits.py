@@ -27,7 +27,7 @@ class Bounds(NamedTuple):
     price_collar: float | None
     max_spread: float | None
     max_price_jump: float | None
-    restricted: bool
+    forbidden: str  # why the symbol may only be closed; "": it may be traded
     order_quantity: float | None
     order_notional: Bound | None
     adv_share: float | None
@@ -55,6 +55,8 @@ class Limits:
 
     def __init__(self, configured: Sequence[LimitConfig]) -> None:
         self._configured = tuple(configured)
+        self._restricted = frozenset(limit.key for limit in configured if limit.name == "restricted")
+        self._allowed = frozenset(limit.key for limit in configured if limit.name == "allowed")
         self._found: dict[tuple[object, ...], tuple[float | None, float | None]] = {}
         self._bounds: dict[tuple[str, str, str], Bounds] = {}
         self.names = frozenset(limit.name for limit in self._configured)
@@ -88,6 +90,12 @@ class Limits:
             return plain
         return multiple * equity if plain is None else min(plain, multiple * equity)
 
+    def forbids(self, symbol: str) -> str:
+        """Why a symbol may only be closed; "" when it may be traded."""
+        if symbol in self._restricted:
+            return "restricted"
+        return "not allowed" if self._allowed and symbol not in self._allowed else ""
+
     def multiple(self, name: LimitName, **subject: str) -> float | None:
         """The smallest limit of that name that is a multiple of equity; None when there is none."""
         return self._smallest(name, subject)[1]
@@ -118,7 +126,7 @@ class Limits:
             price_collar=plain("price_collar"),
             max_spread=plain("max_spread"),
             max_price_jump=plain("max_price_jump"),
-            restricted=plain("restricted") is not None,
+            forbidden=self.forbids(symbol),
             order_quantity=plain("max_order_quantity"),
             order_notional=bound("max_order_notional"),
             adv_share=plain("max_adv_share"),
@@ -139,7 +147,7 @@ class Limits:
             order_to_trade=plain("max_order_to_trade"),
             cancel_ratio=plain("max_cancel_ratio"),
         )
-        unset: tuple[object, ...] = (None, False, {}, frozenset())
+        unset: tuple[object, ...] = (None, "", {}, frozenset())
         return found._replace(given=frozenset(name for name, value in found._asdict().items() if value not in unset))
 
 

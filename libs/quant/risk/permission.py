@@ -44,15 +44,16 @@ def listed(signal: Signal, view: View, bounds: Bounds) -> Refusal | None:
     return Refusal("RC-A13", f"{signal.symbol} is none of the symbols that {signal.strategy_id} may trade", "listed", "not listed")
 
 
-def restricted(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
-    """A13: of what is on the restricted list only books that are there may be reduced."""
-    if not bounds.restricted:
+def permitted_symbol(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
+    """A13: what is held of a symbol that the operator has restricted, or has not allowed, may only be reduced."""
+    why, symbol = bounds.forbidden, leg.signal.symbol
+    if not why:
         return None
     if view.checks is not None:
-        view.note("RC-A13", "restricted list", "not on it, or the order only closes", "on it")
+        view.note("RC-A13", "symbol", "permitted, or the order only closes", why)
     if view.shrinks(leg, leg.signal.strategy_id):
         return None
-    return Refusal("RC-A13", f"{leg.signal.symbol} is restricted: what is held of it may only be reduced", "not restricted", "restricted")
+    return Refusal("RC-A13", f"{symbol} is {why}, and what is held of it may only be reduced", "permitted", why)
 
 
 def close_only(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:

@@ -117,7 +117,7 @@ class View:
     ages: dict[str, int] = field(default_factory=dict, init=False)  # by timeframe: how old a reference price may be, ns
     _gross: float | None = field(default=None, init=False)
     _reserved: float | None = field(default=None, init=False)
-    _net: tuple[float, float] | None = field(default=None, init=False)
+    _known_net: tuple[float, float] | None = field(default=None, init=False)
     _books: dict[tuple[str, str], list[OpenOrder]] | None = field(default=None, init=False)
     _symbols: dict[str, list[OpenOrder]] | None = field(default=None, init=False)
     _sessions: dict[Calendar, Session | None] = field(default_factory=dict, init=False)
@@ -132,8 +132,10 @@ class View:
         """Takes an approved order in: whatever is judged later sees it."""
         if self._gross is not None:
             self._gross = self.gross(order.symbol, order.signed)
-        if self._net is not None:
-            self._net = self.net(order.symbol, order.signed)
+        if self._known_net is not None:
+            low, high = self._known_net
+            more = self.value(order.symbol, order.signed)
+            self._known_net = low + min(more, 0.0), high + max(more, 0.0)
         if self._reserved is not None:
             self._reserved += self._cost(order)
         _count(self._ranges, order)  # before the order is in the list: made now, it would hold it already
@@ -199,19 +201,6 @@ class View:
         lot = self._lot_values.get(symbol) or self._lot_value(symbol)
         return self._gross - abs(lot * self.worst_lots(symbol, None, 0)) + abs(lot * self.worst_lots(symbol, None, change))
 
-    def net(self, symbol: str, change: int) -> tuple[float, float]:
-        """Lowest and highest sum of all positions, shorts negative, were `change` more lots of `symbol` on order too.
-
-        Raises:
-            LookupError: a symbol without a price.
-        """
-        if self._net is None:
-            ranges = [(other, *self.exposure_lots(other)) for other in sorted(self.symbols())]
-            self._net = sum(self.value(other, low) for other, low, _ in ranges), sum(self.value(other, high) for other, _, high in ranges)
-        low, high = self._net
-        more = self.value(symbol, change)
-        return low + min(more, 0.0), high + max(more, 0.0)
-
     def elsewhere(self) -> Others:
         """What the other accounts hold.
 
@@ -235,6 +224,25 @@ class View:
         """Whether the leg, filled after everything open, can only bring the position nearer to zero; of one strategy or the account."""
         low, high = self.exposure_lots(leg.signal.symbol, strategy_id)
         return 0 < leg.lots <= (low if leg.side == "sell" else -high)
+
+    def net(self, symbol: str, change: int) -> float:
+        """How far longs and shorts of all symbols together can come in the direction of `change` more lots of `symbol`, were every open
+        order of that direction filled and none of the other. Negative while they stay on the other side.
+
+        Raises:
+            LookupError: a symbol without a price.
+        """
+        low, high = self._net
+        return high + self.value(symbol, change) if change > 0 else -low - self.value(symbol, change)
+
+    @property
+    def _net(self) -> tuple[float, float]:
+        """Lowest and highest sum of all positions, shorts negative."""
+        if self._known_net is None:
+            ranges = [(other, *self.exposure_lots(other)) for other in sorted(self.symbols())]
+            low, high = sum(self.value(other, low) for other, low, _ in ranges), sum(self.value(other, high) for other, _, high in ranges)
+            self._known_net = low, high
+        return self._known_net
 
     def worst_lots(self, symbol: str, strategy_id: str | None, change: int) -> int:
         """The largest position, either side, that open orders and `change` more lots can lead to."""
