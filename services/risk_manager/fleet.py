@@ -18,14 +18,12 @@ def others_of(row: FleetRow, view: View) -> Others:
     """The other accounts as a limit over all of them counts.
 
     Raises:
-        LookupError: one is in another currency, has not been valued yet, or holds what has no price: nothing can be said then, and
+        LookupError: one is in another currency, or holds what has no price: nothing can be said then, and
             whoever asks has to refuse.
     """
     foreign = [currency for currency in row.currencies if currency != view.base_currency]
     if foreign:
         raise LookupError(f"a limit is for all accounts, and there is no rate from {foreign[0]} to {view.base_currency}")
-    if row.equity is None:
-        raise LookupError("a limit is for all accounts, and one of them has not been valued yet")
     gross = low = high = 0.0
     positions: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
     for _, symbol, held, buys, sells in row.books:

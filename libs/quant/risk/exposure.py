@@ -6,7 +6,7 @@ A leg that can only bring the position nearer to zero passes: refusing it would 
 from typing import Final
 
 from libs.quant.risk.limits import Bound, Bounds
-from libs.quant.risk.view import Leg, Refusal, View
+from libs.quant.risk.view import NOBODY, Leg, Others, Refusal, View
 
 MAINTENANCE: Final = 0.25
 """Share of all positions that a margin account has to be worth (FINRA 4210, intraday as over night, long stock)."""
@@ -31,7 +31,7 @@ def position(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
             abs(below + view.value(symbol, low + min(leg.signed, 0))),
             abs(above + view.value(symbol, high + max(leg.signed, 0))),
         )
-        return _position(leg, view, limit.at(view.equity + others.equity), worst, "all accounts", None)
+        return _position(leg, view, _together(limit, view, others), worst, "all accounts", None)
     return None
 
 
@@ -49,12 +49,12 @@ def gross_exposure(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     if bounds.account_gross is None and bounds.fleet_gross is None:
         return None
     gross = view.gross(leg.signal.symbol, leg.signed)
-    refusal = _sum("gross exposure", "max_gross_exposure", leg, view, bounds.account_gross, gross, 0.0)
+    refusal = _sum("gross exposure", "max_gross_exposure", leg, view, bounds.account_gross, gross)
     if refusal is not None or bounds.fleet_gross is None or view.shrinks(leg, None):
         return refusal
     others = view.elsewhere()
     gross += others.gross
-    return _sum("gross exposure of all accounts", "max_gross_exposure", leg, view, bounds.fleet_gross, gross, others.equity)
+    return _sum("gross exposure of all accounts", "max_gross_exposure", leg, view, bounds.fleet_gross, gross, others)
 
 
 def net_exposure(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
@@ -63,23 +63,34 @@ def net_exposure(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     if bounds.account_net is None and bounds.fleet_net is None:
         return None
     net = view.net(leg.signal.symbol, leg.signed)
-    refusal = _sum("net exposure", "max_net_exposure", leg, view, bounds.account_net, net, 0.0)
+    refusal = _sum("net exposure", "max_net_exposure", leg, view, bounds.account_net, net)
     if refusal is not None or bounds.fleet_net is None or view.shrinks(leg, None):
         return refusal
     others = view.elsewhere()
     net += others.high if leg.signed > 0 else -others.low
-    return _sum("net exposure of all accounts", "max_net_exposure", leg, view, bounds.fleet_net, net, others.equity)
+    return _sum("net exposure of all accounts", "max_net_exposure", leg, view, bounds.fleet_net, net, others)
 
 
-def _sum(what: str, name: str, leg: Leg, view: View, limit: Bound | None, seen: float, more_equity: float) -> Refusal | None:
+def _sum(what: str, name: str, leg: Leg, view: View, limit: Bound | None, seen: float, others: Others = NOBODY) -> Refusal | None:
     if limit is None:
         return None
-    most = limit.at(view.equity + more_equity)
+    most = _together(limit, view, others)
     if view.checks is not None:
         view.note("RC-B02", what, most, seen)
     if seen <= most or view.shrinks(leg, None):
         return None
     return Refusal("RC-B02", f"{what} above {name}", f"{most:.2f}", f"{seen:.2f}")
+
+
+def _together(limit: Bound, view: View, others: Others) -> float:
+    """A limit over an account and others.
+
+    Raises:
+        LookupError: it is a multiple of equity, and one of the others has not been valued yet.
+    """
+    if limit.multiple is not None and others.equity is None:
+        raise LookupError("a limit is a multiple of the equity of all accounts, and one of them has not been valued yet")
+    return limit.at(view.equity + (others.equity or 0.0))
 
 
 def buying_power(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:

@@ -71,7 +71,7 @@ class Outcomes(NamedTuple):
 class Others(NamedTuple):
     """What the other accounts of the fleet hold together, at worst case; money in the base currency of the one that asks."""
 
-    equity: float
+    equity: float | None  # None: one of them has not been valued yet
     gross: float
     low: float  # of the net exposure
     high: float
