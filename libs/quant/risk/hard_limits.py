@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from libs.domain.instruments import Instrument
 from libs.domain.orders import PROTECTIVE, Order
 from libs.quant.execution.protection import Standing
+from libs.quant.risk import order_terms
 from libs.quant.risk.limits import Limits
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,11 @@ def _denied(order: Order, known: Known, limits: Limits, widest_collar: float) ->
     if order.price is not None and (not order.price.is_finite() or order.price <= 0 or order.price % instrument.tick):
         return f"RC-A03: price {order.price} is no positive multiple of {instrument.tick}"
     if order.purpose in PROTECTIVE:
-        return ""  # it only shrinks its book, which the record makes sure of, and stands away from the market on purpose
+        return order_terms.fault(order)  # it only shrinks its book, as the record makes sure, and is off the market on purpose
     if order.price is None:
         return "RC-A07: an order without a limit price is never sent"
+    if why := order_terms.fault(order):
+        return why
     subject = {"order": "*", "symbol": order.symbol, "strategy": order.strategy_id, "account": known.account_name, "fleet": "*"}
     collar = limits.tightest("price_collar", equity=0.0, **subject)
     room = 1.0 + (collar or 0.0)

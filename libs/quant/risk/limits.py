@@ -1,7 +1,7 @@
 """The operator's limits, found by what they apply to. Of several that apply the tightest wins."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from libs.domain.configuration import LimitConfig, LimitName
 
@@ -71,6 +71,8 @@ class Limits:
         key = (account, strategy, symbol)
         found = self._bounds.get(key)
         if found is None:
+            if len(self._bounds) >= MOST_KNOWN:
+                self._bounds.clear()
             found = self._bounds[key] = self._over(account, strategy, symbol)
         return found
 
@@ -150,6 +152,9 @@ class Limits:
         unset: tuple[object, ...] = (None, "", {}, frozenset())
         return found._replace(given=frozenset(name for name, value in found._asdict().items() if value not in unset))
 
+
+MOST_KNOWN: Final = 10_000
+"""Combinations whose bounds are kept: names come from signals, and what is wrong with those must not fill the memory."""
 
 FLEET_WIDE: frozenset[LimitName] = frozenset(
     {
