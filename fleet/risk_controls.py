@@ -4,6 +4,11 @@ from typing import Final, NamedTuple
 
 UNIT: Final = "tests/unit/test_risk_controls.py"
 RISK: Final = "tests/integration/test_risk_manager.py"
+SIZES: Final = "tests/unit/test_gate_sizes.py"
+EXPOSURE: Final = "tests/unit/test_gate_exposure.py"
+OWN: Final = "tests/unit/test_own_orders.py"
+TERMS: Final = "tests/unit/test_order_terms.py"
+GATE: Final = "tests/integration/test_gate.py"
 HARD: Final = "tests/unit/test_hard_limits.py"
 EXECUTOR: Final = "tests/integration/test_trade_executor.py"
 KILL: Final = "tests/integration/test_kill_switch.py"
@@ -24,13 +29,24 @@ class Control(NamedTuple):
 
 
 CONTROLS: Final[tuple[Control, ...]] = (
-    Control("A1", "Schema and type", "15c3-5", "always", "libs/quant/risk/controls.py:sound_target", (f"{UNIT}::test_sound_target",)),
+    Control(
+        "A1",
+        "Schema and type",
+        "15c3-5",
+        "always",
+        "libs/quant/risk/message.py:sound_target",
+        (
+            f"{UNIT}::test_sound_target",
+            "tests/unit/test_gate_fuzz.py::test_a_message_that_makes_no_sense_is_answered_and_never_ordered",
+            "tests/verify/test_gate_fuzz.py::test_of_a_million_messages_none_crashes_the_gate_and_none_is_ordered_that_makes_no_sense",
+        ),
+    ),
     Control(
         "A2",
         "Instrument known and tradable",
         "15c3-5",
         "always",
-        "libs/quant/risk/controls.py:known_instrument",
+        "libs/quant/risk/market_state.py:known_instrument",
         (f"{UNIT}::test_known_instrument",),
     ),
     Control(
@@ -47,7 +63,7 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "15c3-5, RTS 6 art. 15, FIA",
         "none",
         "libs/quant/risk/order_size.py:order_quantity",
-        (f"{UNIT}::test_order_quantity", f"{HARD}::test_quantity_and_symbol_are_looked_at_once_more_but_for_what_shrinks_its_book"),
+        (f"{SIZES}::test_order_quantity", f"{HARD}::test_quantity_and_symbol_are_looked_at_once_more_but_for_what_shrinks_its_book"),
     ),
     Control(
         "A5",
@@ -57,62 +73,91 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "libs/quant/risk/order_size.py:order_notional",
         (f"{UNIT}::test_order_notional", f"{HARD}::test_one_order_has_a_largest_size_but_for_what_shrinks_its_book"),
     ),
-    Control("A6", "Fat finger, against volume and own history", "FIA", "", ""),
+    Control(
+        "A6",
+        "Fat finger, against volume and own history",
+        "FIA",
+        "none",
+        "libs/quant/risk/order_size.py:usual_size",
+        (
+            f"{SIZES}::test_share_of_volume",
+            f"{SIZES}::test_usual_size",
+            f"{GATE}::test_what_trades_on_an_average_day_is_read_once_the_day_is_over",
+            f"{OWN}::test_the_median_is_that_of_what_was_entered_and_of_too_few_there_is_none",
+        ),
+    ),
     Control(
         "A7",
         "Price collar; never a naked market order",
         "15c3-5, RTS 6 art. 15, FIA",
         "2 %",
-        "libs/quant/risk/controls.py:price_collar",
+        "libs/quant/risk/prices.py:price_collar",
         (f"{UNIT}::test_price_collar", f"{HARD}::test_a_price_may_be_as_far_from_the_market_as_risk_lets_it_and_no_farther"),
     ),
     Control(
         "A8",
-        "Reference price is fresh",
+        "Reference price is fresh; quotes are not crossed, spread and jump within bounds",
         "FIA",
-        "2 s, a bar, half a host second",
-        "libs/quant/risk/controls.py:fresh_price",
-        (f"{UNIT}::test_fresh_price",),
+        "2 s, a bar, half a host second; jump 25 %",
+        "libs/quant/risk/prices.py:fresh_price",
+        (
+            f"{UNIT}::test_fresh_price",
+            f"{SIZES}::test_sane_quote",
+            f"{SIZES}::test_price_jump",
+            f"{GATE}::test_how_the_newest_quote_bar_closed_is_read_where_the_symbol_fills_on_them",
+            f"{GATE}::test_the_close_before_is_read_from_the_record",
+        ),
     ),
     Control(
         "A9",
         "Side of stops and targets",
         "own",
         "always",
-        "libs/quant/execution/protection.py",
-        ("tests/unit/test_protection.py::test_what_a_position_is_given",),
+        "libs/quant/risk/prices.py:protection_sides",
+        (f"{SIZES}::test_protection_sides", f"{TERMS}::test_what_cannot_guard_a_position_does_not_leave"),
     ),
     Control(
         "A10",
-        "Time in force",
+        "Order type and time in force by what an order is for",
         "venue rules",
-        "good till the end of the next bar",
-        "libs/quant/risk/assess.py:expires_at",
-        ("tests/unit/test_assess.py::test_an_order_ends_with_the_next_bar_of_its_timeframe_and_the_grace",),
+        "always",
+        "libs/quant/risk/order_terms.py:fault",
+        (
+            f"{TERMS}::test_of_all_kinds_of_orders_six_may_leave",
+            "tests/unit/test_assess.py::test_an_order_ends_with_the_next_bar_of_its_timeframe_and_the_grace",
+        ),
     ),
     Control(
         "A11",
-        "The same signal makes one order",
+        "The same signal makes one order; the same order does not come twice at once",
         "15c3-5",
-        "always",
-        "migrations/sql/0001_functions.sql",
-        (f"{RISK}::test_a_cursor_moved_back_judges_nothing_twice",),
+        "2 s, or a bar where that is less",
+        "libs/quant/risk/own_orders.py:duplicate",
+        (
+            f"{EXPOSURE}::test_duplicate",
+            f"{GATE}::test_the_same_signal_ten_thousand_times_is_one_order",
+            f"{RISK}::test_a_cursor_moved_back_judges_nothing_twice",
+        ),
     ),
     Control(
         "A12",
         "Signal is fresh",
         "own",
         "5 s, a bar, half a host second",
-        "libs/quant/risk/controls.py:fresh_signal",
+        "libs/quant/risk/message.py:fresh_signal",
         (f"{UNIT}::test_fresh_signal",),
     ),
     Control(
         "A13",
-        "Restricted and allowed symbols",
+        "Restricted and allowed symbols; those of the strategy",
         "15c3-5",
-        "none",
-        "libs/quant/risk/controls.py:permitted_symbol",
-        (f"{UNIT}::test_permitted_symbol",),
+        "symbols of the strategy",
+        "libs/quant/risk/permission.py:permitted_symbol",
+        (
+            f"{SIZES}::test_permitted_symbol",
+            f"{SIZES}::test_listed",
+            f"{HARD}::test_quantity_and_symbol_are_looked_at_once_more_but_for_what_shrinks_its_book",
+        ),
     ),
     Control(
         "A14",
@@ -122,14 +167,25 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "",
         later="a strategy trades the account and symbols of its configuration only",
     ),
-    Control("A15", "Market state", "own", "", ""),
+    Control(
+        "A15",
+        "Market state: sessions, half days, clock changes; halted symbols are C1",
+        "own",
+        "always",
+        "libs/quant/risk/market_state.py:market_open",
+        (f"{SIZES}::test_market_open",),
+    ),
     Control(
         "A16",
         "Short sale",
         "Reg SHO",
         "`allow_short = false`",
-        "libs/quant/risk/assess.py:desired_lots",
-        ("tests/unit/test_assess.py::test_a_target_is_cut_to_what_the_book_may_hold",),
+        "libs/quant/risk/exposure.py:short_sale",
+        (
+            f"{EXPOSURE}::test_short_sale",
+            f"{EXPOSURE}::test_what_is_hard_to_borrow_is_not_sold_short_and_the_rest_is",
+            "tests/unit/test_assess.py::test_a_target_is_cut_to_what_the_book_may_hold",
+        ),
     ),
     Control(
         "A17",
@@ -141,26 +197,45 @@ CONTROLS: Final[tuple[Control, ...]] = (
     ),
     Control(
         "B1",
-        "Position by symbol, strategy and account at its worst case",
+        "Position by symbol, strategy, account and fleet at its worst case",
         "15c3-5, FIA",
         "0.25 and 0.4 of equity",
         "libs/quant/risk/exposure.py:position",
         (
             f"{UNIT}::test_position",
             "tests/unit/test_assess.py::test_of_a_hundred_signals_racing_for_room_for_ten_ten_pass",
+            f"{GATE}::test_of_a_hundred_approvals_of_many_accounts_at_once_exactly_ten_find_room",
+            f"{EXPOSURE}::test_a_limit_of_the_fleet_counts_what_the_other_accounts_hold",
             f"{HARD}::test_a_position_is_bounded_at_its_worst_case_unknown_orders_included",
         ),
     ),
     Control(
         "B2",
-        "Gross and net exposure, leverage",
+        "Gross and net exposure, leverage; sectors come later",
         "FIA",
         "gross 0.2 of equity",
         "libs/quant/risk/exposure.py:gross_exposure",
-        (f"{UNIT}::test_gross_exposure", f"{UNIT}::test_net_exposure"),
+        (f"{UNIT}::test_gross_exposure", f"{EXPOSURE}::test_net_exposure"),
     ),
-    Control("B3", "Buying power, reserved when an order is approved", "15c3-5", "", ""),
-    Control("B4", "Intraday margin, pattern day trades", "FINRA 4210", "", ""),
+    Control(
+        "B3",
+        "Buying power of a cash account, reserved when an order is approved",
+        "15c3-5",
+        "always",
+        "libs/quant/risk/exposure.py:buying_power",
+        (
+            f"{EXPOSURE}::test_buying_power",
+            f"{EXPOSURE}::test_approvals_of_one_batch_never_take_more_cash_than_there_is",
+        ),
+    ),
+    Control(
+        "B4",
+        "Intraday margin of a margin account; day trades are counted by the broker",
+        "FINRA 4210",
+        "25 % of gross",
+        "libs/quant/risk/exposure.py:margin",
+        (f"{EXPOSURE}::test_margin",),
+    ),
     Control(
         "B5",
         "Loss of the day and fall from the peak",
@@ -169,16 +244,47 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "libs/quant/risk/halts.py:evaluate",
         ("tests/unit/test_halts.py::test_a_loss_of_exactly_the_limit_passes_and_the_next_smaller_equity_halts", f"{UNIT}::test_close_only"),
     ),
-    Control("B6", "Open orders", "FIA", "none", "libs/quant/risk/exposure.py:open_orders", (f"{UNIT}::test_open_orders",)),
-    Control("B7", "Orders a minute", "RTS 6 art. 15, FIA", "120", "libs/quant/risk/flow.py:order_rate", (f"{UNIT}::test_order_rate",)),
-    Control("B8", "Orders to trades, cancels to orders", "RTS 6", "", ""),
-    Control("B9", "Repeated execution", "RTS 6 art. 15(3)", "", ""),
-    Control("B10", "No trade with oneself", "FIA", "always", "libs/quant/risk/flow.py:crossing", (f"{UNIT}::test_crossing",)),
+    Control("B6", "Open orders", "FIA", "account 200", "libs/quant/risk/own_orders.py:open_orders", (f"{EXPOSURE}::test_open_orders",)),
+    Control(
+        "B7",
+        "Orders a minute and a second",
+        "RTS 6 art. 15, FIA",
+        "120 and 60",
+        "libs/quant/risk/own_orders.py:order_rate",
+        (f"{UNIT}::test_order_rate", f"{EXPOSURE}::test_orders_of_a_second_are_limited_as_those_of_a_minute"),
+    ),
+    Control(
+        "B8",
+        "Orders to trades, cancels to orders: throttled, then disabled",
+        "RTS 6",
+        "none",
+        "libs/quant/risk/own_orders.py:wasted_orders",
+        (f"{SIZES}::test_wasted_orders", f"{GATE}::test_what_became_of_the_last_hours_orders_is_read"),
+    ),
+    Control(
+        "B9",
+        "Repeated execution: disabled until a person re-arms",
+        "RTS 6 art. 15(3)",
+        "60 a minute",
+        "libs/quant/risk/own_orders.py:repeated_entries",
+        (
+            f"{EXPOSURE}::test_repeated_entries",
+            f"{GATE}::test_a_strategy_that_enters_again_and_again_is_disabled_until_a_person_re_arms_it",
+        ),
+    ),
+    Control("B10", "No trade with oneself", "FIA", "always", "libs/quant/risk/own_orders.py:crossing", (f"{UNIT}::test_crossing",)),
     Control("B11", "Wash sales", "IRC 1091", "", "", later="tax lots are not kept; the trades are on record"),
     Control(
         "B12", "Layering and spoofing in the own flow", "RTS 6 art. 13", "", "", later="orders a minute; one order of a book at a time"
     ),
-    Control("B13", "Position over night", "FIA", "", ""),
+    Control(
+        "B13",
+        "Position over night: nothing is added beyond it in the last ten minutes",
+        "FIA",
+        "none",
+        "libs/quant/risk/market_state.py:overnight",
+        (f"{SIZES}::test_overnight",),
+    ),
     Control(
         "C1",
         "Kill switch by scope and mode",
@@ -204,7 +310,7 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "Nothing on stale data",
         "FIA",
         "3 s without a market clock",
-        "libs/quant/risk/controls.py:market_clock",
+        "libs/quant/risk/market_state.py:market_clock",
         (f"{UNIT}::test_market_clock", f"{RISK}::test_a_market_without_a_clock_is_stale_and_everything_new_is_refused"),
     ),
     Control(
