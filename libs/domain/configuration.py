@@ -1,5 +1,6 @@
 """What the operator writes in `config/*.toml`, as types. Unknown keys are refused: a typo must not pass for a setting."""
 
+from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal
 from typing import Annotated, Final, Literal, get_args
@@ -278,27 +279,42 @@ LossLimitName = Literal["max_daily_loss", "max_drawdown"]
 LimitName = (
     Literal["max_order_notional", "price_collar", "max_position_notional", "max_gross_exposure", "max_orders_per_minute"] | LossLimitName
 )
+LimitScope = Literal["order", "symbol", "strategy", "account", "fleet"]
 LimitUnit = Literal["currency", "fraction", "equity", "count"]
 LOSS_LIMITS: Final[tuple[LossLimitName, ...]] = get_args(LossLimitName)
+LIMIT_UNITS: Final[Mapping[LimitName, tuple[LimitUnit, ...]]] = {
+    "max_order_notional": ("currency", "equity"),
+    "price_collar": ("fraction",),
+    "max_position_notional": ("currency", "equity"),
+    "max_gross_exposure": ("currency", "equity"),
+    "max_orders_per_minute": ("count",),
+    "max_daily_loss": ("fraction",),
+    "max_drawdown": ("fraction",),
+}
+"""The units a limit may be written in; `limit_fault()` of the record says the same."""
 
 
 class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[limit]]` of config/risk.toml; of several that apply the tightest wins."""
 
-    scope: Literal["order", "symbol", "strategy", "account", "fleet"]
+    scope: LimitScope
     key: str = "*"  # which symbol, strategy or account; * is each
     name: LimitName
     value: NotNegative
     unit: LimitUnit  # currency: the account's; equity: multiples of the account's equity
 
     def __post_init__(self) -> None:
-        """ValueError: a loss limit that could not hold as it is written; the message says what it has to be."""
+        """ValueError: a limit that could not hold as it is written; the message says what it has to be."""
+        if self.scope in ("order", "fleet") and self.key != "*":
+            raise ValueError(f'Expected no key, or "*", with scope {self.scope} in field `key`, got {self.key!r}')
+        if not self.key:
+            raise ValueError(f'Expected the {self.scope} that it is for, or "*" for each, in field `key`, got nothing')
         if self.name not in LOSS_LIMITS:
+            if self.unit not in LIMIT_UNITS[self.name]:
+                raise ValueError(f"Expected unit {' or '.join(LIMIT_UNITS[self.name])} of {self.name} in field `unit`, got {self.unit!r}")
             return
         if self.scope not in ("account", "fleet"):
             raise ValueError(f"Expected scope account or fleet of {self.name} in field `scope`, got {self.scope!r}")
-        if self.scope == "fleet" and self.key != "*":
-            raise ValueError(f'Expected no key, or "*", with scope fleet in field `key`, got {self.key!r}')
         if self.unit != "fraction":
             raise ValueError(f"Expected unit fraction of {self.name}, a share of the account's equity, in field `unit`, got {self.unit!r}")
         if not 0 < self.value <= 1:
@@ -312,10 +328,17 @@ class KillSwitchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     widest_collar: Fraction = 0.1  # how far from the newest price a liquidation order may go, when nearer ones were not filled
 
 
+class LimitChangesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[limit_changes]` of config/risk.toml."""
+
+    cool_off: NotNegative = 300.0  # host seconds from asking for a looser limit until it holds
+
+
 class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config/risk.toml"""
 
-    limit: list[LimitConfig]
+    limit: list[LimitConfig]  # of a new record, and of backtests; a record that has limits keeps its own
+    limit_changes: LimitChangesConfig = LimitChangesConfig()
     kill_switch: KillSwitchConfig = KillSwitchConfig()
 
 

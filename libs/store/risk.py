@@ -13,6 +13,7 @@ from libs.domain.messages import Signal, VerdictKind
 from libs.domain.orders import Order, Side, Status
 from libs.store import halts
 from libs.store.halts import LossRow
+from libs.store.limits import NEWEST
 from libs.store.open_orders import IS_OPEN
 
 
@@ -79,6 +80,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     losses: LossRow
     step: int  # of a lockstep session: the one under way
     decided: int  # the last step of which strategies have spoken
+    limits: int  # the newest version of limits on record
     evaluated: int  # the last step in which this account's loss limits were looked at
 
 
@@ -124,6 +126,7 @@ _READ: LiteralString = (
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode, ns_of(set_at)) order by set_at), '[]')"
     " from kill_switch where active),"
     "'losses', " + halts.LOSSES + ","
+    "'limits', " + NEWEST + ","
     "'step', (select step from sessions where session_id = %(session)s),"
     "'decided', coalesce((select step from clock_acks where session_id = %(session)s and phase = 'decide'"
     " and consumer = 'strategy_engine'), 0),"

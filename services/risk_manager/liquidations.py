@@ -33,7 +33,6 @@ class Liquidator:
         store: RiskStore,
         account: Account,
         session: Session,
-        limits: Limits,
         widest: float,
         fleet_tag: str,
         host: HostClock,
@@ -43,7 +42,6 @@ class Liquidator:
         self._store = store
         self._account = account
         self._session = session
-        self._limits = limits
         self._widest = widest
         self._fleet_tag = fleet_tag
         self._host = host
@@ -58,13 +56,13 @@ class Liquidator:
         self._planned, self._orders = None, []
         return self._closing or bool(snapshot.positions) and any(mode == "flatten" for _, _, mode, _ in snapshot.killed)
 
-    async def add_to(self, hop: Hop, snapshot: Snapshot, view: View, epoch: int) -> None:
+    async def add_to(self, hop: Hop, snapshot: Snapshot, view: View, limits: Limits, epoch: int) -> None:
         """What closes books goes into the hop, after what its signals have led to."""
         switches = [Switch(*row) for row in snapshot.killed]
         since = min((switch.set_at for switch in switches if switch.mode == "flatten"), default=None)
         tried = await self._store.liquidations(since) if since is not None else {}
         attempts = {book: Attempts(*known) for book, known in tried.items()}
-        self._planned = planned = plan(view, switches, attempts, self._limits, self._widest, whole_lots(snapshot, view))
+        self._planned = planned = plan(view, switches, attempts, limits, self._widest, whole_lots(snapshot, view))
         self._orders = [(exit_, self._order(exit_, view)) for exit_ in planned.exits]
         if self._orders:
             hop.writes.append(store_assessments([_assessment(exit_, order) for exit_, order in self._orders]))

@@ -19,6 +19,7 @@ from libs.domain.instruments import Instrument
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
 from libs.domain.trades import Fill
 from libs.store.execution import ExecutionStore
+from libs.store.limits import LimitsInForce
 from libs.store.market_reader import MarketReader
 from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account, Session
@@ -29,7 +30,7 @@ from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.gate import Gate
-from services.trade_executor.last_look import NO_LIMITS, LastLook
+from services.trade_executor.last_look import AS_IT_COMES, LastLook
 from services.trade_executor.links import Standing
 from services.trade_executor.reconciler import LOOK_UP_EVERY_S, Reconciler
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
@@ -60,7 +61,7 @@ class AccountDesk:
         warm: Warm = nothing_to_load,
         on_disconnect: OnDisconnect = "keep",
         fleet_tag: str = "TWND",
-        risk: RiskConfig = NO_LIMITS,
+        risk: RiskConfig = AS_IT_COMES,
     ) -> None:
         self._context = context
         self._session = session
@@ -175,7 +176,15 @@ class AccountDesk:
             quotes=floor.quotes,
             gate=self._gate,
             pace=sender.pace,
-            last_look=LastLook(self._store, self._account, self._session, self._instruments, floor.quotes, self._risk),
+            last_look=LastLook(
+                self._store,
+                self._account,
+                self._session,
+                self._instruments,
+                floor.quotes,
+                LimitsInForce(self._database, self._context.clock),
+                self._risk,
+            ),
         )
         self._reconciler = reconciler = self._a_reconciler(broker, sender)
         trading = asyncio.Event()
