@@ -18,6 +18,7 @@ from fleet.tables import NONE, called, change, moment, money, number, table, tim
 from libs.common.database import Database
 from libs.common.settings import from_environment
 from libs.domain.configuration import StrategyConfig
+from libs.domain.limits import CONTROL
 from libs.domain.orders import PROTECTIVE
 from libs.quant.execution.costs import MOMENTS
 from libs.quant.sizing_rule import sizing
@@ -153,6 +154,8 @@ def _verdict(story: Story) -> Iterator[str]:
         yield "verdict     none yet: risk_manager has not assessed the signal; see `fleet status`"
         return
     refused = assessment.verdict == "REFUSED"
+    if stamp := next((check.seen for check in assessment.checks if check.code == CONTROL), None):
+        yield f"limits      {stamp} of `fleet risk limits history`"
     for n, check in enumerate(passed(assessment)):
         yield f"{'controls' if n == 0 else '':<12}passed   {check.code:<7} {compared(check)}"
     if refused:
@@ -164,7 +167,7 @@ def _verdict(story: Story) -> Iterator[str]:
 
 def passed(assessment: AssessmentTold) -> Sequence[CheckTold]:
     """The controls that were passed: one that refuses may have noted what it saw just before."""
-    checks = assessment.checks
+    checks = [check for check in assessment.checks if check.code != CONTROL]
     if assessment.verdict == "REFUSED" and checks and checks[-1].code == assessment.code:
         return checks[:-1]
     return checks

@@ -321,11 +321,14 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f"Expected a share above 0 and at most 1 in field `value`, got {self.value:g}")
 
 
+WIDEST_COLLAR: Final = 0.1
+
+
 class KillSwitchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[kill_switch]` of config/risk.toml."""
 
     cool_off: NotNegative = 60.0  # host seconds that it stays on at the least
-    widest_collar: Fraction = 0.1  # how far from the newest price a liquidation order may go, when nearer ones were not filled
+    widest_collar: Fraction = WIDEST_COLLAR  # how far from the newest price a liquidation order may go, when nearer ones were not filled
 
 
 class LimitChangesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

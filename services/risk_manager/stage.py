@@ -16,7 +16,7 @@ from libs.common.journal import Cursor, Entry, Hop, Move, Outgoing
 from libs.common.latency import Latency
 from libs.common.leases import Lease
 from libs.common.logs import about
-from libs.domain.configuration import StrategyConfig
+from libs.domain.configuration import WIDEST_COLLAR, StrategyConfig
 from libs.domain.instruments import Instrument
 from libs.domain.messages import RiskAlert
 from libs.domain.orders import CancelRequest, Order
@@ -65,7 +65,7 @@ class RiskStage:
         fleet_tag: str,
         latency: Latency,
         losses: LossKeeper,
-        widest_collar: float = 0.1,
+        widest_collar: float = WIDEST_COLLAR,
     ) -> None:
         """`widest_collar`: how far from the newest price a liquidation may go, as a share of it."""
         self._store = store

@@ -70,7 +70,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
                 house.warm(account),
                 system.policy(account.name),
                 system.fleet_tag,
-                risk,
+                risk.kill_switch.widest_collar,
             )
             for account in accounts
         }

@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Final
 
 from libs.common.logs import about
-from libs.domain.configuration import RiskConfig
+from libs.domain.configuration import WIDEST_COLLAR
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Order
 from libs.quant.execution.protection import Standing
@@ -18,8 +17,6 @@ from libs.store.sessions import Account, Session
 from services.trade_executor.quotes import Quotes
 
 log = logging.getLogger(__name__)
-
-AS_IT_COMES: Final = RiskConfig(limit=[])
 
 
 class LastLook:
@@ -33,8 +30,9 @@ class LastLook:
         instruments: Mapping[str, Instrument],
         quotes: Quotes,
         limits: LimitsInForce,
-        risk: RiskConfig = AS_IT_COMES,
+        widest_collar: float = WIDEST_COLLAR,
     ) -> None:
+        """`widest_collar`: how far from the newest price a liquidation may go, as a share of it."""
         self._store = store
         self._account = account
         self._session = session
@@ -42,7 +40,7 @@ class LastLook:
         self._quotes = quotes
         self._kept = limits
         self._limits = Limits(())
-        self._widest_collar = risk.kill_switch.widest_collar
+        self._widest_collar = widest_collar
         self._closes: dict[str, float] = {}  # of the record, for symbols of which nothing was heard yet
 
     @property

@@ -181,6 +181,7 @@ def compared(*differences: Difference) -> Compared:
         orders=3,
         trades=2,
         balances=True,
+        limits=[],
         faults=[],
         differences=list(differences),
     )
@@ -190,6 +191,11 @@ def test_parity_of_an_equal_day_says_so() -> None:
     said = parity_text("2018-04-04", [compared()], None)
     assert "4 signals, 3 orders, 2 trades" in said
     assert "equal to the last digit" in said
+
+
+def test_parity_names_limits_that_were_changed() -> None:
+    changed = msgspec.structs.replace(compared(), limits=["1, 2 from 2018-04-04T00:00:00Z", "1, 3 from 2018-04-04T05:00:00Z"])
+    assert "versions 1, 2 from 2018-04-04T00:00:00Z; then 1, 3 from 2018-04-04T05:00:00Z" in parity_text("2018-04-04", [changed], None)
 
 
 def test_parity_groups_differences_by_cause_and_counts_those_not_shown() -> None:
