@@ -143,10 +143,7 @@ def _lines(standing: Standing, differ: Sequence[Change], cool_off_s: float) -> I
     yield f"limits, version {standing.version}; of several that apply the tightest wins; what is looser waits {cool_off_s:g} s"
     yield _HEAD
     yield from (_line(row) for row in standing.holding)
-    for row in standing.pending:
-        wanted = f"{titled(row)} is to be {amount(row.value, row.unit)}"
-        yield f"WAITS    {wanted} from {_time(row.effective_at)} UTC on ({row.by}: {row.reason})"
-        yield f'         withdraw it with `fleet risk limits withdraw {row.version} --reason "..."`'
+    yield from map(pending_text, standing.pending)
     for change in differ:
         yield f"DIFFERS  {limits.FILE} says {titled(change)}: {amount(change.value, change.unit)}"
     if differ:
@@ -155,8 +152,28 @@ def _lines(standing: Standing, differ: Sequence[Change], cool_off_s: float) -> I
 
 def _line(row: LimitRow) -> str:
     value = amount(row.value, row.unit)
-    late = f" (holds from {_time(row.effective_at)})" if row.effective_at > row.at else ""
+    late = f" (from {_time(row.effective_at)} on)" if row.effective_at > row.at else ""
     return f"{row.version:>7}  {titled(row):<44} {value:>20}  {_time(row.at)}  {row.by}: {row.reason}{late}"
+
+
+def pending_text(row: LimitRow) -> str:
+    """A looser limit that waits, and how to withdraw it."""
+    wanted = f"{titled(row)} is to be {amount(row.value, row.unit)}"
+    return (
+        f"WAITS    {wanted} from {_time(row.effective_at)} UTC on ({row.by}: {row.reason})"
+        f'\n         withdraw it with `fleet risk limits withdraw {row.version} --reason "..."`'
+    )
+
+
+async def at_start(database: Database, settings: FleetSettings) -> list[str]:
+    """What a start says of limits: what waits, and where the file says something else than the record, which holds."""
+    standing, risk = await limits.now(database), _risk(settings)
+    differ = differences(risk.limit, standing) if standing.newest else []
+    waits = [f"limits: {line}" for row in standing.pending for line in pending_text(row).splitlines()]
+    if differ:
+        what = ", ".join(dict.fromkeys(titled(change) for change in differ))
+        waits.append(f"limits: the record holds, and {limits.FILE} differs in {what}; see `fleet risk limits`")
+    return waits
 
 
 async def _changed(control: Control, changes: Sequence[Change], reason: str, risk: RiskConfig, *, must_exist: bool = True) -> Answer:

@@ -147,8 +147,8 @@ def must_be_sound(change: Change) -> None:
     try:
         msgspec.convert(change._asdict(), LimitConfig)
     except msgspec.ValidationError as error:
-        text = str(error).partition(" - at `$")[0].replace("`float`", "a number")
-        raise ValueError(text if "got" in text else f"{text} in field `value`, got {change.value:g}") from None
+        text = str(error).partition(" - at `$")[0]
+        raise ValueError(text if "got" in text else f"Expected a value from 0 to 1e15, got {change.value:g}") from None
 
 
 def must_change(change: Change, record: Standing) -> None:

@@ -253,15 +253,13 @@ class Control:
             raise ValueError("say with --reason why: it stays on record, beside your name")
         command = uuid7(self._clock)
         scopes = ", ".join(dict.fromkeys(written(change.scope, change.key) for change in changes))
-        said = notifications.notification(
-            self._clock,
-            "risk",
-            "warning" if any(loosens(change, standing) for change in changes) else "info",
-            f"Limits of {scopes} changed by {by}",
-            "\n".join(f"- {sentence(change, standing, cool_off_s)}" for change in changes) + f"\n\n{reason}",
-            link="runbooks/limits",
-        )
-        writes = [limits.change(changes, reason, by, cool_off_s, command), notifications.store([said], "fleet")]
+        writes = [limits.change(changes, reason, by, cool_off_s, command)]
+        if tighter := [sentence(change, standing, cool_off_s) for change in changes if not loosens(change, standing)]:
+            body = "\n".join([*(f"- {text}" for text in tighter), "", reason])
+            said = notifications.notification(
+                self._clock, "risk", "info", f"Limits of {scopes} changed by {by}", body, link="runbooks/limits"
+            )
+            writes.append(notifications.store([said], "fleet"))  # of what is looser monitor tells, for as long as it waits
         await self._order("limits", scopes, reason, by, *writes, number=command)
         return await limits.asked_by(self._database, command)
 

@@ -23,6 +23,13 @@ _STANDING: LiteralString = (
     " counts as (select * from newest union select h.* from newest n join risk_limits h on h.version = n.held)"
     " select ns_of(clock_timestamp()), " + _ROW + " from counts"
 )
+LOOSER: Final[LiteralString] = (
+    "(select jsonb_agg(jsonb_build_array(version, scope, key, name, unit, value, by, reason, to_char(effective_at at time zone 'UTC',"
+    " 'YYYY-MM-DD HH24:MI:SS')) order by version) from (select distinct on (scope, key, name, unit) * from risk_limits"
+    " order by scope, key, name, unit, version desc) newest where effective_at > clock_timestamp())"
+)
+"""For a snapshot: what waits to hold."""
+
 FILE: Final = "config/risk.toml"
 
 

@@ -44,13 +44,16 @@ create trigger append_only before update or delete on risk_limits_used for each 
 -- The first limits of a record; where there are any, nothing. True when they were taken.
 create function risk_limits_begin(p_scopes text[], p_keys text[], p_names text[], p_units text[], p_values double precision[],
   p_reason text, p_by text) returns boolean language plpgsql as $$
+declare
+  moment timestamptz;
 begin
   lock table risk_limits in share row exclusive mode;
   if exists (select from risk_limits) then
     return false;
   end if;
-  insert into risk_limits (version, scope, key, name, unit, value, reason, by)
-    select n, s, k, m, u, v, p_reason, p_by
+  moment := clock_timestamp();
+  insert into risk_limits (version, scope, key, name, unit, value, reason, by, at, effective_at)
+    select n, s, k, m, u, v, p_reason, p_by, moment, moment
       from unnest(p_scopes, p_keys, p_names, p_units, p_values) with ordinality w(s, k, m, u, v, n);
   return found;
 end $$;
