@@ -74,6 +74,8 @@ class Standing(NamedTuple):
     @property
     def stamp(self) -> str:
         """By which limits something was decided, to find them again: `version 9`; `version 9, 8 waits`."""
+        if not self.newest:
+            return "none on record"
         waits = ", ".join(str(row.version) for row in self.pending)
         return f"version {self.version}" + (f", {waits} waits" if waits else "")
 
