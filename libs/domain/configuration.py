@@ -276,22 +276,42 @@ class StrategiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 LossLimitName = Literal["max_daily_loss", "max_drawdown"]
 """Limits whose crossing halts an account until a person re-arms it."""
 
+SymbolListName = Literal["restricted", "allowed"]
+"""Lists, an entry a limit: a restricted symbol, or where any are allowed one that is not, may only be closed."""
+
 LimitName = (
-    Literal["max_order_notional", "price_collar", "max_position_notional", "max_gross_exposure", "max_orders_per_minute"] | LossLimitName
+    Literal[
+        "max_order_quantity",
+        "max_order_notional",
+        "price_collar",
+        "max_position_notional",
+        "max_gross_exposure",
+        "max_net_exposure",
+        "max_open_orders",
+        "max_orders_per_minute",
+    ]
+    | LossLimitName
+    | SymbolListName
 )
 LimitScope = Literal["order", "symbol", "strategy", "account", "fleet"]
 LimitUnit = Literal["currency", "fraction", "equity", "count"]
 LOSS_LIMITS: Final[tuple[LossLimitName, ...]] = get_args(LossLimitName)
-LIMIT_UNITS: Final[Mapping[LimitName, tuple[LimitUnit, ...]]] = {
+SYMBOL_LISTS: Final[tuple[SymbolListName, ...]] = get_args(SymbolListName)
+UNITS: Final[Mapping[LimitName, tuple[LimitUnit, ...]]] = {
+    "max_order_quantity": ("count",),
     "max_order_notional": ("currency", "equity"),
     "price_collar": ("fraction",),
     "max_position_notional": ("currency", "equity"),
     "max_gross_exposure": ("currency", "equity"),
+    "max_net_exposure": ("currency", "equity"),
+    "max_open_orders": ("count",),
     "max_orders_per_minute": ("count",),
     "max_daily_loss": ("fraction",),
     "max_drawdown": ("fraction",),
+    "restricted": ("count",),
+    "allowed": ("count",),
 }
-"""The units a limit may be written in; `limit_fault()` of the record says the same."""
+"""In which units each limit can be said; `limit_fault()` of the record says the same."""
 
 
 class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -301,7 +321,7 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     key: str = "*"  # which symbol, strategy or account; * is each
     name: LimitName
     value: NotNegative
-    unit: LimitUnit  # currency: the account's; equity: multiples of the account's equity
+    unit: LimitUnit  # currency: the account's; equity: multiples of the account's equity; count: orders, or units of an instrument
 
     def __post_init__(self) -> None:
         """ValueError: a limit that could not hold as it is written; the message says what it has to be."""
@@ -309,16 +329,28 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f'Expected no key, or "*", with scope {self.scope} in field `key`, got {self.key!r}')
         if not self.key:
             raise ValueError(f'Expected the {self.scope} that it is for, or "*" for each, in field `key`, got nothing')
-        if self.name not in LOSS_LIMITS:
-            if self.unit not in LIMIT_UNITS[self.name]:
-                raise ValueError(f"Expected unit {' or '.join(LIMIT_UNITS[self.name])} of {self.name} in field `unit`, got {self.unit!r}")
-            return
+        if self.name in LOSS_LIMITS:
+            self._is_a_loss_limit()
+        elif self.name in SYMBOL_LISTS:
+            self._is_an_entry_of_a_list()
+        if self.unit not in UNITS[self.name]:
+            raise ValueError(f"Expected unit {' or '.join(UNITS[self.name])} of {self.name} in field `unit`, got {self.unit!r}")
+
+    def _is_a_loss_limit(self) -> None:
         if self.scope not in ("account", "fleet"):
             raise ValueError(f"Expected scope account or fleet of {self.name} in field `scope`, got {self.scope!r}")
         if self.unit != "fraction":
             raise ValueError(f"Expected unit fraction of {self.name}, a share of the account's equity, in field `unit`, got {self.unit!r}")
         if not 0 < self.value <= 1:
             raise ValueError(f"Expected a share above 0 and at most 1 in field `value`, got {self.value:g}")
+
+    def _is_an_entry_of_a_list(self) -> None:
+        if self.scope != "symbol":
+            raise ValueError(f"Expected scope symbol of {self.name} in field `scope`, got {self.scope!r}")
+        if self.key == "*":
+            raise ValueError(f'Expected a symbol in field `key`, got "{self.key}"')
+        if self.value != 1:
+            raise ValueError(f"Expected 1, for it is on the list, in field `value`, got {self.value:g}")
 
 
 WIDEST_COLLAR: Final = 0.1

@@ -34,3 +34,5 @@ STANDBYS: Final[Mapping[str, Member]] = {
     "trade_executor_standby": Member(9114, "takes over from trade_executor", "a trade_executor that is gone has to be started again"),
 }
 """A second process of a service, in reserve, where the operator wants one: `fleet run --standby`."""
+
+MEMBERS: Final[Mapping[str, Member]] = {**SERVICES, **STANDBYS}

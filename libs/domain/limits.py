@@ -1,7 +1,7 @@
 """Limits under control: every change of a limit is a row, nothing is ever updated, and this says what holds of them. Pure.
 
 Which limit it is, is said by scope, key, name and unit: of two units of one name both hold, as everywhere the tightest wins. So of
-two values of one limit it is always known which is the tighter: the smaller.
+two values of one limit it is always known which is the tighter: the smaller; `loosens` knows of the one exception.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, get_args
 
 import msgspec
 
-from libs.domain.configuration import LIMIT_UNITS, LimitConfig, LimitName, LimitScope, LimitUnit
+from libs.domain.configuration import UNITS, LimitConfig, LimitName, LimitScope, LimitUnit
 
 Identity = tuple[LimitScope, str, LimitName, LimitUnit]
 """(scope, key, name, unit)."""
@@ -137,9 +137,19 @@ def first(configured: Sequence[LimitConfig]) -> Mapping[Identity, float]:
 
 
 def loosens(change: Change, record: Standing) -> bool:
-    """Whether it lets more through than what holds now, so that it has to wait."""
-    held = record.holds(change.identity)
-    return held is not None and held.value is not None and (change.value is None or change.value > held.value)
+    """Whether it lets more through than what holds now, so that it has to wait.
+
+    Of the symbols that are `allowed` the first is the tightest of limits, each further one lets more through, and without the last
+    everything is allowed.
+    """
+    row = record.holds(change.identity)
+    held = row.value if row else None
+    if change.value == held:
+        return False
+    if change.name == "allowed":
+        others = any(row.name == "allowed" and row.identity != change.identity for row in record.holding)
+        return (change.value is None) != others
+    return held is not None and (change.value is None or change.value > held)
 
 
 def must_be_sound(change: Change) -> None:
@@ -173,18 +183,18 @@ def withdrawal(version: int, record: Standing) -> Change:
         LookupError: no such version waits; the text says which do.
     """
     row = next((row for row in record.pending if row.version == version), None)
-    held = record.holds(row.identity) if row else None
-    if row is None or held is None:
+    if row is None:
         waiting = ", ".join(f"{row.version} ({titled(row)})" for row in record.pending) or "none"
         raise LookupError(f"no version {version} waits to hold; versions that do: {waiting}")
-    return Change(*row.identity, held.value)
+    held = record.holds(row.identity)
+    return Change(*row.identity, held.value if held else None)
 
 
 def sentence(change: Change, record: Standing, cool_off_s: float) -> str:
     """What a change does, for a person."""
     held, waits = record.holds(change.identity), record.waits(change.identity)
     before = amount(held.value if held else None, change.unit)
-    if waits and held and change.value == held.value:
+    if waits and change.value == (held.value if held else None):
         return f"{titled(change)}: stays {before}; version {waits.version}, {amount(waits.value, change.unit)}, is withdrawn"
     when = f"in {cool_off_s:g} s, unless it is withdrawn" if loosens(change, record) else "now"
     return f"{titled(change)}: {before} -> {amount(change.value, change.unit)}, {when}"
@@ -224,7 +234,7 @@ def unit_of(name: LimitName, unit: str | None) -> LimitUnit:
     Raises:
         ValueError: there are several, or this is none of them.
     """
-    units = LIMIT_UNITS[name]
+    units = UNITS[name]
     if unit is None and len(units) == 1:
         return units[0]
     for known in units:
@@ -239,7 +249,7 @@ def name_of(text: str) -> LimitName:
     Raises:
         ValueError: there is no such limit.
     """
-    for known in LIMIT_UNITS:
+    for known in UNITS:
         if text == known:
             return known
-    raise ValueError(f"no limit is called {text!r}; there are: {', '.join(LIMIT_UNITS)}")
+    raise ValueError(f"no limit is called {text!r}; there are: {', '.join(UNITS)}")

@@ -3,13 +3,18 @@ create function limit_fault(p_scope text, p_key text, p_name text, p_unit text, 
 language plpgsql immutable as $$
 declare
   units constant text[] := case p_name
+    when 'max_order_quantity' then '{count}'
     when 'max_order_notional' then '{currency,equity}'
     when 'price_collar' then '{fraction}'
     when 'max_position_notional' then '{currency,equity}'
     when 'max_gross_exposure' then '{currency,equity}'
+    when 'max_net_exposure' then '{currency,equity}'
+    when 'max_open_orders' then '{count}'
     when 'max_orders_per_minute' then '{count}'
     when 'max_daily_loss' then '{fraction}'
     when 'max_drawdown' then '{fraction}'
+    when 'restricted' then '{count}'
+    when 'allowed' then '{count}'
   end;
 begin
   if units is null then
@@ -22,12 +27,16 @@ begin
     return format('expected key * with scope %s, got %L', p_scope, p_key);
   elsif p_name in ('max_daily_loss', 'max_drawdown') and p_scope not in ('account', 'fleet') then
     return format('expected scope account or fleet of %s, got %s', p_name, p_scope);
+  elsif p_name in ('restricted', 'allowed') and (p_scope <> 'symbol' or p_key = '*') then
+    return format('expected scope symbol and a symbol of %s, got %s %s', p_name, p_scope, p_key);
   elsif p_value is null then
     return null;  -- taken away
   elsif not (p_value >= 0 and p_value <= 1e15) then  -- NaN is above everything
     return format('expected a number from 0 to 1e15, got %s', p_value);
   elsif p_name in ('max_daily_loss', 'max_drawdown') and not (p_value > 0 and p_value <= 1) then
     return format('expected a share above 0 and at most 1, got %s', p_value);
+  elsif p_name in ('restricted', 'allowed') and p_value <> 1 then
+    return format('expected 1, for it is on the list, got %s', p_value);
   end if;
   return null;
 end $$;
@@ -87,7 +96,15 @@ begin
     if newest.value is not distinct from asked.value then
       raise exception '% of % % has been set to that meanwhile', asked.name, asked.scope, asked.key using errcode = 'TW004';
     end if;
-    loosens := held.value is not null and (asked.value is null or asked.value > held.value);
+    loosens := case
+      when asked.value is not distinct from held.value then false
+      when asked.name = 'allowed' then (asked.value is null) <> exists (  -- the first of the list is tight, each further one lets more in
+        select from (select distinct on (scope, key, unit) * from risk_limits where name = 'allowed'
+            order by scope, key, unit, version desc) n left join risk_limits h on h.version = n.held
+          where (n.scope, n.key, n.unit) <> (asked.scope, asked.key, asked.unit)
+            and case when n.effective_at <= moment then n.value else h.value end is not null)
+      else held.value is not null and (asked.value is null or asked.value > held.value)
+    end;
     insert into risk_limits (version, scope, key, name, unit, value, reason, by, at, effective_at, held, command_id)
       values ((select coalesce(max(version), 0) + 1 from risk_limits), asked.scope, asked.key, asked.name, asked.unit, asked.value,
         p_reason, p_by, moment,

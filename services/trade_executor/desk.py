@@ -176,6 +176,7 @@ class AccountDesk:
             quotes=floor.quotes,
             gate=self._gate,
             pace=sender.pace,
+            fleet_tag=self._fleet_tag,
             last_look=LastLook(
                 self._store,
                 self._account,

@@ -9,8 +9,8 @@ import pytest
 from libs.common.bus import MemoryBus
 from libs.common.database import Database, Rejected
 from libs.common.journal import PostgresJournal
-from libs.domain.configuration import LIMIT_UNITS, LimitScope, LimitUnit
-from libs.domain.limits import Change, LimitRow, first, must_be_sound
+from libs.domain.configuration import UNITS, LimitScope, LimitUnit
+from libs.domain.limits import Change, LimitRow, first, must_be_sound, withdrawal
 from libs.store import limits
 from libs.store.control import Control
 from libs.store.limits import LimitsInForce
@@ -108,6 +108,19 @@ async def test_changes_of_one_command_are_all_made_or_none(database: Database, c
     assert (await limits.now(database)).newest == 2
 
 
+async def test_of_allowed_symbols_the_first_holds_at_once_and_each_further_one_waits(database: Database, control: Control) -> None:
+    alfa, coin = (Change("symbol", symbol, "allowed", "count", 1.0) for symbol in ("ALFA", "BTC/USD"))
+    for change in (alfa, coin):
+        await ask(control, change)
+    assert [row.effective_at > row.at for row in await limits.history(database)][2:] == [False, True]
+    (gone,) = await ask(control, withdrawal(4, await limits.now(database)))
+    assert (gone.effective_at, (await limits.now(database)).pending) == (gone.at, ())
+    await ask(control, coin, cool_off=0.0)
+    (first,) = await ask(control, alfa._replace(value=None))
+    (last,) = await ask(control, coin._replace(value=None))
+    assert (first.effective_at > first.at, last.effective_at > last.at) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -139,7 +152,7 @@ async def test_the_record_refuses_what_the_code_refuses(database: Database) -> N
         (scope, key, name, unit, value)
         for scope in get_args(LimitScope)
         for key in ("*", "paper", "")
-        for name in LIMIT_UNITS
+        for name in UNITS
         for unit in get_args(LimitUnit)
         for value in (0.0, 0.5, 1.0, 2.0, 1e15, -1.0, 2e15, float("nan"), float("inf"))
     ]
