@@ -148,8 +148,8 @@ def _verdict(story: Story) -> Iterator[str]:
         yield "verdict     none yet: risk_manager has not assessed the signal; see `fleet status`"
         return
     refused = assessment.verdict == "REFUSED"
-    if stamp := next((check.seen for check in assessment.checks if check.code == CONTROL), None):
-        yield f"limits      {stamp} of `fleet risk limits history`"
+    if stamp := judged_by(assessment):
+        yield f"limits      {stamp}, see `fleet risk limits history`"
     for n, check in enumerate(passed(assessment)):
         yield f"{'controls' if n == 0 else '':<12}passed   {check.code:<7} {compared(check)}"
     if refused:
@@ -157,6 +157,11 @@ def _verdict(story: Story) -> Iterator[str]:
         yield f"verdict     REFUSED  {assessment.code:<7} {assessment.reason}{numbers}; see docs/risk-controls.md"
     else:
         yield f"verdict     {assessment.verdict}" + (f": {assessment.reason}" if assessment.reason else "")
+
+
+def judged_by(assessment: AssessmentTold) -> str:
+    """The limits that it was judged by; "" of one from before they were on record."""
+    return next((str(check.seen) for check in assessment.checks if check.code == CONTROL), "")
 
 
 def passed(assessment: AssessmentTold) -> Sequence[CheckTold]:

@@ -1,10 +1,13 @@
 """risk_manager and trade_executor decide by the limits that are on record at that moment, and say by which."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
 
 from libs.common.bus import MemoryBus
+from libs.common.clocks import SystemClock
 from libs.common.database import Database
 from libs.common.journal import PostgresJournal
 from libs.domain.configuration import LimitName, LimitUnit
@@ -18,6 +21,7 @@ from tests.integration.test_risk_manager import desk_of, nth, verdicts
 from tests.scenes import a_bar, begin, clear, record
 from tests.scripted_broker import ScriptedBroker
 from tests.stages import Desk
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -134,3 +138,24 @@ async def test_an_approved_order_that_a_tighter_limit_does_not_let_through_is_de
     assert rows[0] == ("submit", "limits version 1")
     assert rows[1][1].startswith("RC-A05: notional")
     assert rows[1][1].endswith("(limits version 2)")
+
+
+async def test_both_obey_a_tighter_limit_within_a_second_without_a_bell(
+    url: str, database: Database, account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await funded(database)
+    others = [Database(url, name) for name in ("risk", "executor")]
+    risk = await desk_of(others[0], account, a_limit("max_order_notional", 1e6))
+    executor = await Desk(others[1], account, ScriptedBroker()).begin()
+    over, clock = asyncio.Event(), SystemClock()
+    running = [asyncio.create_task(desk.consumer.run(over)) for desk in (risk, executor)]
+    await until(lambda: {"paper is judged by limits version 2", "orders of paper are sent by limits version 2"} <= set(caplog.messages))
+    asked_at = clock.monotonic()
+    await ask(database, "max_order_notional", 10.0)
+    await until(lambda: {"paper is judged by limits version 3", "orders of paper are sent by limits version 3"} <= set(caplog.messages))
+    assert clock.monotonic() - asked_at < 1.0
+    over.set()
+    await asyncio.gather(*running)
+    for other in others:
+        await other.close()
