@@ -10,7 +10,7 @@ from libs.common.clocks import HostClock
 from libs.common.database import Database, Unreachable, Write
 from libs.common.logs import about
 from libs.domain.configuration import LimitConfig
-from libs.domain.limits import Change, LimitRow, Standing, amount, differences, first, standing, written
+from libs.domain.limits import Change, LimitRow, Standing, amount, differences, first, standing, titled
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,9 @@ async def begun(database: Database, configured: Sequence[LimitConfig], by: str, 
             if await begin(database, configured, by):
                 log.info("the record begins with the limits of %s", FILE, extra=about("limits_begun", "success"))
             elif differ := differences(configured, await now(database)):
-                log.warning(*said(differ), extra=about("limits_differ", "unknown"))
+                what = "; ".join(f"{titled(change)} {amount(change.value, change.unit)}" for change in differ)
+                told = about("limits_differ", "unknown")
+                log.warning("the record's limits hold; %s says otherwise: %s (see `fleet risk limits`)", FILE, what, extra=told)
             return True
         except Unreachable as error:
             log.warning("limits wait for the database: %s", error, extra=about("database_lost", "failure"))
@@ -60,17 +62,6 @@ async def begun(database: Database, configured: Sequence[LimitConfig], by: str, 
         except TimeoutError:
             continue
     return False
-
-
-def said(differ: Sequence[Change]) -> tuple[str, int, str]:
-    """That the file is not what the record holds: for a log line."""
-    what = "; ".join(f"{change.name} of {written(change.scope, change.key)}: {amount(change.value, change.unit)}" for change in differ)
-    return (
-        f"{FILE} differs from the limits on record in %d places, and the record holds (`fleet risk limits`);"
-        " the file says %s: `fleet risk limits import` brings that in",
-        len(differ),
-        what,
-    )
 
 
 async def now(database: Database) -> Standing:

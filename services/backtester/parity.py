@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -61,7 +62,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     orders: int
     trades: int
     balances: bool  # whether these were compared: not within a lockstep step
-    limits: list[str]  # of a fleet whose limits have changed: which it was judged by, and from when on
+    limits: list[str]  # changes of the limits that the fleet was judged by, which the backtest was too
     faults: list[str]  # strategies that failed in the backtest, and were stopped there as the fleet stops them
     differences: list[Difference]
 
@@ -209,7 +210,7 @@ async def _compared(
         orders=len(fleet.orders),
         trades=len(fleet.trades),
         balances=not within,
-        limits=[f"{', '.join(map(str, versions))} from {iso(since)}" for since, versions in held.used] if len(held.used) > 1 else [],
+        limits=[changed(before, after) for before, after in pairwise(held.used)],
         faults=list(played.faults),
         differences=differences(fleet, backtest),
     )
@@ -226,6 +227,13 @@ class Held(NamedTuple):
     def of_the_file(cls, operating: Operating) -> "Held":
         """Of an account that was never judged by limits on record."""
         return cls(Limits(operating.limits), [], [])
+
+
+def changed(before: Used, after: Used) -> str:
+    """What an account was judged by from a moment on, for a person: `version 10 in place of 5 from 2025-01-06T14:32:38Z`."""
+    new, gone = (", ".join(map(str, sorted(versions))) for versions in (set(after[1]) - set(before[1]), set(before[1]) - set(after[1])))
+    what = f"version {new}" + (f" in place of {gone}" if gone else "") if new else f"without version {gone}"
+    return f"{what} from {iso(after[0])}"
 
 
 async def _limits(database: Database, account: Account, operating: Operating) -> Held:

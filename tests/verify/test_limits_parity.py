@@ -36,5 +36,5 @@ async def test_a_session_whose_limits_were_changed_is_compared_with_those_that_h
         await database.close()
     assert halted == 1
     assert compared.differences == []
-    assert len(compared.limits) == 3
+    assert len(compared.limits) == 2
     assert compared.trades >= 4
