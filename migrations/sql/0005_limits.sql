@@ -48,6 +48,7 @@ begin
   raise exception 'rows of % are never changed or deleted: a change is another row', tg_table_name using errcode = 'TW005';
 end $$;
 create trigger append_only before update or delete on risk_limits for each row execute function append_only();
+create trigger never_emptied before truncate on risk_limits execute function append_only();
 create trigger append_only before update or delete on risk_limits_used for each row execute function append_only();
 
 -- The first limits of a record; where there are any, nothing. True when they were taken.

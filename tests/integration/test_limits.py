@@ -174,7 +174,7 @@ def is_sound(change: Change) -> bool:
     return True
 
 
-@pytest.mark.parametrize("statement", ["update risk_limits set value = 1", "delete from risk_limits"])
+@pytest.mark.parametrize("statement", ["update risk_limits set value = 1", "delete from risk_limits", "truncate risk_limits"])
 async def test_what_was_written_is_never_changed(database: Database, statement: Any) -> None:
     with pytest.raises(Rejected, match="never changed or deleted"):
         await database.fetch(statement)
