@@ -17,6 +17,7 @@ from fleet import (
     explain,
     jobs,
     killing,
+    limits,
     logs,
     losses,
     migrating,
@@ -54,6 +55,7 @@ app.add_typer(notify.app, name="notify")
 risk.command("kill")(killing.kill)
 risk.command("close-all")(killing.close_all)
 risk.command("rearm")(killing.rearm)
+risk.add_typer(limits.app, name="limits")
 strategies.command("status")(reading.strategy_status)
 strategies.command("check")(checking.command)
 app.command("parity")(parity.command)

@@ -16,18 +16,19 @@ from libs.common.journal import Cursor, Entry, Hop, Move, Outgoing
 from libs.common.latency import Latency
 from libs.common.leases import Lease
 from libs.common.logs import about
-from libs.domain.configuration import StrategyConfig
+from libs.domain.configuration import WIDEST_COLLAR, StrategyConfig
 from libs.domain.instruments import Instrument
 from libs.domain.messages import RiskAlert
 from libs.domain.orders import CancelRequest, Order
 from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS, Channel
 from libs.quant.adjustments import Adjustments
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
-from libs.quant.risk.limits import Limits
+from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.rate import MINUTE, OrderRate
 from libs.quant.risk.view import Leg
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
+from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.telling import tell
@@ -59,12 +60,12 @@ class RiskStage:
         session: Session,
         instruments: Mapping[str, Instrument],
         strategies: Sequence[StrategyConfig],
-        limits: Limits,
+        limits: LimitsKeeper,
         adjustments: Adjustments,
         fleet_tag: str,
         latency: Latency,
         losses: LossKeeper,
-        widest_collar: float = 0.1,
+        widest_collar: float = WIDEST_COLLAR,
     ) -> None:
         """`widest_collar`: how far from the newest price a liquidation may go, as a share of it."""
         self._store = store
@@ -89,7 +90,7 @@ class RiskStage:
         self._looked_back = float("-inf")
         self._latency = latency
         self.losses = losses
-        self._liquidator = Liquidator(store, account, session, limits, widest_collar, fleet_tag, host, sealer)
+        self._liquidator = Liquidator(store, account, session, widest_collar, fleet_tag, host, sealer)
 
     @property
     def again(self) -> bool:
@@ -110,6 +111,7 @@ class RiskStage:
         snapshot = await self._store.read(signals.no, limit, now)
         if snapshot.queued:
             reached("CP05")
+        await self._follow_limits(snapshot)
         flattens = self._liquidator.due(snapshot)
         self.waits = bool(snapshot.waiting) or flattens
         idle = not snapshot.queued and not snapshot.waiting and snapshot.updates == updates.no and not flattens
@@ -117,13 +119,14 @@ class RiskStage:
             return await self._passed_over(signals.no, now)
         hop = self.decide(snapshot)
         if flattens:
-            await self._liquidator.add_to(hop, snapshot, self._view, self._lease.epoch)
+            await self._liquidator.add_to(hop, snapshot, self._view, self._limits.limits, self._lease.epoch)
         consumer = self._lease.name
         if snapshot.queued:
             hop.moves.append(Move(consumer, SIGNALS_STREAM, signals.no, snapshot.queued[-1].no, signals.epoch))
         if snapshot.updates > updates.no:
             hop.moves.append(Move(consumer, UPDATES_STREAM, updates.no, snapshot.updates, updates.epoch))
         self.losses.add_to(hop, snapshot.now)
+        self._limits.add_to(hop, snapshot.now)
         if hop.writes and not hop.moves:
             hop.writes.insert(0, self._guard())
         if hop.writes or hop.moves:
@@ -142,10 +145,17 @@ class RiskStage:
         told = about("signals_passed_over", "failure", consumer=self._lease.name)
         log.error("%d signals were passed over without an answer; assessing message %d now", len(missed), missed[0], extra=told)
         snapshot = await self._store.read(missed[0] - 1, 1, now)
+        await self._follow_limits(snapshot)
         hop = self.decide(snapshot)
         self.losses.add_to(hop, snapshot.now)
+        self._limits.add_to(hop, snapshot.now)
         hop.writes.insert(0, self._guard())
         return hop
+
+    async def _follow_limits(self, snapshot: Snapshot) -> None:
+        """What was decided by a person before the snapshot was taken holds for what is decided on it."""
+        if await self._limits.follow(snapshot):
+            self.losses.limit_by(loss_limits(self._limits.limits, self._account.name))
 
     def _guard(self) -> Write:
         return Write("select lease_guard(%s, %s)", (self._lease.name, self._lease.epoch))
@@ -174,7 +184,7 @@ class RiskStage:
             lots=self._lots,
         )
         self.losses.look(snapshot, view)
-        self._verdicts = assess_all(waiting, fresh, view, self._limits)
+        self._verdicts = assess_all(waiting, fresh, view, self._limits.limits)
         self.exposed = bool(snapshot.positions or view.open_orders)
         self.waits = any(verdict.kind == "WAITING" for verdict in self._verdicts) or bool(waiting)
         return self._effects(self._verdicts, snapshot.now)
@@ -223,7 +233,7 @@ class RiskStage:
             refusal.reason if refusal else verdict.reason,
             refusal.limit if refusal else "",
             refusal.seen if refusal else "",
-            msgspec.json.encode(verdict.checks).decode(),
+            msgspec.json.encode((self._limits.check(), *verdict.checks)).decode(),
         )
 
     def _alert(self, verdict: Verdict, now: int) -> RiskAlert:
@@ -253,6 +263,7 @@ class RiskStage:
         for order in (*self._orders, *self._liquidator.committed()):
             self._rate.add(order.decided_at, order.strategy_id)
         self._verdicts, self._orders, self._rate_known = [], [], True
+        self._limits.committed()
         await self.losses.committed()
 
     def put_aside(self, entry: Entry, error: str) -> Hop:
