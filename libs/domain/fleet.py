@@ -34,3 +34,7 @@ STANDBYS: Final[Mapping[str, Member]] = {
     "trade_executor_standby": Member(9114, "takes over from trade_executor", "a trade_executor that is gone has to be started again"),
 }
 """A second process of a service, in reserve, where the operator wants one: `fleet run --standby`."""
+
+ONE_THREAD: Final[Mapping[str, str]] = {"OPENBLAS_NUM_THREADS": "1"}
+"""For the environment of whoever computes with numpy beside others: its matrix products start a thread for every core, and these spin
+while they wait for each other. On two busy cores that makes them ten times slower, and takes the time from the hops."""

@@ -1,12 +1,13 @@
 """An account's whole risk in one picture."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Final, Literal, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 import numpy as np
 
-from libs.domain.history import Material
+from libs.domain.history import Closes, Material
 from libs.domain.instruments import AssetClass
 from libs.domain.measuring import MeasuresConfig, ShockConfig
 from libs.quant.risk.measures import components, historical
@@ -137,7 +138,7 @@ def risk_of(material: Material, config: MeasuresConfig = DEFAULTS, shocks: Seque
     positions = [Position(h.symbol, h.asset_class, h.value, h.daily_volume) for h in material.held if h not in foreign]
     found = portfolio_risk(
         positions,
-        returns_of(material.closes, material.actions),
+        returns_of(_sound(material.closes, notes), material.actions),
         equity=material.equity,
         equities=material.equities,
         config=config,
@@ -197,6 +198,14 @@ def portfolio_risk(
     )
 
 
+def _sound(closes: Closes, notes: _Notes) -> Closes:
+    """Without the symbols of which a close is stored that no return can be made of: the others are measured."""
+    bad = {symbol: price for symbol, column in closes.prices.items() for price in column if price is not None and not 0.0 < price < inf}
+    for symbol, price in sorted(bad.items()):
+        notes.missing.append(Missing(f"history of {symbol}", f"a close of {price:g} is stored, of which no return can be made"))
+    return closes._replace(prices={symbol: column for symbol, column in closes.prices.items() if symbol not in bad})
+
+
 def _check(positions: Sequence[Position], returns: Returns, equity: float) -> None:
     symbols = [p.symbol for p in positions]
     twice = next((symbol for symbol in symbols if symbols.count(symbol) > 1), None)
@@ -212,7 +221,7 @@ def _note_gaps(positions: Sequence[Position], returns: Returns, notes: _Notes) -
     counts = dict(returns.left_out)
     for p in positions:
         if p.symbol not in returns.symbols:
-            why = f"only {counts[p.symbol]} closes of it are stored" if p.symbol in counts else "no close of it is stored"
+            why = f"only {counts[p.symbol]} closes of it are stored" if p.symbol in counts else "no usable close of it is stored"
             notes.missing.append(Missing(f"history of {p.symbol}", f"{why}: it is in the stress tests and in no other measure"))
 
 
@@ -322,7 +331,7 @@ def _liquidity(positions: Sequence[Position], config: MeasuresConfig, notes: _No
     known = [(p.value, p.daily_volume) for p in positions if p.daily_volume]
     unknown = [p.symbol for p in positions if not p.daily_volume]
     if unknown:
-        notes.missing.append(Missing("days to exit", f"no volume of {', '.join(unknown)} is stored"))
+        notes.missing.append(Missing("days to exit", f"no whole day's volume of {', '.join(unknown)} is stored"))
     if not known:
         return None
     values, volumes = zip(*known, strict=True)
