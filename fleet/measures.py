@@ -21,7 +21,7 @@ from libs.store import history
 from libs.store.queries.accounts import account_ids
 
 if TYPE_CHECKING:  # numpy comes with it, which costs every other command a tenth of a second
-    from libs.quant.risk.measures.portfolio import PortfolioRisk, Tail
+    from libs.quant.risk.measures.picture import PortfolioRisk, Tail
     from libs.quant.risk.measures.var_backtest import VarBacktest
 
 AccountName = Annotated[str | None, typer.Option("--account", metavar="NAME", help="One account, also of an earlier session.")]
@@ -49,7 +49,7 @@ def command(account: AccountName = None, json: Json = False) -> None:
         measures, texts, found = config.measures, [], {}
         for account_id in await account_ids(hands.database, account):
             known = await history.material(
-                hands.database, account_id, measures.benchmarks.values(), observations=measures.observations, enough=LEAST
+                hands.database, account_id, measures.benchmarks, observations=measures.observations, enough=LEAST
             )
             found[account_id] = risk_of(known, measures, config.shock)
             texts.append("\n".join(_lines(known, found[account_id], measures.confidence)))
@@ -163,8 +163,8 @@ def _stress(risk: "PortfolioRisk") -> str:
         (
             test.title,
             "recorded" if test.recorded else "your own",
-            change(test.pnl),
-            share(test.share),
+            NONE if test.uncovered >= risk.gross else change(test.pnl),
+            NONE if test.uncovered >= risk.gross else share(test.share),
             money(test.uncovered) if test.uncovered else NONE,
         )
         for test in risk.stress

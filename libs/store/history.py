@@ -1,14 +1,14 @@
 """What risk is measured from: positions, past closes in equal spans, volumes, past equity."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import compress
 from math import ceil
 from typing import Final, LiteralString
 
 from libs.common.database import Database
 from libs.domain.history import Closes, Held, Material
-from libs.domain.instruments import Instrument
+from libs.domain.instruments import AssetClass, Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import SECOND
 from libs.store import actions, sessions
@@ -32,13 +32,15 @@ _CLOSES: Final[LiteralString] = (
 )
 
 
-async def material(database: Database, account_id: str, benchmarks: Iterable[str], *, observations: int, enough: int) -> Material:
+async def material(
+    database: Database, account_id: str, benchmarks: Mapping[AssetClass, str], *, observations: int, enough: int
+) -> Material:
     """One account at the market time of its session: what `libs.quant.risk.measures.portfolio.risk_of` takes.
 
     Closes are those of days; of hours, or else of minutes, while there are not more than `enough` days of anything held.
 
     Args:
-        benchmarks: symbols whose closes are wanted too, where the record has them.
+        benchmarks: by class of assets, symbols whose closes are wanted too where such assets are held and the record has them.
         observations: of each symbol, at the most.
 
     Raises:
@@ -52,7 +54,7 @@ async def material(database: Database, account_id: str, benchmarks: Iterable[str
     symbols = {holding.symbol for holding in standing.holdings}
     volumes = await daily_volumes(database, session, symbols)
     held = _held(standing.holdings, instruments, volumes, standing.base_currency)
-    wanted = symbols | {symbol for symbol in benchmarks if symbol in instruments}
+    wanted = symbols | {benchmarks.get(position.asset_class, "") for position in held} & instruments.keys()
     return Material(
         account_id=account_id,
         currency=standing.base_currency,

@@ -71,7 +71,7 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 
 async def test_the_material_is_every_symbol_once_with_its_daily_closes(database: Database) -> None:
-    found = await history.material(database, "paper", ["BTC/USD", "SPY"], observations=500, enough=30)
+    found = await history.material(database, "paper", {"equity": "BTC/USD", "crypto": "SPY"}, observations=500, enough=30)
     (alfa,) = found.held
     assert (alfa.symbol, alfa.asset_class, alfa.value, alfa.priced) == ("ALFA", "equity", 110 * 102.0, True)
     assert sorted(found.closes.prices) == ["ALFA", "BTC/USD"]
@@ -83,13 +83,13 @@ async def test_the_material_is_every_symbol_once_with_its_daily_closes(database:
 
 
 async def test_the_volume_of_a_day_is_that_of_the_days_on_which_it_traded(database: Database) -> None:
-    found = await history.material(database, "paper", [], observations=500, enough=30)
+    found = await history.material(database, "paper", {}, observations=500, enough=30)
     traded = [10.0 * (1.0 + close(day)) for day in WEEKDAYS if day >= DAYS - history.VOLUME_DAYS]
     assert found.held[0].daily_volume == pytest.approx(sum(traded) / len(traded))
 
 
 async def test_hours_and_then_minutes_are_read_while_there_are_too_few_days(database: Database) -> None:
-    found = await history.material(database, "paper", [], observations=500, enough=len(WEEKDAYS))
+    found = await history.material(database, "paper", {}, observations=500, enough=len(WEEKDAYS))
     assert found.closes.length_ns == MINUTE
     assert found.closes.prices["ALFA"] == [1.0, close(58), 1.0, close(59), 102.0]  # of the last 50 hours
 
@@ -107,7 +107,7 @@ async def test_no_more_is_read_than_asked_for_and_nothing_of_what_is_not_over(da
 
 async def test_an_account_that_is_not_there_is_refused(database: Database) -> None:
     with pytest.raises(LookupError, match="no account is called 'papr'; there are: paper"):
-        await history.material(database, "papr", [], observations=500, enough=30)
+        await history.material(database, "papr", {}, observations=500, enough=30)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from libs.domain.actions import CorporateAction
 from libs.domain.history import Closes, Held, Material
 from libs.domain.measuring import MeasuresConfig, ShockConfig
 from libs.quant.risk.measures.crises import CRISES
-from libs.quant.risk.measures.portfolio import PortfolioRisk, portfolio_risk, risk_of
+from libs.quant.risk.measures.picture import PortfolioRisk
+from libs.quant.risk.measures.portfolio import portfolio_risk, risk_of
 from libs.quant.risk.measures.positions import Position
 from libs.quant.risk.measures.returns import DAY, Returns, returns_of
 from libs.quant.risk.measures.stress import Scenario, scenarios, stress_test
@@ -178,7 +179,7 @@ class Days:
 
 
 def test_returns_are_of_the_days_on_which_every_symbol_had_a_close() -> None:
-    found = returns_of(Days({"A": [10, 11, None, 22], "B": [5, 6, 7, 9]}).closes(), least=2)
+    found = returns_of(Days({"A": [10, 11, None, 22], "B": [5, 6, 7, 9]}).closes())
     assert found.symbols == ("A", "B")
     assert found.matrix.tolist() == [pytest.approx([0.1, 0.2]), pytest.approx([1.0, 0.5])]
     assert found.ends == (2 * DAY, 4 * DAY)
@@ -186,11 +187,11 @@ def test_returns_are_of_the_days_on_which_every_symbol_had_a_close() -> None:
 
 
 def test_a_weekend_is_bridged_and_a_hole_is_not() -> None:
-    found = returns_of(Days({"A": [10, 11, 12, 24]}, [1, 4, 5, 20]).closes(), least=1)
+    found = returns_of(Days({"A": [10, 11, 12, 24]}, [1, 4, 5, 20]).closes())
     assert found.matrix[:, 0] == pytest.approx([0.1, 1 / 11])
     assert found.holes == 1
     hours = Closes(DAY // 24, [n * DAY // 24 for n in (1, 2, 20)], {"A": [10.0, 11.0, 22.0]})
-    assert returns_of(hours, least=1).matrix[:, 0] == pytest.approx([0.1])
+    assert returns_of(hours).matrix[:, 0] == pytest.approx([0.1])
 
 
 def test_a_symbol_with_too_few_closes_does_not_keep_the_others_from_being_measured() -> None:
@@ -202,9 +203,27 @@ def test_a_symbol_with_too_few_closes_does_not_keep_the_others_from_being_measur
     assert len(found.matrix) == 39
 
 
+def test_a_symbol_with_half_a_history_shortens_that_of_all_when_enough_is_left() -> None:
+    whole: list[float | None] = [100.0 + n % 9 for n in range(300)]
+    found = returns_of(Days({"LONG": whole, "HALF": [*[None] * 150, *whole[150:]]}).closes())
+    assert found.symbols == ("HALF", "LONG")
+    assert len(found.matrix) == 149
+
+
+def test_a_benchmark_with_a_short_history_shortens_nobodys() -> None:
+    draw = np.random.default_rng(1)
+    alfa = (100.0 * np.cumprod(1 + 0.01 * draw.standard_normal(300))).tolist()
+    prices: dict[str, list[float | None]] = {"ALFA": alfa, "SPY": [*[None] * 150, *(3.0 * price for price in alfa[150:])]}
+    held = [Held("ALFA", "equity", "USD", 1_000.0, True, None)]
+    material = Material("paper", "USD", 301 * DAY, 5_000.0, held, Days(prices).closes(), (), (5_000.0,))
+    found = risk_of(material, MeasuresConfig(benchmarks={"equity": "SPY"}))
+    assert found.observations == 299
+    assert found.positions[0].beta == pytest.approx(1.0)
+
+
 def test_a_split_is_no_fall() -> None:
     split = CorporateAction(venue="T", symbol="A", effective=2 * DAY + 1, kind="split", ratio=Decimal(2))
-    found = returns_of(Days({"A": [100, 110, 55, 66]}).closes(), [split], least=1)
+    found = returns_of(Days({"A": [100, 110, 55, 66]}).closes(), [split])
     assert found.matrix[:, 0] == pytest.approx([0.1, 0.0, 0.2])
 
 
@@ -230,8 +249,8 @@ def test_closes_that_are_none_are_refused(prices: dict[str, list[float | None]],
 
 
 def test_no_closes_at_all_are_no_returns() -> None:
-    found = returns_of(Closes(DAY, (), {"A": (), "B": ()}))
-    assert found.matrix.shape == (0, 2)
+    assert returns_of(Closes(DAY, (), {"A": (), "B": ()})).matrix.shape == (0, 2)
+    assert returns_of(Closes(DAY, (DAY, 2 * DAY), {})).matrix.shape == (0, 0)
 
 
 def test_what_is_priced_in_another_currency_is_named_and_left_out() -> None:

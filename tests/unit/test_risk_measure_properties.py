@@ -49,6 +49,14 @@ def test_tails_grow_with_the_position_and_fall_with_the_cash(pnl: np.ndarray, co
 
 
 @few
+@given(PNL, PNL, CONFIDENCE)
+def test_who_never_gains_less_has_no_more_to_lose(pnl: np.ndarray, more: np.ndarray, confidence: float) -> None:
+    better = pnl + np.abs(more)
+    assert historical_var(better, confidence) <= historical_var(pnl, confidence)
+    assert historical_cvar(better, confidence) <= historical_cvar(pnl, confidence) + 1e-6
+
+
+@few
 @given(PNL, CONFIDENCE)
 def test_the_shortfall_lies_between_the_value_at_risk_and_the_worst(pnl: np.ndarray, confidence: float) -> None:
     assert historical_var(pnl, confidence) - 1e-6 <= historical_cvar(pnl, confidence) <= -pnl.min() + 1e-6

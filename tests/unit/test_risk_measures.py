@@ -246,6 +246,16 @@ def test_a_right_model_passes_its_backtest_and_a_calm_one_that_turns_wild_does_n
     assert wild.hits > wild.expected
 
 
+def test_of_thirty_years_of_the_index_about_as_many_days_are_hits_as_should_be_and_they_come_in_clusters() -> None:
+    """What is known of historical simulation: right on average, late in every crisis (M. Pritsker, The Hidden Dangers, 2006)."""
+    closes = np.array(list(index_closes().values()))
+    found = backtest(closes[1:] / closes[:-1] - 1.0, 250, 0.95)
+    assert found.periods > 8_000
+    assert found.hits / found.periods == pytest.approx(0.05, abs=0.01)
+    assert found.independence.rejected
+    assert found.conditional_coverage.rejected
+
+
 def test_a_loss_as_large_as_forecast_is_no_hit() -> None:
     assert hits([-2.0, -2.1, 5.0], [2.0, 2.0, 2.0]).tolist() == [False, True, False]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Final, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,92 +13,23 @@ from libs.domain.measuring import MeasuresConfig, ShockConfig
 from libs.quant.risk.measures import components, historical
 from libs.quant.risk.measures.beta import betas
 from libs.quant.risk.measures.checks import Matrix, TooShort, Vector, same_length
-from libs.quant.risk.measures.concentration import Concentration, concentration
+from libs.quant.risk.measures.concentration import concentration
 from libs.quant.risk.measures.covariance import correlation, shrunk_covariance
-from libs.quant.risk.measures.drawdown import Drawdown, drawdown
+from libs.quant.risk.measures.drawdown import drawdown
 from libs.quant.risk.measures.ewma import ewma_covariance
 from libs.quant.risk.measures.liquidity import Liquidity, days_to_exit, liquidity
 from libs.quant.risk.measures.monte_carlo import simulated_pnl
 from libs.quant.risk.measures.normal import deviation, normal_cvar, normal_var
+from libs.quant.risk.measures.picture import Correlation, Method, Missing, Pair, PortfolioRisk, PositionRisk, Tail
 from libs.quant.risk.measures.positions import Position
 from libs.quant.risk.measures.returns import LEAST, Returns, returns_of
-from libs.quant.risk.measures.stress import StressTest, scenarios, stress_test
+from libs.quant.risk.measures.stress import scenarios, stress_test
 from libs.quant.risk.measures.var_backtest import VarBacktest, backtest
 
-Method = Literal["historical", "normal", "ewma", "monte_carlo"]
 CONFIDENCES: Final = (0.95, 0.99)
 DEFAULTS: Final = MeasuresConfig()
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-
-class Tail(msgspec.Struct, frozen=True):
-    """A loss that is reached or passed in a share 1 - confidence of all periods, and the mean of those; money, positive is lost."""
-
-    method: Method
-    confidence: float
-    value_at_risk: float
-    expected_shortfall: float
-
-
-class PositionRisk(msgspec.Struct, frozen=True, kw_only=True):
-    """One position within the whole. Money per period; None where it could not be measured."""
-
-    symbol: str
-    value: float
-    weight: float | None  # of the equity
-    volatility: float | None = None  # of its returns, per period
-    beta: float | None = None  # to the benchmark of its class
-    marginal_var: float | None = None  # by unit of money more
-    component_var: float | None = None  # they add up to the normal value at risk
-    incremental_var: float | None = None  # with it less without it
-    component_cvar: float | None = None  # they add up to the historical expected shortfall
-    days_to_exit: float | None = None
-
-
-class Pair(msgspec.Struct, frozen=True):
-    """The two positions whose returns go together most."""
-
-    one: str
-    other: str
-    correlation: float
-
-
-class Correlation(msgspec.Struct, frozen=True):
-    """How alike the positions move."""
-
-    mean: float  # of all pairs
-    highest: Pair
-    shrinkage: float  # how far the sample's correlations were drawn to their mean: 0 not at all, 1 wholly
-
-
-class Missing(msgspec.Struct, frozen=True):
-    """What is not in the picture, and why."""
-
-    what: str
-    why: str
-
-
-class PortfolioRisk(msgspec.Struct, frozen=True, kw_only=True):
-    """The risk of an account, as JSON the `measures` of a row in risk_metrics. Money is in the account's currency."""
-
-    equity: float
-    gross: float
-    net: float
-    period_ns: int  # what every value at risk, volatility and return is of
-    observations: int  # returns they were measured from
-    unmeasured: float  # gross worth of the positions without a history; they are in the stress tests only
-    volatility: float | None = None  # standard deviation of the P&L of a period, money
-    beta: float | None = None  # sum of value x beta / equity
-    tails: list[Tail] = []
-    positions: list[PositionRisk] = []
-    correlation: Correlation | None = None
-    concentration: Concentration | None = None
-    liquidity: Liquidity | None = None
-    drawdown: Drawdown | None = None  # of the equity at the end of each trading day
-    stress: list[StressTest] = []
-    backtest: VarBacktest | None = None
-    missing: list[Missing] = []
 
 
 class _Sample(NamedTuple):
@@ -136,9 +67,12 @@ def risk_of(material: Material, config: MeasuresConfig = DEFAULTS, shocks: Seque
         if not held.priced:
             notes.missing.append(Missing(f"price of {held.symbol}", "no bar of it yet: it counts at what it cost"))
     positions = [Position(h.symbol, h.asset_class, h.value, h.daily_volume) for h in material.held if h not in foreign]
+    closes = _sound(material.closes, notes)
+    held_only = closes._replace(prices={p.symbol: closes.prices[p.symbol] for p in positions if p.symbol in closes.prices})
     found = portfolio_risk(
         positions,
-        returns_of(_sound(material.closes, notes), material.actions),
+        returns_of(held_only, material.actions),
+        market=returns_of(closes, material.actions),
         equity=material.equity,
         equities=material.equities,
         config=config,
@@ -152,6 +86,7 @@ def portfolio_risk(
     returns: Returns,
     *,
     equity: float,
+    market: Returns | None = None,
     equities: Sequence[float] = (),
     config: MeasuresConfig = DEFAULTS,
     shocks: Sequence[ShockConfig] = (),
@@ -164,7 +99,8 @@ def portfolio_risk(
 
     Args:
         positions: one for each symbol.
-        returns: of them, and of the benchmarks; symbols that are missing are not measured.
+        returns: of them; symbols that are missing are not measured.
+        market: of them together with the benchmarks, which may have a shorter history; None: `returns` holds those too.
         equity: of the account now, money.
         equities: of the account at the end of each trading day, the oldest first.
 
@@ -174,7 +110,7 @@ def portfolio_risk(
     _check(positions, returns, equity)
     notes = _Notes()
     _note_gaps(positions, returns, notes)
-    known = _betas(positions, returns, config.benchmarks, notes)
+    known = _betas(positions, market or returns, config.benchmarks, notes)
     values = np.array([p.value for p in positions], dtype=np.float64)
     sample = _sample(positions, returns, notes) if positions else None
     return PortfolioRisk(
@@ -269,8 +205,7 @@ def _betas(positions: Sequence[Position], returns: Returns, benchmarks: Mapping[
         elif symbols:
             columns = returns.matrix[:, [returns.symbols.index(symbol) for symbol in symbols]]
             measured = notes.tried(f"betas of class {asset_class}", betas, columns, returns.of(benchmark))
-            if measured is not None:
-                found |= dict(zip(symbols, measured.tolist(), strict=True))
+            found |= {} if measured is None else dict(zip(symbols, measured.tolist(), strict=True))
     return found
 
 

@@ -15,6 +15,8 @@ from libs.quant.risk.measures.checks import Matrix, Vector, table
 DAY: Final = 86_400 * SECOND
 LEAST: Final = 30
 """Fewer returns are no history: the error of a volatility is then above an eighth of it."""
+_WANTED: Final = 100
+"""Returns that a symbol may not cost the others: with fewer, 1 day in 100 is not in the sample."""
 _LONGEST_NIGHT: Final = 5
 """Days from one close to the next over a long weekend (a Thursday before Good Friday to the Tuesday after it). Longer is a hole."""
 
@@ -38,25 +40,26 @@ class Returns(NamedTuple):
             raise KeyError(symbol) from None
 
 
-def returns_of(closes: Closes, actions: Sequence[CorporateAction] = (), *, least: int = LEAST) -> Returns:
+def returns_of(closes: Closes, actions: Sequence[CorporateAction] = ()) -> Returns:
     """Returns between the moments at which every symbol had a close, with splits and dividends taken out of the prices.
 
-    A symbol whose history is so short that fewer than `least` returns would remain is left out, the one with the fewest closes first:
-    the others shall not go unmeasured with it. Returns of days may span a weekend; others that span more than one period are left out.
+    A symbol whose history is so short that it would leave fewer than 100 returns for all, or than half of what the longest history has,
+    whichever is fewer, is left out, the one with the fewest closes first: the others shall not go unmeasured with it. Returns of days
+    may span a weekend; others that span more than one period are left out.
 
     Raises:
         ValueError: a price that is not above 0 or not finite, or columns of unequal length; the message says of what.
     """
     prices = _adjusted(closes, actions)
+    counts = {symbol: int(np.isfinite(column).sum()) for symbol, column in prices.items()}
+    least = min(_WANTED, max(counts.values(), default=0) // 2)
     kept, left_out = sorted(prices), []
     while len(kept) > 1 and len(_usable(closes, prices, kept)[1]) < least:
-        fewest = min(kept, key=lambda symbol: (int(np.isfinite(prices[symbol]).sum()), symbol))
-        if np.isfinite(prices[fewest]).all():
-            break  # nobody holds the others back
-        left_out.append((fewest, int(np.isfinite(prices[fewest]).sum())))
+        fewest = min(kept, key=lambda symbol: (counts[symbol], symbol))
+        left_out.append((fewest, counts[fewest]))
         kept.remove(fewest)
     rows, steps = _usable(closes, prices, kept)
-    if not len(steps):
+    if not kept or not len(steps):
         return Returns(tuple(kept), np.empty((0, len(kept))), closes.length_ns, left_out=tuple(left_out))
     columns = np.column_stack([prices[symbol][rows] for symbol in kept])
     known = np.isfinite(np.column_stack([prices[symbol] for symbol in kept]))
