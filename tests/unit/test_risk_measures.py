@@ -25,7 +25,7 @@ from libs.quant.risk.measures.historical import historical_cvar, historical_var
 from libs.quant.risk.measures.liquidity import days_to_exit, liquidity
 from libs.quant.risk.measures.monte_carlo import simulated_pnl
 from libs.quant.risk.measures.normal import deviation, normal_cvar, normal_var
-from libs.quant.risk.measures.var_backtest import backtest, conditional_coverage, hits, independence, kupiec
+from libs.quant.risk.measures.var_backtest import backtest, conditional_coverage, hits, independence, kupiec, rolling_var
 
 # J. C. Hull, Options, Futures, and Other Derivatives, chapter Value at Risk: $10 million in four indices on 25 September 2008.
 INDICES: Final = np.array([4_000.0, 3_000.0, 1_000.0, 2_000.0])  # DJIA, FTSE 100, CAC 40, Nikkei 225, thousands of dollars
@@ -177,8 +177,11 @@ def test_drawn_paths_have_the_quantiles_of_their_distribution(degrees: float | N
 
 def test_paths_are_the_same_for_the_same_seed_and_compound_over_the_horizon() -> None:
     once = simulated_pnl(INDICES, EQUAL_WEIGHTS, seed=1, paths=1_500)
+    assert len(once) == 1_500
     assert (once == simulated_pnl(INDICES, EQUAL_WEIGHTS, seed=1, paths=1_500)).all()
     assert (once != simulated_pnl(INDICES, EQUAL_WEIGHTS, seed=2, paths=1_500)).all()
+    days = simulated_pnl(INDICES, EQUAL_WEIGHTS, seed=1, paths=20_000, horizon=16, degrees=None)
+    assert days.std() == pytest.approx(4.0 * deviation(INDICES, EQUAL_WEIGHTS), rel=0.02)
     wild = simulated_pnl([1.0], [[1.0]], seed=1, paths=1_000, horizon=50)
     assert wild.min() == -1.0  # a long position loses what it is worth, and no more
 
@@ -254,6 +257,12 @@ def test_of_thirty_years_of_the_index_about_as_many_days_are_hits_as_should_be_a
     assert found.hits / found.periods == pytest.approx(0.05, abs=0.01)
     assert found.independence.rejected
     assert found.conditional_coverage.rejected
+
+
+def test_a_forecast_knows_the_periods_before_it_and_nothing_of_its_own() -> None:
+    pnl = np.array([-1.0, -2.0, -3.0, -4.0, -9.0, -5.0])
+    assert rolling_var(pnl, 3, 0.6).tolist() == [historical_var(pnl[n - 3 : n], 0.6) for n in (3, 4, 5)]
+    assert backtest(pnl, 3, 0.6).hits == 3
 
 
 def test_a_loss_as_large_as_forecast_is_no_hit() -> None:

@@ -24,4 +24,4 @@ def betas(returns: ArrayLike, benchmark: ArrayLike) -> Vector:
     if np.ptp(market) == 0.0:
         raise ValueError(f"Expected a benchmark that moves, got {market[0]} in every period: nothing can be measured against it")
     away = market - market.mean()
-    return np.asarray((moves - moves.mean(axis=0)).T @ away / (away @ away), dtype=np.float64)
+    return np.asarray(moves.T @ away / (away @ away), dtype=np.float64)
