@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from fleet.facts import Facts
-from libs.domain.fleet import SERVICES
+from libs.domain.fleet import MEMBERS, SERVICES, STANDBYS
 from libs.domain.kill import MEANING, named, written
 
 Severity = Literal["critical", "warning"]
@@ -19,7 +19,7 @@ DISK_OUT: Final = 0.03
 MEMORY_LOW: Final = 0.10
 SKEW_S: Final = 0.05
 SKEW_BLOCKS_S: Final = 0.5
-PATIENT: Final = ("backtester",)
+PATIENT: Final = ("backtester", *STANDBYS)
 """Services that trading does not need."""
 
 
@@ -60,7 +60,7 @@ def _services(facts: Facts) -> Iterator[Finding]:
     for service in facts.services:
         if service.state == "healthy":
             continue
-        member = SERVICES.get(service.name)
+        member = MEMBERS.get(service.name)
         stopped = service.state == "does not answer"
         yield Finding(
             severity="warning" if service.name in PATIENT else "critical",
@@ -166,6 +166,8 @@ def _differences(facts: Facts) -> Iterator[Finding]:
 
 def _ledger(facts: Facts) -> Iterator[Finding]:
     for fault in facts.ledger or []:
+        if fault in facts.ledger_listed:
+            continue  # `_differences` tells it, and what to do
         yield Finding(
             severity="critical",
             what=f"the books do not agree: {fault}",

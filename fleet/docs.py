@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+from fleet import risk_controls
 from fleet.monitoring import catalog, files
 from libs.common.envelope import HEALTH_CHANNEL, Envelope, Heartbeat
 from libs.domain.orders import EVIDENCE, INTENTS, TERMINAL, Status
@@ -25,7 +26,26 @@ _PARAMETERS: Final = {
 
 def pages() -> Mapping[str, str]:
     """Every generated page, by its name in docs/."""
-    return {"asyncapi.yaml": asyncapi(), "metrics.md": catalog.page(), "order-states.md": order_states()}
+    return {
+        "asyncapi.yaml": asyncapi(),
+        "metrics.md": catalog.page(),
+        "order-states.md": order_states(),
+        "risk-controls.md": within("risk-controls.md", "Made by `make docs` from fleet/risk_controls.py", risk_controls.table()),
+    }
+
+
+def within(name: str, made: str, part: str) -> str:
+    """A page that people write, with the one part of it that is made anew.
+
+    Raises:
+        ValueError: the page has no place for it.
+    """
+    text = (DOCS / name).read_text()
+    begins, ends = f"<!-- {made} -->\n", "<!-- end -->\n"
+    if begins not in text or ends not in text:
+        raise ValueError(f"expected {begins.strip()} and {ends.strip()} in docs/{name}")
+    before, _, rest = text.partition(begins)
+    return f"{before}{begins}\n{part}\n{ends}{rest.partition(ends)[2]}"
 
 
 def asyncapi() -> str:

@@ -20,21 +20,42 @@ MEANS: Final[Mapping[Kind, str]] = {
     "position": "a fill was missed, somebody traded by other means, or a row was changed by hand",
     "cash": "money came or went without a trade of ours: a transfer, a fee, interest; or a fill was missed",
     "foreign": "another fleet trades this account. Two of them know nothing of each other's limits",
+    "lookup": "the venue answers everything else, and of this order nothing: nobody knows what became of it. It counts at its worst case"
+    " and its book orders nothing new; it is asked for again and again, and the item goes with the first answer",
 }
 DOES: Final[Mapping[tuple[Kind, Choice], str]] = {
     ("order", "adopt"): "it stays as it is",
     ("order", "close"): "it is canceled at the venue",
     ("fill", "adopt"): "it is booked as it is, in the book EXTERNAL",
     ("position", "adopt"): "the record follows the venue: the difference goes into the book EXTERNAL, with no profit or loss",
-    ("position", "close"): "it is adopted, and the kill switch of strategy:EXTERNAL goes on in mode flatten: its orders, of every account,"
-    " are canceled, its books closed at the market. Re-arm it when they are flat",
+    (
+        "position",
+        "close",
+    ): "it is adopted, then the book EXTERNAL of this account and symbol is closed at the market, whatever else it"
+    " holds; its open orders are canceled. Nothing else is touched, and it ends once that book is flat",
     ("cash", "adopt"): "the record follows the venue: the difference is booked as EXTERNAL, against equity",
+    ("lookup", "ignore"): "the account trades on without knowing. The order stays as it is and its book held back, until the venue answers",
     ("foreign", "adopt"): "this fleet takes the order over, into the book EXTERNAL. Stop the other fleet first",
     ("foreign", "close"): "it is taken over and canceled at the venue. Stop the other fleet first",
+}
+WHILE_CLOSING: Final[Mapping[Choice, str]] = {
+    "adopt": "no more of the book is closed: what it still holds stays",
+    "halt": "no more of the book is closed, and the kill switch of the account goes on",
 }
 ALWAYS: Final[Mapping[Choice, str]] = {
     "ignore": "nothing is done, and it holds nothing back; of another amount it comes again",
     "halt": "the kill switch of the account goes on; the difference stays",
+}
+
+
+BEING_CLOSED: Final = "nothing differs any more; the book EXTERNAL is being closed at the market, until it is flat"
+DONE_SOON: Final = "trade_executor does it at its next look, within seconds; `fleet doctor` then shows it no more"
+SEEN_BY: Final[Mapping[tuple[Kind, Choice], str]] = {
+    ("order", "adopt"): "`fleet doctor` lists it, as decided, for as long as it is open",
+    (
+        "position",
+        "close",
+    ): "trade_executor adopts it at its next look, then risk_manager closes the book; `fleet doctor` lists it so long",
 }
 
 
@@ -69,17 +90,22 @@ async def decided(hands: Hands, choice: Choice, item: str, reason: str) -> Answe
         was = await hands.control.decide(item, choice, reason, hands.by)
     except ValueError as error:
         return operating.failed(str(error), USAGE)
-    said = f"{choice} {name(was.item)}: {does(was.item.kind, choice)}"
-    if (was.item.kind, choice) == ("order", "adopt"):
-        said += "\n`fleet doctor` lists it, as decided, for as long as it is open"
-    elif choice in ("adopt", "close"):
-        said += "\ntrade_executor does it at its next look, within seconds; `fleet doctor` then shows it no more"
+    said = f"{choice} {name(was.item)}: {does(was, choice)}"
+    if was.resolved_at is None and choice in ("adopt", "close"):
+        said += "\n" + SEEN_BY.get((was.item.kind, choice), DONE_SOON)
     return Answer(said, {"ok": True, "item": str(was.item.id), "decision": choice})
 
 
-def does(kind: Kind, choice: Choice) -> str:
-    """What a choice does with an item of a kind."""
-    return DOES.get((kind, choice)) or ALWAYS[choice]
+def does(one: Standing, choice: Choice) -> str:
+    """What a choice does with an item as it stands."""
+    if one.resolved_at is not None:
+        return WHILE_CLOSING.get(choice) or (BEING_CLOSED if choice == "close" else WHILE_CLOSING["adopt"])
+    return DOES.get((one.item.kind, choice)) or ALWAYS[choice]
+
+
+def choices(one: Standing) -> Sequence[Choice]:
+    """What may be decided now."""
+    return tuple(WHILE_CLOSING) if one.resolved_at is not None else CHOICES[one.item.kind]
 
 
 def name(item: Item) -> str:
@@ -90,7 +116,7 @@ def name(item: Item) -> str:
 def data(one: Standing) -> dict[str, object]:
     """For JSON."""
     fields = one.item._asdict() | {"found_at": one.found_at, "decision": one.decision, "decided_by": one.decided_by, "reason": one.reason}
-    return fields | {"holds": bool(holding([one])), "choices": CHOICES[one.item.kind]}
+    return fields | {"closing_since": one.closing_since, "holds": bool(holding([one])), "choices": choices(one)}
 
 
 def text(found: Sequence[Standing]) -> str:
@@ -109,9 +135,9 @@ def _item(one: Standing) -> str:
         f"{str(item.id)[:SHORT]}  {item.kind} {item.key}, account {item.account_id}, {at}",
         f"{'':<10}ours {item.ours}; the venue's {item.theirs}",
         f"{'':<10}{item.detail}",
-        f"{'means':<10}{MEANS[item.kind]}",
+        f"{'means':<10}{MEANS[item.kind] if one.resolved_at is None else BEING_CLOSED}",
     ]
     if one.decision:
         lines.append(f"{'decided':<10}{one.decision} by {one.decided_by} at {one.decided_at:%H:%M:%S}: {one.reason}")
-    lines += [f"{choice:<10}{does(item.kind, choice)}" for choice in CHOICES[item.kind] if choice != one.decision]
+    lines += [f"{choice:<10}{does(one, choice)}" for choice in choices(one) if choice != one.decision]
     return "\n".join(row for line in lines for row in wrapped(line))

@@ -1,28 +1,27 @@
 """`fleet explain`: why an order was made, or a signal refused, and what came of it, in the order in which it happened."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from os import environ
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from fleet import strategy_state
+from fleet import strategy_state, unasked
 from fleet.operating import Answer
+from fleet.order_words import Moment, cost_lines, fill_line, history, ordered, steps
 from fleet.plan import FleetSettings
 from fleet.strategy_state import StateTold, words
-from fleet.tables import NONE, called, change, moment, money, number, table, time_of_day
+from fleet.tables import NONE, called, change, moment, money, number, time_of_day
 from libs.common.database import Database
 from libs.common.settings import from_environment
 from libs.domain.configuration import StrategyConfig
 from libs.domain.orders import PROTECTIVE
-from libs.quant.execution.costs import MOMENTS
 from libs.quant.sizing_rule import sizing
 from libs.store.queries import stories
-from libs.store.queries.stories import AssessmentTold, CheckTold, CostTold, FillTold, Named, OrderTold, Story, Worth
+from libs.store.queries.stories import AssessmentTold, CheckTold, Named, OrderTold, Story, Worth
 
 FEWEST: Final = 6
 """Characters of an id that are enough to look for it."""
@@ -57,12 +56,7 @@ async def explain(database: Database, text: str) -> Answer:
     found = only(text, await stories.named(database, text))
     story = await stories.signal_story(database, found.signal_id)
     if story is None:
-        raise LookupError(
-            f"order {found.order_id} was made from no signal. FOR says what it is in `fleet orders status`: `external` was placed at the"
-            " venue by other means, or before the record was restored, and was adopted (docs/runbooks/reconciliation.md); `liquidation`"
-            " closes a book for a kill switch in mode flatten: `fleet risk status` says whose. What became of it:"
-            f" `fleet logs --order {str(found.order_id)[:8]}`"
-        )
+        return await unasked.explain(database, found.order_id)
     settings = from_environment(FleetSettings, environ)
     understood = understand(story, found.order_id, Path(settings.config_dir), settings.environment)
     return Answer(told(understood), understood.data())
@@ -103,14 +97,14 @@ def told(u: Understood) -> str:
         lines += ["", *_order(order, u)]
     if not story.orders and story.assessment is not None:
         lines += [f"sizing      {arithmetic(u, story.assessment.worth)}"]
-    return "\n".join([*lines, "", _history(story)])
+    return "\n".join([*lines, "", history(_moments(story))])
 
 
 def _title(story: Story, asked: UUID | None) -> str:
     signal = story.signal
     order = next((o for o in story.orders if o.order_id == asked), None)
     if order is not None:
-        return f"order       {order.order_id}: {_ordered(order)} {signal.symbol}, {order.status}"
+        return f"order       {order.order_id}: {ordered(order)} {signal.symbol}, {order.status}"
     verdict = story.assessment.verdict if story.assessment else "not assessed yet"
     return f"signal      {signal.signal_id}: {signal.strategy_id} on {signal.symbol}, {verdict}"
 
@@ -191,7 +185,7 @@ def _seen(value: float | str | None) -> str:
 
 def _order(order: OrderTold, u: Understood) -> Iterator[str]:
     if order.purpose == "slice":
-        yield f"slice       {order.order_id}: {_ordered(order)}, {number(order.filled_quantity)} filled, {order.status}"
+        yield f"slice       {order.order_id}: {ordered(order)}, {number(order.filled_quantity)} filled, {order.status}"
         return
     signal, currency = u.story.signal, u.story.currency
     leg = f", leg {order.leg}" if len(u.story.orders) > 1 or order.leg else ""
@@ -204,12 +198,12 @@ def _order(order: OrderTold, u: Understood) -> Iterator[str]:
     price = order.price if order.price is not None else Decimal(str(signal.reference_price))
     notional = money(order.quantity * price * u.story.multiplier)
     yield (
-        f"            {_ordered(order)} {signal.symbol}, notional {notional} {currency} at that price;"
+        f"            {ordered(order)} {signal.symbol}, notional {notional} {currency} at that price;"
         f" {order.time_in_force} until {time_of_day(order.expires_at)}"
     )
-    yield from map(_fill, order.fills)
+    yield from map(fill_line, order.fills)
     if order.cost is not None:
-        yield from _cost(order.cost, currency)
+        yield from cost_lines(order.cost, currency)
     if order.after is None:
         yield "position    unchanged: nothing was filled"
     else:
@@ -219,40 +213,10 @@ def _order(order: OrderTold, u: Understood) -> Iterator[str]:
 
 def _protects(order: OrderTold, u: Understood) -> Iterator[str]:
     """An order that stands at the venue beside a position: nobody sized it, it is as large as what it guards."""
-    yield f"protects    what order {order.parent_id} has opened: {_ordered(order)} {u.story.signal.symbol}, for as long as that is held"
+    yield f"protects    what order {order.parent_id} has opened: {ordered(order)} {u.story.signal.symbol}, for as long as that is held"
     if order.replaces is not None:
         yield f"            in the place of order {order.replaces}"
-    yield from map(_fill, order.fills)
-
-
-def _cost(cost: CostTold, currency: str) -> Iterator[str]:
-    spread = f", spread {number(cost.spread)}" if cost.spread is not None else ""
-    slippage = "slippage not known" if cost.slippage_bps is None else f"slippage {cost.slippage_bps:+.2f} bps against it"
-    yield f"cost        arrived at {number(cost.arrival_price)}{spread}; {cost.fill_rate:.0%} filled, {slippage} (positive is worse)"
-    if cost.shortfall is not None:
-        missed = f" and what was not filled, at {number(cost.end_price)}," if cost.fill_rate < 1 else ""
-        yield f"            shortfall {change(cost.shortfall)} {currency} against {number(cost.decision_price)}, fees{missed} included"
-    if cost.hops_ms:
-        yield "            " + ", ".join(f"{name.replace('_', ' ')} {ms:,.1f} ms" for name, ms in _in_order(cost.hops_ms))
-
-
-def _in_order(hops: Mapping[str, float]) -> list[tuple[str, float]]:
-    return [(name, hops[name]) for name in MOMENTS if name in hops]
-
-
-def _fill(fill: FillTold) -> str:
-    slippage = f"{abs(fill.slippage_bps):.2f} bps {'worse' if fill.slippage_bps > 0 else 'better'} than the reference price"
-    pnl = f", realised {change(fill.pnl)}" if fill.pnl else ""
-    done = f"{number(fill.quantity)} at {number(fill.executed_price)}"
-    fee = f"fee {number(fill.commission)} {fill.fee_currency}, {fill.liquidity}"
-    return f"fill        {done}, {slippage}, {fee}, executed {time_of_day(fill.executed_at)}{pnl}"
-
-
-def _ordered(order: OrderTold) -> str:
-    price = f"limit {number(order.price)}" if order.price is not None else order.order_type.replace("_", " ")
-    at = f" at {number(order.stop_price)}" if order.stop_price is not None else ""
-    trail = f", {number(order.trail)} behind the best price" if order.trail is not None else ""
-    return f"{order.side} {number(order.quantity)} {price}{at}{trail}"
+    yield from map(fill_line, order.fills)
 
 
 def arithmetic(u: Understood, worth: Worth, order: OrderTold | None = None) -> str:
@@ -297,45 +261,17 @@ def _unknown(u: Understood) -> str:
     return "the account's equity then is not known, a price or a rate is missing"
 
 
-class _Moment(NamedTuple):
-    """One line of the history."""
-
-    host: datetime
-    what: str
-    detail: str = ""
-    market: datetime | None = None
-
-
-def _history(story: Story) -> str:
-    """What happened when: by the host's clock from the bar's completion on, and in the market's time where that is known."""
-    moments = sorted(_moments(story), key=lambda m: m.host)
-    begin = before = moments[0].host
-    rows = []
-    for m in moments:
-        market = time_of_day(m.market) if m.market else NONE
-        rows.append((m.what, m.detail, market, time_of_day(m.host), f"{_ms(begin, m.host):,.1f}", f"{_ms(before, m.host):,.1f}"))
-        before = m.host
-    return table(("HISTORY", "", "MARKET TIME", "HOST TIME", "SINCE, ms", "STEP, ms"), rows, left=2)
-
-
-def _moments(story: Story) -> Iterator[_Moment]:
+def _moments(story: Story) -> Iterator[Moment]:
     signal, assessment = story.signal, story.assessment
     if signal.noticed_at is not None:
-        yield _Moment(signal.noticed_at, "bar known to be complete", market=signal.decided_at)
-    yield _Moment(signal.created_at, "signal stored")
+        yield Moment(signal.noticed_at, "bar known to be complete", market=signal.decided_at)
+    yield Moment(signal.created_at, "signal stored")
     if assessment is not None:
         again = assessment.updated_at != assessment.created_at
-        yield _Moment(assessment.created_at, "assessed", "" if again else assessment.verdict)
+        yield Moment(assessment.created_at, "assessed", "" if again else assessment.verdict)
         if again:
-            yield _Moment(assessment.updated_at, "assessed again", assessment.verdict)
+            yield Moment(assessment.updated_at, "assessed again", assessment.verdict)
     for order in story.orders:
         leg = f" (leg {order.leg})" if len(story.orders) > 1 else ""
-        yield _Moment(order.created_at, f"order approved{leg}")
-        for event in order.events:
-            detail = f"{event.status} {event.detail.removeprefix(f'{order.order_id}:')}".strip()
-            anomaly = " ANOMALY" if event.anomaly else ""
-            yield _Moment(event.at, f"{event.event.replace('_', ' ')}{leg}{anomaly}", detail, event.market_time)
-
-
-def _ms(begin: datetime, end: datetime) -> float:
-    return (end - begin).total_seconds() * 1000
+        yield Moment(order.created_at, f"order approved{leg}")
+        yield from steps(order, leg)

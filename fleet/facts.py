@@ -33,7 +33,7 @@ from libs.common.ids import holder_name
 from libs.common.settings import ConfigError, from_toml
 from libs.domain.configuration import RiskConfig, SystemConfig
 from libs.store import activity, control
-from libs.store.audit import ledger_faults
+from libs.store.audit import record_faults, venue_faults
 from libs.store.control import Killed, StrategyStatus
 from libs.store.queries import condition as conditions
 from libs.store.queries.condition import Condition
@@ -116,6 +116,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     killed: list[Killed]
     strategies: list[StrategyStatus]
     ledger: list[str] | None  # differences, also with the venue; None: not compared
+    ledger_listed: list[str] = []  # those of them that `fleet doctor` lists
     ledger_missing: str
     market_moves: bool | None
     holders: dict[str, bool]  # of leases: whether that process lives on this host
@@ -169,6 +170,7 @@ async def gather(settings: FleetSettings, environment: Mapping[str, str], clock:
         killed=record.killed,
         strategies=record.strategies,
         ledger=record.ledger,
+        ledger_listed=record.ledger_listed,
         ledger_missing=record.ledger_missing,
         market_moves=record.moves,
         holders={lease.holder: _lives(lease.holder) for lease in record.condition.leases} if record.condition else {},
@@ -248,6 +250,7 @@ class _Record:
         self.killed: list[Killed] = []
         self.strategies: list[StrategyStatus] = []
         self.ledger: list[str] | None = None
+        self.ledger_listed: list[str] = []
         self.ledger_missing = "the record was not read"
         self.moves: bool | None = None
 
@@ -257,7 +260,7 @@ class _Record:
             async with asyncio.timeout(RECORD_WITHIN_S):
                 await self._read(database, clock)
             if self.condition is not None:
-                await self._compare(database, books)
+                await self._compare(database, books, self.condition)
         except TimeoutError:
             self._failed(f"does not answer within {RECORD_WITHIN_S:g} s")
         except Unreachable as error:
@@ -294,13 +297,16 @@ class _Record:
             await asyncio.sleep(0.25)
         return True
 
-    async def _compare(self, database: Database, books: VenueBooks) -> None:
+    async def _compare(self, database: Database, books: VenueBooks, condition: Condition) -> None:
         """The ledger with itself, and with what the venues hold where they can be asked from here."""
+        items = {(found.account_id, found.kind, found.key) for found in condition.differences}
         for n in range(LEDGER_LOOKS):
             if n:
                 await asyncio.sleep(LEDGER_PAUSE_S)
             theirs = await books.read(await activity.accounts(database))
-            self.ledger = theirs.unreadable + await ledger_faults(database, theirs.held)
+            apart = await venue_faults(database, theirs.held)
+            self.ledger = [*theirs.unreadable, *await record_faults(database), *map(str, apart)]
+            self.ledger_listed = [str(fault) for fault in apart if (fault.account_id, fault.kind, fault.key) in items]
             self.ledger_missing = "; ".join(theirs.elsewhere)
             if not self.ledger:
                 return

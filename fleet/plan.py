@@ -76,6 +76,7 @@ class Plan:
             "SPEED": f"{options.speed:g}",
             "SEED": str(options.seed),
             "LOCKSTEP": str(int(options.lockstep)),
+            "STANDBY": str(int(options.standby)),
         }
         services = _services(settings.port_offset, standby=options.standby)
         return cls(options, settings, state, system, market.played, market.trading, services, {**ONE_THREAD, **environment, **asked})

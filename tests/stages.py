@@ -28,7 +28,16 @@ INSTRUMENTS: Final = {"ALFA": ALFA, "BTC/USD": COIN}
 class Desk:
     """The stage and the sender of one account, before a venue. Nothing happens but in `turn`."""
 
-    def __init__(self, database: Database, account: Account, broker: Broker, *, sends: bool = True, host: HandClock | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        account: Account,
+        broker: Broker,
+        *,
+        sends: bool = True,
+        host: HandClock | None = None,
+        fleet_tag: str = "",
+    ) -> None:
         self.database = database
         self.host = host or HandClock()
         self.market = MarketClock(self.host)
@@ -49,6 +58,7 @@ class Desk:
             instruments=INSTRUMENTS,
             venue=broker,
             start=self.sender.start if sends else lambda orders, cancels: None,
+            fleet_tag=fleet_tag,
         )
         journal = PostgresJournal(database, MemoryBus(), self.host)
         self.consumer = Consumer(journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)

@@ -19,7 +19,8 @@ PACE: Final[Mapping[str, tuple[str, str, str]]] = {
 HEARTBEAT: Final = ("0s", "30s", "50s")  # said at every second look: each minute
 
 FOLLOW_FROM_POSTGRES: Final = (
-    "FeedStale|JournalLag|LeaseLost|UnknownOrder|ReconcileDifference|RefusalSurge|Latency|EventLoopLag|JobFailed|NotificationsStuck"
+    "FeedStale|JournalLag|LeaseLost|OrderNotSent|UnknownOrder|ReconcileDifference|RefusalSurge|Latency|EventLoopLag|JobFailed"
+    "|NotificationsStuck"
 )
 SYMPTOMS: Final = "JournalLag|LeaseLost|UnknownOrder|EventLoopLag|ClockSkew"
 

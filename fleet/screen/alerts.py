@@ -5,7 +5,7 @@ from typing import Final
 
 from fleet.screen.model import STARTING, STOPPED, Alert, Light
 from fleet.screen.words import lasted
-from libs.domain.fleet import SERVICES
+from libs.domain.fleet import MEMBERS
 from libs.domain.kill import MEANING, named, written
 from libs.store.control import Killed
 from libs.store.queries.screen import AlertSeen, HaltSeen, ItemSeen, Seen
@@ -24,7 +24,7 @@ def firing(seen: Seen | None, services: Sequence[Light], silent_s: float) -> lis
     """
     found = [_silent(silent_s)] if silent_s > OLD_S else []
     down = [light for light in services if not light.well and light.state not in (STARTING, STOPPED)]
-    found += map(_down, sorted(down, key=lambda light: light.name in SERVICES))  # a server that is down explains the services
+    found += map(_down, sorted(down, key=lambda light: light.name in MEMBERS))  # a server that is down explains the services
     if seen is not None:
         found += map(_killed, seen.killed)
         found += map(_halted, seen.halts)
@@ -52,7 +52,7 @@ def _silent(silent_s: float) -> Alert:
 
 
 def _down(light: Light) -> Alert:
-    member = SERVICES.get(light.name)
+    member = MEMBERS.get(light.name)
     body = f"for {lasted(light.for_s)}" + (f"; meanwhile: {member.stops}" if member is not None else "")
     key = _SERVER_KEYS.get(light.name, f"service_down:{light.name}")
     page = "service-down" if member is not None else "server-down"

@@ -70,7 +70,7 @@ ASSESSMENTS: Final = Counter("tradewinds_assessments_total", "Verdicts on signal
 TICK_TO_ORDER: Final = Histogram(
     "tradewinds_tick_to_order_seconds", "Receipt of what closed the bar to the commit of the approved order", buckets=_FAST
 )
-SUBMITS: Final = Counter("tradewinds_order_submits_total", "Requests put on the wire, by their outcome", ["outcome"])
+SUBMITS: Final = Counter("tradewinds_order_submits_total", "Requests to the venue, by outcome; not_sent never left this host", ["outcome"])
 SIGNAL_TO_WIRE: Final = Histogram(
     "tradewinds_signal_to_wire_seconds", "Approval of an order to its request being put on the wire", buckets=_FAST
 )

@@ -1,5 +1,6 @@
 """What the operator writes in `config/*.toml`, as types. Unknown keys are refused: a typo must not pass for a setting."""
 
+from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal
 from typing import Annotated, Final, Literal, get_args
@@ -276,11 +277,41 @@ class StrategiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 LossLimitName = Literal["max_daily_loss", "max_drawdown"]
 """Limits whose crossing halts an account until a person re-arms it."""
 
+SymbolListName = Literal["restricted", "allowed"]
+"""Lists, an entry a limit: a restricted symbol, or where any are allowed one that is not, may only be closed."""
+
 LimitName = (
-    Literal["max_order_notional", "price_collar", "max_position_notional", "max_gross_exposure", "max_orders_per_minute"] | LossLimitName
+    Literal[
+        "max_order_quantity",
+        "max_order_notional",
+        "price_collar",
+        "max_position_notional",
+        "max_gross_exposure",
+        "max_net_exposure",
+        "max_open_orders",
+        "max_orders_per_minute",
+    ]
+    | LossLimitName
+    | SymbolListName
 )
 LimitUnit = Literal["currency", "fraction", "equity", "count"]
 LOSS_LIMITS: Final[tuple[LossLimitName, ...]] = get_args(LossLimitName)
+SYMBOL_LISTS: Final[tuple[SymbolListName, ...]] = get_args(SymbolListName)
+UNITS: Final[Mapping[LimitName, tuple[LimitUnit, ...]]] = {
+    "max_order_quantity": ("count",),
+    "max_order_notional": ("currency", "equity"),
+    "price_collar": ("fraction",),
+    "max_position_notional": ("currency", "equity"),
+    "max_gross_exposure": ("currency", "equity"),
+    "max_net_exposure": ("currency", "equity"),
+    "max_open_orders": ("count",),
+    "max_orders_per_minute": ("count",),
+    "max_daily_loss": ("fraction",),
+    "max_drawdown": ("fraction",),
+    "restricted": ("count",),
+    "allowed": ("count",),
+}
+"""In which units each limit can be said."""
 
 
 class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -290,12 +321,18 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     key: str = "*"  # which symbol, strategy or account; * is each
     name: LimitName
     value: NotNegative
-    unit: LimitUnit  # currency: the account's; equity: multiples of the account's equity
+    unit: LimitUnit  # currency: the account's; equity: multiples of the account's equity; count: orders, or units of an instrument
 
     def __post_init__(self) -> None:
-        """ValueError: a loss limit that could not hold as it is written; the message says what it has to be."""
-        if self.name not in LOSS_LIMITS:
-            return
+        """ValueError: a limit that could not hold as it is written; the message says what it has to be."""
+        if self.name in LOSS_LIMITS:
+            self._is_a_loss_limit()
+        elif self.name in SYMBOL_LISTS:
+            self._is_an_entry_of_a_list()
+        if self.unit not in UNITS[self.name]:
+            raise ValueError(f"Expected unit {' or '.join(UNITS[self.name])} of {self.name} in field `unit`, got {self.unit!r}")
+
+    def _is_a_loss_limit(self) -> None:
         if self.scope not in ("account", "fleet"):
             raise ValueError(f"Expected scope account or fleet of {self.name} in field `scope`, got {self.scope!r}")
         if self.scope == "fleet" and self.key != "*":
@@ -304,6 +341,14 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f"Expected unit fraction of {self.name}, a share of the account's equity, in field `unit`, got {self.unit!r}")
         if not 0 < self.value <= 1:
             raise ValueError(f"Expected a share above 0 and at most 1 in field `value`, got {self.value:g}")
+
+    def _is_an_entry_of_a_list(self) -> None:
+        if self.scope != "symbol":
+            raise ValueError(f"Expected scope symbol of {self.name} in field `scope`, got {self.scope!r}")
+        if self.key == "*":
+            raise ValueError(f'Expected a symbol in field `key`, got "{self.key}"')
+        if self.value != 1:
+            raise ValueError(f"Expected 1, for it is on the list, in field `value`, got {self.value:g}")
 
 
 class KillSwitchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ not called down; an account's lease is not looked for while the service that wou
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from libs.domain.fleet import SERVICES
+from libs.domain.fleet import MEMBERS
 from libs.domain.kill import MEANING, written
 from libs.domain.observed import ChannelSeen, HostSeen, RecordSeen, Seen, ServerSeen, ServiceSeen
 
@@ -124,7 +124,7 @@ def _services(seen: Seen) -> Iterator[Symptom]:
         if service.ready:
             continue
         title, what, after = _away(name, service)
-        body = _body(what, SERVICES[name].stops)
+        body = _body(what, MEMBERS[name].stops)
         yield Symptom(f"service_down:{name}", worth(name), title, body, "service-down", after, service.lasted_s)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import string
+from collections.abc import Collection
 from hashlib import sha1
 from typing import Final
 from uuid import UUID, SafeUUID
@@ -84,12 +85,19 @@ def is_ours(client_id: str) -> bool:
     return True
 
 
-def order_named(account_id: str, client_id: str) -> UUID:
-    """The order that a venue knows by this id: the one it was made from, or one of its own where somebody else placed it."""
+def order_named(account_id: str, client_id: str, tags: Collection[str] = ()) -> UUID:
+    """The order that a venue knows by this id: the one it was made from, or one of its own where somebody else placed it.
+
+    Args:
+        tags: of the fleet whose orders are meant; without any, of every fleet.
+    """
     try:
-        return order_of_client_id(client_id)
+        ours = order_of_client_id(client_id)
     except ValueError:
-        return _named(EXTERNAL_ORDERS.bytes, f"{account_id}|{client_id}")
+        ours = None
+    if ours is not None and (not tags or client_id[:4] in tags):
+        return ours
+    return _named(EXTERNAL_ORDERS.bytes, f"{account_id}|{client_id}")
 
 
 def item_id(account_id: str, kind: str, key: str, differs: str) -> UUID:

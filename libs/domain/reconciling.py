@@ -15,11 +15,11 @@ from libs.domain.identity import is_ours, item_id
 EXTERNAL: Final = "EXTERNAL"
 """The strategy whose book holds what none of ours has done. No strategy of the configuration can have its name."""
 
-Kind = Literal["order", "fill", "position", "cash", "foreign"]
+Kind = Literal["order", "fill", "position", "cash", "foreign", "lookup"]
 Choice = Literal["adopt", "close", "ignore", "halt"]
 Owner = Literal["ours", "foreign", "external"]
 
-GATES: Final[frozenset[Kind]] = frozenset({"fill", "position", "cash", "foreign"})
+GATES: Final[frozenset[Kind]] = frozenset({"fill", "position", "cash", "foreign", "lookup"})
 """Kinds that hold back what would add to a book. An order that somebody placed by hand is counted, and harms nobody."""
 
 CHOICES: Final[Mapping[Kind, tuple[Choice, ...]]] = {
@@ -28,6 +28,7 @@ CHOICES: Final[Mapping[Kind, tuple[Choice, ...]]] = {
     "position": ("adopt", "close", "ignore", "halt"),
     "cash": ("adopt", "ignore", "halt"),
     "foreign": ("adopt", "close", "ignore", "halt"),
+    "lookup": ("ignore", "halt"),
 }
 
 _ZERO: Final = Decimal(0)
@@ -104,6 +105,11 @@ def order_item(account_id: str, kind: Literal["order", "foreign"], client_order_
 def fill_item(account_id: str, exec_key: str, theirs: str, reason: str) -> Item:
     """A fill that contradicts the record, and is in none of the books."""
     return Item(item_id(account_id, "fill", exec_key, ""), account_id, "fill", exec_key, "not booked", theirs, reason)
+
+
+def lookup_item(account_id: str, client_order_id: str, status: str, detail: str) -> Item:
+    """An order of ours of which the venue, which answers everything else, says nothing."""
+    return Item(item_id(account_id, "lookup", client_order_id, ""), account_id, "lookup", client_order_id, status, "no answer", detail)
 
 
 def _pairs(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> Iterable[tuple[str, Decimal, Decimal]]:

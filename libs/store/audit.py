@@ -18,18 +18,32 @@ class Held(NamedTuple):
     positions: Mapping[str, Decimal]
 
 
+class VenueFault(NamedTuple):
+    """An amount of which ledger and venue say different things."""
+
+    account_id: str
+    kind: str  # cash, position: as `libs.domain.reconciling` calls it
+    key: str  # currency or symbol
+    ours: Decimal
+    theirs: Decimal
+
+    def __str__(self) -> str:
+        theirs, ours = f"{self.theirs.normalize():f}", f"{self.ours.normalize():f}"
+        return f"{self.account_id}: the venue has {theirs} {self.key} in {self.kind}, the ledger {ours}"
+
+
 async def ledger_faults(database: Database, held: Mapping[str, Held]) -> list[str]:
     """Every difference, one sentence each; empty when the books balance.
 
     Transactions sum to zero in each commodity; positions and cash balances equal the ledger; and for each account of
     `held` the ledger equals what its venue says, but for an amount that a person has decided to ignore.
     """
-    return [
-        *await _unbalanced(database),
-        *await _positions(database),
-        *await _balances(database),
-        *await _venues(database, held),
-    ]
+    return [*await record_faults(database), *map(str, await venue_faults(database, held))]
+
+
+async def record_faults(database: Database) -> list[str]:
+    """Those of them in which the record differs from itself."""
+    return [*await _unbalanced(database), *await _positions(database), *await _balances(database)]
 
 
 async def _unbalanced(database: Database) -> list[str]:
@@ -68,7 +82,8 @@ async def _balances(database: Database) -> list[str]:
     ]
 
 
-async def _venues(database: Database, held: Mapping[str, Held]) -> list[str]:
+async def venue_faults(database: Database, held: Mapping[str, Held]) -> list[VenueFault]:
+    """Those of them in which the ledger differs from a venue."""
     rows = await database.fetch(
         "select account_id, ledger_account, commodity, sum(amount) from cash_ledger"
         " where ledger_account in ('cash', 'position') and account_id = any(%b::text[]) group by 1, 2, 3",
@@ -97,10 +112,10 @@ async def _ignored(database: Database) -> dict[tuple[str, str, str], Decimal]:
 
 def _differences(
     account: str, side: str, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal], ignored: Mapping[tuple[str, str, str], Decimal]
-) -> list[str]:
+) -> list[VenueFault]:
     zero = Decimal(0)
     return [
-        f"{account}: the venue has {there.normalize():f} {commodity} in {side}, the ledger {here.normalize():f}"
+        VenueFault(account, side, commodity, here, there)
         for commodity in sorted(ours.keys() | theirs.keys())
         if (here := ours.get(commodity, zero)) != (there := theirs.get(commodity, zero).quantize(_STEP))
         and there - here != ignored.get((account, side, commodity), zero)

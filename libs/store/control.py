@@ -13,7 +13,7 @@ from libs.common.ids import uuid7
 from libs.common.journal import Hop, Journal, Outgoing
 from libs.domain.kill import MODES, FileKill, Mode, Scope, named
 from libs.domain.messages import Command, CommandName, Notification
-from libs.domain.reconciling import CHOICES, EXTERNAL, Choice, Item
+from libs.domain.reconciling import CHOICES, Choice, Item
 from libs.domain.streams import CONTROL
 from libs.store import halts, jobs, notifications, reconciliation
 from libs.store.halts import HaltStanding
@@ -206,8 +206,6 @@ class Control:
         writes = [reconciliation.decide(found.item.id, choice, reason, by)]
         if choice == "halt":
             writes.append(_switch("account", found.item.account_id, "halt", f"{found.item.kind} {found.item.key}: {reason}", by))
-        if choice == "close" and found.item.kind == "position":  # once it is in the external book, that book is closed
-            writes.append(_switch("strategy", EXTERNAL, "flatten", f"position {found.item.key}: {reason}", by))
         await self._order("decide", f"item:{found.item.id}", f"{choice}: {reason}", by, *writes)
         return found
 

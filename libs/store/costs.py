@@ -14,9 +14,9 @@ class Facts(NamedTuple):
     """What the record says of an order that ends. Times are host ns; None: not yet."""
 
     order_id: UUID
-    decision_price: Decimal
-    noticed: int  # 0: not measured
-    signal: int
+    decision_price: Decimal | None  # None where no signal asked for it, as for a liquidation
+    noticed: int | None  # 0: not measured
+    signal: int | None
     approved: int
     sent: int | None
     answered: int | None
@@ -53,7 +53,8 @@ FACTS: LiteralString = (
     " a.arrival_price::text, a.arrival_spread::text, (select coalesce(json_object_agg(fee_currency, sum::text), '{}') from"
     " (select fee_currency, sum(commission) from trades where order_id in (select o.id union all select id from orders c"
     " where c.parent_id = o.id and c.purpose = 'slice') group by 1) paid))), '[]')"
-    " from unnest(%(costed)s::uuid[]) u(id) join orders o on o.id = u.id join signals s on s.signal_id = o.signal_id"
+    " from unnest(%(costed)s::uuid[]) u(id) join orders o on o.id = u.id"
+    " left join lateral (select * from signals where signal_id = o.signal_id offset 0) s on true"
     " left join lateral (select a.* from order_attempts a where a.order_id in (select o.id union all select id from orders c"
     " where c.parent_id = o.id and c.purpose = 'slice') order by a.at limit 1) a on true"
 )

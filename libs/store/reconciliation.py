@@ -20,7 +20,7 @@ ADOPTED: Final = "placed at the venue by somebody else, or by this fleet before 
 
 
 class Standing(NamedTuple):
-    """An item that is not resolved."""
+    """An item that is not resolved, or whose external book is being closed."""
 
     item: Item
     found_at: datetime
@@ -28,6 +28,8 @@ class Standing(NamedTuple):
     decided_by: str
     reason: str
     decided_at: datetime | None
+    resolved_at: datetime | None = None
+    closing_since: datetime | None = None  # of a position: its book is being closed, and nothing differs any more once it is resolved
 
     @property
     def decided_ns(self) -> int:
@@ -35,16 +37,19 @@ class Standing(NamedTuple):
         return 0 if self.decided_at is None else int(self.decided_at.timestamp() * 1_000_000) * 1_000
 
 
-_STANDING: LiteralString = (
-    "select id, account_id, kind, key, ours, theirs, detail, found_at, decision, decided_by, reason, decided_at from reconcile_items"
-    " where resolved_at is null"
+_ITEMS: Final[LiteralString] = (
+    "select id, account_id, kind, key, ours, theirs, detail, found_at, decision, decided_by, reason, decided_at, resolved_at,"
+    " closing_since from reconcile_items where "
 )
+_STANDING: Final[LiteralString] = "(resolved_at is null or closing_since is not null)"
 
 
 async def standing(database: Database, account: str | None = None) -> list[Standing]:
-    """What is not resolved, of all accounts of the newest session or of one (by id or name), oldest first."""
+    """What is not over, of all accounts of the newest session or of one (by id or name), oldest first."""
     rows = await database.fetch(
-        _STANDING + " and account_id in (select account_id from accounts where session_id = (select session_id from sessions order by"
+        _ITEMS
+        + _STANDING
+        + " and account_id in (select account_id from accounts where session_id = (select session_id from sessions order by"
         " played_at desc limit 1) and (%s::text is null or %s in (account_id, name))) order by found_at, kind, key",
         (account, account),
     )
@@ -56,12 +61,12 @@ def _standing(row: Sequence[object]) -> Standing:
 
 
 async def open_item(database: Database, beginning: str) -> Standing:
-    """The one item that is not resolved and whose id begins so.
+    """The one item that is not over and whose id begins so.
 
     Raises:
         LookupError: there is none, or there are several.
     """
-    rows = await database.fetch(_STANDING + " and starts_with(id::text, %s) order by found_at limit 3", (beginning.lower(),))
+    rows = await database.fetch(_ITEMS + _STANDING + " and starts_with(id::text, %s) order by found_at limit 3", (beginning.lower(),))
     if len(rows) == 1:
         return _standing(rows[0])
     if rows:
@@ -71,7 +76,7 @@ async def open_item(database: Database, beginning: str) -> Standing:
 
 def holding(found: Iterable[Standing]) -> list[Standing]:
     """Those that hold back whatever adds to a book of their account (`unreconciled()` in SQL)."""
-    return [one for one in found if one.item.kind in GATES and one.decision != "ignore"]
+    return [one for one in found if one.resolved_at is None and one.item.kind in GATES and one.decision != "ignore"]
 
 
 class ReconcileStore:
@@ -86,8 +91,18 @@ class ReconcileStore:
 
     async def standing(self) -> list[Standing]:
         """What is not resolved, oldest first."""
-        rows = await self._database.fetch(_STANDING + " and account_id = %s order by found_at, kind, key", (self._account_id,))
+        rows = await self._database.fetch(
+            _ITEMS + "resolved_at is null and account_id = %s order by found_at, kind, key", (self._account_id,)
+        )
         return [_standing(row) for row in rows]
+
+    async def closing(self) -> dict[str, str]:
+        """Symbols whose external book a person wants closed, with why: its open orders are in the way."""
+        rows = await self._database.fetch(
+            "select key, decided_by || ': ' || reason from reconcile_items where closing_since is not null and account_id = %s",
+            (self._account_id,),
+        )
+        return {symbol: why for symbol, why in rows}
 
     async def found(self, items: Sequence[Item], kinds: Collection[Kind]) -> None:
         """What a look at these kinds of things has found: what it has not found any more is resolved.
@@ -152,20 +167,33 @@ def store_items(items: Iterable[Item]) -> list[Write]:
 
 
 def resolve_but(account_id: str, items: Iterable[Item], kinds: Collection[Kind]) -> Write:
-    """Items of these kinds that are not among those found are gone."""
+    """Items of these kinds that are not among those found are gone. A position that a person wants closed is in the external book by now,
+    and that book is closed from this moment on."""
     return Write(
-        "update reconcile_items set resolved_at = clock_timestamp() where account_id = %s and kind = any(%b::text[])"
+        "update reconcile_items set resolved_at = clock_timestamp(),"
+        " closing_since = case when kind = 'position' and decision = 'close' then clock_timestamp() else closing_since end"
+        " where account_id = %s and kind = any(%b::text[])"
         " and resolved_at is null and id <> all(%b::uuid[])",
         (account_id, list(kinds), [item.id for item in items]),
     )
 
 
 def decide(item: UUID, choice: Choice, reason: str, by: str) -> Write:
-    """A person's word on an item that is not resolved."""
+    """A person's word on an item that is not over. Anything but `close` calls off the closing of its book."""
     return Write(
-        "update reconcile_items set decision = %s, reason = %s, decided_by = %s, decided_at = clock_timestamp()"
-        " where id = %s and resolved_at is null",
-        (choice, reason, by, item),
+        "update reconcile_items set decision = %s, reason = %s, decided_by = %s, decided_at = clock_timestamp(),"
+        " closing_since = case when %s = 'close' then closing_since end where id = %s and " + _STANDING,
+        (choice, reason, by, choice, item),
+    )
+
+
+def closed(closings: Iterable[tuple[UUID, int]]) -> Write:
+    """The external books of these items (id, ns since when they were being closed) are flat."""
+    ids, since = zip(*closings, strict=True)
+    return Write(
+        "update reconcile_items i set closing_since = null from unnest(%b::uuid[], %b::int8[]) w(id, since)"
+        " where i.id = w.id and i.closing_since = at_ns(w.since)",
+        (list(ids), list(since)),
     )
 
 

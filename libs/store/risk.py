@@ -64,6 +64,16 @@ class OpenRow(NamedTuple):
     status: Status
 
 
+class ClosingRow(NamedTuple):
+    """A person wants the external book of a symbol closed (`fleet doctor close`)."""
+
+    item: UUID
+    symbol: str
+    since: int  # host ns
+    by: str
+    reason: str
+
+
 class Snapshot(msgspec.Struct, kw_only=True):
     """Everything a risk decision needs, as of one moment."""
 
@@ -76,6 +86,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     now: int  # market ns: as asked for, or as recorded where that is later
     marks: list[tuple[str, float, int]]  # (symbol, close, start of its bar)
     killed: list[tuple[str, str, Mode, int]]  # (scope, key, mode, host ns at which it was set)
+    closing: list[ClosingRow]  # oldest first
     losses: LossRow
     step: int  # of a lockstep session: the one under way
     decided: int  # the last step of which strategies have spoken
@@ -123,6 +134,8 @@ _READ: LiteralString = (
     "'marks', (select coalesce(json_agg(json_build_array(symbol, close_price, ns_of(timestamp))), '[]') from marks),"
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode, ns_of(set_at)) order by set_at), '[]')"
     " from kill_switch where active),"
+    "'closing', (select coalesce(json_agg(json_build_array(id, key, ns_of(closing_since), decided_by, reason)"
+    " order by closing_since), '[]') from reconcile_items where account_id = %(account)s and closing_since is not null),"
     "'losses', " + halts.LOSSES + ","
     "'step', (select step from sessions where session_id = %(session)s),"
     "'decided', coalesce((select step from clock_acks where session_id = %(session)s and phase = 'decide'"

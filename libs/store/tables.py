@@ -421,11 +421,14 @@ class ReconcileItemRow(Base):
     """trade_executor: something of which record and venue say different things; a person decides (`fleet doctor`)."""
 
     __tablename__ = "reconcile_items"
-    __table_args__ = (Index("ix_reconcile_items_open", "account_id", postgresql_where=text("resolved_at is null")),)
+    __table_args__ = (
+        Index("ix_reconcile_items_open", "account_id", postgresql_where=text("resolved_at is null")),
+        Index("ix_reconcile_items_closing", "account_id", postgresql_where=text("closing_since is not null")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)  # of account, kind, key and what differs: found again, it is the same one
     account_id: Mapped[str]
-    kind: Mapped[str]  # order, fill, position, cash, foreign
+    kind: Mapped[str]  # order, fill, position, cash, foreign, lookup
     key: Mapped[str]  # client order id, exec_key, symbol, currency
     ours: Mapped[str]
     theirs: Mapped[str]
@@ -436,6 +439,7 @@ class ReconcileItemRow(Base):
     reason: Mapped[str] = mapped_column(server_default=text("''"))
     decided_at: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None]
+    closing_since: Mapped[datetime | None]  # of a position: risk_manager closes the external book that it went into, until it is flat
 
 
 class OrderCostRow(Base):

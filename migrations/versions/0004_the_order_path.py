@@ -64,10 +64,18 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closing_since", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconcile_items")),
     )
     op.create_index(
         "ix_reconcile_items_open", "reconcile_items", ["account_id"], unique=False, postgresql_where=sa.text("resolved_at is null")
+    )
+    op.create_index(
+        "ix_reconcile_items_closing",
+        "reconcile_items",
+        ["account_id"],
+        unique=False,
+        postgresql_where=sa.text("closing_since is not null"),
     )
     op.create_table(
         "order_costs",

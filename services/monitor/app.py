@@ -16,7 +16,7 @@ from libs.common.envelope import HEALTH_CHANNEL
 from libs.common.runner import Context
 from libs.common.settings import from_toml
 from libs.domain.configuration import NotificationsConfig
-from libs.domain.fleet import PORTS, SERVICES
+from libs.domain.fleet import MEMBERS, PORTS, SERVICES
 from libs.domain.notifying import Delivery
 from libs.domain.streams import NOTIFICATIONS
 from libs.store import alerts, deliveries
@@ -69,11 +69,12 @@ class Monitor:
         self.receiver = Receiver(context.database("received"), context.clock)
         services = {
             name: ServiceEye(name, settings.peer(name, member.port), http, context.clock)
-            for name, member in SERVICES.items()
+            for name, member in MEMBERS.items()
             if name != context.name
         }
         record, bus = RecordEye(context.database("looking"), context.clock), BusEye(context.bus, services, context.clock)
-        self.watch = Watch(services, record, bus, self.couriers, Path(settings.state_dir), context.clock)
+        wanted = frozenset(SERVICES if not settings.standby else MEMBERS)
+        self.watch = Watch(services, wanted, record, bus, self.couriers, Path(settings.state_dir), context.clock)
         self.board = Board(self.watch, self.couriers, channels.off, context.clock)
         for name in WANTS:
             log.info("%s is %s", name, "on" if name in channels.on else f"off: {channels.off[name]}")
@@ -97,7 +98,7 @@ class Monitor:
                 looking.append(group.create_task(regular.give_signs(self._http, url, watch)))
             telling = [group.create_task(self.recorder.run()), group.create_task(self.desk.run())]
             sending = [group.create_task(courier.run(context.stopping)) for courier in self.couriers.values()]
-            context.readiness.set("service", True, f"watching {len(watch.services)} services")
+            context.readiness.set("service", True, f"watching {len(watch.watched)} services")
             try:
                 await context.stopping.wait()
                 await _ended(looking)  # from here on what goes away goes in order

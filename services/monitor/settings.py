@@ -11,6 +11,7 @@ class MonitorSettings(Settings, frozen=True, kw_only=True):
     """Credentials of the channels; one without its own is off."""
 
     monitor_token: str = ""  # that Alertmanager must show; without one it must come from this host
+    standby: bool = False  # a standby has to be there; without this it is watched from when it is first seen until it leaves
     heartbeat_url: str = ""  # before that of config/notifications.toml
     gotify_url: str = ""
     gotify_token: str = ""

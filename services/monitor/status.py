@@ -9,7 +9,7 @@ import msgspec
 
 from libs.common.clocks import HostClock
 from libs.domain.faults import Fault
-from libs.domain.fleet import SERVICES
+from libs.domain.fleet import MEMBERS
 from libs.domain.health import overall
 from libs.domain.observed import ServiceSeen, SessionSeen
 from services.monitor.couriers import Courier
@@ -100,7 +100,7 @@ class Board:
         return Status(
             overall=overall([fault.severity for fault in self.watch.faults.firing]),
             at=now,
-            services={name: self._service(name, eye, now) for name, eye in self.watch.services.items()},
+            services={name: self._service(name, eye, now) for name, eye in self.watch.watched.items()},
             servers={
                 name: ServerStatus(state="up" if s.up else "away", detail=s.detail, since=now - timedelta(seconds=s.lasted_s))
                 for name, s in servers.items()
@@ -126,8 +126,8 @@ class Board:
             state=_state(seen),
             detail=seen.detail,
             since=now - timedelta(seconds=seen.lasted_s),
-            about=SERVICES[name].about,
-            stops=SERVICES[name].stops,
+            about=MEMBERS[name].about,
+            stops=MEMBERS[name].stops,
             up_s=round(eye.uptime_s, 1) if eye.uptime_s is not None and seen.ready else None,
             heartbeat_age_s=beat_age,
             version=eye.version,

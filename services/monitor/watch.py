@@ -1,7 +1,7 @@
 """Each second: everything that was seen becomes a judgement; what has changed is written down and told."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -31,14 +31,17 @@ class Watch:
     def __init__(
         self,
         services: Mapping[str, ServiceEye],
+        wanted: Collection[str],
         record: RecordEye,
         bus: BusEye,
         couriers: Mapping[str, Courier],
         state_dir: Path,
         clock: HostClock,
     ) -> None:
+        """`wanted`: the services that have to be there; another one counts once it has been seen, until it leaves in order."""
         self.faults = Faults()
         self.services = services
+        self._wanted = wanted
         self.record = record
         self.bus = bus
         self.host = HostSeen()
@@ -47,11 +50,16 @@ class Watch:
         self._state_dir = state_dir
         self._clock = clock
 
+    @property
+    def watched(self) -> Mapping[str, ServiceEye]:
+        """The services whose absence would be a fault."""
+        return {n: eye for n, eye in self.services.items() if n in self._wanted or eye.seen.known and not eye.seen.left}
+
     def seen(self) -> Seen:
         """All eyes together."""
         self.host = host(self._state_dir)
         return Seen(
-            services={name: eye.seen for name, eye in self.services.items()},
+            services={name: eye.seen for name, eye in self.watched.items()},
             servers={"postgres": self.record.server.seen, "redis": self.bus.server.seen},
             record=self.record.record,
             still_s=self.record.still_s,
@@ -76,6 +84,8 @@ class Watch:
 
     def _measure(self, seen: Seen) -> None:
         now = self._clock.monotonic()
+        for gauge in (metrics.SERVICE_UP, metrics.HEARTBEAT_AGE):
+            gauge.clear()
         for name, service in seen.services.items():
             metrics.SERVICE_UP.labels(service=name).set(service.ready)
             beat_at = self.services[name].beat_at

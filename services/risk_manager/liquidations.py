@@ -1,6 +1,10 @@
-"""Flatten, as risk_manager does it: the orders that close books go into the hop, and a person hears how far it is."""
+"""Flatten, as risk_manager does it: the orders that close books go into the hop, and a person hears how far it is.
+
+So is an external book that a person wants closed (`fleet doctor close`): that one alone, and no longer than until it is flat.
+"""
 
 import logging
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -9,14 +13,16 @@ from libs.common.clocks import HostClock
 from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing
 from libs.common.logs import about
+from libs.domain.kill import named
 from libs.domain.messages import Notification, RiskAlert
 from libs.domain.orders import Order
+from libs.domain.reconciling import EXTERNAL
 from libs.domain.streams import ORDERS_APPROVED, RISK_ALERTS
 from libs.quant.risk.limits import Limits
-from libs.quant.risk.liquidation import Attempts, Exit, Plan, Stuck, Switch, order_of, plan
+from libs.quant.risk.liquidation import ITEM, Attempts, Exit, Plan, Stuck, Switch, order_of, plan
 from libs.quant.risk.view import View
-from libs.store import notifications
-from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
+from libs.store import notifications, reconciliation
+from libs.store.risk import Assessment, ClosingRow, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
 
 log = logging.getLogger(__name__)
@@ -56,18 +62,24 @@ class Liquidator:
     def due(self, snapshot: Snapshot) -> bool:
         """Whether books may have to be closed, or a person is to hear that they are. What an earlier hop planned was not committed."""
         self._planned, self._orders = None, []
-        return self._closing or bool(snapshot.positions) and any(mode == "flatten" for _, _, mode, _ in snapshot.killed)
+        flattens = bool(snapshot.positions) and any(mode == "flatten" for _, _, mode, _ in snapshot.killed)
+        return self._closing or flattens or bool(snapshot.closing)
 
     async def add_to(self, hop: Hop, snapshot: Snapshot, view: View, epoch: int) -> None:
         """What closes books goes into the hop, after what its signals have led to."""
-        switches = [Switch(*row) for row in snapshot.killed]
-        since = min((switch.set_at for switch in switches if switch.mode == "flatten"), default=None)
+        switches, whole = [Switch(*row) for row in snapshot.killed], whole_lots(snapshot, view)
+        flat = [row for row in snapshot.closing if _is_closed(row, whole, view)]
+        closing = {row.symbol: Switch(ITEM, str(row.item), "flatten", row.since) for row in snapshot.closing if row not in flat}
+        since = min((s.set_at for s in (*switches, *closing.values()) if s.mode == "flatten"), default=None)
         tried = await self._store.liquidations(since) if since is not None else {}
         attempts = {book: Attempts(*known) for book, known in tried.items()}
-        self._planned = planned = plan(view, switches, attempts, self._limits, self._widest, whole_lots(snapshot, view))
+        self._planned = planned = plan(view, switches, attempts, self._limits, self._widest, whole, closing)
         self._orders = [(exit_, self._order(exit_, view)) for exit_ in planned.exits]
+        if flat:
+            hop.writes.append(reconciliation.closed((row.item, row.since) for row in flat))
         if self._orders:
-            hop.writes.append(store_assessments([_assessment(exit_, order) for exit_, order in self._orders]))
+            assessments = [_assessment(exit_, order, _why(exit_.switch, snapshot.closing)) for exit_, order in self._orders]
+            hop.writes.append(store_assessments(assessments))
             hop.writes.append(store_orders([order for _, order in self._orders], epoch))
         for exit_, order in self._orders:
             body = self._sealer.seal(ORDERS_APPROVED.stream or "", order, ts_event_ns=view.now, trace=str(order.signal_id))
@@ -113,7 +125,7 @@ class Liquidator:
         if planned.open and not self._closing:
             said.append(self._note(f"Flatten: closing {planned.open} books of {account}", "By limits beyond the newest price, until flat."))
         if self._closing and not planned.open:
-            said.append(self._note(f"Flatten: every book of {account} is closed", "It stays so until the kill switch is re-armed."))
+            said.append(self._note(f"Flatten: every book of {account} is closed", "A kill switch keeps it so until it is re-armed."))
         for stuck in fresh:
             title = f"Flatten: {stuck.symbol} of {stuck.strategy_id} in {account} cannot be closed"
             body = f"{stuck.why.capitalize()}. It is tried again and again; close it at the venue itself if that takes too long."
@@ -155,6 +167,18 @@ def whole_lots(snapshot: Snapshot, view: View) -> dict[tuple[str, str], int]:
     return {(strategy, symbol): int(held / view.instruments[symbol].lot) for strategy, symbol, held in snapshot.positions}
 
 
+def _is_closed(row: ClosingRow, whole: Mapping[tuple[str, str], int], view: View) -> bool:
+    """Whether nothing is left that an order can close: less than a lot may be."""
+    return not whole.get((EXTERNAL, row.symbol)) and not view.book_orders(EXTERNAL, row.symbol)
+
+
+def _why(switch: Switch, closing: Iterable[ClosingRow]) -> str:
+    if switch.scope != ITEM:
+        return f"the kill switch of {named(switch.scope, switch.key)} flattens"
+    row = next(row for row in closing if str(row.item) == switch.key)
+    return f"{row.by} wants the book closed (`fleet doctor`, item {switch.key[:8]}): {row.reason}"
+
+
 def _words(exit_: Exit) -> str:
     quantity, price = exit_.instrument.quantity(exit_.lots), exit_.instrument.price(exit_.price)
     return (
@@ -163,7 +187,7 @@ def _words(exit_: Exit) -> str:
     )
 
 
-def _assessment(exit_: Exit, order: Order) -> Assessment:
+def _assessment(exit_: Exit, order: Order, why: str) -> Assessment:
     return Assessment(
         order.signal_id,
         order.session_id,
@@ -172,7 +196,7 @@ def _assessment(exit_: Exit, order: Order) -> Assessment:
         order.symbol,
         "APPROVED",
         "",
-        f"liquidation, attempt {exit_.attempt + 1}: the kill switch flattens",
+        f"liquidation, attempt {exit_.attempt + 1}: {why}",
         "",
         "",
         msgspec.json.encode([]).decode(),

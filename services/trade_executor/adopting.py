@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from libs.domain.books import Position, apply
-from libs.domain.identity import order_named, transaction_id
+from libs.domain.identity import transaction_id
 from libs.domain.instruments import Instrument
 from libs.domain.ledger import reconcile_entries
 from libs.domain.orders import Order, Status, Step, VenueOrder, VenueTerms
@@ -16,9 +16,10 @@ from libs.store.reconciliation import FOREVER, adopt_order
 from libs.store.sessions import Account, Session
 from services.trade_executor.evidence import Adoption, Repair
 from services.trade_executor.hop import Change, Held
+from services.trade_executor.names import Names
 
 
-def adopted(account: Account, session: Session, seen: VenueOrder, at: int) -> Order | None:
+def adopted(account: Account, session: Session, seen: VenueOrder, at: int, names: Names) -> Order | None:
     """The order as the record will have it; None when the venue says too little of it.
 
     Args:
@@ -27,7 +28,7 @@ def adopted(account: Account, session: Session, seen: VenueOrder, at: int) -> Or
     terms = seen.terms
     if terms is None or seen.quantity <= 0:
         return None
-    id_ = order_named(account.account_id, seen.client_order_id)
+    id_ = names.of(seen.client_order_id)
     return Order(
         order_id=id_,
         client_order_id=seen.client_order_id,

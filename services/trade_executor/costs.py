@@ -85,7 +85,7 @@ def _cost(held: Held, fact: Facts, change: Change, instrument: Instrument, quote
     order, end = held.order, quotes.price(held.order.symbol)
     fees = _fees(fact.fees, _now_traded(order.order_id, change), held.avg_fill_price, instrument)
     executed = Executed(order.side, order.quantity, held.filled, held.avg_fill_price, fees, instrument.multiplier)
-    decision = fact.arrival_price if order.purpose == "liquidation" else fact.decision_price  # it comes long after the signal
+    decision = fact.arrival_price if order.purpose == "liquidation" else fact.decision_price  # no signal asked for it
     prices = Benchmarks(decision, fact.arrival_price, end.mid if end is not None else None)
     return Cost(
         order_id=order.order_id,

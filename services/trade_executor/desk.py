@@ -175,6 +175,7 @@ class AccountDesk:
             quotes=floor.quotes,
             gate=self._gate,
             pace=sender.pace,
+            fleet_tag=self._fleet_tag,
             last_look=LastLook(self._store, self._account, self._session, self._instruments, floor.quotes, self._risk),
         )
         self._reconciler = reconciler = self._a_reconciler(broker, sender)

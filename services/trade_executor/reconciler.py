@@ -17,7 +17,7 @@ from libs.common.crash_points import reached
 from libs.common.database import Database, Unreachable
 from libs.common.logs import about
 from libs.domain.instruments import Instrument
-from libs.domain.orders import Evidence, Status, VenueOrder
+from libs.domain.orders import Evidence, Order, Status, VenueOrder
 from libs.domain.reconciling import Difference, Item, agreed, fill_item
 from libs.domain.trades import Fill
 from libs.store import control
@@ -34,6 +34,7 @@ from services.trade_executor.reconcile import Asked, Patience, answered
 from services.trade_executor.send import Sender, Show
 from services.trade_executor.stage import ExecutionStage
 from services.trade_executor.strangers import Strangers
+from services.trade_executor.unseen import Unseen
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +82,9 @@ class Reconciler:
         self._instruments = instruments
         self._show = show
         self._undecided = undecided
-        self._strangers = Strangers(items, account.account_id, frozenset(instruments), fleet_tag)
+        self._strangers = Strangers(items, account.account_id, frozenset(instruments), fleet_tag, stage.names)
         self._absences = Absences()
+        self._unseen = Unseen(items, account.account_id)
         self._patience = Patience(LOOK_UP_EVERY_S, LOOK_UP_EVERY_S if broker.abilities.absence_is_proof else LOOK_UP_AT_MOST_S)
         self._read_to: int | None = None  # market time at which the venue's fills were read last
         self.looked_at: float | None = None  # monotonic seconds at which the venue last answered a look, whole
@@ -153,6 +155,7 @@ class Reconciler:
             [order for id_, order in listed.items() if id_ not in ours],
             [order for id_, order in listed.items() if id_ in ours and ours[id_].order.purpose == "external"],
             await self._items.standing(),
+            await self._items.closing(),
         )
         self._show(self._adoptions(found.adopt))
         self._reopen(found.ended)
@@ -192,16 +195,18 @@ class Reconciler:
         if settled := await never_accepted(self._broker, self._store, absent, ignored):
             self._absences.settled(shown.client_order_id for shown in settled)
             self._show(settled)
-        if found.unanswered:
-            first = next(iter(found.unanswered.values()))
-            raise OutcomeUnknown(f"{len(found.unanswered)} orders could not be looked up: {first}")
+        unresolved = {h.order.client_order_id: h for h in self._stage.unresolved()}
+        listed_as_items = await self._unseen.note(held, found.unanswered, unresolved, self._clock.monotonic())
+        self._show([_no_answer(h) for id_, h in unresolved.items() if id_ in listed_as_items and h.status is Status.SUBMITTING])
+        if waiting := [why for id_, why in found.unanswered.items() if id_ not in listed_as_items]:
+            raise OutcomeUnknown(f"{len(waiting)} orders could not be looked up: {waiting[0]}")
         self.looked_at = self._clock.monotonic()
 
     def _adoptions(self, orders: Sequence[VenueOrder]) -> list[News]:
         """The orders as evidence that they exist, and of how they stand."""
         news: list[News] = []
         for seen in orders:
-            order = adopted(self._account, self._session, seen, self._stage.market_time())
+            order = self._adopted(seen)
             if order is None:
                 continue
             why = f"found at the venue: {seen.status}, {seen.filled.normalize():f} of {seen.quantity.normalize():f} filled"
@@ -209,6 +214,9 @@ class Reconciler:
             log.warning("account %s: order %s is adopted: %s", self._account.account_id, seen.client_order_id, why, extra=told)
             news += [Adoption(order, why), reconcile.shown_as(seen)]
         return news
+
+    def _adopted(self, seen: VenueOrder) -> Order | None:
+        return adopted(self._account, self._session, seen, self._stage.market_time(), self._stage.names)
 
     def _reopen(self, ended: Sequence[VenueOrder]) -> None:
         """Orders that the record has ended and that the venue lists as open at looks farther apart than a listing lags: they live."""
@@ -223,7 +231,7 @@ class Reconciler:
         for id_ in dict.fromkeys(fill.client_order_id for fill in strays):
             seen = None if self._strangers.foreign(id_) else await answered(self._broker.find(id_), f"order {id_}")
             mine = [fill for fill in strays if fill.client_order_id == id_]
-            order = seen and seen.symbol in self._instruments and adopted(self._account, self._session, seen, self._stage.market_time())
+            order = self._adopted(seen) if seen and seen.symbol in self._instruments else None
             if not order:
                 self._stage.disowned.add(id_)
             self._stage.strays = [fill for fill in self._stage.strays if fill.client_order_id != id_]
@@ -275,7 +283,7 @@ class Reconciler:
         for key in [s.item.key for s in standing if s.item.kind == "fill" and s.decision == "adopt"]:
             if key in aside and aside[key].symbol in self._instruments:
                 seen, fill = of_fill(aside[key])
-                order = adopted(self._account, self._session, seen, self._stage.market_time())
+                order = self._adopted(seen)
                 if order is not None:
                     self._show([Adoption(order, "a fill that was put aside is accepted"), fill])
                     self._changed = True
@@ -323,6 +331,11 @@ class Reconciler:
 
     def _about(self, action: str) -> dict[str, object]:
         return about(action, "failure", account_id=self._account.account_id, session_id=self._session.session_id)
+
+
+def _no_answer(held: Held) -> Shown:
+    """Nobody waits for an answer to its request any more, and nobody has one."""
+    return Shown(held.order.client_order_id, Evidence.UNCLEAR, held.filled, "no answer on record")
 
 
 def _said(item: Item) -> str:

@@ -23,7 +23,6 @@ from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.domain.booking import action_transaction
 from libs.domain.books import Position
-from libs.domain.identity import order_named
 from libs.domain.instruments import Instrument
 from libs.domain.orders import (
     AT_VENUE,
@@ -60,6 +59,7 @@ from services.trade_executor.gate import Gate
 from services.trade_executor.guarding import Guarding
 from services.trade_executor.hop import Change, Held
 from services.trade_executor.last_look import LastLook
+from services.trade_executor.names import Names
 from services.trade_executor.parents import Parents
 from services.trade_executor.quotes import Quotes
 from services.trade_executor.telling import ids, tell
@@ -112,6 +112,7 @@ class ExecutionStage:
         gate: Gate | None = None,
         pace: CancelPace | None = None,
         last_look: LastLook | None = None,
+        fleet_tag: str = "",
     ) -> None:
         self._store = store
         self._market = market
@@ -119,6 +120,7 @@ class ExecutionStage:
         self._sealer = sealer
         self._lease = lease
         self._account = account
+        self.names = Names(account.account_id, fleet_tag)
         self._session = session
         self._instruments = instruments
         self._venue = venue
@@ -180,7 +182,7 @@ class ExecutionStage:
             [self._transaction(e) for e in evidence if isinstance(e, Adjustment | Repair)],
             self._may_end(evidence),
         )
-        undone = [self._named(e.client_order_id) for e in evidence if isinstance(e, Undone)]
+        undone = [self.names.of(e.client_order_id) for e in evidence if isinstance(e, Undone)]
         self._traded = await self._store.trades_of(undone) if undone else []
         change = Change(self._market.now())
         self._approve(snapshot.queued, change)
@@ -275,6 +277,7 @@ class ExecutionStage:
         """What the record says: orders still APPROVED are held back anew, so a wrong cursor loses none."""
         self._known = False  # until all of it is read
         self._open = {row.order_id: Held.of(row, self._open.get(row.order_id)) for row in await self._store.open_orders()}
+        self.names.learn(held.order.client_order_id for held in self._open.values() if held.order.purpose != "external")
         self._unwanted = await self._store.asked_to_cancel(list(self._open))
         self._positions = await self._store.positions()
         self._guarding.load(await guards(self._store.database, self._account.account_id))
@@ -284,7 +287,7 @@ class ExecutionStage:
     def _asked_for(self, evidence: Sequence[News]) -> list[UUID]:
         """Ids of orders that evidence speaks of and that are not open: they have ended, or are none of ours. A slice may live again
         whose parent has ended: what it fills is the parent's."""
-        ids = {self._named(item.client_order_id) for item in evidence if not isinstance(item, Adjustment | Repair)}
+        ids = {self.names.of(item.client_order_id) for item in evidence if not isinstance(item, Adjustment | Repair)}
         parents = {self._open[id_].order.parent_id for id_ in ids if id_ in self._open}
         return [id_ for id_ in ids | parents if id_ is not None and id_ not in self._open]
 
@@ -293,7 +296,7 @@ class ExecutionStage:
         told = [
             e.client_order_id for e in evidence if isinstance(e, Fill) or (isinstance(e, Shown) and e.evidence is not Evidence.ACCEPTED)
         ]
-        ids = {self._named(client_order_id) for client_order_id in told}
+        ids = {self.names.of(client_order_id) for client_order_id in told}
         return [*ids, *{p for id_ in ids if id_ in self._open and (p := self._open[id_].order.parent_id) is not None}]
 
     def _approve(self, queued: Sequence[Queued], change: Change) -> None:
@@ -308,6 +311,7 @@ class ExecutionStage:
                 self._cancel(held, payload, change)
             elif held.status is Status.APPROVED:
                 self._open.setdefault(held.order.order_id, held)
+                self.names.learn([held.order.client_order_id])
 
     def _now(self, row: OrderRow, change: Change) -> Held:
         return change.orders.get(row.order_id) or self._open.get(row.order_id) or Held.of(row)
@@ -387,7 +391,7 @@ class ExecutionStage:
         return stranger and fill.executed_at < self._session.start_time
 
     def _order_of(self, client_order_id: str, rows: Mapping[UUID, OrderRow], change: Change) -> Held | None:
-        id_ = self._named(client_order_id)
+        id_ = self.names.of(client_order_id)
         if id_ in change.orders:
             return change.orders[id_]
         if id_ in self._open:
@@ -442,9 +446,6 @@ class ExecutionStage:
             change.writes.append(halt_symbol(held.order.symbol, over))
         if parent is not None:
             change.pass_on(parent, fill)
-
-    def _named(self, client_order_id: str) -> UUID:
-        return order_named(self._account.account_id, client_order_id)
 
     def _transaction(self, adjustment: Adjustment | Repair) -> UUID:
         if isinstance(adjustment, Repair):

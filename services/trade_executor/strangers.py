@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from libs.domain.identity import order_named
 from libs.domain.orders import TERMINAL, VenueOrder
 from libs.domain.reconciling import Item, order_item, owner
 from libs.store.reconciliation import ReconcileStore, Standing
+from services.trade_executor.names import Names
 
 ADOPTED: Final = "adopted"
 NOT_OURS: Final = "its id is not one of an order that this record has approved"
@@ -25,26 +25,30 @@ class Sorted(NamedTuple):
 class Strangers:
     """Tells them apart by their client order ids."""
 
-    def __init__(self, items: ReconcileStore, account_id: str, symbols: Collection[str], fleet_tag: str) -> None:
+    def __init__(self, items: ReconcileStore, account_id: str, symbols: Collection[str], fleet_tag: str, names: Names) -> None:
         """`symbols`: that the account has instruments for; of others nothing can be booked."""
         self._items = items
         self._account_id = account_id
         self._symbols = symbols
         self._fleet_tag = fleet_tag
+        self._names = names
 
     def foreign(self, client_order_id: str) -> bool:
         """Whether another fleet made it: it has the form of our ids, and not our tag."""
         return owner(client_order_id, self._fleet_tag) == "foreign"
 
-    async def among(self, listed: Sequence[VenueOrder], external: Sequence[VenueOrder], standing: Sequence[Standing]) -> Sorted:
+    async def among(
+        self, listed: Sequence[VenueOrder], external: Sequence[VenueOrder], standing: Sequence[Standing], closing: Mapping[str, str]
+    ) -> Sorted:
         """Sorts open orders of the venue.
 
         Args:
             listed: those that the record does not have as open.
             external: those that it has adopted.
             standing: items that are not resolved, with what was decided.
+            closing: symbols whose external book is being closed, with why: its orders are in the way.
         """
-        ids = {order.client_order_id: order_named(self._account_id, order.client_order_id) for order in listed}
+        ids = {order.client_order_id: self._names.of(order.client_order_id) for order in listed}
         known = await self._items.known(list(ids.values())) if ids else {}
         decided = {s.item.key: s for s in standing if s.item.kind in ("order", "foreign")}
         found = Sorted([], [], {}, [], [])
@@ -58,6 +62,8 @@ class Strangers:
         for order in external:
             found.items.append(self._item("order", order, ADOPTED, NOT_OURS))
             self._close(order, decided, found)
+            if order.symbol in closing:
+                found.close.setdefault(order.client_order_id, closing[order.symbol])
         return found
 
     def _sort(self, order: VenueOrder, decided: Mapping[str, Standing], found: Sorted) -> None:

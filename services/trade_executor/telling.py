@@ -53,7 +53,8 @@ def ids(order: Order) -> dict[str, object]:
 
 
 def tell(change: Change) -> None:
-    """Logs every order's step of a change that is durable; one that contradicts what was believed as an error."""
+    """Logs every order's step of a change that is durable; one that contradicts what was believed as an error, and that an order which
+    was to be sent has not left, as a warning: nobody has refused it, and it is not tried again."""
     trades = iter(change.trades)
     for event in change.events:
         extra = about(f"order_{event.event}", _outcome(event), **ids(change.orders[event.order_id].order))
@@ -61,7 +62,7 @@ def tell(change: Change) -> None:
         if event.anomaly:
             log.error("%s: %s, which contradicts what was believed", event.status, text, extra=extra)
         else:
-            log.info("%s: %s", event.status, text, extra=extra)
+            log.log(logging.WARNING if event.event == Evidence.NOT_SENT else logging.INFO, "%s: %s", event.status, text, extra=extra)
 
 
 def _outcome(event: OrderEvent) -> Outcome:

@@ -98,12 +98,10 @@ async def wound(asked: argparse.Namespace, found: Figures) -> list[str]:
     wanted = [point for point in points.POINTS if asked.points == "all" or point in asked.points.split(",")]
     faults = [fault for fault in FAULTS if asked.faults == "all" or fault in asked.faults.split(",")]
     pairs = [(point, fault) for point in wanted for fault in faults]
-    left_out = {f"{point} x {fault}": points.LEFT_OUT[point, fault] for point, fault in pairs if (point, fault) in points.LEFT_OUT}
-    there = [pair for pair in pairs if pair not in points.LEFT_OUT]
     with tempfile.TemporaryDirectory(prefix="wounds-") as folder:
         shape = points.shape(Path(folder))
         async with a_money_path(shape, asked.seed) as path:
-            struck = await points.strike_all(path, Path(folder), there, Progress("crash points"))
+            struck = await points.strike_all(path, Path(folder), pairs, Progress("crash points"))
             orders = await path.one("select count(*) from orders")
     last = next((one.verdict for one in reversed(struck) if one.verdict), None)
     if last is not None:
@@ -123,8 +121,7 @@ async def wound(asked: argparse.Namespace, found: Figures) -> list[str]:
     found["faults"] += sum(one.verdict is not None for one in struck)
     found["points"] = {
         "struck": sum(one.verdict is not None for one in struck),
-        "asked": len(there),
-        "left_out": left_out,
+        "asked": len(pairs),
         "recovery_s": figures.quantiles([one.recovery_s for one in struck if one.verdict]),
     }
     return sentences

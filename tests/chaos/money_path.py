@@ -49,6 +49,7 @@ class Shape:
     services: Sequence[str] = ("sim_venue", "risk_manager", "trade_executor")
     strategies: int = 8  # of each account; each trades every symbol there
     per_s: float = 25.0  # targets
+    protected: int = 0  # of those, how many have stops at the venue, which follow their positions
     collar: float = terms.COLLAR
     quiet: Collection[str] = ()  # symbols that the load leaves alone
     most_held: float = terms.MOST_HELD  # of each symbol in an account, in its currency
@@ -117,7 +118,7 @@ class MoneyPath:
     async def running(self) -> AsyncIterator["MoneyPath"]:
         """Everything runs, and orders flow; gone afterwards."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        terms.write(self.folder / "config", self.shape.venues, self.shape.strategies, self.shape.limits)
+        terms.write(self.folder / "config", self.shape.venues, self.shape.strategies, self.shape.limits, self.shape.protected)
         try:
             await asyncio.gather(asyncio.to_thread(self.postgres.server.start), asyncio.to_thread(self.valkey.server.start))
             await asyncio.to_thread(migrate.upgrade, self.database_url)

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Final, NamedTuple, get_args
 
 from libs.common.crash_points import CrashPoint
+from libs.store.open_orders import IS_OPEN
 from tests.chaos import migrating
 from tests.chaos.ending import control, go_on, histories, verdict
 from tests.chaos.history import Verdict
 from tests.chaos.money_path import MoneyPath, Shape, TooSlow
 from tests.chaos.progress import Progress
-from tests.chaos.wounds import FAULTS, Fault, asked_for
+from tests.chaos.wounds import Fault, asked_for
 
 POINTS: Final[tuple[CrashPoint, ...]] = get_args(CrashPoint)
 LEASE_S: Final = 1.0
+PROTECTED: Final = 3  # strategies of each account: their stops are placed, replaced and cut back as targets change
 PAUSE_S: Final = 2.0  # of SIGSTOP: longer than a lease and the send deadline after it; 30 s to 4 s in the world
 REACHED_WITHIN_S: Final = 20.0
 
@@ -58,7 +60,7 @@ async def _rearm(path: MoneyPath) -> None:
     """Once nothing of it is left, neither here nor at the venue."""
 
     async def gone() -> bool:
-        left = await path.one("select count(*) from orders where account_id = %s and status = any(%b::text[])", KILLED, OPEN)
+        left = await path.one("select count(*) from orders where account_id = %s and " + IS_OPEN, KILLED)
         return not left and not any(taken.status == "open" for taken in histories(path)[KILLED].taken)
 
     await path.until(gone, f"no order of {KILLED} is open here or at the venue", 30.0)
@@ -66,7 +68,17 @@ async def _rearm(path: MoneyPath) -> None:
     path.market.moves = True
 
 
-OPEN: Final = ["APPROVED", "SUBMITTING", "UNKNOWN", "ACKED", "PARTIAL", "PENDING_CANCEL", "CANCEL_UNKNOWN"]
+OPEN: Final = [
+    "APPROVED",
+    "SUBMITTING",
+    "UNKNOWN",
+    "ACKED",
+    "PARTIAL",
+    "PENDING_CANCEL",
+    "CANCEL_UNKNOWN",
+    "PENDING_REPLACE",
+    "REPLACE_UNKNOWN",
+]
 
 MOMENTS: Final[Mapping[CrashPoint, Moment]] = {
     "CP01": Moment(victim="strategy_engine"),
@@ -86,6 +98,7 @@ MOMENTS: Final[Mapping[CrashPoint, Moment]] = {
     "CP15": Moment(victim="trade_executor"),
     "CP16": Moment(victim="trade_executor"),
     "CP17": Moment(victim="trade_executor", count=2),
+    "CP18": Moment(victim="trade_executor", count=2),
     "CP19": Moment(victim="trade_executor", count=1, at_start=True),
     "CP20": Moment(victim="trade_executor", count=1, at_start=True),
     "CP21": Moment(victim="trade_executor", count=1, provoke=_kill_an_account, mend=_rearm),
@@ -93,10 +106,6 @@ MOMENTS: Final[Mapping[CrashPoint, Moment]] = {
     "CP23": Moment(victim=migrating.NAME),
     "CP24": Moment(victim="trade_executor", count=1, at_start=True),
 }
-
-_REPLACES = "nothing that this load does has an order replaced: a stop that follows its position does, which tests/chaos/simulation plays"
-LEFT_OUT: Final[Mapping[tuple[CrashPoint, Fault], str]] = {("CP18", fault): _REPLACES for fault in FAULTS}
-"""Pairs that mean nothing, and why."""
 
 
 class Struck(NamedTuple):
@@ -113,6 +122,7 @@ def shape(folder: Path) -> Shape:
     """A money path with all that can be wounded, whose leases are short."""
     return Shape(
         services=("sim_venue", "strategy_engine", "risk_manager", "trade_executor"),
+        protected=PROTECTED,
         environment={"CHAOS_WOUNDS": str(folder), "CHAOS_LEASE_S": f"{LEASE_S:g}"},
     )
 

@@ -17,6 +17,7 @@ VenueName = Literal["paper", "alpaca", "binance"]
 DEPOSIT: Final = Decimal(100_000_000)
 COLLAR: Final = 0.002
 MOST_HELD: Final = 110_000.0
+STOP_BPS: Final = 5_000.0
 SYMBOLS: Final[Mapping[VenueName, Sequence[str]]] = {
     "alpaca": ("AAPL", "KO", "MSFT", "XOM"),
     "binance": ("BTC/USD", "ETH/USD"),
@@ -86,8 +87,8 @@ def session(venues: Sequence[VenueName]) -> Session:
     )
 
 
-def write(folder: Path, venues: Sequence[VenueName], strategies: int, limited: Sequence[LimitConfig]) -> None:
-    """The configuration files."""
+def write(folder: Path, venues: Sequence[VenueName], strategies: int, limited: Sequence[LimitConfig], protected: int = 0) -> None:
+    """The configuration files. The first `protected` strategies of each account have a stop at the venue, too far to be met."""
     folder.mkdir(parents=True, exist_ok=True)
     opened = "".join(
         f'\n[[account]]\nname = "{venue}"\nbase_currency = "USD"\ndeposit = {DEPOSIT}\nvenue = "{venue}"\n' for venue in venues
@@ -103,6 +104,7 @@ def write(folder: Path, venues: Sequence[VenueName], strategies: int, limited: S
         "".join(
             f'[[strategy]]\nid = "{strategy_id(venue, n)}"\nclass = "sma_cross"\nsymbols = ["*"]\ntimeframe = "1s"\naccount = "{venue}"\n'
             'allocation = 0.01\nparams = { fast = 2, slow = 4 }\nsizing = "fixed:20"\n'
+            + (f"exits = {{ stop_bps = {STOP_BPS:g} }}\n" if n < protected else "")
             for venue in venues
             for n in range(strategies)
         )

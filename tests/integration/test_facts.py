@@ -4,18 +4,19 @@ import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
-from fleet import facts
+from fleet import facts, running
 from fleet.cli import app
 from fleet.diagnosis import findings
 from fleet.plan import FleetSettings
 from libs.common.clocks import SystemClock
 from libs.common.database import Database, Write
+from libs.domain.fleet import PORTS
 from libs.store.queries import condition
 from tests.fleets import configuration
 from tests.scenes import begin, clear
@@ -100,6 +101,30 @@ def settings(tmp_path: Path, database_url: str, redis_url: str) -> FleetSettings
     return FleetSettings(
         database_url=database_url, redis_url=redis_url, state_dir=str(tmp_path / "state"), config_dir=str(config), port_offset=55_000
     )
+
+
+async def test_a_difference_that_the_doctor_lists_is_told_once(
+    database: Database, url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pause in ("LEDGER_PAUSE_S", "MOVES_WITHIN_S"):
+        monkeypatch.setattr(facts, pause, 0.0)
+    account = (await begin(database)).account_id  # at a venue that holds nothing
+    ledger = "insert into cash_ledger (txn_id, entry, account_id, strategy_id, ledger_account, commodity, amount, kind)"
+    item = "insert into reconcile_items (id, account_id, kind, key, ours, theirs, detail)"
+    await database.write(
+        [
+            Write(f"{ledger} values (%s, 1, %s, '', 'cash', 'USD', 7, 'deposit')", (UUID(int=1), account)),
+            Write(f"{ledger} values (%s, 2, %s, '', 'equity', 'USD', -7, 'deposit')", (UUID(int=1), account)),
+            Write("insert into cash_balances values (%s, 'USD', 7)", (account,)),
+            Write(f"{item} values (%s, %s, 'cash', 'USD', '7', '0', '')", (uuid4(), account)),
+        ]
+    )
+    config, clock = settings(tmp_path, url, redis_url), SystemClock()
+    with running.alone(Path(config.state_dir)):  # the paper books are here
+        running.announce(Path(config.state_dir), url, redis_url, running.offset(PORTS, config.port_offset), clock)
+        seen = await facts.gather(config, {}, clock)
+    assert seen.ledger == [f"{account}: the venue has 0 USD in cash, the ledger 7"]
+    assert [finding.runbook for finding in findings(seen) if "USD" in finding.what] == ["reconciliation"]
 
 
 async def test_what_is_down_is_said_to_be_down_and_the_rest_is_told(tmp_path: Path, unused_tcp_port: int, redis_url: str) -> None:

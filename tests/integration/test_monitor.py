@@ -16,7 +16,7 @@ from libs.common.clocks import SystemClock
 from libs.common.database import Database, Write
 from libs.common.envelope import HEALTH_CHANNEL, Heartbeat, Sealer, array, numbered
 from libs.domain.configuration import QuietHours
-from libs.domain.fleet import PORTS
+from libs.domain.fleet import PORTS, STANDBYS
 from libs.domain.health import LEFT_S, judge
 from libs.store.notifications import bells, store
 from tests.chaos.proxy import a_proxy, through
@@ -83,6 +83,23 @@ async def test_a_killed_service_is_told_within_ten_seconds_and_its_return_once(
             assert [over.key for over in monitor.board.status().over] == ["service_down:risk_manager"]
     rows = await database.fetch("select key, source, resolved_at is null from alerts")
     assert rows == [("service_down:risk_manager", "direct", False)]
+
+
+async def test_a_standby_is_watched_where_there_is_one(rig: Rig, gotify: Gotify, offset: int, database: Database) -> None:
+    name = "trade_executor_standby"
+    async with rig.monitor() as monitor:
+        assert name not in monitor.board.status().services
+        eye = monitor.watch.services[name]
+        async with serving(a_service(name), STANDBYS[name].port + offset):
+            await until(lambda: eye.seen.ready)
+            assert monitor.board.status().services[name].state == "ready"
+        await until(lambda: not eye.seen.answers)
+        found = [symptom for symptom in judge(monitor.watch.seen()).symptoms if name in symptom.key]
+        assert [(symptom.severity, symptom.title) for symptom in found] == [("warning", f"{name} is down")]
+        eye.heard(Heartbeat(service=name, instance="i", version="v", ready=False, uptime_s=5.0, leaving=True))
+        assert name not in monitor.watch.seen().services
+    async with rig.monitor(standby=True) as monitor:  # as `fleet run --standby` says
+        assert monitor.board.status().services[name].state == "starting"
 
 
 async def test_one_that_says_that_it_leaves_is_not_called_down(

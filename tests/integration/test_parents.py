@@ -286,6 +286,16 @@ async def test_a_parent_costs_what_its_slices_did_and_arrives_with_the_first(dat
     assert await database.fetch("select count(*) from order_costs") == [(3,)]
 
 
+async def test_a_liquidation_that_no_signal_asked_for_costs_what_it_paid_beyond_its_arrival(database: Database, desk: Desk) -> None:
+    order = msgspec.structs.replace(an_approval(), purpose="liquidation")
+    desk.stage._quotes.hear([a_quote(1, 100.00, 100.20)])
+    await desk.trade(order)
+    await desk.show(a_fill(order, 10, price="100.30"))
+    assert await costs(database) == [(D("100.1"), D("0.2"), 10, 1.0, pytest.approx(0.2 / 100.1 * 1e4), D(10) * D("0.2") + 1, 1)]
+    [(decided, hops)] = await database.fetch("select decision_price, hops_ms from order_costs")
+    assert (decided, set(hops)) == (D("100.1"), {"sent", "answered", "first_fill", "done"})
+
+
 async def test_a_fill_after_the_end_is_in_the_cost(database: Database, desk: Desk) -> None:
     order = an_approval()
     await signals_of(database, order)

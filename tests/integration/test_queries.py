@@ -178,7 +178,7 @@ async def test_a_story_has_every_stage_of_an_order(database: Database) -> None:
     assert (story.bar.close, story.bar.before) == (101.0, 3)  # of four bars before it one is from before the session
     (order,) = story.orders
     assert [e.event for e in order.events] == ["submit", "accepted", "fill"]
-    assert [(f.quantity, f.pnl, round(f.slippage_bps, 2)) for f in order.fills] == [(D(60), D(60), -4.95), (D(40), D(40), -4.95)]
+    assert [(f.quantity, f.pnl, round(f.slippage_bps or 0, 2)) for f in order.fills] == [(D(60), D(60), -4.95), (D(40), D(40), -4.95)]
     assert order.after == stories.BookAfter(quantity=D(0), realized_pnl=D(100))
     assert order.worth.held == D(100)
 

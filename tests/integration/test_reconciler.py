@@ -8,6 +8,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from fleet import doctor
+from fleet.explain import explain
 from libs.common.bus import MemoryBus
 from libs.common.clocks import SystemClock
 from libs.common.database import Database
@@ -18,10 +20,11 @@ from libs.domain.reconciling import EXTERNAL
 from libs.store import reconciliation
 from libs.store.audit import Held, ledger_faults
 from libs.store.control import Control
+from libs.store.queries import stories
 from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account
 from libs.venues.broker import OutcomeUnknown, Undone
-from services.trade_executor import reconcile, reconciler
+from services.trade_executor import reconcile, reconciler, unseen
 from services.trade_executor.evidence import Shown
 from services.trade_executor.reconciler import Reconciler
 from tests.desks import an_approval, statuses
@@ -46,7 +49,7 @@ class Scene:
 
     async def begin(self) -> "Scene":
         """A process that begins, as far as its arming."""
-        self.desk = desk = Desk(self.database, self.account, self.venue)
+        self.desk = desk = Desk(self.database, self.account, self.venue, fleet_tag=TAG)
         await desk.begin()
         desk.stage.armed = False
         items = ReconcileStore(self.database, self.account.account_id, self.account.venue, Guard(desk.lease.name, desk.lease.epoch))
@@ -191,6 +194,27 @@ async def test_an_order_placed_by_hand_is_adopted_with_its_fills_and_is_left_alo
     assert (scene.said, scene.venue.cancelled, await scene.balanced()) == ("", [], [])
 
 
+@pytest.mark.parametrize(
+    ("id_", "whose"),
+    [("placed-by-hand", "somebody else's"), (client_order_id(TAG, UUID(int=5), 1), "ours, as its id says, from before the record was")],
+)
+async def test_what_was_adopted_is_explained_by_whose_it_is_its_item_and_what_came_of_it(
+    database: Database, scene: Scene, id_: str, whose: str
+) -> None:
+    fills(scene, by_hand(id_), 4)
+    await scene.look()
+    await scene.decides("ignore", "my own hand")
+    (named,) = await stories.named(database, id_)
+    said = (await explain(database, str(named.order_id))).text
+    for fact in (
+        f"whose       {whose}",
+        "decided: ignore by ann: my own hand",
+        "fill        4 at 100, fee 1 USD",
+        "PARTIAL",
+    ):
+        assert fact in said
+
+
 async def test_a_fill_of_an_order_that_nobody_knows_is_booked_once_the_venue_has_said_whose_it_is(database: Database, scene: Scene) -> None:
     order = by_hand()
     fills(scene, order, 10)
@@ -224,6 +248,21 @@ async def test_an_order_of_another_fleet_keeps_the_account_from_adding_until_som
     assert scene.venue.cancelled == [foreign.client_order_id]
     await scene.desk.turn()
     assert "ACKED" in await statuses(database)
+
+
+async def test_an_order_of_a_fleet_that_grew_from_the_same_record_is_not_taken_for_ours(database: Database, scene: Scene) -> None:
+    await scene.begin()
+    ours = an_approval()
+    await scene.desk.trade(ours)
+    scene.venue.has(ours, "canceled")
+    await scene.look()
+    scene.venue.has(by_hand(client_order_id("ELSE", ours.order_id, 1)))
+    await scene.look()
+    assert [kind for kind, *_ in await scene.items()] == ["foreign"]
+    await scene.decides("adopt")
+    await scene.look()
+    await scene.look()
+    assert await statuses(database) == ["CANCELED", "ACKED"]
 
 
 # --- what differs, and what is decided
@@ -328,6 +367,96 @@ async def test_halting_from_an_item_stops_the_account(database: Database, scene:
     await scene.look()
     await scene.decides("halt")
     assert await database.fetch("select scope, key, active from kill_switch") == [("account", "paper", True)]
+
+
+async def closing(database: Database) -> list[tuple[str, str]]:
+    rows = await database.fetch("select account_id, key from reconcile_items where closing_since is not null")
+    return [(account, symbol) for account, symbol in rows]
+
+
+async def test_a_position_that_is_to_be_closed_is_adopted_and_then_only_its_own_book_is_closed(database: Database, scene: Scene) -> None:
+    mine, other = by_hand(), by_hand("another-by-hand", symbol="BTC/USD")
+    scene.venue.has(mine)
+    scene.venue.has(other)
+    await scene.look()
+    scene.venue.positions["ALFA"] = D(5)
+    await scene.look()
+    (position,) = [s for s in await reconciliation.standing(database) if s.item.kind == "position"]
+    await scene.operator.decide(str(position.item.id), "close", "not ours", "ann")
+    await scene.look()
+    assert (await the_book(database), await closing(database)) == ([(EXTERNAL, "ALFA", D(5))], [])
+    await scene.begin()  # it stops before it has seen that nothing differs any more
+    await scene.look()
+    assert await closing(database) == [("paper", "ALFA")]
+    await scene.look()
+    assert (scene.venue.cancelled, await database.fetch("select from kill_switch")) == ([mine.client_order_id], [])
+    assert (scene.said, await scene.balanced()) == ("", [])
+    scene.venue.has(mine, "canceled")
+    await scene.look()
+    exit_ = msgspec.structs.replace(an_approval(9, EXTERNAL, side="sell"), quantity=D(5), purpose="liquidation", reduce_only=True)
+    await scene.desk.trade(exit_)
+    assert await database.fetch("select status from orders where id = %s", (exit_.order_id,)) == [("ACKED",)]
+
+
+async def test_the_closing_of_a_book_is_listed_until_it_is_called_off(database: Database, scene: Scene) -> None:
+    scene.venue.positions["ALFA"] = D(5)
+    await scene.look()
+    await scene.decides("close")
+    await scene.look()
+    await scene.look()
+    (listed,) = await reconciliation.standing(database)
+    assert (reconciliation.holding([listed]), doctor.choices(listed)) == ([], ("adopt", "halt"))
+    assert "being closed" in doctor.text([listed])
+    await scene.decides("adopt")
+    assert (await closing(database), await reconciliation.standing(database)) == ([], [])
+
+
+async def looked_in_vain(scene: Scene, looks: int = 1) -> None:
+    """Looks at which the venue answers everything but what became of one order."""
+    for _ in range(looks):
+        scene.venue.find_answers.append(OutcomeUnknown("500"))
+        scene.desk.host.move(unseen.LASTS_S / unseen.LOOKS)
+        await scene.look()
+
+
+async def an_order_that_nobody_can_ask_for(scene: Scene) -> Order:
+    """It is UNKNOWN, and an item on record."""
+    scene.venue.answers.append(loses_the_answer)
+    await scene.desk.trade(order := an_approval(1))
+    for _ in range(unseen.LOOKS):
+        with pytest.raises(OutcomeUnknown, match="1 orders could not be looked up: 500"):
+            await looked_in_vain(scene)
+    await looked_in_vain(scene)
+    assert await scene.items() == [("lookup", order.client_order_id, "UNKNOWN", "no answer")]
+    return order
+
+
+async def test_an_order_of_which_the_venue_says_nothing_holds_back_what_adds_until_a_person_goes_on_without_it(
+    database: Database, scene: Scene
+) -> None:
+    order = await an_order_that_nobody_can_ask_for(scene)
+    assert "lookup" in scene.said
+    scene.venue.find_answers += [OutcomeUnknown("500")] * 2  # to the desk that begins, and to its reconciler
+    await scene.begin()  # an account arms all the same, and soon
+    await scene.desk.trade(an_approval(2, "slow"))
+    assert (scene.desk.stage.armed, await statuses(database)) == (True, ["UNKNOWN", "APPROVED"])
+    await scene.decides("ignore", "the venue's support is asked")
+    await scene.desk.trade(an_approval(3))  # of the same book
+    scene.venue.find_answers += [OutcomeUnknown("500")] * 2  # to the desk that begins, and to its reconciler
+    await scene.begin()  # a decision outlives the process
+    await scene.desk.turn()
+    assert (scene.said, await statuses(database)) == ("", ["UNKNOWN", "ACKED", "APPROVED"])
+    scene.venue.has(order)
+    await scene.look()
+    assert (await scene.items(), (await statuses(database))[0]) == ([], "ACKED")
+
+
+async def test_an_order_that_was_being_sent_and_of_which_the_venue_says_nothing_is_unknown(database: Database, scene: Scene) -> None:
+    await an_order_that_nobody_can_ask_for(scene)
+    await database.fetch("update orders set status = 'SUBMITTING'")  # as a process leaves it that dies before the answer
+    scene.venue.find_answers += [OutcomeUnknown("500")] * 2  # to the desk that begins, and to its reconciler
+    await scene.begin()
+    assert await statuses(database) == ["UNKNOWN"]
 
 
 @pytest.mark.parametrize(("choice", "reason", "said"), [("close", "why not", "not by close"), ("adopt", " ", "say with --reason why")])

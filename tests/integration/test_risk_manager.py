@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
+from fleet.explain import explain
 from libs.common.bus import MemoryBus
 from libs.common.clocks import MarketClock
 from libs.common.consumer import Bell, Consumer
@@ -312,6 +313,46 @@ async def test_a_book_without_a_price_is_told_of_once_and_closed_when_there_is_o
     await desk.judge()
     assert len(await database.fetch(EXITS)) == 1
     assert await database.fetch("select count(*) from notifications where state = 'resolved'") == [(1,)]
+
+
+async def test_a_liquidation_is_explained_by_the_kill_switch_that_asked_for_it(database: Database, desk: Desk) -> None:
+    await held(database, 7)
+    operator = Control(database, desk.journal, desk.host, cool_off_s=0.0)
+    await operator.kill("account", "paper", "flatten", "an old fault", "bob")
+    await operator.rearm("account", "paper", "mended", "bob")
+    await operator.kill("symbol", "ALFA", "flatten", "odd prices", "ann")
+    await desk.judge()
+    ((id_,),) = await database.fetch("select id from orders")
+    said = (await explain(database, str(id_))).text
+    for fact in ("sell 7 limit 98 ALFA, APPROVED", "closes the book fast of account paper", "the kill switch of symbol:ALFA flattens"):
+        assert fact in said
+    assert "asked by    ann, kill switch of symbol:ALFA" in said
+    assert "bob" not in said
+
+
+async def test_only_the_external_book_that_a_person_wants_closed_is_closed_and_that_ends_by_itself(database: Database, desk: Desk) -> None:
+    await held(database, 7)
+    await database.fetch(
+        "insert into positions select a, 'EXTERNAL', s, 3, 100, 0, now() from (values ('paper', 'ALFA'), ('paper', 'BTC/USD'),"
+        " ('other', 'ALFA')) w(a, s)"
+    )
+    await database.fetch(
+        "insert into reconcile_items (id, account_id, kind, key, ours, theirs, detail, decision, decided_by, reason, closing_since) values"
+        " (gen_random_uuid(), 'paper', 'position', 'ALFA', '0', '3', '', 'close', 'ann', 'not ours', clock_timestamp())"
+    )
+    await desk.judge()
+    await desk.judge()
+    exits = "select id, strategy_id, symbol, side, quantity, reduce_only from orders"
+    ((id_, *order),) = await database.fetch(exits)
+    assert order == ["EXTERNAL", "ALFA", "sell", 3, True]
+    assert "ann wants the book closed" in (await database.fetch("select reason from risk_assessments"))[0][0]
+    await database.fetch("delete from positions where (account_id, strategy_id, symbol) = ('paper', 'EXTERNAL', 'ALFA')")
+    await database.fetch("update orders set status = 'FILLED', filled_quantity = 3 where id = %s", (id_,))
+    await desk.judge()
+    assert await database.fetch("select count(*) from reconcile_items where closing_since is not null") == [(0,)]
+    await database.fetch("insert into positions values ('paper', 'EXTERNAL', 'ALFA', 4, 100, 0, now())")
+    await desk.judge()
+    assert len(await database.fetch(exits)) == 1  # what comes later is another matter
 
 
 async def test_a_halt_overrides_a_flatten(database: Database, desk: Desk) -> None:

@@ -170,7 +170,9 @@ async def test_the_wait_for_the_wire_and_for_the_answer_are_measured(database: D
     assert after_answer[1] - answered[1] == pytest.approx(0.25)
 
 
-async def test_a_request_that_never_left_was_not_on_the_wire(desk: Desk, venue: ScriptedBroker) -> None:
+async def test_a_request_that_never_left_was_not_on_the_wire_and_is_a_warning(
+    desk: Desk, venue: ScriptedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
     before = REGISTRY.get_sample_value("tradewinds_signal_to_wire_seconds_count")
 
     def not_sent(order: Order) -> None:
@@ -179,6 +181,9 @@ async def test_a_request_that_never_left_was_not_on_the_wire(desk: Desk, venue: 
     venue.answers.append(not_sent)
     await desk.trade(an_approval())
     assert REGISTRY.get_sample_value("tradewinds_signal_to_wire_seconds_count") == before
+    (warned,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert "ALFA did not leave this host (deadline has passed)" in warned.getMessage()
+    assert warned.__dict__["event"] == {"action": "order_not_sent", "outcome": "failure"}
 
 
 async def test_an_unknown_order_holds_its_book_back_until_a_look_up_finds_it_and_is_never_sent_again(

@@ -4,6 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.domain.configuration import LimitConfig
 from libs.domain.orders import Order, Status
 from libs.quant.execution.protection import Standing
 from libs.quant.risk.hard_limits import Known, denied
@@ -71,6 +72,19 @@ def test_a_liquidation_may_go_as_far_as_is_configured() -> None:
 def test_one_order_has_a_largest_size_but_for_what_shrinks_its_book() -> None:
     assert code(an_entry(quantity=D(11))) == "RC-A05"
     assert code(an_entry(quantity=D(11), side="sell"), positions={BOOK: D(11)}) == ""
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        pytest.param(a_limit("max_order_quantity", 9, scope="order", unit="count"), "RC-A04", id="too many of them"),
+        pytest.param(a_limit("max_order_quantity", 10, scope="order", unit="count"), "", id="as many as may be"),
+        pytest.param(a_limit("restricted", 1, scope="symbol", key="ALFA", unit="count"), "RC-A13", id="a restricted symbol"),
+    ],
+)
+def test_quantity_and_symbol_are_looked_at_once_more_but_for_what_shrinks_its_book(limit: LimitConfig, expected: str) -> None:
+    assert code(an_entry(quantity=D(10)), the_limits(limit)) == expected
+    assert code(an_entry(quantity=D(10), side="sell"), the_limits(limit), positions={BOOK: D(10)}) == ""
 
 
 @pytest.mark.parametrize(("others", "expected"), [(90, ""), (93, "RC-B01")])

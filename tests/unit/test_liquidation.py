@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.domain.kill import Mode
+from libs.domain.reconciling import EXTERNAL
 from libs.quant.risk.liquidation import Attempts, Plan, Switch, collar_of, order_of, pause_s, plan
 from tests.factories import NOON, SECOND, a_view, an_open_order, the_limits
 
@@ -38,6 +39,18 @@ def test_a_book_that_is_held_is_closed_whole() -> None:
 def test_only_books_in_the_scope_of_a_flatten_are_closed(scope: str, key: str, mode: Mode, closed: int) -> None:
     found = planned(Switch(scope, key, mode, 1))
     assert (len(found.exits), found.open) == (closed, closed)
+
+
+@pytest.mark.parametrize(
+    ("kills", "closed"),
+    [((), [(EXTERNAL, "ALFA")]), ([("fleet", "reduce_only")], [(EXTERNAL, "ALFA")]), ([("fleet", "halt")], [])],
+)
+def test_a_decision_closes_the_external_book_of_its_symbol_alone(kills: list[tuple[str, Mode]], closed: list[tuple[str, str]]) -> None:
+    switches = [Switch(scope, "", mode, 1) for scope, mode in kills]
+    positions = {(EXTERNAL, "ALFA"): 5, (EXTERNAL, "BTC/USD"): 5, BOOK: 70}
+    seen = a_view(positions=positions, killed={(s.scope, s.key): s.mode for s in switches})
+    found = plan(seen, switches, {}, the_limits(), 0.05, closing={"ALFA": Switch("item", "an-item", "flatten", 2)})
+    assert [(exit_.strategy_id, exit_.symbol) for exit_ in found.exits] == closed
 
 
 def test_nothing_is_ordered_while_an_order_of_the_book_is_open() -> None:

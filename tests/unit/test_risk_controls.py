@@ -6,16 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.domain.configuration import LimitName
 from libs.domain.kill import Mode
 from libs.domain.losses import Halt
 from libs.domain.orders import OPEN, Status
-from libs.quant.risk import controls
+from libs.quant.risk import controls, exposure, flow, order_size
 from libs.quant.risk.assess import assess_all
 from libs.quant.risk.controls import LEG_CONTROLS, SIGNAL_CONTROLS, price_age_limit
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.view import Refusal, View
 from tests.factories import NOON, SECOND, a_leg, a_limit, a_signal, a_view, an_open_order, the_limits
-from tests.paper import ALFA
+from tests.paper import ALFA, COIN
 
 HALT = Halt("max_daily_loss", NOON, equity=96_000.0, reference=100_000.0, most=0.03, seen=0.04)
 BOOK = ("fast", "ALFA")
@@ -184,7 +185,7 @@ def test_a_halt_says_what_was_lost_and_how_it_ends() -> None:
 )
 def test_venue_steps(lots: int, price: int, held: int, expected: str | None) -> None:
     leg, view = a_leg(lots, price=price), a_view(positions={BOOK: held})
-    assert code(controls.venue_steps(leg, view, the_limits())) == expected
+    assert code(order_size.venue_steps(leg, view, the_limits())) == expected
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,27 @@ def test_venue_steps(lots: int, price: int, held: int, expected: str | None) -> 
 )
 def test_order_notional(lots: int, held: int, expected: str | None) -> None:
     limits = the_limits(a_limit("max_order_notional", 1000, scope="order"))
-    assert code(controls.order_notional(a_leg(lots), a_view(positions={BOOK: held}), limits)) == expected
+    assert code(order_size.order_notional(a_leg(lots), a_view(positions={BOOK: held}), limits)) == expected
+
+
+@pytest.mark.parametrize(
+    ("lots", "held", "expected"),
+    [
+        pytest.param(10, 0, None, id="exactly at the limit"),
+        pytest.param(-11, 0, "RC-A04", id="a lot beyond"),
+        pytest.param(-11, 11, None, id="closing what is larger"),
+        pytest.param(-12, 11, "RC-A04", id="flipping it"),
+    ],
+)
+def test_order_quantity(lots: int, held: int, expected: str | None) -> None:
+    limits = the_limits(a_limit("max_order_quantity", 10, scope="symbol", key="ALFA", unit="count"))
+    assert code(order_size.order_quantity(a_leg(lots), a_view(positions={BOOK: held}), limits)) == expected
+
+
+def test_a_quantity_is_counted_in_units_and_not_in_lots() -> None:
+    leg = a_leg(2_000, price=2_000_000, instrument=COIN)
+    most = float(COIN.quantity(2_000))
+    assert order_size.order_quantity(leg, a_view(), the_limits(a_limit("max_order_quantity", most, scope="order", unit="count"))) is None
 
 
 @pytest.mark.parametrize("scope", ["strategy", "account"])
@@ -222,20 +243,20 @@ def test_order_notional(lots: int, held: int, expected: str | None) -> None:
 )
 def test_position(scope: str, lots: int, held: int, in_the_market: list[int], expected: str | None) -> None:
     view = a_view(positions={BOOK: held}, open_orders=[an_open_order(n) for n in in_the_market])
-    assert code(controls.position(a_leg(lots), view, the_limits(a_limit("max_position_notional", 1000, scope=scope)))) == expected
+    assert code(exposure.position(a_leg(lots), view, the_limits(a_limit("max_position_notional", 1000, scope=scope)))) == expected
 
 
 @pytest.mark.parametrize("status", sorted(OPEN))
 def test_an_order_counts_at_its_worst_in_every_open_status(status: Status) -> None:
     view = a_view(open_orders=[an_open_order(10, status=status)])
     limits = the_limits(a_limit("max_position_notional", 1000))
-    assert code(controls.position(a_leg(1), view, limits)) == "RC-B01"
+    assert code(exposure.position(a_leg(1), view, limits)) == "RC-B01"
 
 
 def test_strategies_share_the_accounts_limit_and_have_their_own() -> None:
     view = a_view(positions={OTHER_BOOK: 8})
-    assert controls.position(a_leg(5), view, the_limits(a_limit("max_position_notional", 1000, scope="strategy"))) is None
-    assert code(controls.position(a_leg(5), view, the_limits(a_limit("max_position_notional", 1000)))) == "RC-B01"
+    assert exposure.position(a_leg(5), view, the_limits(a_limit("max_position_notional", 1000, scope="strategy"))) is None
+    assert code(exposure.position(a_leg(5), view, the_limits(a_limit("max_position_notional", 1000)))) == "RC-B01"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +278,55 @@ def test_strategies_share_the_accounts_limit_and_have_their_own() -> None:
 def test_gross_exposure(lots: int, positions: dict[tuple[str, str], int], in_the_market: list[Any], expected: str | None) -> None:
     limits = the_limits(a_limit("max_gross_exposure", 1000))
     view = a_view(positions=positions, open_orders=in_the_market)
-    assert code(controls.gross_exposure(a_leg(lots), view, limits)) == expected
+    assert code(exposure.gross_exposure(a_leg(lots), view, limits)) == expected
+
+
+@pytest.mark.parametrize(
+    ("lots", "positions", "in_the_market", "expected"),
+    [
+        pytest.param(10, {}, [], None, id="exactly at the limit"),
+        pytest.param(11, {}, [], "RC-B02", id="a lot beyond"),
+        pytest.param(-11, {}, [], "RC-B02", id="short beyond"),
+        pytest.param(40, {("slow", "BTC/USD"): -15_000}, [], None, id="a short offsets, to the limit"),
+        pytest.param(41, {("slow", "BTC/USD"): -15_000}, [], "RC-B02", id="a short offsets, beyond"),
+        pytest.param(1, {BOOK: 10}, [an_open_order(-9)], "RC-B02", id="an open sell need not fill"),
+        pytest.param(-5, {BOOK: 30}, [], None, id="shrinking from beyond the limit"),
+    ],
+)
+def test_net_exposure(lots: int, positions: dict[tuple[str, str], int], in_the_market: list[Any], expected: str | None) -> None:
+    view = a_view(positions=positions, open_orders=in_the_market)
+    assert code(exposure.net_exposure(a_leg(lots), view, the_limits(a_limit("max_net_exposure", 1000)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "count", "held", "expected"),
+    [
+        pytest.param("account", 2, 0, None, id="the third"),
+        pytest.param("account", 3, 0, "RC-B06", id="the fourth"),
+        pytest.param("symbol", 3, 0, "RC-B06", id="of a symbol"),
+        pytest.param("strategy", 3, 0, None, id="a strategy counts its own"),
+        pytest.param("account", 3, -50, None, id="what only closes"),
+    ],
+)
+def test_open_orders(scope: str, count: int, held: int, expected: str | None) -> None:
+    view = a_view(positions={BOOK: held}, open_orders=[an_open_order(1, strategy_id="slow") for _ in range(count)])
+    assert code(exposure.open_orders(a_leg(1), view, the_limits(a_limit("max_open_orders", 3, scope=scope, unit="count")))) == expected
+
+
+@pytest.mark.parametrize(
+    ("lists", "target", "expected"),
+    [
+        pytest.param({}, 1.0, None, id="no lists"),
+        pytest.param({"restricted": "ALFA"}, 1.0, "RC-A13", id="restricted"),
+        pytest.param({"restricted": "ALFA"}, 0.0, None, id="restricted, but only closed"),
+        pytest.param({"restricted": "BRVO"}, 1.0, None, id="another is restricted"),
+        pytest.param({"allowed": "ALFA"}, 1.0, None, id="allowed"),
+        pytest.param({"allowed": "BRVO"}, 1.0, "RC-A13", id="only others are allowed"),
+    ],
+)
+def test_permitted_symbol(lists: dict[LimitName, str], target: float, expected: str | None) -> None:
+    limits = the_limits(*(a_limit(name, 1, scope="symbol", key=symbol, unit="count") for name, symbol in lists.items()))
+    assert code(controls.permitted_symbol(a_signal(target), a_view(), limits)) == expected
 
 
 def minutes_orders(count: int, strategy_id: str = "fast") -> View:
@@ -276,7 +345,7 @@ def minutes_orders(count: int, strategy_id: str = "fast") -> View:
 )
 def test_order_rate(view: View, scope: str, expected: str | None) -> None:
     limits = the_limits(a_limit("max_orders_per_minute", 5, scope=scope, unit="count"))
-    assert code(controls.order_rate(a_leg(1), view, limits)) == expected
+    assert code(flow.order_rate(a_leg(1), view, limits)) == expected
 
 
 @pytest.mark.parametrize("other", ["fast", "slow"])
@@ -292,19 +361,19 @@ def test_order_rate(view: View, scope: str, expected: str | None) -> None:
 )
 def test_crossing(other: str, mine: int, price: int, theirs: int, at: int, expected: str | None) -> None:
     view = a_view(open_orders=[an_open_order(theirs, price=at, strategy_id=other)])
-    assert code(controls.crossing(a_leg(mine, price=price), view, the_limits())) == expected
+    assert code(flow.crossing(a_leg(mine, price=price), view, the_limits())) == expected
 
 
 def test_orders_of_another_symbol_cannot_cross() -> None:
     view = a_view(open_orders=[an_open_order(-1, price=1, symbol="BTC/USD")])
-    assert controls.crossing(a_leg(1), view, the_limits()) is None
+    assert flow.crossing(a_leg(1), view, the_limits()) is None
 
 
 def test_a_limit_in_equity_follows_what_the_account_is_worth() -> None:
     view = a_view(cash={"USD": 900}, positions={OTHER_BOOK: 1})
     limits = the_limits(a_limit("max_order_notional", 0.5, scope="order", unit="equity"))
-    assert controls.order_notional(a_leg(5), view, limits) is None
-    assert code(controls.order_notional(a_leg(6), view, limits)) == "RC-A05"
+    assert order_size.order_notional(a_leg(5), view, limits) is None
+    assert code(order_size.order_notional(a_leg(6), view, limits)) == "RC-A05"
 
 
 def test_of_several_limits_that_apply_the_tightest_wins() -> None:
@@ -314,8 +383,8 @@ def test_of_several_limits_that_apply_the_tightest_wins() -> None:
         a_limit("max_order_notional", 10, scope="symbol", key="BRVO"),
         a_limit("max_order_notional", 10, scope="strategy", key="slow"),
     )
-    assert controls.order_notional(a_leg(10), a_view(), limits) is None
-    assert code(controls.order_notional(a_leg(11), a_view(), limits)) == "RC-A05"
+    assert order_size.order_notional(a_leg(10), a_view(), limits) is None
+    assert code(order_size.order_notional(a_leg(11), a_view(), limits)) == "RC-A05"
 
 
 def test_every_control_is_tested_here_and_is_in_force() -> None:

@@ -177,6 +177,12 @@ LIMIT = '[[limit]]\nscope = "account"\nname = "max_daily_loss"\nvalue = 0.03\nun
         ('"account"', '"fleet"\nkey = "paper"', "line 3: Expected no key, or \"*\", with scope fleet in field `key`, got 'paper'"),
         ('"fraction"', '"equity"', "line 5: Expected unit fraction of max_daily_loss, a share of the account's equity, in field `unit`"),
         ("0.03", "3", "line 4: Expected a share above 0 and at most 1 in field `value`, got 3"),
+        ("0.03", "nan", "line 4: Expected `float` >= 0.0 (value = nan)"),
+        ("0.03", "inf", "line 4: Expected `float` <= 1000000000000000.0 (value = inf)"),
+        ("0.03", "-0.1", "line 4: Expected `float` >= 0.0"),
+        ('"max_daily_loss"', '"max_open_orders"', "line 5: Expected unit count of max_open_orders in field `unit`, got 'fraction'"),
+        ('"max_daily_loss"', '"max_order_notional"', "line 5: Expected unit currency or equity of max_order_notional in field `unit`"),
+        ('"max_daily_loss"', '"restricted"', "line 2: Expected scope symbol of restricted in field `scope`, got 'account'"),
         ("0.03", "0", "line 4: Expected a share above 0 and at most 1 in field `value`, got 0"),
     ],
 )

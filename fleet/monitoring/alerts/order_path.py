@@ -27,6 +27,7 @@ def order_path() -> Group:
             _unheld("warning", f'lease!~"{ORDER_PATH}"', "No job is started.", "scheduler"),
             RISK_ERROR,
             REFUSAL_SURGE,
+            ORDER_NOT_SENT,
             UNKNOWN_ORDER,
             DEADMAN_TRIPPED,
             DEADMAN_KEY,
@@ -121,6 +122,17 @@ REFUSAL_SURGE: Final = Alert(
     summary=f"Many signals are refused: {label('code')}",
     description=f"{SHARE} of the signals of the last 5m were refused with {label('code')}, and that for 1m or longer. What was refused is"
     " not tried again.",
+)
+ORDER_NOT_SENT: Final = Alert(
+    name="OrderNotSent",
+    runbook="order-not-sent",
+    severity="warning",
+    fault="order_not_sent",
+    service="trade_executor",
+    expr=grown("sum", 'tradewinds_order_submits_total{outcome="not_sent"}', "5m"),
+    summary="An approved order did not leave this host",
+    description="Within the last 5m an order was about to be sent and was held back: it was not known for 250 ms whether a kill switch"
+    " is on, its time was over, there was no connection, or the venue takes no such orders. It is over, and is not tried again.",
 )
 UNKNOWN_ORDER: Final = Alert(
     name="UnknownOrder",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from fleet.monitoring.alerts.alert import Alert, Group, Severity
-from libs.domain.fleet import SERVICES
+from libs.domain.fleet import MEMBERS
 
 MONITOR: Final = "monitor"
 TRADING: Final = ("data_collector", "strategy_engine", "risk_manager", "trade_executor")
@@ -14,7 +14,7 @@ SERVER_DOWN_FOR: Final = "10s"  # less, so that it fires before what follows fro
 
 def services() -> Group:
     """One alert for each service, so that it can say what stops without it."""
-    down = [_service_down(name, member.stops) for name, member in SERVICES.items() if name != MONITOR]
+    down = [_service_down(name, member.stops) for name, member in MEMBERS.items() if name != MONITOR]
     return Group("services", [WATCHDOG, MONITOR_DOWN, POSTGRES_DOWN, REDIS_DOWN, *down])
 
 

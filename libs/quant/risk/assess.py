@@ -14,8 +14,9 @@ from libs.domain.messages import Signal, VerdictKind
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Order, Side, Status
 from libs.quant.calendars import DAY, next_open
-from libs.quant.risk.controls import LEG_CONTROLS, SIGNAL_CONTROLS, subject
+from libs.quant.risk.controls import LEG_CONTROLS, SIGNAL_CONTROLS
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.scopes import subject
 from libs.quant.risk.view import Check, Leg, OpenOrder, Refusal, Terms, View
 from libs.quant.sizing import ticks_towards, to_lots
 from libs.quant.sizing_rule import sizing

@@ -1,4 +1,5 @@
-"""The controls, one pure function each. The first refusal wins; any error inside one is a refusal too (see assess).
+"""The controls, one pure function each: those of a signal and of a standstill here. The first refusal wins; any error inside one is
+a refusal too (see assess).
 
 Codes and their bases are listed in docs/risk-controls.md.
 """
@@ -12,7 +13,11 @@ from libs.domain.losses import Halt, percent
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import SECOND
+from libs.quant.risk.exposure import gross_exposure, net_exposure, open_orders, position
+from libs.quant.risk.flow import crossing, order_rate
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.order_size import order_notional, order_quantity, venue_steps
+from libs.quant.risk.scopes import shrinks, subject
 from libs.quant.risk.view import Leg, Refusal, View
 
 AHEAD: Final = SECOND  # a signal may be this far in the future, market time
@@ -57,6 +62,15 @@ def known_instrument(signal: Signal, view: View, limits: Limits) -> Refusal | No
         return Refusal("RC-A05", f"no rate from {instrument.currency} to {view.base_currency}", view.base_currency, instrument.currency)
     view.note("RC-A02", "instrument", "listed", instrument.symbol)
     return None
+
+
+def permitted_symbol(signal: Signal, view: View, limits: Limits) -> Refusal | None:
+    """A13: a symbol that the operator has restricted, or has not allowed, may only be closed."""
+    why = limits.forbids(signal.symbol)
+    view.note("RC-A13", "symbol", "permitted", why or signal.symbol)
+    if not why or signal.target == 0.0:
+        return None
+    return Refusal("RC-A13", f"{signal.symbol} is {why}, and may only be closed", "permitted", why)
 
 
 def sound_target(signal: Signal, view: View, limits: Limits) -> Refusal | None:
@@ -121,82 +135,11 @@ def halted(account_id: str, halt: Halt) -> str:
     return f"{account_id} is halted by {halt.limit} and may only close: fleet risk rearm --scope account:{account_id} --reason ..."
 
 
-def venue_steps(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """A03: whole positive lots and ticks, and no less than the venue's smallest notional unless it closes the book."""
-    if leg.lots <= 0 or leg.price <= 0:
-        return Refusal("RC-A03", "quantity and price must be positive", "1", f"{leg.lots} lots at {leg.price} ticks")
-    notional, least = leg.notional, leg.instrument.min_notional
-    view.note("RC-A03", "order notional, at least", float(least), notional)
-    closes = leg.signed + view.positions.get((leg.signal.strategy_id, leg.signal.symbol), 0) == 0
-    if notional >= float(least) or closes:
-        return None
-    return Refusal("RC-A03", "below the venue's smallest notional", str(least), f"{notional:.2f}")
-
-
-def order_notional(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """A05: notional of one order. A leg that only shrinks its book passes: refusing it would trap the position."""
-    most = limits.tightest("max_order_notional", equity=view.equity, **subject(leg.signal, view))
-    notional = leg.notional
-    view.note("RC-A05", "order notional", most, notional)
-    if most is None or notional <= most or shrinks(leg, view, leg.signal.strategy_id):
-        return None
-    return Refusal("RC-A05", "order notional above max_order_notional", f"{most:.2f}", f"{notional:.2f}")
-
-
-def position(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """B01: position of a strategy's book, and of the account in the symbol, with open and unknown orders at worst case."""
-    signal = leg.signal
-    strategy_limit = limits.tightest("max_position_notional", equity=view.equity, strategy=signal.strategy_id)
-    account_limit = limits.tightest("max_position_notional", equity=view.equity, symbol=signal.symbol, account=view.account_name)
-    for most, book in ((strategy_limit, signal.strategy_id), (account_limit, None)):
-        if most is None or shrinks(leg, view, book):
-            continue
-        worst = abs(view.value(signal.symbol, view.worst_lots(signal.symbol, book, leg.signed)))
-        view.note("RC-B01", f"position of {book or 'the account'}", most, worst)
-        if worst > most:
-            return Refusal("RC-B01", "position above max_position_notional", f"{most:.2f}", f"{worst:.2f}")
-    return None
-
-
-def gross_exposure(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """B02: sum of the worst case of every symbol, longs and shorts alike, as a share of equity."""
-    most = limits.tightest("max_gross_exposure", equity=view.equity, account=view.account_name, fleet="*")
-    if most is None or shrinks(leg, view, None):
-        return None
-    gross = view.gross(leg.signal.symbol, leg.signed)
-    view.note("RC-B02", "gross exposure", most, gross)
-    if gross <= most:
-        return None
-    return Refusal("RC-B02", "gross exposure above max_gross_exposure", f"{most:.2f}", f"{gross:.2f}")
-
-
-def order_rate(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """B07: orders of a strategy and of the account within the last minute of market time."""
-    ordered = {"strategy": view.ordered.get(leg.signal.strategy_id, 0), "account": sum(view.ordered.values())}
-    for scope, key in (("strategy", leg.signal.strategy_id), ("account", view.account_name)):
-        most = limits.tightest("max_orders_per_minute", equity=0.0, **{scope: key})
-        view.note("RC-B07", f"orders of {scope} {key} within a minute", most, float(ordered[scope] + 1))
-        if most is not None and ordered[scope] + 1 > most:
-            return Refusal("RC-B07", f"too many orders of {scope} {key} within a minute", f"{most:g}", str(ordered[scope] + 1))
-    return None
-
-
-def crossing(leg: Leg, view: View, limits: Limits) -> Refusal | None:
-    """B10: an order that could trade with an open one of our own, of whatever strategy."""
-    for other in view.open_orders:
-        if other.symbol != leg.signal.symbol or other.side == leg.side:
-            continue
-        buy, sell = (leg.price, other.price) if leg.side == "buy" else (other.price, leg.price)
-        if buy >= sell:
-            return Refusal("RC-B10", f"could trade with our own order {other.order_id}", "no crossing", f"buy {buy} >= sell {sell} ticks")
-    view.note("RC-B10", "own orders it could trade with", 0.0, 0.0)
-    return None
-
-
 SIGNAL_CONTROLS: Final[Sequence[SignalControl]] = (
     kill_switch,
     market_clock,
     known_instrument,
+    permitted_symbol,
     sound_target,
     fresh_signal,
     fresh_price,
@@ -206,20 +149,12 @@ LEG_CONTROLS: Final[Sequence[LegControl]] = (
     only_reduces,
     close_only,
     venue_steps,
+    order_quantity,
     order_notional,
     position,
     gross_exposure,
+    net_exposure,
+    open_orders,
     order_rate,
     crossing,
 )
-
-
-def subject(signal: Signal, view: View) -> dict[str, str]:
-    """What is being judged, by limit scope."""
-    return {"order": "*", "symbol": signal.symbol, "strategy": signal.strategy_id, "account": view.account_name, "fleet": "*"}
-
-
-def shrinks(leg: Leg, view: View, strategy_id: str | None) -> bool:
-    """Whether the leg, filled after everything open, can only bring the position nearer to zero."""
-    low, high = view.exposure_lots(leg.signal.symbol, strategy_id)
-    return 0 < leg.lots <= (low if leg.side == "sell" else -high)

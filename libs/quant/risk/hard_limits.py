@@ -77,9 +77,15 @@ def _off_market(order: Order, known: Known, collar: float | None) -> str:
 
 
 def _too_large(order: Order, known: Known, instrument: Instrument, limits: Limits, subject: Mapping[str, str], room: float) -> str:
-    """A05: the notional of one order; one that only shrinks its book passes, whether the equity is known or not."""
+    """A13, A04, A05: whether the symbol may be traded, quantity and notional of one order; one that only shrinks its book passes, whether
+    the equity is known or not."""
     if _shrinks(order, known, (order.strategy_id,)):
         return ""
+    if why := limits.forbids(order.symbol):
+        return f"RC-A13: {order.symbol} is {why}, and may only be closed"
+    units = limits.tightest("max_order_quantity", equity=0.0, **subject)
+    if units is not None and float(order.quantity) > units:
+        return f"RC-A04: quantity {order.quantity} is above max_order_quantity of {units:g}"
     if limits.multiple("max_order_notional", **subject) is None:
         most = limits.tightest("max_order_notional", equity=0.0, **subject)
     else:
@@ -125,7 +131,10 @@ def _shrinks(order: Order, known: Known, strategies: tuple[str, ...]) -> bool:
 
 def _range(order: Order, known: Known, strategies: tuple[str, ...]) -> tuple[Decimal, Decimal]:
     """Lowest and highest position that the other open orders can lead to. Protection counts for nothing, slices for their parent."""
-    held = sum((q for (s, y), q in known.positions.items() if y == order.symbol and (not strategies or s in strategies)), Decimal(0))
+    if strategies:
+        held = sum((known.positions.get((strategy_id, order.symbol), Decimal(0)) for strategy_id in strategies), Decimal(0))
+    else:
+        held = sum((q for (_, symbol), q in known.positions.items() if symbol == order.symbol), Decimal(0))
     low = high = held
     for other, _, filled in known.orders:
         if other.order_id == order.order_id or other.symbol != order.symbol or (strategies and other.strategy_id not in strategies):

@@ -10,6 +10,8 @@ class Limits:
 
     def __init__(self, configured: Sequence[LimitConfig]) -> None:
         self._configured = tuple(configured)
+        self._restricted = frozenset(limit.key for limit in configured if limit.name == "restricted")
+        self._allowed = frozenset(limit.key for limit in configured if limit.name == "allowed")
         self._found: dict[tuple[object, ...], tuple[float | None, float | None]] = {}
 
     def tightest(self, name: LimitName, *, equity: float, **subject: str) -> float | None:
@@ -27,6 +29,12 @@ class Limits:
         if multiple is None:
             return plain
         return multiple * equity if plain is None else min(plain, multiple * equity)
+
+    def forbids(self, symbol: str) -> str:
+        """Why a symbol may only be closed; "" when it may be traded."""
+        if symbol in self._restricted:
+            return "restricted"
+        return "not allowed" if self._allowed and symbol not in self._allowed else ""
 
     def multiple(self, name: LimitName, **subject: str) -> float | None:
         """The smallest limit of that name that is a multiple of equity; None when there is none."""

@@ -1,4 +1,4 @@
-"""Closing every book of a scope: which orders, at what price, attempt after attempt. Pure: no clock, no I/O.
+"""Closing every book of a scope, or one external book: which orders, at what price, attempt after attempt. Pure: no clock, no I/O.
 
 An attempt is a limit so far beyond the newest price that it fills at once; what it leaves open is tried again a little later,
 a little farther out, until the book is flat. The strategies have no part in it, whatever state they are in.
@@ -12,6 +12,7 @@ from libs.domain.instruments import Instrument
 from libs.domain.kill import Mode, applying
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Order, Side
+from libs.domain.reconciling import EXTERNAL
 from libs.domain.times import SECOND
 from libs.quant.calendars import is_open, next_open
 from libs.quant.risk.limits import Limits
@@ -23,8 +24,12 @@ VALID_NS: Final = 5 * SECOND
 RESTS_NS: Final = 10 * SECOND
 
 
+ITEM: Final = "item"
+"""Scope of what wants only one external book closed: a decision on a difference of that position. Its key is the item."""
+
+
 class Switch(NamedTuple):
-    """A kill switch that is on."""
+    """A kill switch that is on, or a decision that closes an external book."""
 
     scope: str
     key: str
@@ -78,6 +83,7 @@ def plan(
     limits: Limits,
     widest: float,
     whole: Mapping[tuple[str, str], int] | None = None,
+    closing: Mapping[str, Switch] | None = None,
 ) -> Plan:
     """What closes the books that are being flattened and have no open order in the way.
 
@@ -86,11 +92,13 @@ def plan(
         attempts: by (strategy, symbol).
         widest: the farthest that an attempt may go from the newest price, as a share of it.
         whole: lots (signed) that a book holds without the part of one that nobody can trade; None: the view's are whole.
+        closing: what wants the external book of a symbol closed, by symbol.
     """
     exits: list[Exit] = []
     stuck: list[Stuck] = []
-    books = [(book, lots) for book, lots in sorted(view.positions.items()) if lots and _flattens(view, *book)]
-    for (strategy_id, symbol), lots in books:
+    wanted = {book: _asked(view, switches, closing or {}, *book) for book, lots in view.positions.items() if lots}
+    books = [(book, asked, view.positions[book]) for book, asked in sorted(wanted.items()) if asked is not None]
+    for (strategy_id, symbol), switch, lots in books:
         tried = attempts.get((strategy_id, symbol), Attempts())
         if view.book_orders(strategy_id, symbol) or tried.age_s < pause_s(tried.n):
             continue
@@ -101,7 +109,6 @@ def plan(
         if not (lots := lots if whole is None else whole[strategy_id, symbol]):
             stuck.append(Stuck(strategy_id, symbol, f"it holds less than a lot of {symbol}, which no order can close"))
             continue
-        switch = next(s for s in switches if s.mode == "flatten" and _covers(s, view, strategy_id, symbol))
         found = _exit(switch, view, strategy_id, symbol, lots, mark, tried.n, limits, widest)
         exits.append(found._replace(number=tried.ever))
     return Plan(tuple(exits), tuple(stuck), len(books))
@@ -161,9 +168,13 @@ def order_of(exit_: Exit, view: View, *, session_id: str, venue: str, timeframe:
     )
 
 
-def _flattens(view: View, strategy_id: str, symbol: str) -> bool:
+def _asked(view: View, switches: Sequence[Switch], closing: Mapping[str, Switch], strategy_id: str, symbol: str) -> Switch | None:
+    """What wants a book closed; None when nothing does, or where nothing may leave at all."""
     hit = applying(view.killed, (view.account_id, view.account_name), strategy_id, symbol)
-    return hit is not None and hit[1] == "flatten"
+    mode = None if hit is None else hit[1]
+    if mode == "flatten":
+        return next(s for s in switches if s.mode == "flatten" and _covers(s, view, strategy_id, symbol))
+    return closing.get(symbol) if strategy_id == EXTERNAL and mode != "halt" else None
 
 
 def _covers(switch: Switch, view: View, strategy_id: str, symbol: str) -> bool:

@@ -112,6 +112,18 @@ class View:
         now = abs(self.value(symbol, self.worst_lots(symbol, None, 0)))
         return self._gross - now + abs(self.value(symbol, self.worst_lots(symbol, None, change)))
 
+    def net(self, symbol: str, change: int) -> float:
+        """How far longs and shorts of all symbols together can come in the direction of `change` more lots of `symbol`, were every open
+        order of that direction filled and none of the other. Negative while they stay on the other side.
+
+        Raises:
+            LookupError: a symbol without a price.
+        """
+        ends = {other: self.exposure_lots(other)[change > 0] for other in (*self.symbols(), symbol)}
+        ends[symbol] += change
+        net = sum(self.value(other, ends[other]) for other in sorted(ends))
+        return net if change > 0 else -net
+
     def worst_lots(self, symbol: str, strategy_id: str | None, change: int) -> int:
         """The largest position, either side, that open orders and `change` more lots can lead to."""
         low, high = self.exposure_lots(symbol, strategy_id)

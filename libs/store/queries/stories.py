@@ -118,7 +118,7 @@ class FillTold(msgspec.Struct, frozen=True, kw_only=True):
     exec_key: str
     quantity: Decimal
     executed_price: Decimal
-    slippage_bps: float  # against the reference price; positive is worse for us
+    slippage_bps: float | None  # against the signal's reference price, None without a signal; positive is worse for us
     commission: Decimal
     fee_currency: str
     liquidity: str
@@ -148,35 +148,40 @@ class CostTold(msgspec.Struct, frozen=True, kw_only=True):
     hops_ms: dict[str, float]  # host ms, by the step that was reached
 
 
-class OrderTold(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg, or a child of one, and all that became of it."""
+class Ordered(msgspec.Struct, frozen=True, kw_only=True):
+    """An order, whoever wanted it, and all that became of it."""
 
     order_id: UUID
     client_order_id: str
-    leg: int
     side: str
     order_type: str
     quantity: Decimal
     price: Decimal | None
     stop_price: Decimal | None = None
     trail: Decimal | None = None
-    parent_id: UUID | None = None
-    replaces: UUID | None = None
-    time_in_force: str
     status: str
     filled_quantity: Decimal
     avg_fill_price: Decimal | None
-    valid_until: datetime
     expires_at: datetime
     created_at: datetime
-    worth: Worth
-    attempts: list[AttemptTold]
     events: list[EventTold]
     fills: list[FillTold]
-    after: BookAfter | None  # None: no fill
     purpose: str = "signal"
-    execution: str = ""  # of a parent: its fills are those of its slices
     cost: CostTold | None = None  # None: it has not ended
+
+
+class OrderTold(Ordered, frozen=True, kw_only=True):
+    """One leg of a signal, or a child of one."""
+
+    leg: int
+    parent_id: UUID | None = None
+    replaces: UUID | None = None
+    time_in_force: str
+    valid_until: datetime
+    worth: Worth
+    attempts: list[AttemptTold]
+    after: BookAfter | None  # None: no fill
+    execution: str = ""  # of a parent: its fills are those of its slices
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +228,11 @@ _FILLS: LiteralString = (
     " 'booked_at', t.booked_at) order by t.executed_at, t.booked_at, t.exec_key), '[]') from trades t where t.order_id = o.id"
     " or t.order_id in (select id from orders c where c.parent_id = o.id and c.purpose = 'slice'))"
 )
+_EVENTS: LiteralString = (
+    "(select coalesce(json_agg(json_build_object('n', n, 'event', event,"
+    " 'status', status, 'filled_quantity', trim_scale(filled_quantity), 'anomaly', anomaly, 'detail', detail, 'market_time', market_time,"
+    " 'at', at) order by n), '[]') from order_events where order_id = o.id)"
+)
 _AFTER: LiteralString = (
     "(select json_build_object('quantity', trim_scale((select sum(l.amount) from cash_ledger l where l.account_id = o.account_id"
     " and l.ledger_account = 'position' and l.strategy_id = o.strategy_id and l.commodity = o.symbol and l.booked_at <= last.at)),"
@@ -237,26 +247,26 @@ _COST: LiteralString = (
     " 'spread', trim_scale(c.spread), 'end_price', trim_scale(c.end_price), 'fill_rate', c.fill_rate, 'slippage_bps', c.slippage_bps,"
     " 'shortfall', trim_scale(c.shortfall), 'fees', trim_scale(c.fees), 'hops_ms', c.hops_ms) from order_costs c where c.order_id = o.id)"
 )
+ORDERED: LiteralString = (
+    "'order_id', o.id, 'client_order_id', o.client_order_id, 'side', o.side, 'order_type', o.order_type,"
+    " 'quantity', trim_scale(o.quantity), 'price', trim_scale(o.price), 'stop_price', trim_scale(o.stop_price),"
+    " 'trail', trim_scale(o.trail), 'status', o.status, 'filled_quantity', trim_scale(o.filled_quantity),"
+    " 'avg_fill_price', trim_scale(o.avg_fill_price), 'expires_at', o.expires_at, 'created_at', o.created_at, 'purpose', o.purpose,"
+    " 'events', " + _EVENTS + ", 'fills', " + _FILLS + ", 'cost', " + _COST
+)
+"""The fields of an order `o` as `Ordered`; `s.reference_price` is what its fills are compared with."""
 _ORDERS: LiteralString = (
-    "(select coalesce(json_agg(json_build_object('order_id', o.id, 'client_order_id', o.client_order_id, 'leg', o.leg, 'side', o.side,"
-    " 'order_type', o.order_type, 'quantity', trim_scale(o.quantity), 'price', trim_scale(o.price), 'time_in_force', o.time_in_force,"
-    " 'stop_price', trim_scale(o.stop_price), 'trail', trim_scale(o.trail), 'parent_id', o.parent_id,"
-    " 'replaces', o.replaces,"
-    " 'status', o.status, 'filled_quantity', trim_scale(o.filled_quantity), 'avg_fill_price', trim_scale(o.avg_fill_price),"
-    " 'valid_until', o.valid_until, 'expires_at', o.expires_at, 'created_at', o.created_at, 'worth', "
+    "(select coalesce(json_agg(json_build_object("
+    + ORDERED
+    + ", 'leg', o.leg, 'time_in_force', o.time_in_force, 'parent_id', o.parent_id, 'replaces', o.replaces,"
+    " 'valid_until', o.valid_until, 'worth', "
     + _WORTH_UNTIL
     + "o.created_at"
     + _WORTH
     + ", 'attempts', (select coalesce(json_agg(json_build_object('n', n, 'client_order_id', client_order_id, 'at', at) order by n), '[]')"
-    " from order_attempts where order_id = o.id), 'events', (select coalesce(json_agg(json_build_object('n', n, 'event', event,"
-    " 'status', status, 'filled_quantity', trim_scale(filled_quantity), 'anomaly', anomaly, 'detail', detail, 'market_time', market_time,"
-    " 'at', at) order by n), '[]') from order_events where order_id = o.id), 'fills', "
-    + _FILLS
-    + ", 'after', "
+    " from order_attempts where order_id = o.id), 'after', "
     + _AFTER
-    + ", 'purpose', o.purpose, 'execution', o.execution, 'cost', "
-    + _COST
-    + ") order by o.leg), '[]') from orders o where o.signal_id = s.signal_id)"
+    + ", 'execution', o.execution) order by o.leg), '[]') from orders o where o.signal_id = s.signal_id)"
 )
 _ASSESSMENT: LiteralString = (
     "(select json_build_object('verdict', r.verdict, 'code', r.code, 'reason', r.reason, 'limit', r.limit_value, 'seen', r.seen_value,"
@@ -310,7 +320,8 @@ async def signal_story(database: Database, signal_id: UUID) -> Story | None:
 async def named(database: Database, text: str, limit: int = 5) -> Sequence[Named]:
     """Orders and signals whose id begins with `text`, and orders whose client order id does; at most `limit`, orders first.
 
-    An id may be written with or without dashes, in either case; attempts of an order differ beyond the 30th character only.
+    An id may be written with or without dashes, in either case; attempts of an order differ beyond the 30th character only. What somebody
+    else has called an order is looked for as it is written.
     """
     digits = text.replace("-", "").lower()
     lowest = highest = None
@@ -318,9 +329,9 @@ async def named(database: Database, text: str, limit: int = 5) -> Sequence[Named
         lowest, highest = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
     rows = await database.fetch(
         "(select signal_id, id from orders where id between %(low)s::uuid and %(high)s::uuid"
-        " or starts_with(client_order_id, left(%(client)s, 30)) order by id limit %(limit)s)"
+        " or starts_with(client_order_id, left(%(client)s, 30)) or starts_with(client_order_id, %(text)s) order by id limit %(limit)s)"
         " union all (select signal_id, null from signals where signal_id between %(low)s::uuid and %(high)s::uuid"
         " order by signal_id limit %(limit)s) limit %(limit)s",
-        {"low": lowest, "high": highest, "client": text.upper(), "limit": limit},
+        {"low": lowest, "high": highest, "client": text.upper(), "text": text, "limit": limit},
     )
     return [Named(*row) for row in rows]

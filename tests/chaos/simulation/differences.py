@@ -14,6 +14,11 @@ def standing(record: Record, params: Any) -> list[Row]:
     return [(id_, *item, None, "", "", "", None) for id_, item in record.items.items() if item.account_id == params[0]]
 
 
+@statement("select key, decided_by || ': ' || reason from reconcile_items")
+def closing(record: Record, params: Any) -> list[Row]:
+    return []
+
+
 @statement("insert into reconcile_items as i (")
 def store_item(record: Record, params: Any) -> list[Row]:
     record.put("items", params[0], ItemRow(*params[1:]))
