@@ -268,3 +268,22 @@ def test_every_crisis_stands_in_the_documentation_with_its_moves() -> None:
         row = next(line for line in page.splitlines() if line.startswith(f"| `{crisis.name}` |"))
         for found in crisis.moves.values():
             assert f"{found.move:+.1%}" in row, crisis.name
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_held_the_picture_is_whole_and_finite(seed: int) -> None:
+    """Nothing that moves, two that move as one, tiny and huge positions, no volume, no equity, one day: never a NaN, never an error."""
+    draw = np.random.default_rng(seed)
+    count, days = int(draw.integers(0, 8)), int(draw.choice([0, 1, 29, 30, 31, 120, 300]))
+    moves = draw.standard_normal((days, count)) * 10.0 ** draw.integers(-9, 1)
+    if count > 1:
+        moves[:, 0] *= draw.integers(2)
+        moves[:, 1] = moves[:, int(draw.integers(count))]
+    held = [
+        Position(f"S{n}", ("equity", "crypto", "option")[n % 3], float(draw.choice([0.0, 1e-8, -1e9, 5e4])), (None, 0.0, 1e6)[n % 3])
+        for n in range(count)
+    ]
+    config = MeasuresConfig(benchmarks={"equity": "S0", "crypto": "S1"}, paths=1_000)
+    returns = Returns(tuple(p.symbol for p in held), moves, DAY)
+    found = portfolio_risk(held, returns, equity=float(draw.choice([0.0, -1.0, 1e5])), equities=[1.0, 2.0], config=config)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=PortfolioRisk) == found  # a NaN would come back as nothing

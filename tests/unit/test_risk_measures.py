@@ -280,6 +280,7 @@ def test_days_to_exit_take_a_share_of_the_volume_of_each_position() -> None:
     assert found.days == 5.0
     assert found.within_a_day == pytest.approx(0.7 / 1.5)
     assert days_to_exit([1.0], [0.0], 0.1)[0] == np.inf
+    assert liquidity([0.0, 5.0], [0.0, 5_000.0], 0.1).within_a_day == 1.0
 
 
 def index_closes() -> dict[str, float]:

@@ -51,6 +51,5 @@ def liquidity(values: ArrayLike, daily_volume: ArrayLike, participation: float) 
     gross = float(sizes.sum())
     if gross == 0.0:
         raise ValueError("Expected a position that is worth something, got none: nothing has to be sold")
-    with np.errstate(divide="ignore"):
-        out = np.where(days > 1.0, sizes / days, sizes)
+    out = np.minimum(sizes, participation * series(daily_volume, "daily volume"))
     return Liquidity(participation, float(days.max()), float(out.sum()) / gross)
