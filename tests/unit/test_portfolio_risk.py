@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from libs.domain.actions import CorporateAction
+from libs.domain.configuration import RiskConfig
 from libs.domain.history import Closes, Held, Material
 from libs.domain.measuring import MeasuresConfig, ShockConfig
 from libs.quant.risk.measures.crises import CRISES
@@ -161,6 +162,12 @@ def test_shocks_of_the_operator_stand_behind_the_crises() -> None:
 def test_a_shock_that_no_market_makes_is_refused(moves: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="field `moves`"):
         ShockConfig(name="mine", moves=moves)
+
+
+def test_two_shocks_of_one_name_are_refused() -> None:
+    shock = ShockConfig(name="mine", moves={"*": -0.1})
+    with pytest.raises(ValueError, match="one table for each name in field `shock`, got 'mine' twice"):
+        RiskConfig(limit=[], shock=[shock, shock])
 
 
 # --- returns from closes
