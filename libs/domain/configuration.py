@@ -10,6 +10,7 @@ import msgspec
 
 from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
+from libs.domain.measuring import MeasuresConfig, ShockConfig, must_have_unique_names
 from libs.domain.orders import Exits
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
@@ -375,6 +376,12 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limit: list[LimitConfig]  # of a new record, and of backtests; a record that has limits keeps its own
     limit_changes: LimitChangesConfig = LimitChangesConfig()
     kill_switch: KillSwitchConfig = KillSwitchConfig()
+    measures: MeasuresConfig = MeasuresConfig()
+    shock: list[ShockConfig] = []
+
+    def __post_init__(self) -> None:
+        """ValueError: two shocks are called alike."""
+        must_have_unique_names(self.shock)
 
 
 TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
