@@ -25,7 +25,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 
 FROM python:${PYTHON} AS base
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    BIND_HOST=0.0.0.0 CONFIG_DIR=/app/config STATE_DIR=/state
+    OPENBLAS_NUM_THREADS=1 BIND_HOST=0.0.0.0 CONFIG_DIR=/app/config STATE_DIR=/state
 # Numeric, so that whoever runs it can see that it is not root. /state is for the volume of a service that keeps something.
 RUN groupadd --gid 10001 fleet \
  && useradd --uid 10001 --gid fleet --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin fleet \

@@ -20,6 +20,7 @@ from benchmarks import (
     market_data,
     monitoring,
     orders,
+    portfolio_risk,
     risk_decisions,
     risk_gate,
     rows_written,
@@ -48,6 +49,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     module.__name__.rpartition(".")[2]: _benchmark(module)
     for module in (
         risk_gate,
+        portfolio_risk,
         rows_written,
         sim_venue_core,
         adapter_overhead,

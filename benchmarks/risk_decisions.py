@@ -31,12 +31,11 @@ from libs.domain.market import Bar
 from libs.domain.messages import Signal
 from libs.domain.streams import SIGNALS
 from libs.quant.adjustments import Adjustments
-from libs.quant.risk.halts import loss_limits
-from libs.quant.risk.limits import Limits
-from libs.store import market, sessions, strategies
+from libs.store import limits, market, sessions, strategies
 from libs.store.execution import ExecutionStore
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 
@@ -99,7 +98,7 @@ class Bench:
         await ExecutionStore(self._database, account).deposit(Write("select 1", ()))
         lease = Lease(self._other, f"risk:{account.account_id}", "bench", self._clock)
         await lease.acquire(RiskStage.streams, asyncio.Event())
-        limits = Limits(from_toml(RiskConfig, CONFIG, "risk", "development").limit)
+        await limits.begin(self._database, from_toml(RiskConfig, CONFIG, "risk", "development").limit, "bench")
         stage = RiskStage(
             RiskStore(self._database, account.account_id, session.session_id, "BENCH", "1s", SECOND),
             self._market,
@@ -110,13 +109,11 @@ class Bench:
             session=session,
             instruments=instruments,
             strategies=self._config,
-            limits=limits,
+            limits=LimitsKeeper(self._database, account, self._clock),
             adjustments=Adjustments((), START),
             fleet_tag="TWND",
             latency=Latency(),
-            losses=LossKeeper(
-                account, session, loss_limits(limits, account.name), lease.name, self._clock, self._sealer, self._bus.publish
-            ),
+            losses=LossKeeper(account, session, lease.name, self._clock, self._sealer, self._bus.publish),
         )
         self._consumer = Consumer(self._journal, lease.name, stage, Bell(), lambda: lease.epoch)
         await self._round()  # connections and prepared statements

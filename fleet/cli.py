@@ -17,8 +17,10 @@ from fleet import (
     explain,
     jobs,
     killing,
+    limits,
     logs,
     losses,
+    measures,
     migrating,
     notify,
     parity,
@@ -38,7 +40,7 @@ app = typer.Typer(
     help="Runs and operates the Tradewinds fleet, and backtests its strategies.",
 )
 strategies = typer.Typer(no_args_is_help=True, help="List strategies, look at one, check one, switch them on and off.")
-risk = typer.Typer(no_args_is_help=True, help="Stop trading at once, and allow it again.")
+risk = typer.Typer(no_args_is_help=True, help="What can be lost; stop trading at once, and allow it again.")
 app.add_typer(strategies, name="strategies")
 app.add_typer(risk, name="risk")
 app.add_typer(reading.orders, name="orders")
@@ -54,6 +56,8 @@ app.add_typer(notify.app, name="notify")
 risk.command("kill")(killing.kill)
 risk.command("close-all")(killing.close_all)
 risk.command("rearm")(killing.rearm)
+risk.add_typer(limits.app, name="limits")
+risk.command("measures")(measures.command)
 strategies.command("status")(reading.strategy_status)
 strategies.command("check")(checking.command)
 app.command("parity")(parity.command)

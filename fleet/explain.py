@@ -18,6 +18,7 @@ from fleet.tables import NONE, called, change, moment, money, number, time_of_da
 from libs.common.database import Database
 from libs.common.settings import from_environment
 from libs.domain.configuration import StrategyConfig
+from libs.domain.limits import CONTROL
 from libs.domain.orders import PROTECTIVE
 from libs.quant.sizing_rule import sizing
 from libs.store.queries import stories
@@ -147,6 +148,8 @@ def _verdict(story: Story) -> Iterator[str]:
         yield "verdict     none yet: risk_manager has not assessed the signal; see `fleet status`"
         return
     refused = assessment.verdict == "REFUSED"
+    if stamp := judged_by(assessment):
+        yield f"limits      {stamp}, see `fleet risk limits history`"
     for n, check in enumerate(passed(assessment)):
         yield f"{'controls' if n == 0 else '':<12}passed   {check.code:<7} {compared(check)}"
     if refused:
@@ -156,9 +159,14 @@ def _verdict(story: Story) -> Iterator[str]:
         yield f"verdict     {assessment.verdict}" + (f": {assessment.reason}" if assessment.reason else "")
 
 
+def judged_by(assessment: AssessmentTold) -> str:
+    """The limits that it was judged by; "" of one from before they were on record."""
+    return next((str(check.seen) for check in assessment.checks if check.code == CONTROL), "")
+
+
 def passed(assessment: AssessmentTold) -> Sequence[CheckTold]:
     """The controls that were passed: one that refuses may have noted what it saw just before."""
-    checks = assessment.checks
+    checks = [check for check in assessment.checks if check.code != CONTROL]
     if assessment.verdict == "REFUSED" and checks and checks[-1].code == assessment.code:
         return checks[:-1]
     return checks

@@ -9,7 +9,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -31,7 +31,7 @@ from libs.common.clocks import HostClock
 from libs.common.database import Database, Rejected, Unreachable
 from libs.common.ids import holder_name
 from libs.common.settings import ConfigError, from_toml
-from libs.domain.configuration import RiskConfig, SystemConfig
+from libs.domain.configuration import LimitConfig, RiskConfig, SystemConfig
 from libs.store import activity, control
 from libs.store.audit import record_faults, venue_faults
 from libs.store.control import Killed, StrategyStatus
@@ -87,7 +87,7 @@ class ConfigSeen(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     error: str  # why the fleet would not start with it; "" when it would
     changed_since_start: list[str]
-    limits: list[str]  # names of those configured
+    limits: list[str]  # names of those that hold
     collar: float | None
     wide: str  # a limit in units of equity that limits nothing; "" without one
 
@@ -175,7 +175,7 @@ async def gather(settings: FleetSettings, environment: Mapping[str, str], clock:
         market_moves=record.moves,
         holders={lease.holder: _lives(lease.holder) for lease in record.condition.leases} if record.condition else {},
         host=_host(state),
-        config=_config(settings, environment, found),
+        config=_config(settings, found, record.condition.limits if record.condition else []),
         channels=await _channels(found) if found else None,
         complaints=complaints(state / "logs"),
         releases=_releases(),
@@ -361,31 +361,30 @@ def _memory() -> float | None:
     return said["MemAvailable"] / said["MemTotal"] if {"MemAvailable", "MemTotal"} <= said.keys() else None
 
 
-def _config(settings: FleetSettings, environment: Mapping[str, str], found: Running | None) -> ConfigSeen:
+def _config(settings: FleetSettings, found: Running | None, on_record: Sequence[LimitConfig]) -> ConfigSeen:
+    """`on_record`: the limits that hold; where there are none, those of the file will."""
     folder = Path(settings.config_dir)
     paths = [folder / f"{name}.toml" for name in FILES] + [folder / "env" / f"{settings.environment}.toml"]
     there = [path for path in paths if path.is_file()]
     digest = hashlib.sha256()
     for path in there:
         digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
-    limits: RiskConfig | None = None
+    limits: Sequence[LimitConfig] = on_record
     try:
         check_configuration(folder, settings.environment)
-        limits, error = from_toml(RiskConfig, folder, "risk", settings.environment), ""
+        limits, error = on_record or from_toml(RiskConfig, folder, "risk", settings.environment).limit, ""
     except ConfigError as wrong:
         error = str(wrong)
     began = datetime.strptime(found.since, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp() if found and found.since else None
-    collars = [limit.value for limit in limits.limit if limit.name == "price_collar"] if limits else []
+    collars = [limit.value for limit in limits if limit.name == "price_collar"]
     return ConfigSeen(
         environment=settings.environment,
         fingerprint=digest.hexdigest()[:16],
         error=error,
         changed_since_start=[str(path) for path in there if began is not None and path.stat().st_mtime > began + 1],
-        limits=sorted({limit.name for limit in limits.limit}) if limits else [],
+        limits=sorted({limit.name for limit in limits}),
         collar=min(collars, default=None),
-        wide=next((f"{found.name} {found.value:g}" for found in limits.limit if found.unit == "equity" and found.value > WIDE), "")
-        if limits
-        else "",
+        wide=next((f"{found.name} {found.value:g}" for found in limits if found.unit == "equity" and found.value > WIDE), ""),
     )
 
 

@@ -94,6 +94,8 @@ def _account(day: str, compared: Compared) -> list[str]:
         f"account {compared.account_id}, {day}: {counts}",
         f"  session {compared.session_id}, {compared.feed}, {compared.mode}; backtest over {compared.source}",
     ]
+    if compared.limits:
+        head.append(f"  limits were changed; compared with those that held: {'; '.join(compared.limits)}")
     head += [f"  FAILED in the backtest: {fault}" for fault in compared.faults]
     if compared.equal:
         what = "order, trade and balance" if compared.balances else "order and trade; the balances once its last step is through"

@@ -12,7 +12,7 @@ from fleet.running import offset
 from fleet.service_process import Service, service
 from libs.common.settings import ConfigError, Settings, from_environment, from_toml, located, value_of
 from libs.domain.configuration import NotificationsConfig, RiskConfig, SimVenueConfig, StrategiesConfig, StrategyConfig, SystemConfig
-from libs.domain.fleet import PORTS, STANDBYS
+from libs.domain.fleet import ONE_THREAD, PORTS, STANDBYS
 from libs.quant.folds.registry import find, parameters
 from services.scheduler import configuration as scheduled
 
@@ -79,7 +79,7 @@ class Plan:
             "STANDBY": str(int(options.standby)),
         }
         services = _services(settings.port_offset, standby=options.standby)
-        return cls(options, settings, state, system, market.played, market.trading, services, {**environment, **asked})
+        return cls(options, settings, state, system, market.played, market.trading, services, {**ONE_THREAD, **environment, **asked})
 
 
 def check_configuration(folder: Path, environment: str) -> SystemConfig:

@@ -13,6 +13,8 @@ HARD: Final = "tests/unit/test_hard_limits.py"
 EXECUTOR: Final = "tests/integration/test_trade_executor.py"
 KILL: Final = "tests/integration/test_kill_switch.py"
 DEAD: Final = "tests/integration/test_deadman.py"
+LIMITS: Final = "tests/integration/test_limits.py"
+OBEYED: Final = "tests/integration/test_limits_obeyed.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
 
 
@@ -342,7 +344,19 @@ CONTROLS: Final[tuple[Control, ...]] = (
         (f"{RECONCILER}::test_a_difference_holds_back_what_adds_to_a_book_and_lets_out_what_shrinks_it",),
     ),
     Control("C8", "Without risk_manager no order", "15c3-5", "always", "migrations/sql/0004_submitting.sql"),
-    Control("C9", "Changes of limits", "15c3-5", "", ""),
+    Control(
+        "C9",
+        "Changes of limits are versioned and signed; looser ones wait, until a second person can agree",
+        "15c3-5",
+        "at once when tighter, 300 s when looser",
+        "migrations/sql/0005_limits.sql",
+        (
+            f"{LIMITS}::test_a_tighter_limit_holds_at_once",
+            f"{LIMITS}::test_a_looser_limit_waits_and_then_holds",
+            f"{LIMITS}::test_every_change_is_audited_with_its_command",
+            f"{OBEYED}::test_both_obey_a_tighter_limit_within_a_second_without_a_bell",
+        ),
+    ),
     Control("C10", "The host runs out of something", "own", "", ""),
     Control("C11", "Live and paper apart", "own", "", "", later="`LIVE_TRADING_CONFIRMED`, and keys by environment"),
     Control(

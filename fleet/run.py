@@ -12,7 +12,7 @@ import aiohttp
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from fleet import migrate, running
+from fleet import limits, migrate, running
 from fleet.events import Speaker
 from fleet.face import Parts
 from fleet.leases import Undertaker
@@ -127,6 +127,8 @@ class Run:
         samples = Samples(supervisor, http)
         watcher = Watcher(database, start, samples, self._face, self._clock)
         self._greet()
+        for line in await self._patiently(lambda: limits.at_start(database, plan.settings)):
+            self._say(line)
         running.announce(
             plan.state, self._servers.database_url, self._servers.redis_url, {s.name: s.port for s in plan.services}, self._clock
         )

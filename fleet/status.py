@@ -14,8 +14,9 @@ from fleet.venue_links import VenueLink
 from libs.common.database import Database
 from libs.common.http import ReadyAnswer
 from libs.domain.kill import MEANING, named, written
+from libs.domain.limits import LimitRow, amount, titled
 from libs.domain.losses import percent
-from libs.store import activity, alerts, control, halts, reconciliation
+from libs.store import activity, alerts, control, halts, limits, reconciliation
 from libs.store.activity import Standing
 from libs.store.control import Killed
 from libs.store.halts import HaltStanding
@@ -39,6 +40,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     paused: str  # " since ... by ..."; "" when it is not
     killed: Sequence[Killed]
     halts: Sequence[HaltStanding]
+    looser: Sequence[LimitRow]  # limits that wait to hold
     differences: Sequence[Difference]  # between record and venue, undecided: what adds to a book of their accounts waits
 
     @property
@@ -77,6 +79,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
             lines += [f"worth      equity {s.equity[c]:,.2f} {c}, cash {s.cash[c]:,.2f}" for c in s.equity]
         lines.append(f"trading    {self._trading}")
         stopped = [*map(killed_text, self.killed), *map(halt_text, self.halts), *map(difference_text, self.differences)]
+        stopped += map(looser_text, self.looser)
         return "\n".join([*lines, *stopped])
 
 
@@ -115,6 +118,14 @@ def difference_text(found: Difference) -> str:
     )
 
 
+def looser_text(row: LimitRow) -> str:
+    """A looser limit that waits."""
+    return (
+        f"loosens    {titled(row)} is to be {amount(row.value, row.unit)} from {clock(row.effective_at)} UTC on ({row.by}: {row.reason})"
+        f'\n           withdraw it with `fleet risk limits withdraw {row.version} --reason "..."`'
+    )
+
+
 async def status(running: Running, database: Database) -> Status:
     """Asks every service and the record.
 
@@ -141,6 +152,7 @@ async def status(running: Running, database: Database) -> Status:
         paused=await _paused(database) if standing is not None and standing.paused else "",
         killed=await control.killed(database),
         halts=await halts.in_force(database),
+        looser=(await limits.now(database)).pending,
         differences=differences,
     )
 

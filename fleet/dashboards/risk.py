@@ -69,6 +69,25 @@ RISK: Final = Dashboard(
             ],
         ),
         Row(
+            "Limits",
+            [
+                lines(
+                    "Version of the limits in force",
+                    "A step is a change: `fleet risk limits history` says whose, and why.",
+                    Query(f"tradewinds_risk_limits_version{_OF}", "{{account}}"),
+                    unit="none",
+                    width=12,
+                ),
+                lines(
+                    "Looser limits that wait",
+                    "Each holds once its cool-off is over, unless it is withdrawn: docs/runbooks/limits.md.",
+                    Query(f"tradewinds_risk_limits_pending{_OF}", "{{account}}"),
+                    unit="none",
+                    width=12,
+                ),
+            ],
+        ),
+        Row(
             "Exposure",
             [
                 lines(

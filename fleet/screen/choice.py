@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TextIO
 
 from fleet.face import Face, Lines
@@ -15,9 +14,6 @@ from fleet.screen.picture import Picture
 from fleet.screen.reading import Reading, Title
 from fleet.screen.terminal import usable
 from libs.common.clocks import HostClock
-from libs.common.settings import from_toml
-from libs.domain.configuration import RiskConfig
-from libs.quant.risk.limits import Limits
 
 
 def face(plan: Plan, clock: HostClock, stopping: asyncio.Event, gone: Callable[[], None]) -> Face:
@@ -51,9 +47,8 @@ def face(plan: Plan, clock: HostClock, stopping: asyncio.Event, gone: Callable[[
 
 
 def _reading(plan: Plan, clock: HostClock) -> Reading:
-    limits = from_toml(RiskConfig, Path(plan.settings.config_dir), "risk", plan.settings.environment).limit
     played = plan.market
-    return Reading(Title(played.what, played.prices, played.symbols, Limits(limits), played.live), clock)
+    return Reading(Title(played.what, played.prices, played.symbols, played.live), clock)
 
 
 def _descriptor(stream: TextIO | None) -> int:

@@ -11,6 +11,7 @@ from libs.common.clocks import HostClock
 from libs.common.database import Database
 from libs.domain.kill import named
 from libs.quant.risk.limits import Limits
+from libs.store import limits
 from libs.store.queries import screen
 from libs.store.queries.screen import AccountSeen, BookSeen, Price, Seen
 
@@ -25,7 +26,6 @@ class Title:
     market: str
     prices: str
     symbols: Sequence[str]
-    limits: Limits
     live: bool = False  # real money is traded
 
 
@@ -64,6 +64,7 @@ class Reading:
         self._answered = clock.monotonic()
         self._seen: Seen | None = None
         self._prices: Sequence[Price] = ()
+        self._limits = Limits(())
         self._peaks: dict[str, float] = {}  # the highest equity seen here, for accounts without a better witness
 
     async def look(self, database: Database) -> None:
@@ -74,6 +75,7 @@ class Reading:
         """
         self._seen = await screen.seen(database)
         self._prices = await screen.prices(database, self._title.symbols[:SYMBOLS], CLOSES)
+        self._limits = Limits([row.limit for row in (await limits.now(database)).holding])
         self._answered = self._clock.monotonic()
 
     @property
@@ -125,7 +127,7 @@ class Reading:
             day_pnl=equity - float(seen.day_equity) if seen.day_equity is not None else None,
             drawdown=1 - equity / peak if peak > 0 else 0.0,
             gross=sum(map(abs, values)),
-            gross_limit=self._title.limits.tightest("max_gross_exposure", equity=equity, account=seen.name, fleet="*"),
+            gross_limit=self._limits.tightest("max_gross_exposure", equity=equity, account=seen.name, fleet="*"),
         )
 
 

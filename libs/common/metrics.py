@@ -97,6 +97,8 @@ ARRIVAL_SLIPPAGE: Final = Histogram(
 DAILY_LOSS: Final = Gauge("tradewinds_risk_daily_loss_ratio", "Loss since the trading day began, of the equity it began with", ["account"])
 DRAWDOWN: Final = Gauge("tradewinds_risk_drawdown_ratio", "Fall of the equity from its peak, of the peak", ["account"])
 LOSS_LIMIT: Final = Gauge("tradewinds_risk_loss_limit_ratio", "Where an account is halted", ["account", "limit"])
+LIMITS_VERSION: Final = Gauge("tradewinds_risk_limits_version", "Newest version of limits that the account is judged by", ["account"])
+LIMITS_PENDING: Final = Gauge("tradewinds_risk_limits_pending", "Looser limits that wait out their cool-off", ["account"])
 POSITION_LIMIT: Final = Gauge("tradewinds_risk_position_limit_ratio", "Most that a symbol may be of the equity", ["account"])
 HALTED: Final = Gauge("tradewinds_risk_halted", "1 while an account may only close, until a person re-arms it", ["account", "limit"])
 

@@ -202,8 +202,13 @@ async def _through_outages(context: Context, work: Callable[[Context], Awaitable
             return await work(context)
         except (Unreachable, BaseExceptionGroup) as error:
             causes = list(_leaves(error)) if isinstance(error, BaseExceptionGroup) else [error]
-            if context.stopping.is_set() or not all(isinstance(cause, Unreachable) for cause in causes):
+            if not all(isinstance(cause, Unreachable) for cause in causes):
                 raise
+            if context.stopping.is_set():
+                log.warning(
+                    "%s leaves while the database is away: %s", context.name, causes[0], extra=logs.about("database_lost", "failure")
+                )
+                return
             context.readiness.set("service", False, f"waits for the database: {causes[0]}")
             log.warning("%s begins again: %s", context.name, causes[0], extra=logs.about("database_lost", "failure"))
         await context.disconnect()

@@ -10,6 +10,7 @@ import msgspec
 
 from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
+from libs.domain.measuring import MeasuresConfig, ShockConfig, must_have_unique_names
 from libs.domain.orders import Exits
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
@@ -303,6 +304,7 @@ LimitName = (
     | LossLimitName
     | SymbolListName
 )
+LimitScope = Literal["order", "symbol", "strategy", "account", "fleet"]
 LimitUnit = Literal["currency", "fraction", "equity", "count"]
 LOSS_LIMITS: Final[tuple[LossLimitName, ...]] = get_args(LossLimitName)
 SYMBOL_LISTS: Final[tuple[SymbolListName, ...]] = get_args(SymbolListName)
@@ -330,13 +332,13 @@ UNITS: Final[Mapping[LimitName, tuple[LimitUnit, ...]]] = {
     "restricted": ("count",),
     "allowed": ("count",),
 }
-"""In which units each limit can be said."""
+"""In which units each limit can be said; `limit_fault()` of the record says the same."""
 
 
 class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[limit]]` of config/risk.toml; of several that apply the tightest wins."""
 
-    scope: Literal["order", "symbol", "strategy", "account", "fleet"]
+    scope: LimitScope
     key: str = "*"  # which symbol, strategy or account; * is each
     name: LimitName
     value: NotNegative
@@ -344,6 +346,10 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         """ValueError: a limit that could not hold as it is written; the message says what it has to be."""
+        if self.scope in ("order", "fleet") and self.key != "*":
+            raise ValueError(f'Expected no key, or "*", with scope {self.scope} in field `key`, got {self.key!r}')
+        if not self.key:
+            raise ValueError(f'Expected the {self.scope} that it is for, or "*" for each, in field `key`, got nothing')
         if self.name in LOSS_LIMITS:
             self._is_a_loss_limit()
         elif self.name in SYMBOL_LISTS:
@@ -354,8 +360,6 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def _is_a_loss_limit(self) -> None:
         if self.scope not in ("account", "fleet"):
             raise ValueError(f"Expected scope account or fleet of {self.name} in field `scope`, got {self.scope!r}")
-        if self.scope == "fleet" and self.key != "*":
-            raise ValueError(f'Expected no key, or "*", with scope fleet in field `key`, got {self.key!r}')
         if self.unit != "fraction":
             raise ValueError(f"Expected unit fraction of {self.name}, a share of the account's equity, in field `unit`, got {self.unit!r}")
         if not 0 < self.value <= 1:
@@ -370,18 +374,34 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f"Expected 1, for it is on the list, in field `value`, got {self.value:g}")
 
 
+WIDEST_COLLAR: Final = 0.1
+
+
 class KillSwitchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[kill_switch]` of config/risk.toml."""
 
     cool_off: NotNegative = 60.0  # host seconds that it stays on at the least
-    widest_collar: Fraction = 0.1  # how far from the newest price a liquidation order may go, when nearer ones were not filled
+    widest_collar: Fraction = WIDEST_COLLAR  # how far from the newest price a liquidation order may go, when nearer ones were not filled
+
+
+class LimitChangesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[limit_changes]` of config/risk.toml."""
+
+    cool_off: NotNegative = 300.0  # host seconds from asking for a looser limit until it holds
 
 
 class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config/risk.toml"""
 
-    limit: list[LimitConfig]
+    limit: list[LimitConfig]  # of a new record, and of backtests; a record that has limits keeps its own
+    limit_changes: LimitChangesConfig = LimitChangesConfig()
     kill_switch: KillSwitchConfig = KillSwitchConfig()
+    measures: MeasuresConfig = MeasuresConfig()
+    shock: list[ShockConfig] = []
+
+    def __post_init__(self) -> None:
+        """ValueError: two shocks are called alike."""
+        must_have_unique_names(self.shock)
 
 
 TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]

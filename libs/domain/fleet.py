@@ -36,3 +36,7 @@ STANDBYS: Final[Mapping[str, Member]] = {
 """A second process of a service, in reserve, where the operator wants one: `fleet run --standby`."""
 
 MEMBERS: Final[Mapping[str, Member]] = {**SERVICES, **STANDBYS}
+
+ONE_THREAD: Final[Mapping[str, str]] = {"OPENBLAS_NUM_THREADS": "1"}
+"""For the environment of whoever computes with numpy beside others: its matrix products start a thread for every core, and these spin
+while they wait for each other. On two busy cores that makes them ten times slower, and takes the time from the hops."""

@@ -7,6 +7,7 @@ not called down; an account's lease is not looked for while the service that wou
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
+from libs.domain import limits
 from libs.domain.fleet import MEMBERS
 from libs.domain.kill import MEANING, written
 from libs.domain.observed import ChannelSeen, HostSeen, RecordSeen, Seen, ServerSeen, ServiceSeen
@@ -28,6 +29,7 @@ ON_RECORD: Final = (
     "quarantine",
     "kill_switch:",
     "loss_limit:",
+    "limit_loosens:",
     "strategy_failed:",
 )
 """What cannot be judged without the record."""
@@ -194,6 +196,15 @@ def _record(record: RecordSeen, still_s: float) -> Iterator[Symptom]:
         body = _body(what, "the account may only close until a person re-arms it")
         title = f"{halt.account_id} is halted: {halt.limit}"
         yield Symptom(f"loss_limit:{halt.account_id}:{halt.limit}", "critical", title, body, "loss-limit", kind="risk")
+    for looser in record.looser:
+        which = f"{looser.name} of {limits.written(looser.scope, looser.key)}"
+        what = f"{looser.by} asks that {which} be {limits.amount(looser.value, looser.unit)}, looser than what holds: {looser.reason}"
+        stops = (
+            f"it holds from {looser.effective_at} UTC on, unless somebody withdraws it:"
+            f' `fleet risk limits withdraw {looser.version} --reason "..."`'
+        )
+        title = f"{which} is to be loosened"
+        yield Symptom(f"limit_loosens:{which}", "info", title, _body(what, stops), "limits", kind="risk")
     for strategy_id, why in record.failed_strategies.items():
         body = _body(why, f"{strategy_id} says nothing more there until strategy_engine is started again; what it holds stays")
         yield Symptom(f"strategy_failed:{strategy_id}", "warning", f"{strategy_id} has failed", body, "strategy-failed")

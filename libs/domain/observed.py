@@ -65,6 +65,20 @@ class HaltSeen(NamedTuple):
     seen: float
 
 
+class LooserSeen(NamedTuple):
+    """A looser limit that waits to hold."""
+
+    version: int
+    scope: str
+    key: str
+    name: str
+    unit: str
+    value: float | None  # None: the limit is to be taken away
+    by: str
+    reason: str
+    effective_at: str  # UTC, for a person
+
+
 @dataclass(frozen=True)
 class RecordSeen:
     """What Postgres said at one moment."""
@@ -78,6 +92,7 @@ class RecordSeen:
     quarantined_age_s: Mapping[str, float] = field(default_factory=dict)  # of the newest row
     kills: Sequence[KillSeen] = ()
     halts: Sequence[HaltSeen] = ()
+    looser: Sequence[LooserSeen] = ()
     open_orders: Mapping[str, int] = field(default_factory=dict)  # by status
     failed_strategies: Mapping[str, str] = field(default_factory=dict)  # why
 

@@ -12,10 +12,11 @@ from libs.common.envelope import Sealer
 from libs.common.ids import uuid7
 from libs.common.journal import Hop, Journal, Outgoing
 from libs.domain.kill import MODES, FileKill, Mode, Scope, named
+from libs.domain.limits import Change, LimitRow, loosens, must_be_sound, must_change, sentence, written
 from libs.domain.messages import Command, CommandName, Notification
 from libs.domain.reconciling import CHOICES, Choice, Item
 from libs.domain.streams import CONTROL
-from libs.store import halts, jobs, notifications, reconciliation
+from libs.store import halts, jobs, limits, notifications, reconciliation
 from libs.store.halts import HaltStanding
 from libs.store.reconciliation import Standing
 
@@ -30,6 +31,7 @@ _OBEYING: Final[Mapping[CommandName, Sequence[str]]] = {
     "reconcile": ("trade_executor",),
     "decide": ("trade_executor",),
     "run_job": ("scheduler",),
+    "limits": ("risk_manager", "trade_executor"),
 }
 
 
@@ -228,8 +230,48 @@ class Control:
         await self._order("run_job", named("job", job_id), "", by, jobs.queued(id_, job_id, by))
         return id_
 
-    async def _order(self, command: CommandName, scope: str, reason: str, by: str, *writes: Write) -> None:
-        number = uuid7(self._clock)
+    async def limit(self, changes: Sequence[Change], reason: str, by: str, cool_off_s: float, *, must_exist: bool = True) -> list[LimitRow]:
+        """Changes limits, all of them or none. What is tighter than what holds does so at once; what is looser waits, by the database's
+        clock. The rows that came of it.
+
+        Args:
+            must_exist: whether what a limit is for has to be there yet.
+
+        Raises:
+            LookupError: a limit is for an account, strategy or symbol that there is not, or the limit to take away is not there.
+            ValueError: a limit cannot be written so, is that already, or no reason is given.
+        """
+        standing = await limits.now(self._database)
+        for change in changes:
+            must_be_sound(change)
+            must_change(change, standing)
+            if must_exist and change.key != "*" and standing.wished(change.identity) is None:
+                await self._must_know_limited(change.scope, change.key)
+        if not reason.strip():
+            raise ValueError("say with --reason why: it stays on record, beside your name")
+        command = uuid7(self._clock)
+        scopes = ", ".join(dict.fromkeys(written(change.scope, change.key) for change in changes))
+        writes = [limits.change(changes, reason, by, cool_off_s, command)]
+        if tighter := [sentence(change, standing, cool_off_s) for change in changes if not loosens(change, standing)]:
+            body = "\n".join([*(f"- {text}" for text in tighter), "", reason])
+            said = notifications.notification(
+                self._clock, "risk", "info", f"Limits of {scopes} changed by {by}", body, link="runbooks/limits"
+            )
+            writes.append(notifications.store([said], "fleet"))  # of what is looser monitor tells, for as long as it waits
+        await self._order("limits", scopes, reason, by, *writes, number=command)
+        return await limits.asked_by(self._database, command)
+
+    async def _must_know_limited(self, scope: str, key: str) -> None:
+        """A limit for what is not there would never hold. Accounts are known to limits by their configured names alone."""
+        if scope != "account":
+            await self._must_know(scope, key)
+            return
+        names = [row[0] for row in await self._database.fetch("select distinct name from accounts order by 1")]
+        if key not in names:
+            raise LookupError(f"no account is configured as {key!r}; there are: {', '.join(names) or 'none yet'}")
+
+    async def _order(self, command: CommandName, scope: str, reason: str, by: str, *writes: Write, number: UUID | None = None) -> None:
+        number = number or uuid7(self._clock)
         note = Write(
             'insert into commands (id, command, scope, reason, "by") values (%s, %s, %s, %s, %s)', (number, command, scope, reason, by)
         )

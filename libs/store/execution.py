@@ -16,6 +16,7 @@ from libs.domain.orders import Exits, Order, OrderEvent, OrderType, Purpose, Sid
 from libs.domain.trades import Trade
 from libs.store import costs
 from libs.store.costs import FACTS, Facts
+from libs.store.limits import NEWEST
 from libs.store.open_orders import IS_OPEN
 from libs.store.sessions import Account
 
@@ -79,6 +80,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     halted: bool  # the account may only close
     unreconciled: bool  # record and venue differ in something that nobody has decided on
     equity: float | None = None  # of the account, as risk_manager counted it last
+    limits: int  # the newest version of limits on record
     facts: list[Facts]  # of the orders asked for that may end, for what they cost
 
 
@@ -105,6 +107,7 @@ _READ: LiteralString = (
     "'halted', exists (select from risk_halts where account_id = %(account)s and active),"
     "'unreconciled', unreconciled(%(account)s),"
     "'equity', (select equity from risk_states where account_id = %(account)s),"
+    "'limits', " + NEWEST + ","
     "'facts', (" + FACTS + "))::text"
 )
 _OPEN_ORDERS: LiteralString = (

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from libs.common.database import Database
 from libs.domain.kill import named
-from libs.domain.observed import HaltSeen, KillSeen, Lag, RecordSeen, SessionSeen
+from libs.domain.observed import HaltSeen, KillSeen, Lag, LooserSeen, RecordSeen, SessionSeen
 from libs.domain.orders import OPEN
 from libs.domain.summaries import Day, Worth
+from libs.store.limits import LOOSER
 from libs.store.unsettled import SINCE
 
 
@@ -48,6 +49,7 @@ async def look(database: Database, fixed_leases: Sequence[str]) -> RecordSeen:
         " (select jsonb_agg(jsonb_build_array(scope, key, reason, set_by, mode) order by set_at) from kill_switch where active),"
         " (select jsonb_agg(jsonb_build_array(account_id, limit_name, limit_value, seen)) from risk_halts"
         "   where active and account_id in (select account_id from a)),"
+        " " + LOOSER + ","
         " (select jsonb_object_agg(status, n) from (select status, count(*) as n from orders where status = any(%b::text[])"
         "   and account_id in (select account_id from a) group by 1) o),"
         " (select jsonb_object_agg(strategy_id, failed) from strategies where failed <> '')",
@@ -57,7 +59,7 @@ async def look(database: Database, fixed_leases: Sequence[str]) -> RecordSeen:
 
 
 def _seen(row: Sequence[Any]) -> RecordSeen:
-    session, leases, lags, unsettled, age_s, aside, kills, halts, orders, failed = row
+    session, leases, lags, unsettled, age_s, aside, kills, halts, looser, orders, failed = row
     return RecordSeen(
         session=SessionSeen(*session) if session else None,
         leases=leases or {},
@@ -68,6 +70,7 @@ def _seen(row: Sequence[Any]) -> RecordSeen:
         quarantined_age_s={kind: age for kind, (_, age) in aside.items() if age is not None},
         kills=[KillSeen(named(scope, key), *rest) for scope, key, *rest in kills or ()],
         halts=[HaltSeen(*halt) for halt in halts or ()],
+        looser=[LooserSeen(*row) for row in looser or ()],
         open_orders=orders or {},
         failed_strategies=failed or {},
     )

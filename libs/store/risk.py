@@ -14,6 +14,7 @@ from libs.domain.orders import Order, Side, Status
 from libs.store import fleet, halts
 from libs.store.fleet import FleetRow
 from libs.store.halts import LossRow
+from libs.store.limits import NEWEST
 from libs.store.open_orders import IS_OPEN
 
 
@@ -146,6 +147,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     losses: LossRow
     step: int  # of a lockstep session: the one under way
     decided: int  # the last step of which strategies have spoken
+    limits: int  # the newest version of limits on record
     evaluated: int  # the last step in which this account's loss limits were looked at
 
 
@@ -212,6 +214,7 @@ _READ: LiteralString = (
     "'closing', (select coalesce(json_agg(json_build_array(id, key, ns_of(closing_since), decided_by, reason)"
     " order by closing_since), '[]') from reconcile_items where account_id = %(account)s and closing_since is not null),"
     "'losses', " + halts.LOSSES + ","
+    "'limits', " + NEWEST + ","
     "'step', (select step from sessions where session_id = %(session)s),"
     "'decided', coalesce((select step from clock_acks where session_id = %(session)s and phase = 'decide'"
     " and consumer = 'strategy_engine'), 0),"

@@ -8,7 +8,21 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Float, ForeignKey, Index, Numeric, Table, Text, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -551,9 +565,17 @@ class RiskHaltRow(Base):
 
 
 class RiskLimitRow(Base):
-    """The operator inserts: every change of every limit. Of one scope, key and name the newest that is effective holds."""
+    """The operator inserts, and risk_manager and trade_executor the first: every change of every limit. Nothing is ever updated.
+
+    Of one scope, key, name and unit the newest row counts: it holds from `effective_at` on, and until then what `held` says.
+    """
 
     __tablename__ = "risk_limits"
+    __table_args__ = (
+        CheckConstraint("by <> '' and reason <> ''", name="signed"),
+        CheckConstraint("effective_at >= at", name="not_before"),
+        Index("ix_risk_limits_of", "scope", "key", "name", "unit", "version"),
+    )
 
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     scope: Mapped[str]
@@ -565,6 +587,20 @@ class RiskLimitRow(Base):
     by: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     effective_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())  # a loosening waits out its cool-off
+    held: Mapped[int | None] = mapped_column(ForeignKey("risk_limits.version"))  # the version that held when this was asked for
+    command_id: Mapped[UUID | None]  # by which it was asked for; None of the first
+
+
+class RiskLimitUsedRow(Base):
+    """risk_manager: by which versions of limits an account was judged from a moment of market time on."""
+
+    __tablename__ = "risk_limits_used"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[int]  # market ns
+    versions: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class RiskFleetRow(Base):

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "0005"
 down_revision: str | None = "0004"
 SQL = Path(__file__).parents[1] / "sql"
-FUNCTIONS: tuple[str, ...] = ("0005_fleet.sql",)
+FUNCTIONS: tuple[str, ...] = ("0005_limits.sql", "0005_fleet.sql")
 
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
@@ -31,7 +31,23 @@ def upgrade() -> None:
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
         sa.Column("effective_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("held", sa.BigInteger(), nullable=True),
+        sa.Column("command_id", sa.UUID(), nullable=True),
+        sa.CheckConstraint("by <> '' and reason <> ''", name=op.f("ck_risk_limits_signed")),
+        sa.CheckConstraint("effective_at >= at", name=op.f("ck_risk_limits_not_before")),
+        sa.ForeignKeyConstraint(["held"], ["risk_limits.version"], name=op.f("fk_risk_limits_held_risk_limits")),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_risk_limits")),
+    )
+    op.create_index("ix_risk_limits_of", "risk_limits", ["scope", "key", "name", "unit", "version"], unique=False)
+    op.create_table(
+        "risk_limits_used",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("versions", postgresql.ARRAY(sa.BigInteger()), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_risk_limits_used_account_id_accounts")),
+        sa.PrimaryKeyConstraint("account_id", "n", name=op.f("pk_risk_limits_used")),
     )
     op.create_table(
         "risk_fleet",

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,7 +23,8 @@ from libs.quant.backtest.story import story_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms, terms_of
 from libs.quant.risk.limits import Limits
-from libs.store import actions, lockstep, market, sessions, stories
+from libs.store import actions, limits, lockstep, market, sessions, stories
+from libs.store.limits import Used
 from libs.store.sessions import Account, Session
 from libs.venues.replay.catalog import named
 from libs.venues.replay.feed import ReplayFeed
@@ -60,6 +62,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     orders: int
     trades: int
     balances: bool  # whether these were compared: not within a lockstep step
+    limits: list[str]  # changes of the limits that the fleet was judged by, which the backtest was too
     faults: list[str]  # strategies that failed in the backtest, and were stopped there as the fleet stops them
     differences: list[Difference]
 
@@ -192,7 +195,8 @@ async def _compared(
         fleet = await stories.story_before(database, account.account_id, *day, session.market_time, late_ns)
     else:
         fleet = await stories.story(database, account.account_id, *day)
-    played = play(tape, setup_of(session, account, operating))
+    held = await _limits(database, account, operating)
+    played = play(tape, setup_of(session, account, operating, held))
     backtest = story_of(played, *day)
     if within:
         backtest = replace(backtest, ledger={})
@@ -206,12 +210,41 @@ async def _compared(
         orders=len(fleet.orders),
         trades=len(fleet.trades),
         balances=not within,
+        limits=[changed(before, after) for before, after in pairwise(held.used)],
         faults=list(played.faults),
         differences=differences(fleet, backtest),
     )
 
 
-def setup_of(session: Session, account: Account, operating: Operating) -> Setup:
+class Held(NamedTuple):
+    """The limits that an account was judged by."""
+
+    first: Limits
+    changes: Sequence[tuple[int, Limits]]  # (market ns from which others held, those)
+    used: Sequence[Used]
+
+    @classmethod
+    def of_the_file(cls, operating: Operating) -> "Held":
+        """Of an account that was never judged by limits on record."""
+        return cls(Limits(operating.limits), [], [])
+
+
+def changed(before: Used, after: Used) -> str:
+    """What an account was judged by from a moment on, for a person: `version 10 in place of 5 from 2025-01-06T14:32:38Z`."""
+    new, gone = (", ".join(map(str, sorted(versions))) for versions in (set(after[1]) - set(before[1]), set(before[1]) - set(after[1])))
+    what = f"version {new}" + (f" in place of {gone}" if gone else "") if new else f"without version {gone}"
+    return f"{what} from {iso(after[0])}"
+
+
+async def _limits(database: Database, account: Account, operating: Operating) -> Held:
+    """As they are on record; of an account that was never judged by any on record, those of the file."""
+    used = await limits.used(database, account.account_id)
+    known = {row.version: row for row in await limits.history(database)}
+    held = [(since, Limits([known[version].limit for version in versions])) for since, versions in used]
+    return Held(held[0][1], held[1:], used) if held else Held.of_the_file(operating)
+
+
+def setup_of(session: Session, account: Account, operating: Operating, held: Held) -> Setup:
     """The backtest that does what the session did: its account, terms and rules."""
     terms: Mapping[str, str] | None = session.fills.get("terms")
     return Setup(
@@ -221,7 +254,8 @@ def setup_of(session: Session, account: Account, operating: Operating) -> Setup:
         deposit=account.deposit,
         strategies=[s for s in operating.strategies if s.account == account.name and s.enabled],
         terms=operating.terms if terms is None else msgspec.convert(dict(terms), FillTerms, strict=False),
-        limits=Limits(operating.limits),
+        limits=held.first,
+        limit_changes=held.changes,
         allow_short=account.allow_short,
         kind=account.kind,
         latency_ns=session.fills["latency_ns"],

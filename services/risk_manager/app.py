@@ -23,12 +23,11 @@ from libs.domain.market import Clock
 from libs.domain.names import TIMEFRAMES
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS
 from libs.quant.adjustments import Adjustments
-from libs.quant.risk.halts import loss_limits
-from libs.quant.risk.limits import Limits
-from libs.store import actions, sessions
+from libs.store import actions, limits, sessions
 from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 
@@ -42,7 +41,6 @@ class Rules:
     """What the operator configured."""
 
     strategies: Sequence[StrategyConfig]
-    limits: Limits
     widest_collar: float  # of a liquidation
     fleet_tag: str
 
@@ -53,11 +51,12 @@ async def work(context: Context, settings: Settings) -> None:
     risk = from_toml(RiskConfig, folder, "risk", settings.environment)
     rules = Rules(
         from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy,
-        Limits(risk.limit),
         risk.kill_switch.widest_collar,
         from_toml(SystemConfig, folder, "system", settings.environment).fleet_tag,
     )
     database = context.database("sessions")
+    if not await limits.begun(database, risk.limit, context.name, context.stopping):
+        return
     latency = Latency()
     context.info["tick_to_order_ms"] = latency.quantiles_ms
     while not context.stopping.is_set():
@@ -134,7 +133,7 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
         await asyncio.wait(workers)
         for task in background:
             task.cancel()
-    for gauge in (metrics.DAILY_LOSS, metrics.DRAWDOWN, metrics.LOSS_LIMIT, metrics.HALTED):
+    for gauge in (metrics.DAILY_LOSS, metrics.DRAWDOWN, metrics.LOSS_LIMIT, metrics.HALTED, metrics.LIMITS_VERSION, metrics.LIMITS_PENDING):
         gauge.clear()  # the session's accounts are nobody's business any more
 
 
@@ -158,9 +157,6 @@ async def _account(
     store = RiskStore(database, account.account_id, session.session_id, session.venue, finest, late_ns)
     adjustments = Adjustments(await actions.of_venue(database, session.venue), session.start_time)
     journal = PostgresJournal(database, context.bus, context.clock)
-    most = rules.limits.multiple("max_position_notional", account=account.name)
-    if most is not None:
-        metrics.POSITION_LIMIT.labels(account=account.account_id).set(most)
 
     def lost(reason: str) -> None:
         log.error("lease lost: %s", reason, extra=about("lease_lost", "failure", lease=lease.name, account_id=account.account_id))
@@ -178,14 +174,13 @@ async def _account(
             session=session,
             instruments=instruments,
             strategies=rules.strategies,
-            limits=rules.limits,
+            limits=LimitsKeeper(database, account, context.clock),
             adjustments=adjustments,
             fleet_tag=rules.fleet_tag,
             latency=latency,
             losses=LossKeeper(
                 account,
                 session,
-                loss_limits(rules.limits, account.name),
                 lease.name,
                 context.clock,
                 context.sealer,

@@ -39,7 +39,6 @@ class Liquidator:
         store: RiskStore,
         account: Account,
         session: Session,
-        limits: Limits,
         widest: float,
         fleet_tag: str,
         host: HostClock,
@@ -49,7 +48,6 @@ class Liquidator:
         self._store = store
         self._account = account
         self._session = session
-        self._limits = limits
         self._widest = widest
         self._fleet_tag = fleet_tag
         self._host = host
@@ -65,7 +63,7 @@ class Liquidator:
         flattens = bool(snapshot.positions) and any(mode == "flatten" for _, _, mode, _ in snapshot.killed)
         return self._closing or flattens or bool(snapshot.closing)
 
-    async def add_to(self, hop: Hop, snapshot: Snapshot, view: View, epoch: int) -> None:
+    async def add_to(self, hop: Hop, snapshot: Snapshot, view: View, limits: Limits, epoch: int) -> None:
         """What closes books goes into the hop, after what its signals have led to."""
         switches, whole = [Switch(*row) for row in snapshot.killed], whole_lots(snapshot, view)
         flat = [row for row in snapshot.closing if _is_closed(row, whole, view)]
@@ -73,7 +71,7 @@ class Liquidator:
         since = min((s.set_at for s in (*switches, *closing.values()) if s.mode == "flatten"), default=None)
         tried = await self._store.liquidations(since) if since is not None else {}
         attempts = {book: Attempts(*known) for book, known in tried.items()}
-        self._planned = planned = plan(view, switches, attempts, self._limits, self._widest, whole, closing)
+        self._planned = planned = plan(view, switches, attempts, limits, self._widest, whole, closing)
         self._orders = [(exit_, self._order(exit_, view)) for exit_ in planned.exits]
         if flat:
             hop.writes.append(reconciliation.closed((row.item, row.since) for row in flat))

@@ -41,13 +41,12 @@ class _Look(NamedTuple):
 class LossKeeper:
     """One account under one lease. In a free session every hop looks; in lockstep exactly one a step (semantics 6)."""
 
-    def __init__(
-        self, account: Account, session: Session, limits: LossLimits, consumer: str, host: HostClock, sealer: Sealer, publish: Publish
-    ) -> None:
+    def __init__(self, account: Account, session: Session, consumer: str, host: HostClock, sealer: Sealer, publish: Publish) -> None:
         """`publish` rings bells: monitor hears of a halt at once, and within a second without."""
         self._account = account
         self._session = session
-        self._limits = limits
+        self._limits = LossLimits()
+        self._relimited = False  # other limits hold than the record says
         self._consumer = consumer
         self._host = host
         self._sealer = sealer
@@ -60,9 +59,16 @@ class LossKeeper:
         self._said: list[Notification] = []
         self._stored_at = float("-inf")
         self._unknown = False  # whether the last look found no price to value a position at
+
+    def limit_by(self, limits: LossLimits) -> None:
+        """Other limits hold from the next look on. A halt that is in force stays, whatever they are."""
+        self._relimited = self._relimited or limits != self._limits
+        self._limits, account_id = limits, self._account.account_id
         for name, most in zip(LOSS_LIMITS, limits, strict=True):
-            if most is not None:
-                metrics.LOSS_LIMIT.labels(account=account.account_id, limit=name).set(most)
+            if most is None:
+                metrics.LOSS_LIMIT.remove(account_id, name)
+            else:
+                metrics.LOSS_LIMIT.labels(account=account_id, limit=name).set(most)
 
     def decides(self, step: int) -> None:
         """The venue phase of a lockstep step is over: its fills are booked, and nothing moves until the next."""
@@ -101,7 +107,8 @@ class LossKeeper:
             self._unknown = True
             return
         self._unknown = False
-        matters = bool(found or losses.rearmed) or before is None or state.day != before.day or self._session.lockstep
+        moved = before is None or state.day != before.day
+        matters = bool(found or losses.rearmed) or moved or self._relimited or self._session.lockstep
         self._look = _Look(state, found, losses.rearmed, matters)
         view.halts = state.halts
 
@@ -147,7 +154,7 @@ class LossKeeper:
                 extra=about("account_rearmed", "success", account_id=self._account.account_id, limit=name),
             )
         if self._written:
-            self._stored_at = self._host.monotonic()
+            self._stored_at, self._relimited = self._host.monotonic(), False
         self._keep()
         said, self._said = self._said, []
         if said:

@@ -16,14 +16,14 @@ from libs.common.journal import Cursor, Entry, Hop, Move, Outgoing
 from libs.common.latency import Latency
 from libs.common.leases import Lease
 from libs.common.logs import about
-from libs.domain.configuration import StrategyConfig
+from libs.domain.configuration import WIDEST_COLLAR, StrategyConfig
 from libs.domain.instruments import Instrument
 from libs.domain.messages import RiskAlert
 from libs.domain.orders import CancelRequest, Order
 from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS, Channel
 from libs.quant.adjustments import Adjustments
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
-from libs.quant.risk.limits import Limits
+from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.view import Leg
 from libs.store import fleet
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
@@ -31,6 +31,7 @@ from libs.store.sessions import Account, Session
 from services.risk_manager.disabling import disable
 from services.risk_manager.facts import Facts
 from services.risk_manager.fleet import elsewhere
+from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.telling import tell
@@ -62,12 +63,12 @@ class RiskStage:
         session: Session,
         instruments: Mapping[str, Instrument],
         strategies: Sequence[StrategyConfig],
-        limits: Limits,
+        limits: LimitsKeeper,
         adjustments: Adjustments,
         fleet_tag: str,
         latency: Latency,
         losses: LossKeeper,
-        widest_collar: float = 0.1,
+        widest_collar: float = WIDEST_COLLAR,
     ) -> None:
         """`widest_collar`: how far from the newest price a liquidation may go, as a share of it."""
         self._store = store
@@ -91,7 +92,7 @@ class RiskStage:
         self._looked_back = float("-inf")
         self._latency = latency
         self.losses = losses
-        self._liquidator = Liquidator(store, account, session, limits, widest_collar, fleet_tag, host, sealer)
+        self._liquidator = Liquidator(store, account, session, widest_collar, fleet_tag, host, sealer)
 
     @property
     def again(self) -> bool:
@@ -108,8 +109,7 @@ class RiskStage:
     async def _judged(self, cursors: Mapping[str, Cursor], limit: int) -> Hop | None:
         signals, updates = cursors[SIGNALS_STREAM], cursors[UPDATES_STREAM]
         now = self._market.now()
-        snapshot = await self._store.read(signals.no, limit, now, self._facts.asked(self._limits))
-        await self._facts.look(snapshot, self._limits)
+        snapshot = await self._look(signals.no, limit, now)
         if snapshot.queued:
             reached("CP05")
         flattens = self._liquidator.due(snapshot)
@@ -119,13 +119,14 @@ class RiskStage:
             return await self._passed_over(signals.no, now)
         hop = self.decide(snapshot)
         if flattens:
-            await self._liquidator.add_to(hop, snapshot, self._view, self._lease.epoch)
+            await self._liquidator.add_to(hop, snapshot, self._view, self._limits.limits, self._lease.epoch)
         consumer = self._lease.name
         if snapshot.queued:
             hop.moves.append(Move(consumer, SIGNALS_STREAM, signals.no, snapshot.queued[-1].no, signals.epoch))
         if snapshot.updates > updates.no:
             hop.moves.append(Move(consumer, UPDATES_STREAM, updates.no, snapshot.updates, updates.epoch))
         self.losses.add_to(hop, snapshot.now)
+        self._limits.add_to(hop, snapshot.now)
         if hop.writes and not hop.moves:
             hop.writes.insert(0, self._guard())
         if hop.writes or hop.moves:
@@ -143,12 +144,24 @@ class RiskStage:
         metrics.BACKSTOP.labels(consumer=self._lease.name).inc()
         told = about("signals_passed_over", "failure", consumer=self._lease.name)
         log.error("%d signals were passed over without an answer; assessing message %d now", len(missed), missed[0], extra=told)
-        snapshot = await self._store.read(missed[0] - 1, 1, now, self._facts.asked(self._limits))
-        await self._facts.look(snapshot, self._limits)
+        snapshot = await self._look(missed[0] - 1, 1, now)
         hop = self.decide(snapshot)
         self.losses.add_to(hop, snapshot.now)
+        self._limits.add_to(hop, snapshot.now)
         hop.writes.insert(0, self._guard())
         return hop
+
+    async def _look(self, after: int, limit: int, now: int) -> Snapshot:
+        """A snapshot with all that is asked for by the limits that hold on it: what a person decided before it was taken does."""
+        while True:
+            asked = self._facts.asked(self._limits.limits)
+            snapshot = await self._store.read(after, limit, now, asked)
+            if await self._limits.follow(snapshot):
+                self.losses.limit_by(loss_limits(self._limits.limits, self._account.name))
+            if self._facts.asked(self._limits.limits) == asked:
+                break
+        await self._facts.look(snapshot, self._limits.limits)
+        return snapshot
 
     def _guard(self) -> Write:
         return Write("select lease_guard(%s, %s)", (self._lease.name, self._lease.epoch))
@@ -182,7 +195,7 @@ class RiskStage:
         if snapshot.fleet is not None:
             elsewhere(view, snapshot.fleet)
         self.losses.look(snapshot, view)
-        self._verdicts = assess_all(waiting, fresh, view, self._limits)
+        self._verdicts = assess_all(waiting, fresh, view, self._limits.limits)
         self.exposed = bool(snapshot.positions or view.open_orders)
         self.waits = any(verdict.kind == "WAITING" for verdict in self._verdicts) or bool(waiting)
         return self._effects(self._verdicts, snapshot.now)
@@ -234,7 +247,7 @@ class RiskStage:
             refusal.reason if refusal else verdict.reason,
             refusal.limit if refusal else "",
             refusal.seen if refusal else "",
-            msgspec.json.encode(verdict.checks).decode(),
+            msgspec.json.encode((self._limits.check(), *verdict.checks)).decode(),
         )
 
     def _alert(self, verdict: Verdict, now: int) -> RiskAlert:
@@ -263,6 +276,7 @@ class RiskStage:
                 metrics.TICK_TO_ORDER.observe(seconds)
         self._facts.add((*self._orders, *self._liquidator.committed()))
         self._verdicts, self._orders, self._facts.known = [], [], True
+        self._limits.committed()
         await self.losses.committed()
 
     def put_aside(self, entry: Entry, error: str) -> Hop:

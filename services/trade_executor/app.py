@@ -15,7 +15,7 @@ from libs.domain.configuration import RiskConfig, SystemConfig
 from libs.domain.credentials import Look, of_another_market, refuses_live
 from libs.domain.fleet import PORTS
 from libs.domain.instruments import Instrument
-from libs.store import actions, sessions
+from libs.store import actions, limits, sessions
 from libs.store.sessions import Account, Session
 from libs.venues.endpoint import Mode
 from libs.venues.remote import load_library
@@ -41,6 +41,8 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
     system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
     risk = from_toml(RiskConfig, Path(settings.config_dir), "risk", settings.environment)
     database = context.database("sessions")
+    if not await limits.begun(database, risk.limit, context.name, context.stopping):
+        return
     while not context.stopping.is_set():
         session = await sessions.awaited(database, context.stopping)
         if session is None:
@@ -68,7 +70,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
                 house.warm(account),
                 system.policy(account.name),
                 system.fleet_tag,
-                risk,
+                risk.kill_switch.widest_collar,
             )
             for account in accounts
         }

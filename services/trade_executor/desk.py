@@ -14,11 +14,12 @@ from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
-from libs.domain.configuration import OnDisconnect, RiskConfig
+from libs.domain.configuration import WIDEST_COLLAR, OnDisconnect
 from libs.domain.instruments import Instrument
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
 from libs.domain.trades import Fill
 from libs.store.execution import ExecutionStore
+from libs.store.limits import LimitsInForce
 from libs.store.market_reader import MarketReader
 from libs.store.reconciliation import Guard, ReconcileStore
 from libs.store.sessions import Account, Session
@@ -29,7 +30,7 @@ from services.trade_executor.brokers import NotYet, Open
 from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.gate import Gate
-from services.trade_executor.last_look import NO_LIMITS, LastLook
+from services.trade_executor.last_look import LastLook
 from services.trade_executor.links import Standing
 from services.trade_executor.reconciler import LOOK_UP_EVERY_S, Reconciler
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
@@ -60,7 +61,7 @@ class AccountDesk:
         warm: Warm = nothing_to_load,
         on_disconnect: OnDisconnect = "keep",
         fleet_tag: str = "TWND",
-        risk: RiskConfig = NO_LIMITS,
+        widest_collar: float = WIDEST_COLLAR,
     ) -> None:
         self._context = context
         self._session = session
@@ -71,7 +72,7 @@ class AccountDesk:
         self._on_disconnect = on_disconnect
         self._fleet_tag = fleet_tag
         self._held_back = ""  # why nothing is sent that adds to a book; "" when it is
-        self._risk = risk
+        self._widest_collar = widest_collar
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
@@ -176,7 +177,15 @@ class AccountDesk:
             gate=self._gate,
             pace=sender.pace,
             fleet_tag=self._fleet_tag,
-            last_look=LastLook(self._store, self._account, self._session, self._instruments, floor.quotes, self._risk),
+            last_look=LastLook(
+                self._store,
+                self._account,
+                self._session,
+                self._instruments,
+                floor.quotes,
+                LimitsInForce(self._database, self._context.clock),
+                self._widest_collar,
+            ),
         )
         self._reconciler = reconciler = self._a_reconciler(broker, sender)
         trading = asyncio.Event()

@@ -45,6 +45,7 @@ from libs.quant.dispatch import DENIED, fates
 from libs.quant.execution.protection import Standing
 from libs.store import lockstep
 from libs.store.execution import ExecutionStore, OrderRow, Queued, Snapshot
+from libs.store.limits import LimitsInForce
 from libs.store.protection import guards
 from libs.store.reconciliation import halt_symbol, put_aside
 from libs.store.sessions import Account, Session
@@ -133,7 +134,7 @@ class ExecutionStage:
         self._withdrawn: set[UUID] = set()  # and those that must not rest any more, by the account's own policy
         self._positions: dict[tuple[str, str], Position] = {}
         self._quotes = quotes or Quotes()
-        self._last_look = last_look or LastLook(store, account, session, instruments, self._quotes)
+        self._last_look = last_look or LastLook(store, account, session, instruments, self._quotes, LimitsInForce(store.database, host))
         self._parents = Parents(store, instruments, session, host)
         self._doubts = Doubts(host)
         self._known = False  # whether _open and _positions are what the record says
@@ -192,7 +193,8 @@ class ExecutionStage:
         await self._parents.learn([*self._open.values()])
         self._parents.advance(self._open, self._unwanted, change)
         self._cancel_unwanted(change)
-        await self._last_look.prepare(h.order for h in (self._open | change.orders).values() if h.status is Status.APPROVED)
+        approved = (h.order for h in (self._open | change.orders).values() if h.status is Status.APPROVED)
+        await self._last_look.prepare(approved, snapshot.limits)
         self._dispatch(snapshot, change)
         await add_costs(self._store, change, snapshot.facts, self._instruments, self._quotes, self._host.now_ns())
         if not evidence and self._step_done:
@@ -520,7 +522,7 @@ class ExecutionStage:
             if fate in ("send", "work") and (why := self._last_look.denied(order, standings, gate.books, snapshot.equity)):
                 change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), why)
             elif fate == "send":
-                change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False))
+                change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False), self._last_look.stamp)
                 change.sends.append(held)
                 if (price := self._quotes.price(order.symbol)) is not None:
                     change.arrivals[order.order_id] = price

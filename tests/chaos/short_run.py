@@ -29,12 +29,11 @@ from libs.domain.identity import signal_id
 from libs.domain.instruments import Instrument
 from libs.domain.messages import Signal
 from libs.quant.adjustments import Adjustments
-from libs.quant.risk.halts import loss_limits
-from libs.quant.risk.limits import Limits
-from libs.store import sessions, strategies
+from libs.store import limits, sessions, strategies
 from libs.store.control import Control
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account
+from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
 from services.sim_venue.market import START_BY_HAND
@@ -118,7 +117,6 @@ class Risk:
         self._sealer = Sealer("strategy_engine", host)
         self._journal = PostgresJournal(database, bus, host)
         self.lease = Lease(database, f"risk:{account.account_id}", "short run", host)
-        limits = Limits(LIMITS)
         stage = RiskStage(
             RiskStore(database, account.account_id, OPEN.session_id, OPEN.venue, "1s", SECOND + GRACE),
             self.market,
@@ -129,11 +127,11 @@ class Risk:
             session=OPEN,
             instruments=instruments,
             strategies=[FAST, SLOW],
-            limits=limits,
+            limits=LimitsKeeper(database, account, host),
             adjustments=Adjustments([], OPEN.start_time),
             fleet_tag="TEST",
             latency=Latency(),
-            losses=LossKeeper(account, OPEN, loss_limits(limits, account.name), self.lease.name, host, self._sealer, bus.publish),
+            losses=LossKeeper(account, OPEN, self.lease.name, host, self._sealer, bus.publish),
         )
         self.consumer = Consumer(self._journal, self.lease.name, stage, Bell(), lambda: self.lease.epoch)
         self._n = 0
@@ -257,6 +255,7 @@ async def _opened(database: Database, bus: RedisBus, venue: SimVenue) -> tuple["
     instruments = shares(venue)
     account = await begin(database, OPEN, list(instruments.values()))
     await strategies.register(database, [FAST, SLOW])
+    await limits.begin(database, LIMITS, "short run")
     risk = Risk(database, bus, replace(account, venue=VENUE.name), instruments)
     await record(database, [a_bar(START_BY_HAND, PRICE, symbol) for symbol in instruments], OPEN)
     await database.write([sessions.advanced(OPEN.session_id, risk.now, risk.now, 0)])

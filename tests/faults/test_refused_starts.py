@@ -48,13 +48,13 @@ def refusal(tmp_path: Path, *arguments: str, **environment: str) -> str:
             "line 26: Expected a number above 0 and at most 1 in field `participation`",
         ),
         ("system", "latency_ms = 0.0", "latency_ms = many", "(at line 23, column 14)"),
-        ("risk", "value = 25000", "value = nan", "line 6: Expected `float` >= 0.0 (value = nan)"),
-        ("risk", "value = 25000", "value = inf", "line 6: Expected `float` <= 1000000000000000.0 (value = inf)"),
+        ("risk", "value = 25000", "value = nan", "line 7: Expected `float` >= 0.0 (value = nan)"),
+        ("risk", "value = 25000", "value = inf", "line 7: Expected `float` <= 1000000000000000.0 (value = inf)"),
         (
             "risk",
             'unit = "currency"',
             'unit = "dollars"',
-            "line 7: Invalid enum value 'dollars', expected one of count, currency, equity, fraction",
+            "line 8: Invalid enum value 'dollars', expected one of count, currency, equity, fraction",
         ),
         ("strategies", "allocation = 0.06", "allocation = 15", "line 21: Expected `float` <= 1.0 (allocation = 15)"),
         (

@@ -32,7 +32,7 @@ from libs.venues.broker import WrongKey
 from libs.venues.endpoint import Mode
 from libs.venues.sim_control import SimControl
 from services.sim_venue.market import START_BY_HAND
-from services.trade_executor import app
+from services.trade_executor import app, reconcile
 from services.trade_executor.app import check_mode
 from services.trade_executor.brokers import NotYet, Remote
 from tests.desks import Service, a_desk, an_approval, statuses
@@ -158,8 +158,9 @@ async def test_an_answer_that_is_lost_after_the_order_was_taken_costs_one_reques
 
 
 async def test_a_fill_that_the_stream_left_out_is_booked_however_much_was_filled_since(
-    kind: Kind, database: Database, url: str, redis_url: str
+    kind: Kind, database: Database, url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reconcile, "AGREE_REMOTELY_AFTER_S", 0.3)  # a look that met a fill on its way looks again before it is asked anew
     operator = Control(database, PostgresJournal(database, MemoryBus(), SystemClock()), SystemClock())
     async with a_sim_venue() as venue, trading(kind, venue, database, url, redis_url) as scene:
         await scene.shows(kind.price)

@@ -25,14 +25,15 @@ from libs.domain.configuration import LimitConfig, StrategyConfig
 from libs.domain.identity import client_order_id, order_id
 from libs.domain.messages import Signal
 from libs.quant.adjustments import Adjustments
-from libs.quant.risk.halts import loss_limits
 from libs.store import halts, lockstep, strategies
+from libs.store import limits as limits_on_record
 from libs.store.control import Control
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
-from tests.factories import NOON, SECOND, HandClock, a_limit, a_signal, the_limits
+from tests.factories import COLLAR, NOON, SECOND, HandClock, a_limit, a_signal
 from tests.paper import ALFA, COIN
 from tests.scenes import GRACE, LOCKSTEP, SESSION, a_bar, begin, clear, record
 from tests.scripted_broker import a_split
@@ -48,7 +49,6 @@ class Desk:
         self,
         database: Database,
         account: Account,
-        limits: Sequence[LimitConfig],
         holder: str,
         actions: Sequence[CorporateAction],
         session: Session = SESSION,
@@ -61,9 +61,7 @@ class Desk:
         self.journal = PostgresJournal(database, MemoryBus(), self.host)
         self.sealer = Sealer("test", self.host)
         self.bells: list[str] = []
-        self.losses = LossKeeper(
-            account, session, loss_limits(the_limits(*limits), account.name), self.lease.name, self.host, self.sealer, self._publish
-        )
+        self.losses = LossKeeper(account, session, self.lease.name, self.host, self.sealer, self._publish)
         self.stage = RiskStage(
             RiskStore(database, account.account_id, session.session_id, session.venue, "1s", SECOND + GRACE),
             self.market,
@@ -74,7 +72,7 @@ class Desk:
             session=session,
             instruments={"ALFA": ALFA, "BTC/USD": COIN},
             strategies=[FAST, msgspec.structs.replace(FAST, id="slow")],
-            limits=the_limits(*limits),
+            limits=LimitsKeeper(database, account, self.host),
             adjustments=Adjustments(actions, SESSION.start_time),
             fleet_tag="TEST",
             latency=Latency(),
@@ -137,7 +135,8 @@ async def desk_of(
     actions: Sequence[CorporateAction] = (),
     session: Session = SESSION,
 ) -> Desk:
-    desk = Desk(database, account, limits, holder, actions, session)
+    await limits_on_record.begin(database, [COLLAR, *limits], "test")
+    desk = Desk(database, account, holder, actions, session)
     assert await desk.lease.acquire(RiskStage.streams, asyncio.Event())
     return desk
 

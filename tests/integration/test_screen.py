@@ -30,8 +30,7 @@ from libs.common.clocks import SystemClock
 from libs.common.database import Database, Write
 from libs.common.journal import PostgresJournal
 from libs.domain.books import Position
-from libs.quant.risk.limits import Limits
-from libs.store import execution, market
+from libs.store import execution, limits, market
 from libs.store.control import Control
 from libs.store.queries import screen
 from libs.store.queries.screen import Price
@@ -144,11 +143,11 @@ async def test_closes_come_oldest_first_of_the_symbols_that_were_asked_for(datab
 
 
 def a_reading(**changed: Any) -> Reading:
-    limits = Limits([a_limit("max_gross_exposure", 0.5, unit="equity")])
-    return Reading(Title("scripted market", "invented prices", ["ALFA"], limits), SystemClock(), **changed)
+    return Reading(Title("scripted market", "invented prices", ["ALFA"]), SystemClock(), **changed)
 
 
 async def test_an_account_is_worth_its_cash_and_its_books(database: Database) -> None:
+    await limits.begin(database, [a_limit("max_gross_exposure", 0.5, unit="equity")], "test")
     reading = a_reading()
     await reading.look(database)
     (account,) = reading.snapshot(None, [], Hand(), keys=True, stopping=False).accounts
@@ -337,7 +336,7 @@ class Broken(Reading):
 
 async def test_a_screen_that_fails_gives_way_to_plain_lines(person: Person) -> None:
     out, stopping = StringIO(), asyncio.Event()
-    reading = Broken(Title("", "", [], Limits([])), SystemClock())
+    reading = Broken(Title("", "", []), SystemClock())
     plain = Lines(out, lambda: None)
     live = Live(reading, plain, (person.terminal, person.terminal), {}, SystemClock(), stopping, lambda: None, state=Path(), cool_off_s=0.0)
     live.open()

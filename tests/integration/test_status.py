@@ -63,6 +63,7 @@ def test_unknown_orders_are_counted_in_the_verdict() -> None:
         paused="",
         killed=[],
         halts=[],
+        looser=[],
         differences=[],
     )
     verdict = "fleet      NOT healthy: 1 of 2 services not ready; 2 UNKNOWN orders (docs/runbooks/unknown-order.md)"

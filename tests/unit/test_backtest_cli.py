@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from libs.domain.stories import Difference
 from libs.quant.folds import registry
 from libs.quant.folds.contract import BarView, PanelView, Strategy
 from libs.quant.strategies import sma_cross
-from services.backtester.parity import Compared
+from services.backtester.parity import Compared, changed
 from services.backtester.spec import Spec
 from tests.fleets import configuration
 
@@ -181,6 +182,7 @@ def compared(*differences: Difference) -> Compared:
         orders=3,
         trades=2,
         balances=True,
+        limits=[],
         faults=[],
         differences=list(differences),
     )
@@ -190,6 +192,14 @@ def test_parity_of_an_equal_day_says_so() -> None:
     said = parity_text("2018-04-04", [compared()], None)
     assert "4 signals, 3 orders, 2 trades" in said
     assert "equal to the last digit" in said
+
+
+def test_parity_names_limits_that_were_changed() -> None:
+    used = [(0, [1, 2]), (5_000_000_000, [1, 3]), (6_000_000_000, [1, 3, 4]), (7_000_000_000, [1, 3])]
+    limits = [changed(before, after) for before, after in pairwise(used)]
+    said = parity_text("2018-04-04", [msgspec.structs.replace(compared(), limits=limits)], None)
+    assert "held: version 3 in place of 2 from 1970-01-01T00:00:05Z; version 4 from" in said
+    assert "; without version 4 from 1970-01-01T00:00:07Z" in said
 
 
 def test_parity_groups_differences_by_cause_and_counts_those_not_shown() -> None:

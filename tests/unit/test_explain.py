@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from fleet import strategy_state
-from fleet.explain import Understood, arithmetic, compared, only, passed, told, understand
+from fleet.explain import Understood, arithmetic, compared, judged_by, only, passed, told, understand
 from fleet.strategy_state import words
 from fleet.tables import change, moment, money, number, share, table
 from libs.domain.configuration import StrategyConfig
@@ -194,6 +194,13 @@ def test_a_control_that_refuses_is_not_among_those_passed() -> None:
     assert passed(an_assessment("REFUSED", "RC-B02", (KILL, GROSS))) == [KILL]
     assert passed(an_assessment("REFUSED", "RC-A08", (KILL,))) == [KILL]
     assert passed(an_assessment(checks=(KILL, GROSS))) == [KILL, GROSS]
+
+
+def test_by_which_limits_it_was_judged_is_no_control_and_has_its_own_line() -> None:
+    by = CheckTold(code="RC-C09", what="limits", limit=None, seen="version 9")
+    assert passed(an_assessment(checks=(by, KILL))) == [KILL]
+    assert judged_by(an_assessment(checks=(by, KILL))) == "version 9"
+    assert judged_by(an_assessment(checks=(KILL,))) == ""
 
 
 @pytest.mark.parametrize(

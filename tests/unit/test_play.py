@@ -520,6 +520,26 @@ def test_a_halt_refuses_entries_from_its_bar_on_and_lets_the_exit_pass(name: Lim
     assert held(played) == {}
 
 
+def test_a_loss_limit_that_comes_later_halts_from_its_moment_on_and_counts_from_the_peak_before_it() -> None:
+    tight = the_limits(a_limit("max_drawdown", 9.9 / 100_004, unit="fraction"))
+    always = play(TAPE, a_setup(limits=tight))
+    [halt] = always.halts
+    played = play(TAPE, a_setup(limits=the_limits(), limit_changes=[(halt.at, tight)]))
+    assert (played.halts, played.trades, played.refused) == ((halt,), always.trades, always.refused)
+    a_minute_late = play(TAPE, a_setup(limits=the_limits(), limit_changes=[(halt.at + MINUTE, tight)]))
+    assert [late.at for late in a_minute_late.halts] == [halt.at + MINUTE]
+
+
+def test_orders_are_judged_by_the_limits_that_hold_when_they_are_decided() -> None:
+    small = the_limits(a_limit("max_order_notional", 1.0))
+    free = play(TAPE, a_setup(limits=the_limits()))
+    entries = [signal.decided_at for signal in free.signals]
+    from_the_second_on = play(TAPE, replace(a_setup(limits=the_limits()), limit_changes=[(entries[1] + 1, small)]))
+    assert [at for at, *_ in traded(from_the_second_on)] == [at for at, *_ in traded(free)][:2]
+    assert {refused.refusal.code for refused in from_the_second_on.refused} == {"RC-A05"}
+    assert play(TAPE, replace(a_setup(limits=small), limit_changes=[(0, the_limits())])).trades == free.trades
+
+
 def test_a_loss_that_a_limit_allows_changes_nothing() -> None:
     free, limited = play(TAPE, a_setup(limits=the_limits())), play(TAPE, losing(0.5))
     assert (limited.trades, limited.refused, limited.halts) == (free.trades, free.refused, ())

@@ -48,6 +48,11 @@ class Fleet:
         finished = "select exists (select from sessions where state = 'finished')"
         assert wait_until(lambda: bool(self.ask(finished)), limit_s), f"the session has not finished in {limit_s} s"
 
+    def until(self, query: str, limit_s: float) -> Any:
+        """The value of a query, once it is something."""
+        assert wait_until(lambda: bool(self.ask(query)), limit_s), f"{query} gives nothing in {limit_s} s: {self.said}"
+        return self.ask(query)
+
     def kill(self, service: str) -> None:
         """Ends a service as the kernel would."""
         with urllib.request.urlopen(f"http://127.0.0.1:{PORTS[service] + self.offset}/info", timeout=5) as answer:

@@ -16,7 +16,7 @@ from libs.quant.backtest.play import play
 from libs.quant.fills import FillTerms
 from libs.store import sessions
 from libs.venues.replay.catalog import named
-from services.backtester.parity import Compared, Operating, compare, setup_of, stored_tape
+from services.backtester.parity import Compared, Held, Operating, compare, setup_of, stored_tape
 from tests.verify.running import Fleet, a_fleet
 
 CONFIG: Final = Path(__file__).parent / "parity_config"
@@ -53,7 +53,10 @@ async def halts_of(fleet: Fleet) -> tuple[list[Halt], list[Halt]]:
         rows = await database.fetch(
             "select limit_name, ns_of(halted_at), equity, reference, limit_value, seen from risk_halts order by halted_at, limit_name"
         )
-        played = play(await stored_tape(database, session, session.market_time + 1000), setup_of(session, account, operating()))
+        played = play(
+            await stored_tape(database, session, session.market_time + 1000),
+            setup_of(session, account, operating(), Held.of_the_file(operating())),
+        )
         return [Halt(*row) for row in rows], list(played.halts)
     finally:
         await database.close()

@@ -30,7 +30,8 @@ class Facts:
 
     def __init__(self, tape: Tape, setup: Setup) -> None:
         self._tape = tape
-        self._asked = setup.limits.names if setup.limits is not None else frozenset()
+        every = [setup.limits, *(limits for _, limits in setup.limit_changes)]
+        self._asked = frozenset().union(*(limits.names for limits in every if limits is not None))
         self.grids: dict[str, Grid] = {}
 
     def of(self, symbols: Iterable[str], played: Played, now: int) -> Known:

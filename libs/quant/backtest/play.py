@@ -132,9 +132,15 @@ class Desk:
         self._guarding = Guarding(tape.instruments)
         self._book_lines(deposit_entries(UUID(int=0), setup.base_currency, setup.deposit))
         self._action_times = deque(sorted(action.effective for action in actions))
-        losses = loss_limits(setup.limits, setup.account_name) if setup.limits is not None else None
-        self._watch = LossWatch(tape, setup, losses) if losses is not None and losses.any else None
+        self._limits, self._limit_changes = setup.limits, deque(setup.limit_changes)
+        self._watch = self._a_watch(setup.limits) if setup.limits is not None else None
         played.balances.append(Balance(tape.since, float(setup.deposit), {}))
+
+    def _a_watch(self, limits: Limits) -> LossWatch | None:
+        """Over the loss limits that hold now or later; None where there never are any."""
+        name = self._setup.account_name
+        losses, later = loss_limits(limits, name), [loss_limits(limits, name) for _, limits in self._limit_changes]
+        return LossWatch(self._tape, self._setup, losses, later) if any(each.any for each in (losses, *later)) else None
 
     # --- the market
 
@@ -147,8 +153,23 @@ class Desk:
 
     def _look_until(self, until: int) -> None:
         """The loss limits, at every bar of what is held: they are looked at after the fills of a time and before its signals."""
+        while self._limit_changes and (since := self._limit_changes[0][0]) <= until:
+            self._watch_until(since - 1)
+            self._limit_from(since)
+            if self._watch is not None:
+                self._watch.at(since, self._cash, self._lots)
+        self._watch_until(until)
+
+    def _watch_until(self, until: int) -> None:
         if self._watch is not None and self._lots:
             self._watch.until(until, self._cash, self._lots)
+
+    def _limit_from(self, now: int) -> None:
+        """What is decided from `now` on is decided by the limits that hold then."""
+        while self._limit_changes and self._limit_changes[0][0] <= now:
+            self._limits = self._limit_changes.popleft()[1]
+            if self._watch is not None:
+                self._watch.limit_by(loss_limits(self._limits, self._setup.account_name))
 
     def _next_time(self) -> int | None:
         """The next moment at which something can happen to what is open."""
@@ -170,6 +191,7 @@ class Desk:
         return min(times, default=None)
 
     def _step(self, time: int) -> None:
+        self._limit_from(time)
         events: list[FillEvent] = []
         for symbol in sorted(self._venue.book.open):
             events += self._tape.fill_events(symbol, time)
@@ -275,7 +297,7 @@ class Desk:
 
     def _verdicts(self, fresh: Sequence[Signal], now: int) -> list[Verdict]:
         view = self._view(fresh, now)
-        limits = self._setup.limits
+        limits = self._limits
         if limits is None:
             return assess_all(list(self._waiting.values()), fresh, view, Limits(()), judge)
         verdicts = assess_all(list(self._waiting.values()), fresh, view, limits)

@@ -35,6 +35,7 @@ class Setup:
     strategies: Sequence[StrategyConfig]
     terms: FillTerms
     limits: Limits | None
+    limit_changes: Sequence[tuple[int, Limits]] = ()  # (market ns from which they hold, limits), in order: of a session played again
     allow_short: bool = False
     kind: Literal["cash", "margin"] = "cash"
     latency_ns: int = 0

@@ -6,12 +6,13 @@ such stretches are too quiet for a halt, which their lowest and highest closes s
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from math import inf
 from typing import Final, NamedTuple
 
 from libs.domain.columns import Columns
+from libs.domain.configuration import LOSS_LIMITS
 from libs.domain.losses import LossLimits
 from libs.domain.names import TIMEFRAMES
 from libs.quant.backtest.setup import Setup
@@ -36,11 +37,13 @@ class _Book(NamedTuple):
 class LossWatch:
     """What is looked at is told by whoever holds the books; what is found stands in `state`."""
 
-    def __init__(self, tape: Tape, setup: Setup, limits: LossLimits) -> None:
+    def __init__(self, tape: Tape, setup: Setup, limits: LossLimits, later: Iterable[LossLimits] = ()) -> None:
+        """`later`: limits that `limit_by` will be told of."""
         self._tape = tape
         self._base_currency = setup.base_currency
         self._day_starts_at, self._day_tz = setup.day_starts_at, setup.day_tz
         self._limits = limits
+        self._ever = {name for each in (limits, *later) for name, most in zip(LOSS_LIMITS, each, strict=True) if most is not None}
         self._day = trading_day_of(tape.since, setup.day_starts_at, setup.day_tz)
         self.state, _ = evaluate(None, tape.since, float(setup.deposit), limits, self._day.start)
         self._seen_to = tape.since
@@ -66,9 +69,13 @@ class LossWatch:
             self._stretch(begin, end, cash, lots)
             begin = end
 
+    def limit_by(self, limits: LossLimits) -> None:
+        """Other limits hold from the next look on."""
+        self._limits = limits
+
     def _nothing_left(self) -> bool:
-        """Whether every limit there is has been passed over."""
-        return len(self.state.halts) == sum(most is not None for most in self._limits)
+        """Whether every limit there is or will be has been passed over."""
+        return self._ever <= {halt.limit for halt in self.state.halts}
 
     def _day_of(self, now: int) -> int:
         """When the trading day of `now` ends."""

@@ -9,8 +9,9 @@ from uuid import UUID
 import msgspec
 
 from libs.common.database import Database
+from libs.domain.configuration import LimitConfig
 from libs.domain.orders import OPEN
-from libs.store import reconciliation
+from libs.store import limits, reconciliation
 from libs.store.unsettled import SINCE
 
 SHOWN: Final = 20  # of a kind; there may be thousands
@@ -153,6 +154,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int
     put_aside: list[PutAside]  # the newest
     halts: list[Halt]
+    limits: list[LimitConfig] = []  # that hold
     jobs: list[JobEnded]
     alerts: list[AlertStands]
     channels: list[ChannelStands]
@@ -192,6 +194,7 @@ async def condition(database: Database) -> Condition:
         quarantined=quarantined,
         put_aside=put_aside,
         halts=await _halts(database, accounts),
+        limits=[row.limit for row in (await limits.now(database)).holding],
         jobs=await _jobs(database),
         alerts=await _alerts(database),
         channels=await _channels(database),

@@ -18,6 +18,7 @@ OF_THE_CLOCK: Final = (
     "select count(*) from orders",
     "select max(at) from commands",
     "select session_id",
+    "select (select coalesce(json_agg(json_build_array(o.id, s.reference_price",
 )
 """Statements whose answer hangs on the time at which they are asked, or on what others write."""
 
@@ -70,7 +71,7 @@ def _plain(value: Any) -> Any:
 
 def _unordered(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _unordered(found) for key, found in value.items()}
+        return {key: _unordered(found) for key, found in value.items() if key != "facts"}  # of costs: times of the clock, most of them
     if isinstance(value, list):
         if len(value) == len(OrderRow._fields):
             value[_CREATED] = 0

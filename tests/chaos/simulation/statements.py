@@ -158,6 +158,7 @@ def snapshot(record: Record, params: Any) -> list[Row]:
         "halted": account in record.halted,
         "unreconciled": unreconciled(record, account),
         "equity": None,  # no limit of a share of it here
+        "limits": 0,  # hard limits are for another test
         "facts": [],  # nothing is decided by what orders cost
     }
     return [(_encode(found),)]

@@ -1,0 +1,48 @@
+"""What the operator sets of risk measures: `[measures]` and `[[shock]]` in config/risk.toml."""
+
+from math import isfinite
+from typing import Annotated
+
+import msgspec
+
+from libs.domain.instruments import AssetClass
+
+Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+
+
+class MeasuresConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[measures]`: how risk is measured."""
+
+    # By class of assets the symbol whose moves are those of its market; without one, betas count as 1.
+    benchmarks: dict[AssetClass, str] = msgspec.field(default_factory=lambda: {"crypto": "BTC/USD"})
+    confidence: Annotated[float, msgspec.Meta(gt=0.5, lt=1.0)] = 0.99  # of components and of the backtest
+    decay: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.94  # of the exponentially weighted covariance, per period
+    observations: Annotated[int, msgspec.Meta(ge=30, le=5000)] = 500  # periods of history, at the most
+    window: Annotated[int, msgspec.Meta(ge=20, le=2000)] = 250  # periods that each forecast of the backtest is made from
+    participation: Share = 0.1  # of the daily volume that an exit would take
+    paths: Annotated[int, msgspec.Meta(ge=1000, le=1_000_000)] = 10_000
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 1  # of the paths
+
+
+class ShockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[shock]]`: a stress test of the operator's own."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
+    title: str = ""
+    moves: dict[str, float]  # fraction, by symbol (as it is), class of assets (times the position's beta), or "*" (everything else)
+
+    def __post_init__(self) -> None:
+        """ValueError: a price that no market makes; the message says which."""
+        if not self.moves:
+            raise ValueError("Expected at least one move in field `moves`")
+        for key, move in self.moves.items():
+            if not (isfinite(move) and -1.0 <= move <= 100.0):
+                raise ValueError(f"Expected a fraction from -1 (all is lost) to 100 for {key!r} in field `moves`, got {move}")
+
+
+def must_have_unique_names(shocks: list[ShockConfig]) -> None:
+    """ValueError: two shocks are called alike."""
+    names = [shock.name for shock in shocks]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ValueError(f"Expected one table for each name in field `shock`, got {twice!r} twice")
