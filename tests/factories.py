@@ -123,7 +123,8 @@ def an_open_order(
 def a_leg(lots: int, *, price: int = 10_000, strategy_id: str = "fast", instrument: Instrument = ALFA) -> Leg:
     """An order to be for signed `lots` at `price` ticks."""
     side: Side = "buy" if lots > 0 else "sell"
-    return Leg(a_signal(strategy_id=strategy_id, symbol=instrument.symbol), 0, side, abs(lots), price, instrument)
+    notional = float(instrument.price(price) * instrument.quantity(abs(lots)) * instrument.multiplier)
+    return Leg(a_signal(strategy_id=strategy_id, symbol=instrument.symbol), 0, side, abs(lots), price, instrument, notional)
 
 
 # --- recorded markets and backtests

@@ -21,7 +21,7 @@ def to_lots(x: float, lot: float) -> int:
     """
     q = _steps(x, lot, "quantity")
     r = math.floor(q + 0.5)
-    return r if _is_noise(q - r, q) else math.trunc(q)
+    return r if q == r or _is_noise(q - r, q) else math.trunc(q)
 
 
 def to_ticks(price: float, tick: float) -> int:
@@ -43,7 +43,7 @@ def ticks_towards(price: float, tick: float, reference: float) -> int:
     """
     q = _steps(price, tick, "price")
     r = math.floor(q + 0.5)
-    if _is_noise(q - r, q):
+    if q == r or _is_noise(q - r, q):
         return r
     return math.floor(q) if price > reference else math.ceil(q)
 
@@ -68,4 +68,4 @@ def _steps(x: float, step: float, what: str) -> float:
 
 
 def _is_noise(miss: float, q: float) -> bool:
-    return abs(miss) <= min(0.01, 1e-9 * max(1.0, abs(q)))
+    return abs(miss) <= 1e-9 or abs(miss) <= min(0.01, 1e-9 * abs(q))

@@ -134,7 +134,7 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
             return Verdict(signal, "REFUSED", refusal)
     if flips:
         return Verdict(signal, "WAITING", legs=(proposed,), reason="the exit of a flip goes first")
-    return Verdict(signal, "APPROVED", legs=(proposed,))
+    return Verdict(signal, "APPROVED", None, (proposed,))
 
 
 def good_until(signal: Signal, leg: int, worked_ns: int = 0) -> int:
@@ -170,9 +170,9 @@ def desired_lots(signal: Signal, view: View, limits: Limits) -> int:
     bound = limits.over(view.account_name, signal.strategy_id, signal.symbol).strategy_position
     if bound is not None:
         most = bound.at(worth)
-        wish = max(-most, min(most, wish))
-    if not view.allow_short:
-        wish = max(0.0, wish)
+        wish = most if wish > most else -most if wish < -most else wish
+    if wish < 0.0 and not view.allow_short:
+        wish = 0.0
     return to_lots(wish / (signal.reference_price * grid.multiplier), grid.lot)
 
 
@@ -202,10 +202,11 @@ def leg_of(signal: Signal, leg: int, change: int, ticks: int, view: View) -> Leg
     """An order of so many lots (signed) at a limit: one that closes only closes, one that opens says what is to protect it."""
     instrument = view.instruments[signal.symbol]
     held = view.positions.get((signal.strategy_id, signal.symbol), 0)
-    closes = held * change < 0 and abs(change) <= abs(held)
+    closes, lots = held * change < 0 and abs(change) <= abs(held), abs(change)
     side: Side = "buy" if change > 0 else "sell"
     terms = _terms(signal, view)
-    return Leg(signal, leg, side, abs(change), ticks, instrument, terms.execution, closes, None if closes else terms.exits)
+    notional = view.grid(signal.symbol).notional(lots, ticks)
+    return Leg(signal, leg, side, lots, ticks, instrument, notional, terms.execution, closes, None if closes else terms.exits)
 
 
 def order_of(leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:

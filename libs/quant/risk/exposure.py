@@ -14,32 +14,37 @@ MAINTENANCE: Final = 0.25
 
 def position(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     """B01: position of a strategy's book, of the account in the symbol, and of all accounts in it."""
-    strategy_id, symbol = leg.signal.strategy_id, leg.signal.symbol
+    strategy_id, symbol, change = leg.signal.strategy_id, leg.signal.symbol, leg.signed
+    lot = abs(view.lot_value(symbol))
     if (limit := bounds.strategy_position) is not None:
-        worst = abs(view.value(symbol, view.worst_lots(symbol, strategy_id, leg.signed)))
-        if (refusal := _position(leg, view, limit.at(view.equity), worst, strategy_id, strategy_id)) is not None:
-            return refusal
+        most, worst = limit.at(view.equity), lot * view.worst_lots(symbol, strategy_id, change)
+        if view.checks is not None:
+            view.note("RC-B01", f"position of {strategy_id}", most, worst)
+        if worst > most and not view.shrinks(leg, strategy_id):
+            return _too_large(most, worst)
     if (limit := bounds.account_position) is not None:
-        worst = abs(view.value(symbol, view.worst_lots(symbol, None, leg.signed)))
-        if (refusal := _position(leg, view, limit.at(view.equity), worst, "the account", None)) is not None:
-            return refusal
+        most, worst = limit.at(view.equity), lot * view.worst_lots(symbol, None, change)
+        if view.checks is not None:
+            view.note("RC-B01", "position of the account", most, worst)
+        if worst > most and not view.shrinks(leg, None):
+            return _too_large(most, worst)
     if (limit := bounds.fleet_position) is not None and not view.shrinks(leg, None):
         others = view.elsewhere()
         low, high = view.exposure_lots(symbol)
         below, above = others.positions.get(symbol, (0.0, 0.0))
         worst = max(
-            abs(below + view.value(symbol, low + min(leg.signed, 0))),
-            abs(above + view.value(symbol, high + max(leg.signed, 0))),
+            abs(below + view.value(symbol, low + min(change, 0))),
+            abs(above + view.value(symbol, high + max(change, 0))),
         )
-        return _position(leg, view, _together(limit, view, others), worst, "all accounts", None)
+        most = _together(limit, view, others)
+        if view.checks is not None:
+            view.note("RC-B01", "position of all accounts", most, worst)
+        if worst > most:
+            return _too_large(most, worst)
     return None
 
 
-def _position(leg: Leg, view: View, most: float, worst: float, whose: str, book: str | None) -> Refusal | None:
-    if view.checks is not None:
-        view.note("RC-B01", f"position of {whose}", most, worst)
-    if worst <= most or view.shrinks(leg, book):
-        return None
+def _too_large(most: float, worst: float) -> Refusal:
     return Refusal("RC-B01", "position above max_position_notional", f"{most:.2f}", f"{worst:.2f}")
 
 
@@ -50,7 +55,7 @@ def gross_exposure(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
         return None
     gross = view.gross(leg.signal.symbol, leg.signed)
     refusal = _sum("gross exposure", "max_gross_exposure", leg, view, bounds.account_gross, gross)
-    if refusal is not None or bounds.fleet_gross is None or view.shrinks(leg, None):
+    if bounds.fleet_gross is None or refusal is not None or view.shrinks(leg, None):
         return refusal
     others = view.elsewhere()
     gross += others.gross
@@ -64,7 +69,7 @@ def net_exposure(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
         return None
     net = view.net(leg.signal.symbol, leg.signed)
     refusal = _sum("net exposure", "max_net_exposure", leg, view, bounds.account_net, net)
-    if refusal is not None or bounds.fleet_net is None or view.shrinks(leg, None):
+    if bounds.fleet_net is None or refusal is not None or view.shrinks(leg, None):
         return refusal
     others = view.elsewhere()
     net += others.high if leg.signed > 0 else -others.low
@@ -74,7 +79,7 @@ def net_exposure(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
 def _sum(what: str, name: str, leg: Leg, view: View, limit: Bound | None, seen: float, others: Others = NOBODY) -> Refusal | None:
     if limit is None:
         return None
-    most = _together(limit, view, others)
+    most = limit.at(view.equity) if others is NOBODY else _together(limit, view, others)
     if view.checks is not None:
         view.note("RC-B02", what, most, seen)
     if seen <= most or view.shrinks(leg, None):
@@ -96,13 +101,12 @@ def _together(limit: Bound, view: View, others: Others) -> float:
 def buying_power(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     """B03: in a cash account, what buying it takes at the limit price is there, after all that open orders may still take. What is
     approved and not sent yet counts at once; what a sale will bring counts when it is filled."""
-    if view.kind != "cash" or leg.side != "buy" or view.shrinks(leg, leg.signal.strategy_id):
+    if view.kind != "cash" or leg.side != "buy":
         return None
-    free = float(view.cash.get(view.base_currency, 0)) - view.reserved()
-    needed = view.grid(leg.signal.symbol).notional(leg.lots, leg.price)
+    needed, free = leg.notional, view.free_cash()
     if view.checks is not None:
         view.note("RC-B03", "cash it takes", free, needed)
-    if needed <= free:
+    if needed <= free or view.shrinks(leg, leg.signal.strategy_id):
         return None
     return Refusal("RC-B03", "more than the cash that is free", f"{free:.2f}", f"{needed:.2f}")
 

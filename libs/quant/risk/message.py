@@ -1,6 +1,6 @@
 """The signal itself: whether it is one, and whether it still holds."""
 
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
 
 from libs.domain.messages import Signal
@@ -16,7 +16,7 @@ def sound_target(signal: Signal, view: View, bounds: Bounds) -> Refusal | None:
     if view.checks is not None:
         view.note("RC-A01", "target", "-1..1", signal.target if isfinite(signal.target) else str(signal.target))
     shares = 0 <= signal.confidence <= 1 and 0 <= signal.scale <= 1
-    if shares and -1 <= signal.target <= 1 and 0 < signal.reference_price < float("inf"):
+    if shares and -1 <= signal.target <= 1 and 0 < signal.reference_price < inf:
         return None
     numbers = (signal.target, signal.confidence, signal.scale, signal.reference_price)
     return Refusal("RC-A01", "expected target -1..1, confidence and scale 0..1, price above 0", "", str(numbers))

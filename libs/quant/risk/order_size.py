@@ -9,8 +9,7 @@ def venue_steps(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     """A03: whole positive lots and ticks, and no less than the venue's smallest notional unless it closes the book."""
     if leg.lots <= 0 or leg.price <= 0:
         return Refusal("RC-A03", "quantity and price must be positive", "1", f"{leg.lots} lots at {leg.price} ticks")
-    grid = view.grid(leg.signal.symbol)
-    notional, least = grid.notional(leg.lots, leg.price), grid.min_notional
+    notional, least = leg.notional, view.grid(leg.signal.symbol).min_notional
     if view.checks is not None:
         view.note("RC-A03", "order notional, at least", least, notional)
     if notional >= least or leg.signed + view.positions.get((leg.signal.strategy_id, leg.signal.symbol), 0) == 0:
@@ -36,7 +35,7 @@ def order_notional(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     if bounds.order_notional is None:
         return None
     most = bounds.order_notional.at(view.equity)
-    notional = view.grid(leg.signal.symbol).notional(leg.lots, leg.price)
+    notional = leg.notional
     if view.checks is not None:
         view.note("RC-A05", "order notional", most, notional)
     if notional <= most or view.shrinks(leg, leg.signal.strategy_id):
@@ -62,7 +61,7 @@ def usual_size(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     median = view.flow.medians.get(leg.signal.strategy_id)
     if bounds.order_to_median is None or not median:
         return None
-    times = view.grid(leg.signal.symbol).notional(leg.lots, leg.price) / median
+    times = leg.notional / median
     if view.checks is not None:
         view.note("RC-A06", "multiple of the strategy's median order", bounds.order_to_median, times)
     if times <= bounds.order_to_median or view.shrinks(leg, leg.signal.strategy_id):

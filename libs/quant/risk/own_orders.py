@@ -15,9 +15,10 @@ LEAST_ENDED: Final = 20
 def order_rate(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     """B07: orders of a strategy, of the account and of all accounts within the last minute, and the last second, of market time."""
     flow = view.flow
-    return _rate("minute", bounds.orders_per_minute, flow.per_minute, leg, view) or _rate(
-        "second", bounds.orders_per_second, flow.per_second, leg, view
-    )
+    refusal = _rate("minute", bounds.orders_per_minute, flow.per_minute, leg, view) if bounds.orders_per_minute else None
+    if refusal is not None or not bounds.orders_per_second:
+        return refusal
+    return _rate("second", bounds.orders_per_second, flow.per_second, leg, view)
 
 
 def _rate(span: str, limits: Mapping[str, float], ordered: Mapping[str, int], leg: Leg, view: View) -> Refusal | None:
@@ -25,7 +26,7 @@ def _rate(span: str, limits: Mapping[str, float], ordered: Mapping[str, int], le
         if scope == "strategy":
             key, count = leg.signal.strategy_id, ordered.get(leg.signal.strategy_id, 0) + 1
         else:
-            key, count = view.account_name, sum(ordered.values()) + 1
+            key, count = view.account_name, (sum(ordered.values()) if ordered else 0) + 1
             if scope == "fleet":
                 others = view.elsewhere()
                 key, count = "*", count + (others.per_minute if span == "minute" else others.per_second)

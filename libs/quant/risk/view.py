@@ -116,7 +116,7 @@ class View:
     checks: list[Check] | None = None  # what the controls compared is noted here; None: nobody wants to know
     ages: dict[str, int] = field(default_factory=dict, init=False)  # by timeframe: how old a reference price may be, ns
     _gross: float | None = field(default=None, init=False)
-    _reserved: float | None = field(default=None, init=False)
+    _free_cash: float | None = field(default=None, init=False)
     _known_net: tuple[float, float] | None = field(default=None, init=False)
     _books: dict[tuple[str, str], list[OpenOrder]] | None = field(default=None, init=False)
     _symbols: dict[str, list[OpenOrder]] | None = field(default=None, init=False)
@@ -136,8 +136,8 @@ class View:
             low, high = self._known_net
             more = self.value(order.symbol, order.signed)
             self._known_net = low + min(more, 0.0), high + max(more, 0.0)
-        if self._reserved is not None:
-            self._reserved += self._cost(order)
+        if self._free_cash is not None:
+            self._free_cash -= self._cost(order)
         _count(self._ranges, order)  # before the order is in the list: made now, it would hold it already
         if self._books is not None and self._symbols is not None:
             self._books.setdefault((order.strategy_id, order.symbol), []).append(order)
@@ -198,8 +198,13 @@ class View:
         """
         if self._gross is None:
             self._gross = sum(abs(self.value(other, self.worst_lots(other, None, 0))) for other in sorted(self.symbols()))
-        lot = self._lot_values.get(symbol) or self._lot_value(symbol)
-        return self._gross - abs(lot * self.worst_lots(symbol, None, 0)) + abs(lot * self.worst_lots(symbol, None, change))
+        low, high = self._ranges.get((None, symbol), _NOTHING)
+        now, lot = high if high > -low else -low, abs(self.lot_value(symbol))
+        if change > 0:
+            high += change
+        else:
+            low += change
+        return self._gross - lot * now + lot * (high if high > -low else -low)
 
     def elsewhere(self) -> Others:
         """What the other accounts hold.
@@ -211,11 +216,12 @@ class View:
             raise LookupError(self.others_unknown)
         return self.others or NOBODY
 
-    def reserved(self) -> float:
-        """Money that open buy orders may still take, each at its limit, base currency."""
-        if self._reserved is None:
-            self._reserved = sum(self._cost(order) for order in self.open_orders)
-        return self._reserved
+    def free_cash(self) -> float:
+        """Money in the base currency that no open buy order may still take, each at its limit."""
+        if self._free_cash is None:
+            taken = sum(self._cost(order) for order in self.open_orders)
+            self._free_cash = float(self.cash.get(self.base_currency, 0)) - taken
+        return self._free_cash
 
     def _cost(self, order: OpenOrder) -> float:
         return self.grid(order.symbol).notional(order.remaining, order.price) if order.side == "buy" else 0.0
@@ -288,9 +294,10 @@ class View:
 
     def value(self, symbol: str, lots: int) -> float:
         """Signed worth of a number of lots at the newest known close, base currency; LookupError without a price."""
-        return lots * self._lot_value(symbol)
+        return lots * self.lot_value(symbol)
 
-    def _lot_value(self, symbol: str) -> float:
+    def lot_value(self, symbol: str) -> float:
+        """Worth of one lot at the newest known close, base currency; LookupError without a price."""
         known = self._lot_values.get(symbol)
         if known is None:
             instrument, mark = self.instruments.get(symbol), self.marks.get(symbol)
@@ -336,6 +343,7 @@ class Leg(NamedTuple):
     lots: int  # positive
     price: int  # limit, ticks
     instrument: Instrument
+    notional: float  # at its limit, in the instrument's currency
     execution: str = ""  # how it is to be worked; "": sent whole
     closes: bool = False  # it can but bring its book nearer to zero
     protect: Exits | None = None  # of one that opens or adds
