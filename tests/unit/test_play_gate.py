@@ -12,7 +12,7 @@ from libs.quant.backtest.tape import Tape
 from libs.quant.calendars import DAY
 from libs.quant.risk.view import Quoted
 from libs.quant.risk.volume import DAYS, DailyVolume
-from tests.factories import MINUTE, NOON, a_limit, a_setup, a_strategy, a_tape, columns, the_limits
+from tests.factories import MINUTE, NOON, Prices, a_limit, a_setup, a_strategy, a_tape, columns, the_limits
 
 UP_AND_DOWN = [100.0, 101.0, 100.0] * 4
 QUOTES = QuoteBarColumns([NOON, NOON + MINUTE], *([float(10 * column), float(10 * column + 1)] for column in range(1, 11)))
@@ -39,7 +39,7 @@ def test_a_jump_is_measured_from_the_close_before(jump: float, expected: list[st
 
 
 def test_orders_that_have_ended_are_counted_by_what_became_of_them() -> None:
-    gaps = [101.0, (110.0, 110.0, 110.0, 100.0)] * 30  # each entry is left behind by the next open
+    gaps: list[Prices | float] = [101.0, (110.0, 110.0, 110.0, 100.0)] * 30  # each entry is left behind by the next open
     tape = a_tape({"ALFA": columns(gaps)})
     setup = a_setup(a_strategy(), limits=the_limits(a_limit("max_order_to_trade", 9, unit="count")))
     found = play(tape, setup)
