@@ -18,12 +18,12 @@ from libs.domain import ledger
 from libs.domain.books import Position
 from libs.domain.identity import client_order_id
 from libs.domain.ledger import Entry
-from libs.domain.orders import OPEN, Evidence, Order, OrderEvent, Status
+from libs.domain.orders import Evidence, Order, OrderEvent
 from libs.domain.streams import TRADES_EXECUTED
 from libs.domain.trades import Fill
 from libs.quant import dispatch
 from libs.quant.execution.protection import Standing
-from libs.store import execution
+from libs.store import execution, risk
 from libs.venues.alpaca.broker import AlpacaBroker
 from libs.venues.broker import OutcomeUnknown
 from services.trade_executor.evidence import News, Shown
@@ -242,7 +242,7 @@ def no_control_is_asked(patch: Patch) -> None:
 
 def what_is_unknown_is_free(patch: Patch) -> None:
     """Risk does not see orders of unknown outcome."""
-    patch.setattr("libs.store.risk._OPEN", sorted(OPEN - {Status.UNKNOWN}))
+    patch.setattr("libs.store.risk._READ", risk._READ.replace("'UNKNOWN', ", ""))
 
 
 # --- the journal
