@@ -174,6 +174,7 @@ class ExecutionStage:
             await self.load()
         cursor, asked_at = cursors[STREAM], self._host.monotonic()
         evidence = self._evidence[:BATCH]
+        step_done = 0 if evidence else self._step_done  # as of now: while the record is read, a step and what it does may come
         snapshot = await self._store.read(
             cursor.no,
             limit,
@@ -195,8 +196,8 @@ class ExecutionStage:
         await self._last_look.prepare(h.order for h in (self._open | change.orders).values() if h.status is Status.APPROVED)
         self._dispatch(snapshot, change)
         await add_costs(self._store, change, snapshot.facts, self._instruments, self._quotes, self._host.now_ns())
-        if not evidence and self._step_done:
-            change.writes.append(lockstep.acknowledge(self._session.session_id, self._lease.name, "venue", self._step_done))
+        if step_done:
+            change.writes.append(lockstep.acknowledge(self._session.session_id, self._lease.name, "venue", step_done))
         hop = change.as_hop(self._sealer, self._account.account_id, self._lease.epoch)
         if snapshot.queued:
             hop.moves.append(Move(self._lease.name, STREAM, cursor.no, snapshot.queued[-1].no, cursor.epoch))
