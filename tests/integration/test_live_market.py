@@ -208,11 +208,16 @@ async def test_the_bars_of_a_venue_left_behind_before_a_restart_stay_open_until_
         stocks.cut()
         await speak([crypto], life, 130.0, since=40.0)
         await life.kill()
+    monkeypatch.setattr(frontier, "HOLD_S", 60.0)
+    monkeypatch.setattr(frontier, "BACK_S", 60.0)
+    monkeypatch.setattr(live, "_NOT_READY_AFTER_S", 0.1)
     async with playing(database, url, feed) as life:
-        await speak([crypto], life, 150.0, since=130.0)  # the other venue is heard first, and its bars close
-        stocks.pass_to(150.0)
-        stocks.mend()
-        await speak([stocks, crypto], life, 190.0, since=150.0)
+        await until(lambda: bool(life.said) and not life.said[-1][0])
+        stocks.pass_to(70.0)
+        stocks.mend()  # and gives what it could not tell piece by piece
+        await until(lambda: life.said[-1][0])
+        stocks.pass_to(130.0)
+        await speak([stocks, crypto], life, 190.0, since=130.0)
         await life.stop()
     assert await stored(database, "1m") == both(185.0, "1m")
 
