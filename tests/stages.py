@@ -70,7 +70,7 @@ class Desk:
         await self.store.deposit(Write("select lease_guard(%s, %s)", (self.lease.name, self.lease.epoch)))
         await self.stage.load()
         await self.look()
-        self.stage.armed = True
+        self.stage.dispatch.armed = True
         return self
 
     async def look(self) -> None:

@@ -56,10 +56,10 @@ class Collector:
         )
         self.market_time = session.market_time
         self._stored_to = session.market_time - (1 if session.lockstep else 0)  # an interrupted lockstep step is played again, whole
-        self._complete_to = {i.symbol: (complete_to or {}).get(i.symbol, self._stored_to) for i in feed.instruments}
+        self.complete_to = {i.symbol: (complete_to or {}).get(i.symbol, self._stored_to) for i in feed.instruments}
         if session.horizon:
             for symbol, builder in self._builders.items():
-                builder.close(self._complete_to[symbol])
+                builder.close(self.complete_to[symbol])
         self._horizon = session.horizon
         self._stored_at = float("-inf")
         self._month = 0
@@ -97,7 +97,7 @@ class Collector:
         if not self._builders or not self.session.horizon:
             return self.session.horizon
         longest = max(TIMEFRAMES[t] for t in self.session.timeframes)
-        return (min(self._complete_to.values()) - self.session.grace_ns) // longest * longest - 1
+        return (min(self.complete_to.values()) - self.session.grace_ns) // longest * longest - 1
 
     def rebuild(self, step: FeedStep) -> None:
         """An event from before the restart: it belongs into its bar and goes nowhere else."""

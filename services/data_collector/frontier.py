@@ -5,7 +5,7 @@ Pure: it is told host seconds and market times, and reads no clock.
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from math import inf
 from operator import attrgetter
 from statistics import median
@@ -79,8 +79,9 @@ class Estimate:
 class _Venue:
     """What is known of one venue."""
 
-    def __init__(self, market_time: int, host: float) -> None:
-        self.newest = market_time  # everything of it up to here has come
+    def __init__(self, told_to: int, market_time: int, host: float) -> None:
+        self.newest = told_to  # everything of it up to here has come
+        self.owes = told_to < market_time  # it was left behind when the session was interrupted: the market is ahead of its bars
         self.up = False
         self.open = True  # its hours, whatever it says
         self.lost = True  # it was away, and what it had to say meanwhile may still be on its way
@@ -104,7 +105,7 @@ class _Venue:
             caught_up = self.spoke_at > self.changed_at and self.newest >= caught_up_from
             self.lost = not caught_up and self.silent_s(host) <= BACK_S
         if not self.lost and not self.suspicious(host):
-            self.holds_since = None
+            self.holds_since, self.owes = None, False
         elif self.holds_since is None:
             self.holds_since = host
 
@@ -121,12 +122,16 @@ class Frontier:
     open until it is back.
     """
 
-    def __init__(self, venues: Iterable[str], market_time: int, estimate: Estimate, host: float) -> None:
-        """`market_time` is from where the session goes on, ns; all have told all up to there."""
+    def __init__(self, told_to: Mapping[str, int], market_time: int, estimate: Estimate, host: float) -> None:
+        """
+        Args:
+            told_to: by venue, the market time up to which it has told all, ns.
+            market_time: from where the session goes on.
+        """
         self.market_time = market_time
         self.behind: frozenset[str] = frozenset()  # venues that are not waited for any more
         self._estimate = estimate
-        self._venues = {name: _Venue(market_time, host) for name in venues}
+        self._venues = {name: _Venue(told, market_time, host) for name, told in told_to.items()}
 
     def hear(self, venue: str, time: int, host: float) -> None:
         """An event of a venue has come."""
@@ -150,6 +155,11 @@ class Frontier:
     def hours(self, venue: str, is_open: bool) -> None:
         """Whether any of its markets is open, by the calendar: the silence of a closed one is nothing to wonder at."""
         self._venues[venue].open = is_open
+
+    @property
+    def incomplete(self) -> frozenset[str]:
+        """Venues that may still tell of what was before the market time: those left behind, now or in an earlier life of the session."""
+        return self.behind | {name for name, seen in self._venues.items() if seen.owes}
 
     @property
     def alive(self) -> bool:

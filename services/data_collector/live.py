@@ -49,7 +49,8 @@ class Live:
         begins = host.monotonic()
         self._estimate = Estimate(collector.market_time, self._speed, lead_s)
         self._estimate.hear(feed.start, begins)  # where the venues said they are, when they were opened
-        self._frontier = Frontier(feed.feeds, collector.market_time, self._estimate, begins)
+        told_to = {name: min(collector.complete_to[i.symbol] for i in venue.instruments) for name, venue in feed.feeds.items()}
+        self._frontier = Frontier(told_to, collector.market_time, self._estimate, begins)
         self._calendars = {name: {i.calendar for i in venue.instruments} for name, venue in feed.feeds.items()}
         self._links = {name: FeedLink(up=False, detail="not looked at yet", reconnects=0, refilled=0) for name in feed.feeds}
         self._down_since: dict[str, float] = dict.fromkeys(feed.feeds, begins)
@@ -174,21 +175,21 @@ class Live:
         collector, publisher = self._collector, self._collector.publisher
         # What has come and was not taken in yet, because the record is away, has its time still before it.
         market_time = self._frontier.advance(self._backlog[0][0] if self._backlog else self._host.monotonic())
-        if self._frontier.behind != self._behind:
-            self._leave_behind(self._frontier.behind)
+        self._leave_behind(self._frontier.behind)
+        incomplete = self._frontier.incomplete
+        collector.hold([symbol for symbol, venue in self._venue_of.items() if venue in incomplete])
         while (due := collector.next_due()) is not None and due <= market_time and not stopping.is_set():
             await collector.close(max(due, collector.market_time))
         if self._frontier.alive and publisher.clock_due_s(CLOCK_EVERY_S) <= 0 and not stopping.is_set():
             await collector.beat(market_time)
 
     def _leave_behind(self, venues: frozenset[str]) -> None:
-        """Bars of these venues stay open from now on; those of the others close."""
+        """The market does not wait for these venues."""
         for name in venues - self._behind:
             log.warning("the market goes on without %s, whose bars stay open", name, extra=about("feed_left_behind", "failure", venue=name))
         for name in self._behind - venues:
             log.info("%s has caught up", name, extra=about("feed_left_behind", "success", venue=name))
         self._behind = venues
-        self._collector.hold([symbol for symbol, venue in self._venue_of.items() if venue in venues])
 
     async def _end(self, stopping: asyncio.Event) -> bool:
         self._collector.hold(())

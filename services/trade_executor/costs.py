@@ -45,32 +45,20 @@ async def add_costs(
     Raises:
         Unreachable: the record is away.
     """
-    try:
-        await _add(store, change, read, instruments, quotes, now_ns)
-    except Unreachable:
-        raise
-    except Exception:
-        change.costs.clear()
-        log.exception("what the orders of a hop cost is not recorded", extra=about("costs_recorded", "failure"))
-
-
-async def _add(
-    store: ExecutionStore,
-    change: Change,
-    read: Sequence[Facts],
-    instruments: Mapping[str, Instrument],
-    quotes: Quotes,
-    now_ns: int,
-) -> None:
     new = {child.order_id for child in change.children}
     ended = [h for id_, h in change.orders.items() if h.status in TERMINAL and id_ not in new and h.order.purpose in _DECIDED]
     if not ended:
         return
     facts = {known.order_id: known for known in read}
-    if unread := [held.order.order_id for held in ended if held.order.order_id not in facts]:
-        facts |= await store.facts(unread)
-    known = [(held, facts[held.order.order_id]) for held in ended if held.order.order_id in facts]
-    change.costs += [_cost(held, fact, change, instruments[held.order.symbol], quotes, now_ns) for held, fact in known]
+    try:
+        if unread := [held.order.order_id for held in ended if held.order.order_id not in facts]:
+            facts |= await store.facts(unread)
+        known = [(held, facts[held.order.order_id]) for held in ended if held.order.order_id in facts]
+        change.costs += [_cost(held, fact, change, instruments[held.order.symbol], quotes, now_ns) for held, fact in known]
+    except Unreachable:
+        raise
+    except Exception:
+        log.exception("what the orders of a hop cost is not recorded", extra=about("costs_recorded", "failure"))
 
 
 def count_costs(change: Change) -> None:

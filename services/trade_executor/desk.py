@@ -227,7 +227,7 @@ class AccountDesk:
                 log.warning("bars wait for the database: %s", error, extra=self._about("database_lost"))
                 await asyncio.sleep(0.2)
             floor.hear((), reader.settled)
-            if self._stage.overdue():
+            if self._stage.dispatch.overdue():
                 self._bell.ring()
         self._over.set()
         self._bell.ring()
@@ -257,13 +257,13 @@ class AccountDesk:
                     said = now
                     self._say(not away, said)
                 if away and not was and self._on_disconnect == "cancel":  # now, where requests still arrive; else when it is back
-                    self._stage.withdraw()
+                    self._stage.dispatch.withdraw()
                     self._bell.ring()
             await asyncio.sleep(links.EVERY_S)
 
     @property
     def _trading(self) -> str:
-        if not self._stage.armed:
+        if not self._stage.dispatch.armed:
             return f"nothing of {self._account.account_id} is sent before venue {self._account.venue} has been looked at again"
         only = f"; nothing is sent that adds to a book: {self._held_back}" if self._held_back else ""
         return f"trading {self._account.account_id}, epoch {self._lease.epoch}{only}"
@@ -291,7 +291,7 @@ class AccountDesk:
     def _undecided(self, said: str) -> None:
         """What holds the account back has changed; "" when nothing does any more."""
         self._held_back = said
-        if self._stage.armed:
+        if self._stage.dispatch.armed:
             self._say(True, self._trading)
             self._bell.ring()
 

@@ -106,14 +106,14 @@ class Reconciler:
         if not await self.compare(partial(self._settle, step)):
             raise OutcomeUnknown("what the account holds changed between two looks")
         self._cancel_again()
-        self._stage.armed = True
+        self._stage.dispatch.armed = True
 
     async def _settle(self, step: Callable[[], Awaitable[bool]]) -> None:
         """Everything that was shown is on record, and no fill of an unknown order is left."""
         while True:
             while await step() or not self._stage.settled:
                 pass
-            if not self._stage.strays:
+            if not self._stage.beliefs.strays:
                 return
             await self._ask_for_strays()
 
@@ -122,13 +122,14 @@ class Reconciler:
         asked = Asked(self._clock, every_s=RECONCILE_EVERY_S)
         while True:
             try:
-                if self._stage.strays:
+                if self._stage.beliefs.strays:
                     await self._ask_for_strays()
-                if asked.now(await control.asked_to_reconcile(self._database), connected=self._broker.link().up and self._stage.armed):
+                trades = self._broker.link().up and self._stage.dispatch.armed
+                if asked.now(await control.asked_to_reconcile(self._database), connected=trades):
                     await self.look()
                     self._cancel_again()
                     if await self.compare():
-                        self._stage.armed = True
+                        self._stage.dispatch.armed = True
                     else:
                         asked.again()
                     if self._changed:
@@ -227,14 +228,14 @@ class Reconciler:
 
     async def _ask_for_strays(self) -> None:
         """Whose the fills are that belong to no order we know. The venue's word decides; without it they stay where they are."""
-        strays = list(self._stage.strays)
+        strays = list(self._stage.beliefs.strays)
         for id_ in dict.fromkeys(fill.client_order_id for fill in strays):
             seen = None if self._strangers.foreign(id_) else await answered(self._broker.find(id_), f"order {id_}")
             mine = [fill for fill in strays if fill.client_order_id == id_]
             order = self._adopted(seen) if seen and seen.symbol in self._instruments else None
             if not order:
-                self._stage.disowned.add(id_)
-            self._stage.strays = [fill for fill in self._stage.strays if fill.client_order_id != id_]
+                self._stage.beliefs.disowned.add(id_)
+            self._stage.beliefs.strays = [fill for fill in self._stage.beliefs.strays if fill.client_order_id != id_]
             self._show([*(self._adoptions([seen]) if order and seen else ()), *mine])
 
     async def compare(self, settle: Callable[[], Awaitable[None]] | None = None) -> bool:
@@ -256,7 +257,7 @@ class Reconciler:
             await self._wait(reconcile.agree_after_s(self._broker))
             if settle is not None:
                 await settle()
-            if not self._stage.settled or self._stage.strays:
+            if not self._stage.settled or self._stage.beliefs.strays:
                 return False
             found = agreed(found, await reconcile.differences(self._broker, self._store))
         aside = await self._items.quarantined()

@@ -31,15 +31,15 @@ def _sends_twice() -> None:
 def _drops_fills() -> None:
     """One fill of eleven is believed to be booked already."""
     from libs.domain.trades import Fill
+    from services.trade_executor.beliefs import Beliefs
     from services.trade_executor.evidence import News
-    from services.trade_executor.stage import ExecutionStage
 
-    believe = ExecutionStage._believe
+    believe = Beliefs.believe
 
-    def forgetful(stage: ExecutionStage, evidence: Sequence[News], *rest: Any) -> None:
-        believe(stage, [e for e in evidence if not (isinstance(e, Fill) and sum(e.exec_key.encode()) % 11 == 0)], *rest)
+    def forgetful(beliefs: Beliefs, evidence: Sequence[News], *rest: Any) -> None:
+        believe(beliefs, [e for e in evidence if not (isinstance(e, Fill) and sum(e.exec_key.encode()) % 11 == 0)], *rest)
 
-    ExecutionStage._believe = forgetful  # type: ignore[method-assign, assignment]
+    Beliefs.believe = forgetful  # type: ignore[method-assign, assignment]
 
 
 def _takes_silence_for_no() -> None:

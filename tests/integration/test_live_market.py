@@ -198,6 +198,30 @@ async def test_killed_while_a_venue_is_left_behind_it_asks_for_all_that_the_venu
     assert await stored(database, "1m") == both(185.0, "1m")
 
 
+async def test_the_bars_of_a_venue_left_behind_before_a_restart_stay_open_until_it_has_caught_up(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frontier, "HOLD_S", 0.1)
+    feed, stocks, crypto = two_venues(STOCKS, CRYPTO)
+    async with playing(database, url, feed) as life:
+        await speak([stocks, crypto], life, 40.0)
+        stocks.cut()
+        await speak([crypto], life, 130.0, since=40.0)
+        await life.kill()
+    monkeypatch.setattr(frontier, "HOLD_S", 60.0)
+    monkeypatch.setattr(frontier, "BACK_S", 60.0)
+    monkeypatch.setattr(live, "_NOT_READY_AFTER_S", 0.1)
+    async with playing(database, url, feed) as life:
+        await until(lambda: bool(life.said) and not life.said[-1][0])
+        stocks.pass_to(70.0)
+        stocks.mend()  # and gives what it could not tell piece by piece
+        await until(lambda: life.said[-1][0])
+        stocks.pass_to(130.0)
+        await speak([stocks, crypto], life, 190.0, since=130.0)
+        await life.stop()
+    assert await stored(database, "1m") == both(185.0, "1m")
+
+
 async def test_how_far_a_venue_had_told_is_not_read_from_quotes_that_it_gave_no_time(
     database: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,7 @@ async def family(database: Database) -> list[tuple[str, str, int, int]]:
 
 async def later(desk: Desk, second: int) -> None:
     desk.market.hear(NOW + second * SECOND, 1.0)
-    assert desk.stage.overdue() or not desk.stage.open_orders()
+    assert desk.stage.dispatch.overdue() or not desk.stage.open_orders()
     await desk.turn()
 
 

@@ -51,7 +51,7 @@ class Scene:
         """A process that begins, as far as its arming."""
         self.desk = desk = Desk(self.database, self.account, self.venue, fleet_tag=TAG)
         await desk.begin()
-        desk.stage.armed = False
+        desk.stage.dispatch.armed = False
         items = ReconcileStore(self.database, self.account.account_id, self.account.venue, Guard(desk.lease.name, desk.lease.epoch))
         self.reconciler = Reconciler(
             self.venue,
@@ -78,7 +78,7 @@ class Scene:
         """A whole look, and all that follows from it."""
         await self.reconciler.look()
         await self.desk.turn()
-        while self.desk.stage.strays:
+        while self.desk.stage.beliefs.strays:
             await self.reconciler._ask_for_strays()
             await self.desk.turn()
         await self.reconciler.compare()
@@ -439,7 +439,7 @@ async def test_an_order_of_which_the_venue_says_nothing_holds_back_what_adds_unt
     scene.venue.find_answers += [OutcomeUnknown("500")] * 2  # to the desk that begins, and to its reconciler
     await scene.begin()  # an account arms all the same, and soon
     await scene.desk.trade(an_approval(2, "slow"))
-    assert (scene.desk.stage.armed, await statuses(database)) == (True, ["UNKNOWN", "APPROVED"])
+    assert (scene.desk.stage.dispatch.armed, await statuses(database)) == (True, ["UNKNOWN", "APPROVED"])
     await scene.decides("ignore", "the venue's support is asked")
     await scene.desk.trade(an_approval(3))  # of the same book
     scene.venue.find_answers += [OutcomeUnknown("500")] * 2  # to the desk that begins, and to its reconciler

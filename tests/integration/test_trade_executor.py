@@ -25,6 +25,7 @@ from libs.domain.identity import client_order_id
 from libs.domain.orders import Evidence, Order
 from libs.domain.reconciling import Difference, agreed
 from libs.domain.trades import Fill
+from libs.quant.dispatch import SLOTS
 from libs.quant.fills import FillOn, FillTerms
 from libs.store import lockstep, monitoring, sessions
 from libs.store.audit import Held, ledger_faults
@@ -224,18 +225,18 @@ async def test_of_one_book_one_order_is_under_way_and_books_go_side_by_side(data
     assert await statuses(database) == ["FILLED", "ACKED", "ACKED"]
 
 
-async def test_no_more_than_eight_requests_are_under_way_at_once(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
+async def test_no_more_than_sixteen_requests_are_under_way_at_once(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
     venue.gate.clear()
-    await desk.risk.approve(*(an_approval(n, f"s{n}") for n in range(1, 11)))
+    await desk.risk.approve(*(an_approval(n, f"s{n}") for n in range(1, SLOTS + 3)))
     await desk.consumer.drain()
     await asyncio.sleep(0)  # the requests have begun
-    assert len(venue.submitted) == 8
+    assert len(venue.submitted) == SLOTS
     assert (await statuses(database)).count("APPROVED") == 2
     venue.gate.set()
     await desk.sender.drain()
     await desk.turn()
-    assert await statuses(database) == ["ACKED"] * 10
-    assert len(set(venue.submitted)) == len(venue.submitted) == 10
+    assert await statuses(database) == ["ACKED"] * (SLOTS + 2)
+    assert len(set(venue.submitted)) == len(venue.submitted) == SLOTS + 2
 
 
 async def test_an_order_whose_time_has_passed_expires_unsent(database: Database, desk: Desk, venue: ScriptedBroker) -> None:
@@ -409,7 +410,7 @@ async def test_what_must_not_rest_at_a_venue_that_is_away_is_cancelled_but_for_w
     await desk.show(a_fill(held, 10))
     await desk.trade(msgspec.structs.replace(an_approval(3, side="sell"), reduce_only=True))
     venue.up = False
-    desk.stage.withdraw()
+    desk.stage.dispatch.withdraw()
     await desk.consumer.step(wait=False)
     await desk.turn()
     assert venue.cancelled == [entry.client_order_id]
@@ -576,8 +577,8 @@ async def test_a_fill_that_is_booked_already_still_tells_the_venues_sum(
 async def test_a_fill_of_no_order_of_ours_is_put_aside(database: Database, desk: Desk, id_: str) -> None:
     stray = replace_id(a_fill(an_approval(), 4), id_)
     await desk.show(stray)
-    assert desk.stage.strays == [stray]  # nothing is said before the venue was asked whose it is
-    desk.stage.disowned.add(id_)
+    assert desk.stage.beliefs.strays == [stray]  # nothing is said before the venue was asked whose it is
+    desk.stage.beliefs.disowned.add(id_)
     await desk.show(stray)
     assert await database.fetch("select reason from fill_quarantine") == [("no such order of ours",)]
     assert await database.fetch("select kind, key, detail from reconcile_items") == [("fill", stray.exec_key, "no such order of ours")]
@@ -592,10 +593,10 @@ async def test_what_the_account_traded_before_the_session_is_none_of_our_busines
     assert await reconcile.missed(venue, far.store, far.account_id, SESSION) == []
     await far.show(somebody)
     assert await database.fetch("select count(*) from fill_quarantine") == [(0,)]
-    assert far.stage.strays == []
+    assert far.stage.beliefs.strays == []
     of_today = replace_id(a_fill(an_approval(), 4, executed_at=NOON, n=2), "web-2")
     await far.show(of_today)
-    assert far.stage.strays == [of_today]
+    assert far.stage.beliefs.strays == [of_today]
 
 
 async def test_a_fill_that_is_not_what_was_ordered_is_put_aside(database: Database, desk: Desk) -> None:
@@ -855,9 +856,9 @@ async def test_an_order_is_cancelled_when_its_time_is_over_where_the_venue_does_
     await far.trade(order)
     far.market.hear(order.expires_at - 1, 1.0)
     await far.turn()
-    assert (far.stage.overdue(), venue.cancelled) == (False, [])
+    assert (far.stage.dispatch.overdue(), venue.cancelled) == (False, [])
     far.market.hear(order.expires_at, 1.0)
-    assert far.stage.overdue()
+    assert far.stage.dispatch.overdue()
     await far.turn()
     assert venue.cancelled == [order.client_order_id]
     await far.show(ended(order, Evidence.CANCELED))
@@ -870,9 +871,9 @@ async def test_an_order_is_cancelled_at_its_time_although_nobody_says_the_time_a
     order = an_approval()
     await far.trade(order)
     far.host.move((order.expires_at - NOW) / SECOND - 0.001)
-    assert not far.stage.overdue()
+    assert not far.stage.dispatch.overdue()
     far.host.move(0.001)
-    assert far.stage.overdue()
+    assert far.stage.dispatch.overdue()
     await far.turn()
     assert venue.cancelled == [order.client_order_id]
 

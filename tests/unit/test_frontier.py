@@ -18,7 +18,7 @@ def a_frontier(*venues: str, lead_s: float = float("inf")) -> Frontier:
     """At host second 0, with every venue connected and nothing missed."""
     estimate = Estimate(NOON, SPEED, lead_s)
     estimate.hear(NOON + 1, 0.0)
-    frontier = Frontier(venues, NOON, estimate, 0.0)
+    frontier = Frontier(dict.fromkeys(venues, NOON), NOON, estimate, 0.0)
     for venue in venues:
         frontier.link(venue, True, 0.0)
         frontier.hear(venue, NOON + 1, 0.0001)
@@ -166,6 +166,17 @@ def test_what_comes_after_a_suspicious_silence_is_waited_for_whole() -> None:
     frontier.advance(2.0)
     frontier.hear("stocks", market(10.1), 2.0)  # the first of what had piled up
     assert frontier.advance(2.001) == market(10.1)
+
+
+def test_a_venue_that_had_told_less_than_the_session_when_it_stopped_is_incomplete_until_it_has_caught_up() -> None:
+    frontier = Frontier({"stocks": market(3.0), "crypto": market(10.0)}, market(10.0), Estimate(market(10.0), SPEED, 2.0), 0.0)
+    for venue in ("stocks", "crypto"):
+        frontier.link(venue, True, 0.1)
+    frontier.hear("crypto", market(11.0), 0.2)
+    frontier.hear("stocks", market(9.9), 0.2)
+    assert (frontier.advance(0.2), frontier.incomplete, frontier.behind) == (market(10.0), frozenset({"stocks"}), frozenset())
+    frontier.hear("stocks", market(11.0), 0.21)
+    assert (frontier.advance(0.21), frontier.incomplete) == (market(11.0), frozenset())
 
 
 def test_a_night_that_one_venue_skips_first_leaves_the_other_time_for_its_last_words() -> None:

@@ -8,7 +8,7 @@ import msgspec
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Order
 from libs.quant.calendars import close_of, is_open, next_open
-from libs.venues.broker import NotSent
+from libs.venues.broker import NotSent, Refused
 
 _TIFS: Final = {"DAY": "day", "GTC": "gtc", "IOC": "ioc", "FOK": "fok"}
 
@@ -41,13 +41,13 @@ def replacement_body(order: Order, instrument: Instrument) -> bytes:
     """The body of PATCH /v2/orders/{id}: all that may be another in the order that takes the place.
 
     Raises:
-        NotSent: Alpaca cannot be asked for such an order.
+        Refused: Alpaca replaces no such order, whoever asks and however often: as good as its own no.
     """
     prices = {"limit_price": order.price, "stop_price": order.stop_price, "trail": order.trail}
     if order.order_type == "trailing_stop":
         prices["stop_price"] = None  # it goes on from where the old one stood
     if order.oco or order.quantity % 1:
-        raise NotSent("Alpaca replaces whole shares of single orders only")
+        raise Refused("Alpaca replaces whole shares of single orders only")
     return msgspec.json.encode(
         {
             "qty": _plain(order.quantity),

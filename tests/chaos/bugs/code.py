@@ -18,14 +18,15 @@ from libs.domain import ledger
 from libs.domain.books import Position
 from libs.domain.identity import client_order_id
 from libs.domain.ledger import Entry
-from libs.domain.orders import OPEN, Evidence, Order, OrderEvent, Status
+from libs.domain.orders import Evidence, Order, OrderEvent
 from libs.domain.streams import TRADES_EXECUTED
 from libs.domain.trades import Fill
 from libs.quant import dispatch
 from libs.quant.execution.protection import Standing
-from libs.store import execution
+from libs.store import execution, risk
 from libs.venues.alpaca.broker import AlpacaBroker
 from libs.venues.broker import OutcomeUnknown
+from services.trade_executor.beliefs import Beliefs
 from services.trade_executor.evidence import News, Shown
 from services.trade_executor.gate import Gate
 from services.trade_executor.hop import Change, Held
@@ -135,18 +136,18 @@ def both_guards_of_fills_are_off(patch: Patch) -> None:
         return [msgspec.structs.replace(fill, exec_key=fill.exec_key + ".0") for fill in await fills_since(broker, executed_at)]
 
     patch.setattr(AlpacaBroker, "fills_since", renamed)
-    patch.setattr(ExecutionStage, "_contradiction", lambda stage, fill, held: "no such order of ours" if held is None else None)
+    patch.setattr(Beliefs, "_contradiction", lambda beliefs, fill, held: "no such order of ours" if held is None else None)
 
 
 def _believes(patch: Patch, of: Callable[[Fill], Fill | None]) -> None:
     """Every fill is taken in otherwise, or not at all."""
-    believe = ExecutionStage._believe
+    believe = Beliefs.believe
 
-    def otherwise(stage: ExecutionStage, evidence: Sequence[News], *rest: Any) -> None:
+    def otherwise(beliefs: Beliefs, evidence: Sequence[News], *rest: Any) -> None:
         items = [of(item) if isinstance(item, Fill) else item for item in evidence]
-        believe(stage, [item for item in items if item is not None], *rest)
+        believe(beliefs, [item for item in items if item is not None], *rest)
 
-    patch.setattr(ExecutionStage, "_believe", otherwise)
+    patch.setattr(Beliefs, "believe", otherwise)
 
 
 def drops_a_fill(patch: Patch) -> None:
@@ -210,7 +211,7 @@ def _sends_whatever(patch: Patch, keep: Callable[[str], bool]) -> None:
         standings: list[Standing] = list(orders)
         return [(order, fate if keep(fate) else "send") for order, fate in fates(standings, *rest, **more)]
 
-    patch.setattr("services.trade_executor.stage.fates", lax)
+    patch.setattr("services.trade_executor.dispatching.fates", lax)
     patch.setattr(
         execution,
         "submitting",
@@ -242,7 +243,7 @@ def no_control_is_asked(patch: Patch) -> None:
 
 def what_is_unknown_is_free(patch: Patch) -> None:
     """Risk does not see orders of unknown outcome."""
-    patch.setattr("libs.store.risk._OPEN", sorted(OPEN - {Status.UNKNOWN}))
+    patch.setattr("libs.store.risk._READ", risk._READ.replace("'UNKNOWN', ", ""))
 
 
 # --- the journal

@@ -14,8 +14,9 @@ from libs.domain.trades import Fill
 from libs.quant import dispatch
 from libs.store import execution
 from libs.venues.broker import NotSent, OutcomeUnknown
-from services.trade_executor import absence, reconciler, stage
+from services.trade_executor import absence, dispatching, reconciler
 from services.trade_executor.absence import Absences
+from services.trade_executor.beliefs import Beliefs
 from services.trade_executor.evidence import News, Shown
 from services.trade_executor.gate import Gate
 from services.trade_executor.requests import Request
@@ -75,7 +76,7 @@ def _books_fills_again() -> AbstractContextManager[object]:
 
     stack = ExitStack()
     stack.enter_context(patch.object(execution.ExecutionStore, "read", blind))
-    stack.enter_context(patch.object(ExecutionStage, "_contradiction", lambda *_: None))
+    stack.enter_context(patch.object(Beliefs, "_contradiction", lambda *_: None))
     stack.enter_context(patch.dict(STATEMENTS, {("insert into trades (", ""): _without_keys}))
     return stack
 
@@ -108,7 +109,8 @@ async def _never(_: ExecutionStage) -> bool:
 
 async def _load_without_approved(self: ExecutionStage) -> None:
     await _LOAD(self)
-    self._open = {id_: held for id_, held in self._open.items() if held.status is not Status.APPROVED}
+    known = self._known
+    known.open = {id_: held for id_, held in known.open.items() if held.status is not Status.APPROVED}
 
 
 _LOAD: Final = ExecutionStage.load
@@ -232,7 +234,7 @@ def _two_orders_of_a_book() -> AbstractContextManager[object]:
     def careless(orders: Any, *args: Any, **named: Any) -> Any:
         return fates([o for o in orders if o.status is not Status.UNKNOWN], *args, **named)
 
-    return patch.object(stage, "fates", careless)
+    return patch.object(dispatching, "fates", careless)
 
 
 def _reads_a_refused_cancel_as_the_end() -> AbstractContextManager[object]:

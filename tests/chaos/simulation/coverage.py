@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from libs.domain import orders
 from libs.domain.orders import EVIDENCE, INTENTS, Evidence, Intent, Status, Step
-from services.trade_executor import parents, stage
+from services.trade_executor import beliefs, dispatching, known, parents
 
 ALL: Final = frozenset(f"{status} {what}" for status, what in [*EVIDENCE, *INTENTS])
 """Every pair of a status and an intent or evidence that the state machine knows."""
@@ -36,10 +36,11 @@ def counting(seen: Counter[str]) -> Iterator[None]:
         return orders.after_fill(status, quantity, filled)
 
     with (
-        patch.object(stage, "after", after),
-        patch.object(stage, "intend", intend),
+        patch.object(beliefs, "after", after),
+        patch.object(beliefs, "after_fill", after_fill),
+        patch.object(dispatching, "intend", intend),
+        patch.object(known, "intend", intend),
         patch.object(parents, "intend", intend),
-        patch.object(stage, "after_fill", after_fill),
     ):
         yield
 
