@@ -110,7 +110,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     | Rights(
         reads={"signals", "positions", "cash_balances", "trades", "risk_limits", "reconcile_items", "fill_quarantine", "strategies"},
         updates={"reconcile_items": ("closing_since",)},
-        calls={"assessments_store", "risk_fleet_take", "risk_limits_begin", "strategy_disable", "only_reduces", "shrinks", "unreconciled"},
+        calls={"assessments_store", "risk_fleet_take", "risk_limits_begin", "strategy_disable"},
     ),
     "trade_executor": _TIME
     | _FEED
@@ -147,7 +147,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
             *("strategies", "data_quarantine", "risk_states", "risk_limits_used"),
         },
         deletes={"jobs", "job_runs", "journal", "notifications", "portfolio_equity", "data_quarantine"},
-        calls={"market_partition_drop"},
+        calls={"ensure_market_partition", "market_partition_drop"},
     ),
     "backtester": _TIME
     | _FEED
@@ -202,7 +202,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
             "risk_halts": ("active", "rearmed_at", "rearmed_by", "reason"),
             "risk_alerts": ("acknowledged_at", "acknowledged_by", "reason"),
         },
-        calls={"risk_limits_change", "kill_lift", "killed", "only_reduces", "shrinks", "unreconciled"},
+        calls={"risk_limits_change", "kill_lift"},
     ),
 }
 """By service: sim_venue keeps no record, so it has no role."""

@@ -28,6 +28,7 @@ from libs.store.tables import Base
 from tests.desks import NOW, a_desk, an_approval
 from tests.paper import ALFA
 from tests.records import a_record
+from tests.roles import drop_roles
 from tests.scenes import begin, clear
 from tests.scripted_broker import ScriptedBroker
 
@@ -37,13 +38,6 @@ REFUSED: Final = "42501"  # insufficient_privilege, of a row too
 each = pytest.mark.parametrize("service", RIGHTS)
 
 
-def drop(owner_url: str, names: list[str]) -> None:
-    """The roles of a database that is gone."""
-    with psycopg.connect(owner_url, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f"drop role if exists {name}".encode())
-
-
 @pytest.fixture(scope="module")
 def them(database_url: str) -> Iterator[Mapping[str, str]]:
     """The URL of each role on a record of its own, and the owner's under ""."""
@@ -51,7 +45,7 @@ def them(database_url: str) -> Iterator[Mapping[str, str]]:
         made = {service: Role(f"{urlsplit(url).path[1:]}_{service}", PASSWORD) for service in RIGHTS}
         roles.give(url, made)
         yield {"": url, **{service: logins.url_as(url, role) for service, role in made.items()}}
-    drop(database_url, [role.name for role in made.values()])
+    drop_roles(database_url, urlsplit(url).path[1:])
 
 
 @pytest.fixture
@@ -258,7 +252,7 @@ def test_given_again_after_it_was_widened_by_hand_a_service_has_its_rights_and_n
         with psycopg.connect(logins.url_as(url, made["trade_executor"]._replace(password="another"))) as connection:
             asked = "select has_table_privilege('orders', 'insert'), has_column_privilege('orders', 'quantity', 'update')"
             assert connection.execute(asked).fetchone() == (False, False)
-    drop(database_url, [role.name for role in made.values()])
+    drop_roles(database_url, urlsplit(url).path[1:])
 
 
 def test_a_user_who_may_not_make_roles_is_told_which_are_missing(them: Mapping[str, str]) -> None:
