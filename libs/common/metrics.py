@@ -100,6 +100,7 @@ LOSS_LIMIT: Final = Gauge("tradewinds_risk_loss_limit_ratio", "Where an account 
 LIMITS_VERSION: Final = Gauge("tradewinds_risk_limits_version", "Newest version of limits that the account is judged by", ["account"])
 LIMITS_PENDING: Final = Gauge("tradewinds_risk_limits_pending", "Looser limits that wait out their cool-off", ["account"])
 POSITION_LIMIT: Final = Gauge("tradewinds_risk_position_limit_ratio", "Most that a symbol may be of the equity", ["account"])
+RISK_ALERTS_OPEN: Final = Gauge("tradewinds_risk_alerts_open", "Alerts that wait to be acknowledged", ["account"])
 HALTED: Final = Gauge("tradewinds_risk_halted", "1 while an account may only close, until a person re-arms it", ["account", "limit"])
 
 # --- Portfolio: set by portfolio
