@@ -20,6 +20,7 @@ from libs.common.settings import Settings, from_toml
 from libs.domain.configuration import AlertsConfig, RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
 from libs.domain.instruments import Instrument
 from libs.domain.market import Clock
+from libs.domain.measuring import MeasuresConfig, ShockConfig
 from libs.domain.names import TIMEFRAMES
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS
 from libs.quant.adjustments import Adjustments
@@ -31,6 +32,7 @@ from libs.store.sessions import Account, Session
 from services.risk_manager.alert_watch import AlertWatch
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
+from services.risk_manager.measuring import GAUGES, Measuring
 from services.risk_manager.stage import RiskStage
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ ACCOUNT_GAUGES: Final = (
     metrics.LOSS_LIMIT,
     metrics.HALTED,
     metrics.RISK_ALERTS_OPEN,
+    *GAUGES,
     metrics.LIMITS_VERSION,
     metrics.LIMITS_PENDING,
 )
@@ -54,6 +57,8 @@ class Rules:
     strategies: Sequence[StrategyConfig]
     widest_collar: float  # of a liquidation
     alerts: AlertsConfig
+    measures: MeasuresConfig
+    shocks: Sequence[ShockConfig]
     fleet_tag: str
 
 
@@ -65,6 +70,8 @@ async def work(context: Context, settings: Settings) -> None:
         from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy,
         risk.kill_switch.widest_collar,
         risk.alerts,
+        risk.measures,
+        risk.shock,
         from_toml(SystemConfig, folder, "system", settings.environment).fleet_tag,
     )
     database = context.database("sessions")
@@ -171,6 +178,7 @@ async def _account(
     adjustments = Adjustments(await actions.of_venue(database, session.venue), session.start_time)
     journal = PostgresJournal(database, context.bus, context.clock)
     alerts = _alert_watch(context, rules.alerts, account)
+    measuring = Measuring(context.database("measures"), account.account_id, rules.measures, rules.shocks)
 
     def lost(reason: str) -> None:
         log.error("lease lost: %s", reason, extra=about("lease_lost", "failure", lease=lease.name, account_id=account.account_id))
@@ -205,6 +213,8 @@ async def _account(
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
         beside = [asyncio.create_task(lease.keep(lost)), asyncio.create_task(alerts.run())]
+        if not session.lockstep:  # its market waits for nobody who measures
+            beside.append(asyncio.create_task(measuring.run()))
         try:
             await journal.ring_last({c.stream: c.address for c in (ORDERS_APPROVED, RISK_ALERTS) if c.stream})
             context.readiness.set("service", True, f"judging {account.account_id}, epoch {lease.epoch}")

@@ -15,6 +15,7 @@ from libs.common.database import Conflict, Database
 from libs.common.envelope import Sealer
 from libs.common.journal import PostgresJournal
 from libs.domain.configuration import AlertsConfig
+from libs.domain.kill import Mode
 from libs.domain.messages import RiskAlert
 from libs.store import control, risk_alerts
 from libs.store.control import Control
@@ -85,7 +86,7 @@ async def test_it_is_told_once_and_stops_nothing_before_its_time(database: Datab
 
 
 @pytest.mark.parametrize("mode", ["halt", "flatten", "reduce_only"])
-async def test_unanswered_it_stops_its_account_once(database: Database, mode: control.Mode) -> None:
+async def test_unanswered_it_stops_its_account_once(database: Database, mode: Mode) -> None:
     await database.write(risk_alerts.raised([an_alert()], 0.0))
     watch = watching(database, AlertsConfig(mode=mode))
     await watch.look()
