@@ -34,7 +34,7 @@ def goes_on_refusing(fleet: Fleet) -> None:
 def test_the_account_halts_at_its_daily_loss_closes_only_survives_a_restart_and_is_rearmed_by_a_person(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
-    playing = ["--replay", "crypto", "--speed", "600"]
+    playing = ["--replay", "crypto", "--speed", "1500"]
     with a_fleet(tmp_path, database_url, redis_url, playing, {"CONFIG_DIR": str(CONFIG)}) as fleet:
         fleet.until(HALT, LIMIT_S)
         goes_on_refusing(fleet)
@@ -43,7 +43,7 @@ def test_the_account_halts_at_its_daily_loss_closes_only_survives_a_restart_and_
         goes_on_refusing(fleet)
         assert fleet.ask(HALT) is not None, "a restart lifts nothing"
         assert fleet.ask(ADDING) == 0
-        assert fleet.ask(CLOSED) > 0
+        fleet.until(CLOSED, LIMIT_S)
         status = fleet.operate("risk", "status")
         account = fleet.ask("select account_id from risk_halts where active")
         fleet.operate("risk", "rearm", "--scope", f"account:{account}", "--reason", "the fall is understood")
