@@ -105,12 +105,15 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     | _JOURNAL
     | _LEASE
     | _TRIPS
-    | _adds("orders", "risk_limits_used", "notifications")
-    | _keeps("risk_assessments", "risk_states", "risk_halts", "risk_fleet", "risk_metrics", "risk_alerts")
+    | _adds("orders", "risk_limits_used", "risk_alerts", "notifications", "commands")
+    | _keeps("risk_assessments", "risk_states", "risk_halts", "risk_fleet", "risk_metrics")
     | Rights(
-        reads={"signals", "positions", "cash_balances", "trades", "risk_limits", "reconcile_items", "fill_quarantine", "strategies"},
-        updates={"reconcile_items": ("closing_since",)},
-        calls={"assessments_store", "risk_fleet_take", "risk_limits_begin", "strategy_disable"},
+        reads={
+            *("signals", "positions", "cash_balances", "trades", "risk_limits", "reconcile_items", "fill_quarantine", "strategies"),
+            *("portfolio_snapshots", "jobs", "job_runs"),
+        },
+        updates={"reconcile_items": ("closing_since",), "risk_alerts": ("message", "times", "last_at", "told_at", "tripped_at")},
+        calls={"assessments_store", "risk_fleet_take", "risk_limits_begin", "risk_alert_raise", "risk_alert_trip", "strategy_disable"},
     ),
     "trade_executor": _TIME
     | _FEED
@@ -121,7 +124,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     | _adds("order_attempts", "order_events", "trades", "cash_ledger", "fill_quarantine", "notifications", "commands")
     | _keeps("positions", "cash_balances", "order_costs", "reconcile_items")
     | Rights(
-        reads={"signals", "strategies", "risk_limits", "risk_limits_used", "risk_states", "risk_halts", "jobs", "job_runs"},
+        reads={"signals", "strategies", "risk_limits", "risk_limits_used", "risk_states", "risk_halts", "risk_alerts", "jobs", "job_runs"},
         updates={"orders": ("status", "filled_quantity", "avg_fill_price", "epoch", "events", "updated_at")},
         calls={
             *("orders_submitting", "orders_child", "orders_adopt", "risk_limits_begin"),
@@ -144,9 +147,9 @@ RIGHTS: Final[Mapping[str, Rights]] = {
         reads={
             *("risk_assessments", "risk_halts", "risk_limits", "signals", "orders", "trades", "positions", "kill_switch"),
             *("cash_ledger", "cash_balances", "portfolio_snapshots", "portfolio_equity", "fill_quarantine", "reconcile_items"),
-            *("strategies", "data_quarantine", "risk_states", "risk_limits_used"),
+            *("strategies", "data_quarantine", "risk_states", "risk_limits_used", "risk_metrics", "risk_alerts"),
         },
-        deletes={"jobs", "job_runs", "journal", "notifications", "portfolio_equity", "data_quarantine"},
+        deletes={"jobs", "job_runs", "journal", "notifications", "portfolio_equity", "risk_metrics", "data_quarantine"},
         calls={"ensure_market_partition", "market_partition_drop"},
     ),
     "backtester": _TIME
@@ -202,7 +205,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
             "risk_halts": ("active", "rearmed_at", "rearmed_by", "reason"),
             "risk_alerts": ("acknowledged_at", "acknowledged_by", "reason"),
         },
-        calls={"risk_limits_change", "kill_lift"},
+        calls={"risk_limits_change", "risk_alert_acknowledge", "kill_lift"},
     ),
 }
 """By service: sim_venue keeps no record, so it has no role."""

@@ -20,7 +20,8 @@ from libs.common.clocks import SystemClock
 from libs.common.database import Database, Rejected, Write
 from libs.common.envelope import Sealer, array, numbered
 from libs.domain.limits import Change
-from libs.store import execution, limits, risk, sessions
+from libs.domain.messages import RiskAlert
+from libs.store import execution, limits, risk, risk_alerts, sessions
 from libs.store.reconciliation import adopt_order, halt_symbol
 from libs.store.rights import ALL, OPERATOR, RIGHTS
 from libs.store.risk import Assessment
@@ -223,6 +224,29 @@ async def test_a_service_can_set_a_kill_switch_and_not_lift_it(them: Mapping[str
     await does(them[OPERATOR], Write("select kill_lift('symbol', 'ALFA', 'a test', 'me', 0)", ()))
     await does(them[service], halt_symbol("ALFA", "again"))
     assert await owner.fetch("select active, reason from kill_switch") == [(True, "again")]
+
+
+async def test_an_alert_stops_its_account_by_risk_manager_and_is_acknowledged_by_the_operator_only(
+    them: Mapping[str, str], owner: Database
+) -> None:
+    alert = RiskAlert(
+        code="RC-A07",
+        severity="critical",
+        account_id="paper",
+        strategy_id="fast",
+        symbol="ALFA",
+        message="a test",
+        limit="1",
+        seen="2",
+        market_time=NOW,
+    )
+    await does(them["risk_manager"], *risk_alerts.raised([alert], 0.0), *risk_alerts.raised([alert], 0.0))
+    (found,) = await risk_alerts.unacknowledged(owner)
+    await refused(them["risk_manager"], risk_alerts.acknowledge(found.id, "a test", "me"))
+    await refused(them["risk_manager"], Write("update risk_alerts set acknowledged_at = now()", ()))
+    await does(them["risk_manager"], risk_alerts.told([found.id]), risk_alerts.trip(found.id, "halt", "a test", "risk_manager"))
+    await does(them[OPERATOR], risk_alerts.acknowledge(found.id, "a test", "me"))
+    assert await owner.fetch("select scope, key from kill_switch where active") == [("account", "paper")]
 
 
 async def test_a_limit_is_changed_past_its_cool_off_by_nobody(them: Mapping[str, str], owner: Database) -> None:
