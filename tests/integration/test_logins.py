@@ -17,16 +17,14 @@ from fleet.roles import Role
 from libs.common import secrets
 from libs.common.settings import ConfigError
 from libs.store.rights import OPERATOR, RIGHTS
-from tests.records import a_record
-from tests.roles import drop_roles
+from tests.roles import a_record_for_roles, drop_roles
 
 
 @pytest.fixture
 def record(database_url: str) -> Iterator[str]:
     """A record whose roles are gone with it."""
-    with a_record(database_url) as url:
+    with a_record_for_roles(database_url) as url:
         yield url
-    drop_roles(database_url, urlsplit(url).path[1:])
 
 
 def who(url: str) -> str:

@@ -28,8 +28,7 @@ from libs.store.risk import Assessment
 from libs.store.tables import Base
 from tests.desks import NOW, a_desk, an_approval
 from tests.paper import ALFA
-from tests.records import a_record
-from tests.roles import drop_roles
+from tests.roles import a_record_for_roles
 from tests.scenes import begin, clear
 from tests.scripted_broker import ScriptedBroker
 
@@ -42,11 +41,10 @@ each = pytest.mark.parametrize("service", RIGHTS)
 @pytest.fixture(scope="module")
 def them(database_url: str) -> Iterator[Mapping[str, str]]:
     """The URL of each role on a record of its own, and the owner's under ""."""
-    with a_record(database_url) as url:
+    with a_record_for_roles(database_url) as url:
         made = {service: Role(f"{urlsplit(url).path[1:]}_{service}", PASSWORD) for service in RIGHTS}
         roles.give(url, made)
         yield {"": url, **{service: logins.url_as(url, role) for service, role in made.items()}}
-    drop_roles(database_url, urlsplit(url).path[1:])
 
 
 @pytest.fixture
@@ -266,7 +264,7 @@ async def test_a_limit_is_changed_past_its_cool_off_by_nobody(them: Mapping[str,
 
 
 def test_given_again_after_it_was_widened_by_hand_a_service_has_its_rights_and_no_more(database_url: str) -> None:
-    with a_record(database_url) as url:
+    with a_record_for_roles(database_url) as url:
         made = {service: Role(f"{urlsplit(url).path[1:]}_{service}", PASSWORD) for service in RIGHTS}
         roles.give(url, made)
         with psycopg.connect(url, autocommit=True) as connection:
@@ -276,7 +274,6 @@ def test_given_again_after_it_was_widened_by_hand_a_service_has_its_rights_and_n
         with psycopg.connect(logins.url_as(url, made["trade_executor"]._replace(password="another"))) as connection:
             asked = "select has_table_privilege('orders', 'insert'), has_column_privilege('orders', 'quantity', 'update')"
             assert connection.execute(asked).fetchone() == (False, False)
-    drop_roles(database_url, urlsplit(url).path[1:])
 
 
 def test_a_user_who_may_not_make_roles_is_told_which_are_missing(them: Mapping[str, str]) -> None:
