@@ -65,6 +65,15 @@ class HaltSeen(NamedTuple):
     seen: float
 
 
+class DisarmedSeen(NamedTuple):
+    """Why an account sends nothing that adds to a book, by the state of the system."""
+
+    account_id: str
+    key: str
+    code: str
+    text: str
+
+
 class LooserSeen(NamedTuple):
     """A looser limit that waits to hold."""
 
@@ -92,6 +101,7 @@ class RecordSeen:
     quarantined_age_s: Mapping[str, float] = field(default_factory=dict)  # of the newest row
     kills: Sequence[KillSeen] = ()
     halts: Sequence[HaltSeen] = ()
+    disarmed: Sequence[DisarmedSeen] = ()
     looser: Sequence[LooserSeen] = ()
     open_orders: Mapping[str, int] = field(default_factory=dict)  # by status
     failed_strategies: Mapping[str, str] = field(default_factory=dict)  # why

@@ -20,6 +20,7 @@ from services.trade_executor.known import Known
 from services.trade_executor.last_look import LastLook
 from services.trade_executor.parents import Parents
 from services.trade_executor.quotes import Quotes
+from services.trade_executor.silence import Silence
 
 UNDECIDED: Final = "; record and venue differ, and nothing that adds to a book is sent before somebody decides (`fleet doctor`)"
 
@@ -43,6 +44,7 @@ class Dispatch:
         gate: Gate,
         last_look: LastLook,
         quotes: Quotes,
+        silence: Silence,
         pace: CancelPace,
         lease: Lease,
         market: MarketClock,
@@ -57,6 +59,7 @@ class Dispatch:
         self._gate = gate
         self._last_look = last_look
         self._quotes = quotes
+        self._silence = silence
         self._pace = pace  # of cancels, as they are sent
         self._lease = lease
         self._market = market
@@ -120,7 +123,8 @@ class Dispatch:
             SLOTS if may_send else 0,
             books=self._gate.books,
             halted=snapshot.halted,
-            unreconciled=snapshot.unreconciled,
+            unreconciled=snapshot.unreconciled or bool(self._gate.unfit),
+            silent=self._silence.among(standings, change.market_time),
         )
         for order, fate in found:
             held = current[order.order_id]
@@ -146,7 +150,8 @@ class Dispatch:
         elif fate == "stop":
             self._parents.call_off(held, "RC-C01: kill switch", self._known.unwanted, change)
         elif fate == "expire":
-            why = "never sent: too late" + (UNDECIDED if unreconciled else "")
+            disarmed = "".join(f"; {reason.text} ({reason.code})" for reason in self._gate.unfit)
+            why = "never sent: too late" + (UNDECIDED if unreconciled else disarmed)
             change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), why)
         elif fate in DENIED:
             change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])
