@@ -406,6 +406,7 @@ class GuardsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     clock_block_s: Positive = 0.5  # disarms
     venue_away_s: Positive = 10.0  # nothing is sent at all while it is away; after this it is a reason of its own
     unread_s: Positive = 3.0  # without an answer of the record to what the guards ask
+    calm_s: NotNegative = 2.0  # for which a reason has to be gone before the account is armed again
     silence_s: dict[AssetClass, Positive] = {}  # market seconds without a word of a symbol, by its class; see `silence_of`
 
     def silence_of(self, kind: AssetClass) -> float:

@@ -9,9 +9,6 @@ from typing import Final, NamedTuple
 
 from libs.domain.configuration import GuardsConfig
 
-CALM_S: Final = 2.0
-"""Host seconds for which a reason has to be gone before the account is armed again."""
-
 STEP_S: Final = 1.0
 """More than this between two clocks of one host, and one of them was set."""
 
@@ -125,16 +122,15 @@ class Guard:
         self._held: dict[str, tuple[Reason, float]] = {}  # with when it was last seen
 
     def look(self, look: Look, now: float) -> Sequence[Reason]:
-        """All that holds after a look: what it shows, and what was seen less than `CALM_S` ago."""
+        """All that holds after a look: what it shows, and what was seen less than `calm_s` ago."""
         seen = reasons(look, self._bounds, self._held, lockstep=self._lockstep)
         self._held |= {reason.key: (reason, now) for reason in seen}
         self._held = {key: (reason, at) for key, (reason, at) in self._held.items() if now - at <= self._calm_s(key)}
         return self.holding
 
-    @staticmethod
-    def _calm_s(key: str) -> float:
+    def _calm_s(self, key: str) -> float:
         """What other evidence ends ends at once; the rest has to be gone for a while."""
-        return 0.0 if key in TOLD_ELSEWHERE else CALM_S
+        return 0.0 if key in TOLD_ELSEWHERE else self._bounds.calm_s
 
     @property
     def holding(self) -> Sequence[Reason]:

@@ -3,7 +3,8 @@
 from typing import Final
 
 from fleet.monitoring import recording
-from fleet.monitoring.alerts.alert import SHARE, Alert, Group, label
+from fleet.monitoring.alerts.alert import SHARE, Alert, Group, Severity, label
+from libs.domain.guards import LAGS, TOLD_ELSEWHERE
 
 ACCOUNT: Final = label("account")
 LOSSES: Final = (
@@ -14,7 +15,8 @@ LOSSES: Final = (
 
 def risk() -> Group:
     """Losses and positions."""
-    return Group("risk", [*(alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss))), POSITION_SIZE])
+    losses = (alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss)))
+    return Group("risk", [*losses, _disarmed("critical"), _disarmed("warning"), POSITION_SIZE])
 
 
 def _halted(name: str, limit: str, _: str, words: str) -> Alert:
@@ -39,6 +41,21 @@ def _near(name: str, limit: str, of_limit: str, words: str) -> Alert:
         hold="15s",
         summary=f"{ACCOUNT} nears {limit}: {SHARE} of it is used up",
         description=f"For 15s or longer the {words} has used up more than 70% of {limit}, now {SHARE}. At 100% the account may only close.",
+    )
+
+
+def _disarmed(severity: Severity) -> Alert:
+    lags, elsewhere = "|".join(sorted(LAGS)), "|".join(sorted(TOLD_ELSEWHERE))
+    which = f'=~"{lags}"' if severity == "warning" else f'!~"{lags}|{elsewhere}"'
+    return Alert(
+        name="Disarmed",
+        runbook="disarmed",
+        severity=severity,
+        fault=f"disarmed:{ACCOUNT}",
+        expr=f"max by (account) (tradewinds_disarmed{{reason{which}}}) == 1",
+        summary=f"{ACCOUNT} is disarmed",
+        description="The system under it is not sound: nothing is sent that adds to a book. What only closes still goes, and it is armed"
+        " again by itself when that is over.",
     )
 
 
