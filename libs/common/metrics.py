@@ -85,6 +85,9 @@ VENUE_UP: Final = Gauge("tradewinds_venue_up", "1 while the venue answers and it
 VENUE_LATENCY: Final = Gauge("tradewinds_venue_latency_seconds", "The newest request to the venue that was answered", ["venue", "account"])
 VENUE_BUDGET: Final = Gauge("tradewinds_venue_budget_ratio", "Share left of the requests that the venue allows", ["venue", "account"])
 
+CLOCK_SYNCHRONISED: Final = Measured(
+    "tradewinds_host_clock_synchronised", "1 while the kernel says that a time service keeps the clock, 0 while not"
+)
 DISARMED: Final = Gauge(
     "tradewinds_disarmed", "1 while the account sends nothing that adds to a book, because of the system's own state", ["account", "reason"]
 )

@@ -143,6 +143,8 @@ class GroundWatch:
         self._steps.look(self._clock.now_ns(), now)
         self._reached_at = now if self._reached() else self._reached_at
         disk, kernel, asked = host.disk(self._ground.state_dir), host.clock(), self._asked
+        if kernel is not None:
+            metrics.CLOCK_SYNCHRONISED.set(kernel.synchronised)
         ntp_offset_s = kernel.offset_s if kernel is not None and kernel.synchronised else None
         look = Look(
             disk_free=None if disk is None else disk.free,

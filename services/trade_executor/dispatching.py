@@ -24,6 +24,8 @@ from services.trade_executor.silence import Silence
 
 UNDECIDED: Final = "; record and venue differ, and nothing that adds to a book is sent before somebody decides (`fleet doctor`)"
 
+SILENT: Final = "; the market says nothing of its symbol any more (RC-C03)"
+
 
 class Venue(Protocol):
     """What has to be known of the broker, which is never asked anything here."""
@@ -124,7 +126,7 @@ class Dispatch:
             books=self._gate.books,
             halted=snapshot.halted,
             unreconciled=snapshot.unreconciled or bool(self._gate.unfit),
-            silent=self._silence.among(standings, change.market_time),
+            silent=(silent := self._silence.among(standings, change.market_time)),
         )
         for order, fate in found:
             held = current[order.order_id]
@@ -134,12 +136,12 @@ class Dispatch:
             elif fate == "yield":
                 yielding[held.book] = yielding.get(held.book, Decimal(0)) + order.quantity
             else:
-                self._meet(held, fate, change, unreconciled=snapshot.unreconciled)
+                self._meet(held, fate, change, unreconciled=snapshot.unreconciled, silent=order.symbol in silent)
         if reaches:
             books = self._known.books(change)
             self._guarding.act(change, self._known.open, books, yielding, self._gate.clears_books, self._host)
 
-    def _meet(self, held: Held, fate: Fate, change: Change, *, unreconciled: bool) -> None:
+    def _meet(self, held: Held, fate: Fate, change: Change, *, unreconciled: bool, silent: bool) -> None:
         if fate == "send":
             change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False), self._last_look.stamp)
             change.sends.append(held)
@@ -150,8 +152,8 @@ class Dispatch:
         elif fate == "stop":
             self._parents.call_off(held, "RC-C01: kill switch", self._known.unwanted, change)
         elif fate == "expire":
-            disarmed = "".join(f"; {reason.text} ({reason.code})" for reason in self._gate.unfit)
-            why = "never sent: too late" + (UNDECIDED if unreconciled else disarmed)
+            unfit = "".join(f"; {reason.text} ({reason.code})" for reason in self._gate.unfit) + (SILENT if silent else "")
+            why = "never sent: too late" + (UNDECIDED if unreconciled else unfit)
             change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), why)
         elif fate in DENIED:
             change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])
