@@ -138,14 +138,16 @@ def from_toml(kind: type[T], folder: Path, name: str, environment: str, *, optio
 
 
 def digest(folder: Path, names: Sequence[str], environment: str) -> str:
-    """Of what `<folder>/<name>.toml` say together with their overlay: the same of two that differ in comments and order of keys only.
+    """Of what `<folder>/<name>.toml` say together with their overlay: the same of two that differ in comments and order of keys only. A file
+    that is not there says nothing.
 
     Raises:
         ConfigError: a file cannot be read.
     """
     overlay = folder / "env" / f"{environment}.toml"
     over = _read(overlay) if overlay.exists() else {}
-    tables = {name: _merged(_read(folder / f"{name}.toml"), over.get(name, {})) for name in names}
+    there = [name for name in names if (folder / f"{name}.toml").exists()]
+    tables = {name: _merged(_read(folder / f"{name}.toml"), over.get(name, {})) for name in there}
     return hashlib.blake2b(msgspec.json.encode(tables, order="sorted"), digest_size=8).hexdigest()
 
 
