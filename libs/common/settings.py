@@ -138,8 +138,8 @@ def from_toml(kind: type[T], folder: Path, name: str, environment: str, *, optio
 
 
 def digest(folder: Path, names: Sequence[str], environment: str) -> str:
-    """Of what `<folder>/<name>.toml` say together with their overlay: the same of two that differ in comments and order of keys only. A file
-    that is not there says nothing.
+    """Of what `<folder>/<name>.toml` say together with their overlay: the same of two that differ only in comments and order of keys.
+    A file that is not there says nothing.
 
     Raises:
         ConfigError: a file cannot be read.
