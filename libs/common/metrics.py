@@ -101,6 +101,13 @@ LIMITS_VERSION: Final = Gauge("tradewinds_risk_limits_version", "Newest version 
 LIMITS_PENDING: Final = Gauge("tradewinds_risk_limits_pending", "Looser limits that wait out their cool-off", ["account"])
 POSITION_LIMIT: Final = Gauge("tradewinds_risk_position_limit_ratio", "Most that a symbol may be of the equity", ["account"])
 HALTED: Final = Gauge("tradewinds_risk_halted", "1 while an account may only close, until a person re-arms it", ["account", "limit"])
+AUDITED: Final = Gauge("tradewinds_audit_last_look_timestamp_seconds", "Host time of the auditor's last whole look", ["account"])
+AUDIT_LOOKS: Final = Counter(
+    "tradewinds_audit_looks_total", "Looks of the order-flow auditor: clean, found something, or unread", ["account", "outcome"]
+)
+AUDIT_FINDINGS: Final = Counter(
+    "tradewinds_audit_findings_total", "Orders at a broker that are not as they were approved, each told once", ["account", "what"]
+)
 
 # --- Portfolio: set by portfolio
 

@@ -18,6 +18,7 @@ from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
 from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.credentials import Look
 from libs.domain.instruments import Instrument
 from libs.domain.market import Clock
 from libs.domain.names import TIMEFRAMES
@@ -27,6 +28,8 @@ from libs.store import actions, limits, sessions
 from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from libs.venues.reconnecting import ended
+from services.risk_manager.audits import Audits
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
@@ -43,16 +46,23 @@ class Rules:
     strategies: Sequence[StrategyConfig]
     widest_collar: float  # of a liquidation
     fleet_tag: str
+    audits: Audits
 
 
-async def work(context: Context, settings: Settings) -> None:
-    """Judges the signals of whatever session is playing, until asked to stop."""
+async def work(context: Context, settings: Settings, look: Look) -> None:
+    """Judges the signals of whatever session is playing, until asked to stop.
+
+    Args:
+        look: into the environment, for the auditor's keys of venues.
+    """
     folder = Path(settings.config_dir)
     risk = from_toml(RiskConfig, folder, "risk", settings.environment)
+    system = from_toml(SystemConfig, folder, "system", settings.environment)
     rules = Rules(
         from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy,
         risk.kill_switch.widest_collar,
-        from_toml(SystemConfig, folder, "system", settings.environment).fleet_tag,
+        system.fleet_tag,
+        Audits(context, settings, system, look),
     )
     database = context.database("sessions")
     if not await limits.begun(database, risk.limit, context.name, context.stopping):
@@ -190,6 +200,7 @@ async def _account(
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
         keeping = asyncio.create_task(lease.keep(lost))
+        auditing = rules.audits.begin(session, account, instruments, keeper.market)
         try:
             await journal.ring_last({c.stream: c.address for c in (ORDERS_APPROVED, RISK_ALERTS) if c.stream})
             context.readiness.set("service", True, f"judging {account.account_id}, epoch {lease.epoch}")
@@ -201,6 +212,7 @@ async def _account(
             log.warning("%s starts again: %s", lease.name, error, extra=about("database_lost", "failure", lease=lease.name))
         finally:
             keeping.cancel()
+            await ended(auditing)
     try:
         await lease.release()
     except Unreachable as error:
