@@ -15,6 +15,7 @@ KILL: Final = "tests/integration/test_kill_switch.py"
 DEAD: Final = "tests/integration/test_deadman.py"
 LIMITS: Final = "tests/integration/test_limits.py"
 OBEYED: Final = "tests/integration/test_limits_obeyed.py"
+AUDITOR: Final = "tests/integration/test_auditor.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
 
 
@@ -371,9 +372,14 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "D2",
         "Continuous reconciliation",
         "RTS 6 art. 17",
-        "each 30 s",
+        "the books each 30 s; orders against approvals each 10 s (services/risk_manager/auditor.py)",
         "services/trade_executor/reconciler.py",
-        (f"{RECONCILER}::test_a_difference_holds_back_what_adds_to_a_book_and_lets_out_what_shrinks_it",),
+        (
+            f"{RECONCILER}::test_a_difference_holds_back_what_adds_to_a_book_and_lets_out_what_shrinks_it",
+            f"{AUDITOR}::test_an_order_that_nobody_approved_halts_its_account_by_the_auditors_name",
+            "tests/unit/test_audit.py::test_an_open_order_that_is_not_as_approved_is_found",
+            "tests/verify/test_auditor.py::test_an_order_at_the_venue_that_nobody_approved_halts_its_account_within_fifteen_seconds",
+        ),
     ),
     Control("D3", "Reconciliation of the day", "RTS 6 art. 17", "", ""),
     Control(

@@ -143,7 +143,10 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
         await asyncio.wait(workers)
         for task in background:
             task.cancel()
-    for gauge in (metrics.DAILY_LOSS, metrics.DRAWDOWN, metrics.LOSS_LIMIT, metrics.HALTED, metrics.LIMITS_VERSION, metrics.LIMITS_PENDING):
+    for gauge in (
+        *(metrics.DAILY_LOSS, metrics.DRAWDOWN, metrics.LOSS_LIMIT, metrics.HALTED, metrics.LIMITS_VERSION, metrics.LIMITS_PENDING),
+        metrics.AUDITED,
+    ):
         gauge.clear()  # the session's accounts are nobody's business any more
 
 
