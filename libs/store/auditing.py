@@ -5,7 +5,7 @@ from typing import Final, LiteralString
 from uuid import UUID
 
 from libs.common.database import Database, Write
-from libs.domain.reconciling import Item, Kind
+from libs.domain.reconciling import Item
 from libs.store.reconciliation import store_items
 
 _SAME: Final[LiteralString] = "(select s.account_id from accounts a join accounts s using (name, venue) where a.account_id = %(account)s)"
@@ -51,7 +51,11 @@ class AuditStore:
         """Tickets that a person has decided on are over; so are those of orders that were decided on where the reconciler found them."""
         await self._database.write(
             [
-                decided(self._account_id, "unapproved"),
+                Write(
+                    "update reconcile_items set resolved_at = clock_timestamp() where account_id = %s and kind in ('unapproved', 'break')"
+                    " and resolved_at is null and decision = 'ignore'",
+                    (self._account_id,),
+                ),
                 Write(
                     "update reconcile_items t set resolved_at = clock_timestamp() where account_id = %s and kind = 'unapproved' and"
                     " resolved_at is null and exists (select from reconcile_items i where i.account_id = t.account_id and i.key = t.key"
@@ -62,15 +66,10 @@ class AuditStore:
         )
 
 
-def decided(account_id: str, kind: Kind) -> Write:
-    """Tickets of a kind that a person lives with are closed."""
-    return Write(
-        "update reconcile_items set resolved_at = clock_timestamp() where account_id = %s and kind = %s and resolved_at is null"
-        " and decision = 'ignore'",
-        (account_id, kind),
-    )
-
-
 def opened(items: Sequence[Item]) -> list[Write]:
     """Tickets as they are found."""
     return store_items(items)
+
+
+AT_THE_VENUE: Final[LiteralString] = "('ACKED', 'PARTIAL')"
+"""Statuses of orders that a venue certainly has open."""

@@ -16,7 +16,8 @@ from libs.store.control import Control
 from libs.store.sessions import Account, Session
 from libs.venues.endpoint import Mode
 from services.risk_manager.auditor import Auditor
-from services.risk_manager.brokers import NoReader, PaperReader, Reader, RemoteReader
+from services.risk_manager.brokers import NoReader, PaperReader, RemoteReader
+from services.risk_manager.statements import Statements
 
 
 class Audits:
@@ -39,10 +40,14 @@ class Audits:
         reader = self.reader(session, account, instruments, market)
         auditor = Auditor(account.account_id, reader, database, control, context.clock, context.sealer, market.now)
         self._auditors[account.account_id] = auditor
-        return asyncio.create_task(auditor.run())
+        another = self.reader(session, account, instruments, market)
+        days = Statements(account.account_id, another, context.database(f"day:{account.account_id}"))
+        return asyncio.create_task(_both(auditor, days))
 
-    def reader(self, session: Session, account: Account, instruments: Mapping[str, Instrument], market: MarketClock) -> Reader:
-        """The way to look at its broker."""
+    def reader(
+        self, session: Session, account: Account, instruments: Mapping[str, Instrument], market: MarketClock
+    ) -> PaperReader | RemoteReader | NoReader:
+        """The way to look at its broker, for one task."""
         if account.venue == "paper":
             return PaperReader(Path(self._settings.state_dir) / "paper" / f"{account.account_id}.log")
         venue = self._system.named(account.venue)
@@ -52,3 +57,10 @@ class Audits:
         sim_url = self._settings.peer("sim_venue", PORTS["sim_venue"])
         clock = self._context.clock
         return RemoteReader(account, venue, session, instruments, mode, self._look, sim_url, clock, market.now())
+
+
+async def _both(auditor: Auditor, days: Statements) -> None:
+    """Until cancelled; neither ends by itself."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(auditor.run())
+        group.create_task(days.run())

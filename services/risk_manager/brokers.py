@@ -1,9 +1,9 @@
 """What the auditor reads a broker with: a connection of its own, where the operator gives one a key of its own, and no way to order."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import aiohttp
 import msgspec
@@ -14,6 +14,9 @@ from libs.domain.configuration import VenueConfig
 from libs.domain.credentials import Keys, Look
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Order
+from libs.domain.reconciling import Amounts
+from libs.domain.statements import Line, Word
+from libs.domain.trades import Fill
 from libs.quant.calendars import DAY
 from libs.quant.risk.audit import Broker
 from libs.store.sessions import Account, Session
@@ -21,12 +24,16 @@ from libs.venues import broker as port
 from libs.venues.broker import OutcomeUnknown, WrongKey
 from libs.venues.endpoint import Endpoint, Mode
 from libs.venues.line_file import LineFileDamaged
-from libs.venues.paper.reading import PaperReading
+from libs.venues.paper.reading import PaperReading, book_of
 from libs.venues.remote import adapter, connected, load_library
 from libs.venues.sim_control import DIALECTS, SimControl, SimVenueAway, SimVenueRefused
 
+T = TypeVar("T")
+
 PURPOSE: Final = "auditor"
 OVERLAP_NS: Final = 300 * SECOND  # market time: a fill may be listed later than one that came after it
+AGREE_AFTER_S: Final = 2.0
+AGREE_REMOTELY_AFTER_S: Final = 20.0
 ANSWER_WITHIN_S: Final = 30.0  # a whole look
 
 
@@ -51,11 +58,33 @@ class Reader(Protocol):
         """Lets go of the connection."""
 
 
+class StatementReader(Protocol):
+    """The way to a whole account."""
+
+    agree_after_s: float
+    """How long a difference has to last: what a remote venue shows of an account may lag behind what it has told."""
+
+    async def statement(self, since: int) -> Word:
+        """What the venue says of the account: executions from that market time (ns) on, open orders, cash and positions.
+
+        Raises:
+            NotRead.
+        """
+
+    async def close(self) -> None:
+        """Lets go of the connection; the next statement makes another."""
+
+
 class NoReader:
     """There is no way to a broker; a person is told, as of one that does not answer."""
 
     def __init__(self, why: str) -> None:
         self._why = why
+        self.agree_after_s = AGREE_AFTER_S
+
+    async def statement(self, since: int) -> Word:
+        """See `StatementReader`."""
+        raise NotRead(self._why)
 
     async def look(self) -> Broker:
         """See `Reader`."""
@@ -74,6 +103,19 @@ class PaperReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reading = PaperReading(path)
+        self.agree_after_s = AGREE_AFTER_S
+
+    async def statement(self, since: int) -> Word:
+        """See `StatementReader`. Reads the whole book, beside the event loop."""
+        try:
+            book = await asyncio.to_thread(book_of, self._path)
+        except (OSError, LineFileDamaged, msgspec.MsgspecError, KeyError) as error:
+            raise NotRead(f"the paper venue's book cannot be read: {error}") from error
+        if not book.account_id:
+            raise NotRead(f"there is no book of the paper venue at {self._path}")
+        held = Amounts(*({name: amount for name, amount in side.items() if amount} for side in (book.cash, book.positions)))
+        open_ = {id_ for resting in book.open.values() for id_ in resting}
+        return Word([_line(fill) for fill in book.fills if fill.executed_at >= since], open_, held)
 
     async def look(self) -> Broker:
         """See `Reader`. Reads beside the event loop."""
@@ -121,13 +163,21 @@ class RemoteReader:
         self._sim_url = sim_url
         self._clock = clock
         self._broker: port.Broker | None = None
+        self.agree_after_s = AGREE_AFTER_S if venue.url == "sim" else AGREE_REMOTELY_AFTER_S
         self._first = session.start_time
         self._since = max(session.start_time, now - DAY)
 
     async def look(self) -> Broker:
         """See `Reader`."""
+        return await self._answered(self._read())
+
+    async def statement(self, since: int) -> Word:
+        """See `StatementReader`."""
+        return await self._answered(self._state(since))
+
+    async def _answered(self, question: Awaitable[T]) -> T:
         try:
-            return await asyncio.wait_for(self._read(), ANSWER_WITHIN_S)
+            return await asyncio.wait_for(question, ANSWER_WITHIN_S)
         except TimeoutError:
             await self.close()
             raise NotRead(f"venue {self._venue.name} did not answer within {ANSWER_WITHIN_S:g} s") from None
@@ -138,6 +188,12 @@ class RemoteReader:
     async def _read(self) -> Broker:
         broker = self._broker = self._broker or await self._connected()
         return Broker(await broker.open_orders(), await broker.fills_since(self._since))
+
+    async def _state(self, since: int) -> Word:
+        broker = self._broker = self._broker or await self._connected()
+        open_ = {order.client_order_id for order in await broker.open_orders()}
+        fills = await broker.fills_since(max(since, self._first))
+        return Word([_line(fill) for fill in fills], open_, Amounts(*await broker.holdings()))
 
     def judged(self, look: Broker) -> None:
         """See `Reader`."""
@@ -164,6 +220,20 @@ class RemoteReader:
             return Endpoint(f"{self._sim_url}/{dialect}", key.key, key.secret, "paper")
         keys = own_keys(self._venue, self._look)
         return Endpoint(self._venue.url, keys.key, keys.secret, self._mode)
+
+
+def _line(fill: Fill) -> Line:
+    return Line(
+        fill.exec_key,
+        fill.client_order_id,
+        fill.symbol,
+        fill.side,
+        fill.quantity,
+        fill.price,
+        fill.fee,
+        fill.fee_currency,
+        fill.executed_at,
+    )
 
 
 def own_keys(venue: VenueConfig, look: Look) -> Keys:
