@@ -16,6 +16,7 @@ DEAD: Final = "tests/integration/test_deadman.py"
 LIMITS: Final = "tests/integration/test_limits.py"
 OBEYED: Final = "tests/integration/test_limits_obeyed.py"
 AUDITOR: Final = "tests/integration/test_auditor.py"
+DAY: Final = "tests/integration/test_end_of_day.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
 
 
@@ -381,7 +382,18 @@ CONTROLS: Final[tuple[Control, ...]] = (
             "tests/verify/test_auditor.py::test_an_order_at_the_venue_that_nobody_approved_halts_its_account_within_fifteen_seconds",
         ),
     ),
-    Control("D3", "Reconciliation of the day", "RTS 6 art. 17", "", ""),
+    Control(
+        "D3",
+        "Reconciliation of the day",
+        "RTS 6 art. 17",
+        "each account's day, to 1e-12",
+        "services/risk_manager/statements.py",
+        (
+            f"{DAY}::test_each_cent_and_billionth_that_differs_is_a_ticket_until_a_person_closes_it",
+            f"{DAY}::test_a_day_that_was_traded_is_the_venues_statement_to_the_last_digit",
+            "tests/unit/test_statements.py::test_a_cent_or_a_billionth_of_a_unit_is_a_break",
+        ),
+    ),
     Control(
         "D4",
         "Busts and corrections",

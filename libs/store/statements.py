@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, LiteralString, NamedTuple
 
 from libs.common.database import Database, Write
 from libs.domain.reconciling import Amounts
@@ -133,12 +133,15 @@ async def aside(database: Database, account_id: str) -> set[str]:
     return {row[0] for row in rows}
 
 
-async def last_clean(database: Database) -> dict[str, tuple[date | None, int]]:
-    """By account of the newest session: the last day that was clean, and how many since were not."""
-    rows = await database.fetch(
-        "select a.account_id, c.day, (select count(*) from day_statements s where s.account_id = a.account_id and s.state = 'broken'"
-        " and (c.day is null or s.day > c.day)) from accounts a left join lateral (select max(day) as day from day_statements s"
-        " where s.account_id = a.account_id and s.state = 'clean') c on true where a.session_id = (select session_id from sessions"
-        " order by played_at desc limit 1) order by 1"
-    )
-    return {account: (day, broken) for account, day, broken in rows}
+LAST_CLEAN: Final[LiteralString] = (
+    "(select jsonb_object_agg(a.account_id, jsonb_build_array((select max(day) from day_statements s where s.account_id = a.account_id"
+    " and s.state = 'clean'), (select count(*) from day_statements s where s.account_id = a.account_id and s.state = 'broken' and s.day >"
+    " coalesce((select max(day) from day_statements c where c.account_id = a.account_id and c.state = 'clean'), '-infinity')))) from a)"
+)
+"""By account of `a` in a statement that knows it: the last day that was clean, or null, and how many since were not."""
+
+
+async def last_clean(database: Database, session_id: str) -> dict[str, tuple[str | None, int]]:
+    """By account of a session: the last day that was clean (ISO), and how many since were not."""
+    rows = await database.fetch("with a as (select account_id from accounts where session_id = %s) select " + LAST_CLEAN, (session_id,))
+    return {account: (day, broken) for account, (day, broken) in (rows[0][0] or {}).items()}

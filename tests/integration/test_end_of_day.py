@@ -89,7 +89,7 @@ async def test_a_day_that_was_traded_is_the_venues_statement_to_the_last_digit(
         assert await day.breaks() == []
         [compared] = await statements.of_days(database, [("paper", SPAN.date)])
         assert (compared.state, compared.fills, compared.breaks) == ("clean", 1, 0)
-        assert await statements.last_clean(database) == {"paper": (SPAN.date, 0)}
+        assert await statements.last_clean(database, OPEN.session_id) == {"paper": (str(SPAN.date), 0)}
 
 
 async def test_each_cent_and_billionth_that_differs_is_a_ticket_until_a_person_closes_it(
@@ -106,13 +106,13 @@ async def test_each_cent_and_billionth_that_differs_is_a_ticket_until_a_person_c
         assert await day.breaks() == sorted([fill, "ledger AAPL", "position AAPL"])
         tickets = [found for found in await reconciliation.standing(database) if found.item.kind == "break"]
         assert (len(tickets), len(reconciliation.holding(tickets))) == (3, 3)
-        assert await statements.last_clean(database) == {"paper": (None, 1)}
+        assert await statements.last_clean(database, OPEN.session_id) == {"paper": (None, 1)}
         await database.write([reconciliation.decide(ticket.item.id, "ignore", "known", "someone") for ticket in tickets])
         await AuditStore(database, "paper").close_decided()
         assert [found for found in await reconciliation.standing(database) if found.item.kind == "break"] == []
         await database.write([statements.ask("paper", SPAN.date, SPAN.start, SPAN.end, again=True)])
         assert await day.breaks() == []
-        assert await statements.last_clean(database) == {"paper": (SPAN.date, 0)}
+        assert await statements.last_clean(database, OPEN.session_id) == {"paper": (str(SPAN.date), 0)}
 
 
 async def test_a_fill_that_was_never_booked_is_a_ticket(database: Database, url: str, redis_url: str) -> None:

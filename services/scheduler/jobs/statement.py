@@ -18,6 +18,7 @@ from services.scheduler.duty import Done, Duty, Failed
 
 LOOK_S: Final = 0.5
 WITHIN_S: Final = 120.0
+MOST_DAYS: Final = 31  # that are made up for, as of any job
 RUNBOOK: Final = "runbooks/end-of-day"
 
 
@@ -26,23 +27,28 @@ async def run(duty: Duty) -> Done:
     session, by_hand = duty.played(), duty.run.asked_by != BY_SCHEDULE
     wanted: list[tuple[str, date]] = []
     for account in await sessions.accounts(duty.database, session.session_id):
-        day = due(account, session, duty.run.scheduled_for, by_hand=by_hand)
-        if day is not None:
-            end = min(day.end, duty.run.scheduled_for) if by_hand else day.end
-            *_, rows = await duty.database.write([statements.ask(account.account_id, day.date, day.start, end, again=by_hand)])
-            wanted += [(account.account_id, day.date)] if rows else []
+        for day in due(account, session, duty.run.scheduled_for, by_hand=by_hand):
+            *_, rows = await duty.database.write([statements.ask(account.account_id, day.date, day.start, day.end, again=by_hand)])
+            if not rows:
+                break  # that one was compared, and so were those before it
+            wanted.append((account.account_id, day.date))
     if not wanted:
         return Done("no account's day has ended that was not compared")
     return await _reported(duty, await _answered(duty, wanted))
 
 
-def due(account: Account, session: Session, now: int, *, by_hand: bool) -> TradingDay | None:
-    """The day to compare at a market time (ns): the last that has ended; by hand the one that goes on. None: the session has none yet."""
+def due(account: Account, session: Session, now: int, *, by_hand: bool) -> list[TradingDay]:
+    """The days to compare at a market time (ns): those of the session that have ended, the newest first; by hand what has gone by of the
+    day that goes on."""
     today = trading_day_of(now, account.day_starts_at, account.day_tz)
     if by_hand:
-        return today
-    before = trading_day_of(today.start - 1, account.day_starts_at, account.day_tz)
-    return before if before.end > session.start_time else None
+        return [today._replace(end=now)]
+    found: list[TradingDay] = []
+    start = today.start
+    while start > session.start_time and len(found) < MOST_DAYS:
+        found.append(trading_day_of(start - 1, account.day_starts_at, account.day_tz))
+        start = found[-1].start
+    return found
 
 
 async def _answered(duty: Duty, wanted: Sequence[tuple[str, date]]) -> list[Compared]:
