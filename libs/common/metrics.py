@@ -88,7 +88,7 @@ VENUE_BUDGET: Final = Gauge("tradewinds_venue_budget_ratio", "Share left of the 
 ARRIVAL_SLIPPAGE: Final = Histogram(
     "tradewinds_arrival_slippage_ratio",
     "Average price of an ended order against the market when its first request left; above 0 is worse",
-    ["strategy"],
+    ["strategy", "venue"],
     buckets=_SHARES,
 )
 
