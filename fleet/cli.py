@@ -25,6 +25,7 @@ from fleet import (
     notify,
     parity,
     reading,
+    risk_alerts,
     status,
 )
 from fleet.monitoring import command as monitoring
@@ -58,6 +59,8 @@ risk.command("close-all")(killing.close_all)
 risk.command("rearm")(killing.rearm)
 risk.add_typer(limits.app, name="limits")
 risk.command("measures")(measures.command)
+risk.command("alerts")(risk_alerts.alerts)
+risk.command("ack")(risk_alerts.ack)
 strategies.command("status")(reading.strategy_status)
 strategies.command("check")(checking.command)
 app.command("parity")(parity.command)

@@ -10,6 +10,7 @@ import msgspec
 
 from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
+from libs.domain.kill import Mode
 from libs.domain.measuring import MeasuresConfig, ShockConfig, must_have_unique_names
 from libs.domain.orders import Exits
 
@@ -390,12 +391,20 @@ class LimitChangesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     cool_off: NotNegative = 300.0  # host seconds from asking for a looser limit until it holds
 
 
+class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts]` of config/risk.toml."""
+
+    acknowledge_within: Annotated[float, msgspec.Meta(gt=0.0, le=86_400.0)] = 60.0  # host seconds that a person has
+    mode: Mode = "halt"  # how the account is stopped when nobody answered
+
+
 class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config/risk.toml"""
 
     limit: list[LimitConfig]  # of a new record, and of backtests; a record that has limits keeps its own
     limit_changes: LimitChangesConfig = LimitChangesConfig()
     kill_switch: KillSwitchConfig = KillSwitchConfig()
+    alerts: AlertsConfig = AlertsConfig()
     measures: MeasuresConfig = MeasuresConfig()
     shock: list[ShockConfig] = []
 

@@ -75,6 +75,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     notifications: Days = 90
     job_runs: Days = 90
     portfolio_equity: Days = 365
+    risk_metrics: Days = 365
     data_quarantine: Days = 30
 
 

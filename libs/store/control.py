@@ -16,9 +16,10 @@ from libs.domain.limits import Change, LimitRow, loosens, must_be_sound, must_ch
 from libs.domain.messages import Command, CommandName, Notification
 from libs.domain.reconciling import CHOICES, Choice, Item
 from libs.domain.streams import CONTROL
-from libs.store import halts, jobs, limits, notifications, reconciliation
+from libs.store import halts, jobs, limits, notifications, reconciliation, risk_alerts
 from libs.store.halts import HaltStanding
 from libs.store.reconciliation import Standing
+from libs.store.risk_alerts import RiskAlertStanding
 
 _Known = Literal["account", "strategy", "symbol", "job"]
 _KNOWN: Final[Mapping[str, _Known]] = {"account": "account", "strategy": "strategy", "symbol": "symbol", "job": "job"}
@@ -32,6 +33,7 @@ _OBEYING: Final[Mapping[CommandName, Sequence[str]]] = {
     "decide": ("trade_executor",),
     "run_job": ("scheduler",),
     "limits": ("risk_manager", "trade_executor"),
+    "acknowledge": (),
 }
 
 
@@ -154,6 +156,52 @@ class Control:
             (self._cool_off_s, scope, key),
         )
         return float(rows[0][0]) if rows else None
+
+    async def acknowledge(self, alert: str, reason: str, by: str) -> RiskAlertStanding:
+        """A person has seen an alert, which then stops nothing any more; what it has stopped already stays so until it is re-armed.
+
+        Args:
+            alert: its id, or the beginning of it.
+
+        Raises:
+            LookupError: no alert that waits is called so, or several are.
+            ValueError: no reason is given.
+            Conflict: somebody else was faster.
+        """
+        found = await risk_alerts.found(self._database, alert)
+        if not reason.strip():
+            raise ValueError("say with --reason what you found: it stays on record, beside your name")
+        said = notifications.notification(
+            self._clock,
+            "risk",
+            "critical",
+            f"{found.code} in {found.book} is acknowledged",
+            f"By {by}: {reason}",
+            state="resolved",
+            key=found.fault,
+        )
+        writes = [risk_alerts.acknowledge(found.id, reason, by), notifications.store([said], "fleet")]
+        await self._order("acknowledge", f"alert:{found.id}", reason, by, *writes)
+        return found
+
+    async def trip(self, alert: RiskAlertStanding, mode: Mode, by: str) -> None:
+        """Nobody has acknowledged an alert in time: its account is stopped as by a kill switch.
+
+        Raises:
+            Conflict: somebody has, meanwhile.
+        """
+        scope = named("account", alert.account_id)
+        reason = f"alert {str(alert.id)[:8]} was not acknowledged in time: {alert.code} {alert.message}"[:500]
+        said = notifications.notification(
+            self._clock,
+            "risk",
+            "critical",
+            f"Account {alert.account_id} is stopped: nobody has acknowledged {alert.code}",
+            f"{alert.message}\n\nOnce it has been looked into:\n\n"
+            f'    fleet risk ack {str(alert.id)[:8]} --reason "..."\n    fleet risk rearm --scope {scope} --reason "..."',
+            link="runbooks/risk-alert",
+        )
+        await self._order("kill", scope, reason, by, risk_alerts.trip(alert.id, mode, reason, by), notifications.store([said], by))
 
     async def _halts(self, scope: str, key: str) -> list[HaltStanding]:
         return await halts.in_force(self._database, key) if scope == "account" else []

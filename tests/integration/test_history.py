@@ -1,4 +1,4 @@
-"""What risk is measured from, read from a real record; and what `fleet risk measures` says of it.
+"""What risk is measured from, read from a real record; what risk_manager measures, and what `fleet risk measures` says.
 
 60 days of one-minute bars, two a day: ALFA on weekdays, BTC/USD on all days. `fast` has bought 100 ALFA and `slow` 10.
 """
@@ -10,14 +10,18 @@ from dataclasses import replace
 from math import sin
 from pathlib import Path
 
+import msgspec
 import pytest
+from prometheus_client import REGISTRY
 from typer.testing import CliRunner
 
 from fleet.cli import app
 from libs.common.database import Database, Write
+from libs.domain.measuring import MeasuresConfig
 from libs.store import history, market, sessions, strategies
 from libs.store.execution import ExecutionStore
 from libs.store.history import DAY
+from services.risk_manager.measuring import Measuring
 from tests.factories import NOON, SECOND, a_signal
 from tests.fleets import configuration
 from tests.integration.test_queries import CHECKS, FAST, SLOW
@@ -133,3 +137,27 @@ def test_an_unknown_account_is_refused_on_the_command_line(cli: CliRunner) -> No
     found = cli.invoke(app, ["risk", "measures", "--account", "papr"])
     assert found.exit_code == 1
     assert "no account is called 'papr'" in found.output
+
+
+def gauge(name: str) -> float | None:
+    return REGISTRY.get_sample_value(name, {"account": "paper"} | ({"method": "historical"} if "value_at_risk" in name else {}))
+
+
+async def test_risk_manager_stores_and_shows_what_it_measures(database: Database) -> None:
+    measuring = Measuring(database, "paper", MeasuresConfig(confidence=0.95), ())
+    risk = await measuring.measure()
+    await measuring.measure()  # the market stands still: the same row
+    [(at, equity, stored)] = await database.fetch("select ns_of(at), equity, measures from risk_metrics")
+    assert (at, equity) == (BEGINS + DAYS * DAY + 3600 * SECOND, risk.equity)
+    assert stored == json.loads(msgspec.json.encode(risk))
+    (tail,) = [tail for tail in risk.tails if (tail.method, tail.confidence) == ("historical", 0.95)]
+    assert gauge("tradewinds_risk_value_at_risk_ratio") == tail.value_at_risk / risk.equity
+    assert gauge("tradewinds_risk_worst_stress_ratio") == max(-test.pnl / risk.equity for test in risk.stress)
+
+
+async def test_what_cannot_be_measured_any_more_is_not_shown_as_it_was(database: Database) -> None:
+    measuring = Measuring(database, "paper", MeasuresConfig(confidence=0.95), ())
+    await measuring.measure()
+    await database.write([Write("update positions set quantity = 0", ())])
+    assert (await measuring.measure()).tails == []
+    assert (gauge("tradewinds_risk_value_at_risk_ratio"), gauge("tradewinds_risk_exit_seconds")) == (None, None)

@@ -14,7 +14,9 @@ LOSSES: Final = (
 
 def risk() -> Group:
     """Losses, positions, and who watches what is sent."""
-    return Group("risk", [*(alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss))), POSITION_SIZE, AUDITOR_BLIND])
+    return Group(
+        "risk", [*(alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss))), POSITION_SIZE, RISK_ALERT, AUDITOR_BLIND]
+    )
 
 
 def _halted(name: str, limit: str, _: str, words: str) -> Alert:
@@ -42,6 +44,15 @@ def _near(name: str, limit: str, of_limit: str, words: str) -> Alert:
     )
 
 
+RISK_ALERT: Final = Alert(
+    name="RiskAlertOpen",
+    runbook="risk-alert",
+    severity="critical",
+    fault=f"risk_alert:{ACCOUNT}",
+    expr="max by (account) (tradewinds_risk_alerts_open) > 0",
+    summary=f"An alert of {ACCOUNT} waits to be acknowledged",
+    description="Unless a person acknowledges it in time (`fleet risk ack`) the kill switch of the account is set.",
+)
 POSITION_SIZE: Final = Alert(
     name="PositionSize",
     runbook="position-size",
