@@ -1,10 +1,11 @@
 """Who audits which account, and by which way: put together from what the operator configured."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from libs.common.clocks import MarketClock
+from libs.common.database import Database
 from libs.common.journal import PostgresJournal
 from libs.common.runner import Context
 from libs.common.settings import Settings
@@ -40,9 +41,8 @@ class Audits:
         reader = self.reader(session, account, instruments, market)
         auditor = Auditor(account.account_id, reader, database, control, context.clock, context.sealer, market.now)
         self._auditors[account.account_id] = auditor
-        another = self.reader(session, account, instruments, market)
-        days = Statements(account.account_id, another, context.database(f"day:{account.account_id}"))
-        return asyncio.create_task(_both(auditor, days))
+        another, of_days = self.reader(session, account, instruments, market), context.database(f"day:{account.account_id}")
+        return asyncio.create_task(_both(auditor, Statements(account.account_id, another, of_days), [database, of_days]))
 
     def reader(
         self, session: Session, account: Account, instruments: Mapping[str, Instrument], market: MarketClock
@@ -59,8 +59,12 @@ class Audits:
         return RemoteReader(account, venue, session, instruments, mode, self._look, sim_url, clock, market.now())
 
 
-async def _both(auditor: Auditor, days: Statements) -> None:
-    """Until cancelled; neither ends by itself."""
-    async with asyncio.TaskGroup() as group:
-        group.create_task(auditor.run())
-        group.create_task(days.run())
+async def _both(auditor: Auditor, days: Statements, databases: Sequence[Database]) -> None:
+    """Until cancelled, as neither ends by itself; then their connections are let go of."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(auditor.run())
+            group.create_task(days.run())
+    finally:
+        for database in databases:
+            await database.retire()

@@ -14,9 +14,8 @@ LOSSES: Final = (
 
 def risk() -> Group:
     """Losses, positions, and who watches what is sent."""
-    return Group(
-        "risk", [*(alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss))), POSITION_SIZE, RISK_ALERT, AUDITOR_BLIND]
-    )
+    losses = (alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss)))
+    return Group("risk", [*losses, POSITION_SIZE, RISK_ALERT, AUDITOR_BLIND])
 
 
 def _halted(name: str, limit: str, _: str, words: str) -> Alert:
