@@ -13,7 +13,16 @@ from services.monitor.style import STYLE
 
 HEADLINE: Final = {"ok": "All is well", "degraded": "Something is not well", "down": "Something is badly wrong"}
 COLOUR: Final = {"ok": "ok", "degraded": "warning", "down": "critical"}
-STATE: Final = {"ready": "ok", "up": "ok", "on": "ok", "starting": "info", "off": "info", "stopped": "warning", "waits": "warning"}
+STATE: Final = {
+    "ready": "ok",
+    "clean": "ok",
+    "up": "ok",
+    "on": "ok",
+    "starting": "info",
+    "off": "info",
+    "stopped": "warning",
+    "waits": "warning",
+}
 REFRESH_S: Final = 5
 
 
@@ -83,7 +92,7 @@ def _server(name: str, server: ServerStatus, now: datetime) -> str:
 def _day(account: str, day: DaySeen) -> str:
     clean = f"clean to the last digit on {day.last_clean}" if day.last_clean else "no day has been compared and clean yet"
     since = f"; {day.broken} {'day' if day.broken == 1 else 'days'} since differ: fleet doctor" if day.broken else ""
-    return _row(account, "critical" if day.broken else "ok" if day.last_clean else "", clean + since)
+    return _row(account, "critical" if day.broken else "clean" if day.last_clean else "", clean + since)
 
 
 def _then(over: OverStatus, now: datetime) -> str:

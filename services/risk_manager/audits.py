@@ -1,6 +1,7 @@
 """Who audits which account, and by which way: put together from what the operator configured."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from libs.domain.instruments import Instrument
 from libs.store.control import Control
 from libs.store.sessions import Account, Session
 from libs.venues.endpoint import Mode
+from libs.venues.remote import load_library
 from services.risk_manager.auditor import Auditor
 from services.risk_manager.brokers import NoReader, PaperReader, RemoteReader
 from services.risk_manager.statements import Statements
@@ -32,6 +34,13 @@ class Audits:
         self._look = look
         self._auditors: dict[str, Auditor] = {}
         context.info["auditor"] = lambda: {account: auditor.trouble or "reads whole" for account, auditor in self._auditors.items()}
+
+    async def warm(self, account: Account) -> None:
+        """Loads what reading its venue needs, a second's work that would hold up whoever judges: so before anything is judged."""
+        venue = self._system.named(account.venue)
+        if venue is not None:
+            with contextlib.suppress(ImportError):  # the auditor says so itself, at its first look
+                await asyncio.to_thread(load_library, venue)
 
     def begin(self, session: Session, account: Account, instruments: Mapping[str, Instrument], market: MarketClock) -> asyncio.Task[None]:
         """An auditor at work on an account, until the task is cancelled."""
