@@ -657,6 +657,23 @@ class RiskAlertRow(Base):
     reason: Mapped[str] = mapped_column(server_default=text("''"))
 
 
+class DayStatementRow(Base):
+    """scheduler asks, risk_manager answers: an account's day by the venue's statement against the record."""
+
+    __tablename__ = "day_statements"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)  # local date on which it began
+    starts_at: Mapped[datetime]  # market time
+    ends_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default=text("'asked'"))  # asked, clean, broken
+    fills: Mapped[int] = mapped_column(server_default=text("0"))  # of the statement
+    breaks: Mapped[int] = mapped_column(server_default=text("0"))  # tickets that stand
+    detail: Mapped[str] = mapped_column(server_default=text("''"))
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    read_at: Mapped[datetime | None]
+
+
 class PortfolioMarkRow(Base):
     """portfolio: the price that a held symbol was last marked at."""
 

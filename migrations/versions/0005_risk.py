@@ -92,6 +92,21 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("acknowledged_at is null"),
     )
+    op.create_table(
+        "day_statements",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), server_default=sa.text("'asked'"), nullable=False),
+        sa.Column("fills", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("breaks", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("detail", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_day_statements_account_id_accounts")),
+        sa.PrimaryKeyConstraint("account_id", "day", name=op.f("pk_day_statements")),
+    )
     for name in FUNCTIONS:
         op.get_bind().connection.cursor().execute((SQL / name).read_text())  # as it is: not every % is a parameter
 

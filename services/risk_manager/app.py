@@ -18,6 +18,7 @@ from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
 from libs.domain.configuration import AlertsConfig, RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.credentials import Look
 from libs.domain.instruments import Instrument
 from libs.domain.market import Clock
 from libs.domain.measuring import MeasuresConfig, ShockConfig
@@ -29,7 +30,9 @@ from libs.store.control import Control
 from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from libs.venues.reconnecting import ended
 from services.risk_manager.alert_watch import AlertWatch
+from services.risk_manager.audits import Audits
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.measuring import GAUGES, Measuring
@@ -46,6 +49,7 @@ ACCOUNT_GAUGES: Final = (
     *GAUGES,
     metrics.LIMITS_VERSION,
     metrics.LIMITS_PENDING,
+    metrics.AUDITED,
 )
 LOOK_AFTER_S: Final = 0.05  # from closed bars to a look at loss limits: no signal of theirs waits for it
 
@@ -60,19 +64,26 @@ class Rules:
     measures: MeasuresConfig
     shocks: Sequence[ShockConfig]
     fleet_tag: str
+    audits: Audits
 
 
-async def work(context: Context, settings: Settings) -> None:
-    """Judges the signals of whatever session is playing, until asked to stop."""
+async def work(context: Context, settings: Settings, look: Look) -> None:
+    """Judges the signals of whatever session is playing, until asked to stop.
+
+    Args:
+        look: into the environment, for the auditor's keys of venues.
+    """
     folder = Path(settings.config_dir)
     risk = from_toml(RiskConfig, folder, "risk", settings.environment)
+    system = from_toml(SystemConfig, folder, "system", settings.environment)
     rules = Rules(
         from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy,
         risk.kill_switch.widest_collar,
         risk.alerts,
         risk.measures,
         risk.shock,
-        from_toml(SystemConfig, folder, "system", settings.environment).fleet_tag,
+        system.fleet_tag,
+        Audits(context, settings, system, look),
     )
     database = context.database("sessions")
     if not await limits.begun(database, risk.limit, context.name, context.stopping):
@@ -183,6 +194,7 @@ async def _account(
     def lost(reason: str) -> None:
         log.error("lease lost: %s", reason, extra=about("lease_lost", "failure", lease=lease.name, account_id=account.account_id))
 
+    await rules.audits.warm(account)
     while not over.is_set():
         if not await _funded(store, over) or not await lease.acquire(RiskStage.streams, over):
             return
@@ -213,6 +225,7 @@ async def _account(
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
         beside = [asyncio.create_task(lease.keep(lost)), asyncio.create_task(alerts.run())]
+        auditing = rules.audits.begin(session, account, instruments, keeper.market)
         if not session.lockstep:  # its market waits for nobody who measures
             beside.append(asyncio.create_task(measuring.run()))
         try:
@@ -227,6 +240,7 @@ async def _account(
         finally:
             for task in beside:
                 task.cancel()
+            await ended(auditing)
     try:
         await lease.release()
     except Unreachable as error:

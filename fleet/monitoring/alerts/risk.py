@@ -3,7 +3,7 @@
 from typing import Final
 
 from fleet.monitoring import recording
-from fleet.monitoring.alerts.alert import SHARE, Alert, Group, label
+from fleet.monitoring.alerts.alert import SECONDS, SHARE, Alert, Group, label
 
 ACCOUNT: Final = label("account")
 LOSSES: Final = (
@@ -13,8 +13,9 @@ LOSSES: Final = (
 
 
 def risk() -> Group:
-    """Losses and positions."""
-    return Group("risk", [*(alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss))), POSITION_SIZE, RISK_ALERT])
+    """Losses, positions, and who watches what is sent."""
+    losses = (alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss)))
+    return Group("risk", [*losses, POSITION_SIZE, RISK_ALERT, AUDITOR_BLIND])
 
 
 def _halted(name: str, limit: str, _: str, words: str) -> Alert:
@@ -62,4 +63,16 @@ POSITION_SIZE: Final = Alert(
     summary=f"{label('symbol')} has become {SHARE} of the equity of {ACCOUNT}",
     description="For 1m or longer that has been a tenth or more above max_position_notional. The limit refuses orders that would add to"
     " it; it sells nothing.",
+)
+AUDITOR_BLIND: Final = Alert(
+    name="AuditorBlind",
+    runbook="auditor",
+    severity="warning",
+    fault=f"auditor_blind:{ACCOUNT}",
+    expr="time() - max by (account) (tradewinds_audit_last_look_timestamp_seconds) > 60",
+    hold="15s",
+    service="risk_manager",
+    summary=f"Nobody audits {ACCOUNT}",
+    description=f"The auditor has not read its broker whole for {SECONDS}. Trading goes on; an order that nobody has approved would not"
+    " be noticed by it.",
 )
