@@ -25,6 +25,8 @@ from fleet import (
     notify,
     parity,
     reading,
+    risk_alerts,
+    risk_report,
     status,
 )
 from fleet.monitoring import command as monitoring
@@ -58,6 +60,9 @@ risk.command("close-all")(killing.close_all)
 risk.command("rearm")(killing.rearm)
 risk.add_typer(limits.app, name="limits")
 risk.command("measures")(measures.command)
+risk.command("report")(risk_report.command)
+risk.command("alerts")(risk_alerts.alerts)
+risk.command("ack")(risk_alerts.ack)
 strategies.command("status")(reading.strategy_status)
 strategies.command("check")(checking.command)
 app.command("parity")(parity.command)

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from fleet.limits import pending_text
 from fleet.operating import Answer
+from fleet.risk_alerts import alert_text
 from fleet.status import halt_text, killed_text
 from libs.common.database import Database
 from libs.domain.losses import loss, percent
-from libs.store import control, halts, limits
+from libs.store import control, halts, limits, risk_alerts
 from libs.store.control import Rearmed
 from libs.store.halts import HaltStanding, LossStanding
 
@@ -16,9 +17,10 @@ async def risk_status(database: Database) -> Answer:
     """Kill switches that are on, halts in force, and every account beside its loss limits."""
     killed, in_force, accounts = await control.killed(database), await halts.in_force(database), await halts.standings(database)
     stopped = [*map(killed_text, killed), *map(halt_text, in_force)]
-    standing = await limits.now(database)
+    standing, waiting = await limits.now(database), await risk_alerts.unacknowledged(database)
     lines = [
         *(stopped or ["armed: no kill switch is on, no account is halted"]),
+        *(f"ALERT      {alert_text(alert)}" for alert in waiting),
         *account_lines(accounts),
         *map(pending_text, standing.pending),
     ]
@@ -27,6 +29,7 @@ async def risk_status(database: Database) -> Answer:
         {
             "killed": [k._asdict() for k in killed],
             "halts": [halt._asdict() for halt in in_force],
+            "alerts": [alert._asdict() for alert in waiting],
             "limits": {"version": standing.version, "pending": [row._asdict() for row in standing.pending]},
             "accounts": [a._asdict() | {"daily_loss": a.state.daily_loss, "drawdown": a.state.drawdown} for a in accounts],
         },

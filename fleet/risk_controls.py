@@ -17,6 +17,8 @@ LIMITS: Final = "tests/integration/test_limits.py"
 OBEYED: Final = "tests/integration/test_limits_obeyed.py"
 DISARMING: Final = "tests/integration/test_disarming.py"
 GUARDS: Final = "tests/unit/test_guards.py"
+AUDITOR: Final = "tests/integration/test_auditor.py"
+DAY: Final = "tests/integration/test_end_of_day.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
 
 
@@ -415,11 +417,27 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "D2",
         "Continuous reconciliation",
         "RTS 6 art. 17",
-        "each 30 s",
+        "the books each 30 s; orders against approvals each 10 s (services/risk_manager/auditor.py)",
         "services/trade_executor/reconciler.py",
-        (f"{RECONCILER}::test_a_difference_holds_back_what_adds_to_a_book_and_lets_out_what_shrinks_it",),
+        (
+            f"{RECONCILER}::test_a_difference_holds_back_what_adds_to_a_book_and_lets_out_what_shrinks_it",
+            f"{AUDITOR}::test_an_order_that_nobody_approved_halts_its_account_by_the_auditors_name",
+            "tests/unit/test_audit.py::test_an_open_order_that_is_not_as_approved_is_found",
+            "tests/verify/test_auditor.py::test_an_order_at_the_venue_that_nobody_approved_halts_its_account_within_fifteen_seconds",
+        ),
     ),
-    Control("D3", "Reconciliation of the day", "RTS 6 art. 17", "", ""),
+    Control(
+        "D3",
+        "Reconciliation of the day",
+        "RTS 6 art. 17",
+        "each account's day, to 1e-12",
+        "services/risk_manager/statements.py",
+        (
+            f"{DAY}::test_each_cent_and_billionth_that_differs_is_a_ticket_until_a_person_closes_it",
+            f"{DAY}::test_a_day_that_was_traded_is_the_venues_statement_to_the_last_digit",
+            "tests/unit/test_statements.py::test_a_cent_or_a_billionth_of_a_unit_is_a_break",
+        ),
+    ),
     Control(
         "D4",
         "Busts and corrections",
@@ -428,7 +446,18 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "services/trade_executor/undoing.py",
         (f"{RECONCILER}::test_a_bust_reverses_what_was_booked_once",),
     ),
-    Control("D5", "Best execution", "RTS 6, MiFID II art. 27", "", ""),
+    Control(
+        "D5",
+        "Best execution",
+        "RTS 6, MiFID II art. 27",
+        "beyond the limit: halt; a fifth of 20 orders 0.3 % worse than arrival: warning",
+        "libs/quant/risk/audit.py",
+        (
+            "tests/unit/test_audit.py::test_a_sale_is_worse_below_its_limit",
+            "tests/unit/test_audit.py::test_a_fill_that_is_not_as_approved_is_found",
+            "tests/unit/test_monitoring.py::test_alerts_fire_and_do_not_fire_as_the_rule_tests_say",
+        ),
+    ),
     Control(
         "D6",
         "Alerts within 5 s",

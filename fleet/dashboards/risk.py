@@ -88,6 +88,47 @@ RISK: Final = Dashboard(
             ],
         ),
         Row(
+            "What could be lost",
+            [
+                lines(
+                    "Value at risk",
+                    "Of equity, over the period that is measured in, by four methods: docs/risk-measures.md.",
+                    Query(f"tradewinds_risk_value_at_risk_ratio{_OF}", "{{account}} {{method}}"),
+                    unit="percentunit",
+                ),
+                lines(
+                    "Expected shortfall",
+                    "The mean of what is lost beyond it.",
+                    Query(f"tradewinds_risk_expected_shortfall_ratio{_OF}", "{{account}} {{method}}"),
+                    unit="percentunit",
+                ),
+                lines(
+                    "Worst stress test",
+                    "What the worst of the scenarios would take, of equity: `fleet risk measures` names it.",
+                    Query(f"tradewinds_risk_worst_stress_ratio{_OF}", "{{account}}"),
+                    unit="percentunit",
+                ),
+                lines(
+                    "Correlation",
+                    "Mean of all pairs of positions: near 1 they are one position.",
+                    Query(f"tradewinds_risk_correlation{_OF}", "{{account}}"),
+                    unit="none",
+                ),
+                lines(
+                    "Time to be out",
+                    "Until the last position is sold, taking a tenth of the volume; a day of trading counts as one day.",
+                    Query(f"tradewinds_risk_exit_seconds{_OF}", "{{account}}"),
+                    unit="s",
+                ),
+                lines(
+                    "Volatility",
+                    "Standard deviation of the P&L of a period, of equity.",
+                    Query(f"tradewinds_risk_volatility_ratio{_OF}", "{{account}}"),
+                    unit="percentunit",
+                ),
+            ],
+        ),
+        Row(
             "Exposure",
             [
                 lines(

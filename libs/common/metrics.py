@@ -95,7 +95,7 @@ DISARMED: Final = Gauge(
 ARRIVAL_SLIPPAGE: Final = Histogram(
     "tradewinds_arrival_slippage_ratio",
     "Average price of an ended order against the market when its first request left; above 0 is worse",
-    ["strategy"],
+    ["strategy", "venue"],
     buckets=_SHARES,
 )
 
@@ -107,7 +107,23 @@ LOSS_LIMIT: Final = Gauge("tradewinds_risk_loss_limit_ratio", "Where an account 
 LIMITS_VERSION: Final = Gauge("tradewinds_risk_limits_version", "Newest version of limits that the account is judged by", ["account"])
 LIMITS_PENDING: Final = Gauge("tradewinds_risk_limits_pending", "Looser limits that wait out their cool-off", ["account"])
 POSITION_LIMIT: Final = Gauge("tradewinds_risk_position_limit_ratio", "Most that a symbol may be of the equity", ["account"])
+VALUE_AT_RISK: Final = Gauge("tradewinds_risk_value_at_risk_ratio", "Value at risk of a period, of equity", ["account", "method"])
+EXPECTED_SHORTFALL: Final = Gauge(
+    "tradewinds_risk_expected_shortfall_ratio", "Mean loss beyond the value at risk, of equity", ["account", "method"]
+)
+PORTFOLIO_VOLATILITY: Final = Gauge("tradewinds_risk_volatility_ratio", "Standard deviation of a period's P&L, of equity", ["account"])
+CORRELATION: Final = Gauge("tradewinds_risk_correlation", "Mean correlation of all pairs of positions", ["account"])
+WORST_STRESS: Final = Gauge("tradewinds_risk_worst_stress_ratio", "Loss in the worst scenario, of equity", ["account"])
+TIME_TO_EXIT: Final = Gauge("tradewinds_risk_exit_seconds", "Trading time until the last position could be out", ["account"])
+RISK_ALERTS_OPEN: Final = Gauge("tradewinds_risk_alerts_open", "Alerts that wait to be acknowledged", ["account"])
 HALTED: Final = Gauge("tradewinds_risk_halted", "1 while an account may only close, until a person re-arms it", ["account", "limit"])
+AUDITED: Final = Gauge("tradewinds_audit_last_look_timestamp_seconds", "Host time of the auditor's last whole look", ["account"])
+AUDIT_LOOKS: Final = Counter(
+    "tradewinds_audit_looks_total", "Looks of the order-flow auditor: clean, found something, or unread", ["account", "outcome"]
+)
+AUDIT_FINDINGS: Final = Counter(
+    "tradewinds_audit_findings_total", "Orders at a broker that are not as they were approved, each told once", ["account", "what"]
+)
 
 # --- Portfolio: set by portfolio
 

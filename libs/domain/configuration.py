@@ -10,6 +10,7 @@ import msgspec
 
 from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
+from libs.domain.kill import Mode
 from libs.domain.measuring import MeasuresConfig, ShockConfig, must_have_unique_names
 from libs.domain.orders import Exits
 
@@ -414,6 +415,13 @@ class GuardsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return self.silence_s.get(kind, SILENCE_S[kind])
 
 
+class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts]` of config/risk.toml."""
+
+    acknowledge_within: Annotated[float, msgspec.Meta(gt=0.0, le=86_400.0)] = 60.0  # host seconds that a person has
+    mode: Mode = "halt"  # how the account is stopped when nobody answered
+
+
 class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config/risk.toml"""
 
@@ -421,6 +429,7 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limit_changes: LimitChangesConfig = LimitChangesConfig()
     kill_switch: KillSwitchConfig = KillSwitchConfig()
     guards: GuardsConfig = GuardsConfig()
+    alerts: AlertsConfig = AlertsConfig()
     measures: MeasuresConfig = MeasuresConfig()
     shock: list[ShockConfig] = []
 

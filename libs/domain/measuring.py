@@ -22,6 +22,7 @@ class MeasuresConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     participation: Share = 0.1  # of the daily volume that an exit would take
     paths: Annotated[int, msgspec.Meta(ge=1000, le=1_000_000)] = 10_000
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1  # of the paths
+    every: Annotated[float, msgspec.Meta(ge=1.0, le=86_400.0)] = 60.0  # host seconds between two measurements of an account
 
 
 class ShockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-CommandName = Literal["pause", "resume", "reload", "kill", "rearm", "reconcile", "decide", "run_job", "limits"]
+CommandName = Literal["pause", "resume", "reload", "kill", "rearm", "reconcile", "decide", "run_job", "limits", "acknowledge"]
 VerdictKind = Literal["APPROVED", "NO_CHANGE", "REFUSED", "WAITING", "SUPERSEDED", "EXPIRED"]
 
 
@@ -88,6 +88,6 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An operator's word to services. The rows it changed are the truth; this is the bell."""
 
     command: CommandName
-    scope: str  # fleet, account, strategy, symbol or job, with its key: "strategy:sma_fast"; of limits what they are for
+    scope: str  # fleet, account, strategy, symbol or job, with its key: "strategy:sma_fast"; of limits: what for
     reason: str
     by: str

@@ -88,6 +88,13 @@ class LooserSeen(NamedTuple):
     effective_at: str  # UTC, for a person
 
 
+class DaySeen(NamedTuple):
+    """An account's days by its venue's statement."""
+
+    last_clean: str | None  # the last day that was the same to the last digit, ISO; None: none was yet
+    broken: int  # days since that were not
+
+
 @dataclass(frozen=True)
 class RecordSeen:
     """What Postgres said at one moment."""
@@ -103,6 +110,7 @@ class RecordSeen:
     halts: Sequence[HaltSeen] = ()
     disarmed: Sequence[DisarmedSeen] = ()
     looser: Sequence[LooserSeen] = ()
+    days: Mapping[str, DaySeen] = field(default_factory=dict)  # by account
     open_orders: Mapping[str, int] = field(default_factory=dict)  # by status
     failed_strategies: Mapping[str, str] = field(default_factory=dict)  # why
 

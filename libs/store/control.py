@@ -16,9 +16,10 @@ from libs.domain.limits import Change, LimitRow, loosens, must_be_sound, must_ch
 from libs.domain.messages import Command, CommandName, Notification
 from libs.domain.reconciling import CHOICES, Choice, Item
 from libs.domain.streams import CONTROL
-from libs.store import halts, jobs, limits, notifications, reconciliation
+from libs.store import halts, jobs, limits, notifications, reconciliation, risk_alerts
 from libs.store.halts import HaltStanding
 from libs.store.reconciliation import Standing
+from libs.store.risk_alerts import RiskAlertStanding
 
 _Known = Literal["account", "strategy", "symbol", "job"]
 _KNOWN: Final[Mapping[str, _Known]] = {"account": "account", "strategy": "strategy", "symbol": "symbol", "job": "job"}
@@ -32,6 +33,7 @@ _OBEYING: Final[Mapping[CommandName, Sequence[str]]] = {
     "decide": ("trade_executor",),
     "run_job": ("scheduler",),
     "limits": ("risk_manager", "trade_executor"),
+    "acknowledge": (),
 }
 
 
@@ -90,8 +92,11 @@ class Control:
         self._clock = clock
         self._sealer = Sealer(producer, clock)
 
-    async def kill(self, scope: Scope, key: str, mode: Mode, reason: str, by: str) -> None:
+    async def kill(self, scope: Scope, key: str, mode: Mode, reason: str, by: str, beside: Hop | None = None) -> None:
         """Stops a scope (libs/domain/kill.py says what a mode does); `key` names the account, strategy or symbol, "" for the fleet.
+
+        Args:
+            beside: what brought it about, on record in the same transaction.
 
         Raises:
             LookupError: there is no such account, strategy or symbol.
@@ -101,7 +106,7 @@ class Control:
         rows = await self._database.fetch("select mode from kill_switch where active and (scope, key) = (%s, %s)", (scope, key))
         if mode == "reduce_only" and rows and rows[0][0] != mode:
             raise ValueError(f"reduce-only would be weaker than the {rows[0][0]} that is on for {named(scope, key)}: re-arm that first")
-        await self._order("kill", named(scope, key), reason, by, _switch(scope, key, mode, reason, by))
+        await self._order("kill", named(scope, key), reason, by, _switch(scope, key, mode, reason, by), beside=beside)
 
     async def record(self, kill: FileKill) -> None:
         """What a line of the kill file orders goes on record, where nothing as strict is there; whether such a thing exists or not."""
@@ -151,6 +156,52 @@ class Control:
             (self._cool_off_s, scope, key),
         )
         return float(rows[0][0]) if rows else None
+
+    async def acknowledge(self, alert: str, reason: str, by: str) -> RiskAlertStanding:
+        """A person has seen an alert, which then stops nothing any more; what it has stopped already stays so until it is re-armed.
+
+        Args:
+            alert: its id, or the beginning of it.
+
+        Raises:
+            LookupError: no alert that waits is called so, or several are.
+            ValueError: no reason is given.
+            Conflict: somebody else was faster.
+        """
+        found = await risk_alerts.found(self._database, alert)
+        if not reason.strip():
+            raise ValueError("say with --reason what you found: it stays on record, beside your name")
+        said = notifications.notification(
+            self._clock,
+            "risk",
+            "critical",
+            f"{found.code} in {found.book} is acknowledged",
+            f"By {by}: {reason}",
+            state="resolved",
+            key=found.fault,
+        )
+        writes = [risk_alerts.acknowledge(found.id, reason, by), notifications.store([said], "fleet")]
+        await self._order("acknowledge", f"alert:{found.id}", reason, by, *writes)
+        return found
+
+    async def trip(self, alert: RiskAlertStanding, mode: Mode, by: str) -> None:
+        """Nobody has acknowledged an alert in time: its account is stopped as by a kill switch.
+
+        Raises:
+            Conflict: somebody has, meanwhile.
+        """
+        scope = named("account", alert.account_id)
+        reason = f"alert {str(alert.id)[:8]} was not acknowledged in time: {alert.code} {alert.message}"[:500]
+        said = notifications.notification(
+            self._clock,
+            "risk",
+            "critical",
+            f"Account {alert.account_id} is stopped: nobody has acknowledged {alert.code}",
+            f"{alert.message}\n\nOnce it has been looked into:\n\n"
+            f'    fleet risk ack {str(alert.id)[:8]} --reason "..."\n    fleet risk rearm --scope {scope} --reason "..."',
+            link="runbooks/risk-alert",
+        )
+        await self._order("kill", scope, reason, by, risk_alerts.trip(alert.id, mode, reason, by), notifications.store([said], by))
 
     async def _halts(self, scope: str, key: str) -> list[HaltStanding]:
         return await halts.in_force(self._database, key) if scope == "account" else []
@@ -270,15 +321,17 @@ class Control:
         if key not in names:
             raise LookupError(f"no account is configured as {key!r}; there are: {', '.join(names) or 'none yet'}")
 
-    async def _order(self, command: CommandName, scope: str, reason: str, by: str, *writes: Write, number: UUID | None = None) -> None:
-        number = number or uuid7(self._clock)
+    async def _order(
+        self, command: CommandName, scope: str, reason: str, by: str, *writes: Write, number: UUID | None = None, beside: Hop | None = None
+    ) -> None:
+        number, beside = number or uuid7(self._clock), beside or Hop()
         note = Write(
             'insert into commands (id, command, scope, reason, "by") values (%s, %s, %s, %s, %s)', (number, command, scope, reason, by)
         )
         said = Command(command=command, scope=scope, reason=reason, by=by)
         body = self._sealer.seal("commands", said, ts_event_ns=self._clock.now_ns(), trace=str(number))
         out = [Outgoing("commands", CONTROL.of(service), number, body) for service in _OBEYING[command]]
-        await self._journal.commit(Hop(writes=[*writes, note], out=out))
+        await self._journal.commit(Hop(writes=[*writes, note, *beside.writes], out=[*out, *beside.out]))
 
     async def _must_know(self, scope: str, key: str) -> None:
         if scope == "fleet":

@@ -34,6 +34,12 @@ _EQUITY: Final[LiteralString] = (
     " where e.at < at_ns(s.market_time) - make_interval(days => %(days)s)"
     " or (s.state <> 'running' and s.played_at < clock_timestamp() - make_interval(days => %(days)s)) limit %(batch)s) returning 1"
 )
+_MEASURES: Final[LiteralString] = (
+    "delete from risk_metrics where (account_id, at) in (select m.account_id, m.at"
+    " from risk_metrics m join accounts a using (account_id) join sessions s using (session_id)"
+    " where m.at < at_ns(s.market_time) - make_interval(days => %(days)s)"
+    " or (s.state <> 'running' and s.played_at < clock_timestamp() - make_interval(days => %(days)s)) limit %(batch)s) returning 1"
+)
 _MARKET_ROWS: Final[LiteralString] = (
     "delete from data_quarantine where id in (select id from data_quarantine"
     " where at < clock_timestamp() - make_interval(days => %(days)s) order by id limit %(batch)s) returning 1"
@@ -43,13 +49,14 @@ TABLES: Final[dict[str, LiteralString]] = {
     "notifications": _NOTIFICATIONS,
     "job_runs": _JOB_RUNS,
     "portfolio_equity": _EQUITY,
+    "risk_metrics": _MEASURES,
     "data_quarantine": _MARKET_ROWS,
 }
 """What deletes a batch of each table.
 
 Of the journal goes what every cursor has passed, but never the newest message of a stream; cursors of sessions that are
 finished count for nothing. A notification stays while it is the last word on something wrong, a job's run while it says
-up to where the job has come. portfolio_equity counts back from where its session has come, in market time.
+up to where the job has come. portfolio_equity and risk_metrics count back from where their session has come, in market time.
 """
 
 

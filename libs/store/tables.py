@@ -624,21 +624,54 @@ class RiskMetricRow(Base):
 
 
 class RiskAlertRow(Base):
-    """risk_manager inserts, the operator acknowledges: what a person has to see."""
+    """risk_manager inserts, the operator acknowledges: what a person has to see, each once until it is acknowledged."""
 
     __tablename__ = "risk_alerts"
-    __table_args__ = (Index("ix_risk_alerts_open", "deadline", postgresql_where=text("acknowledged_at is null and deadline is not null")),)
+    __table_args__ = (
+        CheckConstraint("acknowledged_at is null or (acknowledged_by <> '' and reason <> '')", name="signed"),
+        Index(
+            "uq_risk_alerts_open",
+            "account_id",
+            "code",
+            "strategy_id",
+            "symbol",
+            unique=True,
+            postgresql_where=text("acknowledged_at is null"),
+        ),
+    )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    account_id: Mapped[str]
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"))
     code: Mapped[str]
-    severity: Mapped[str]
-    message: Mapped[str]
+    strategy_id: Mapped[str]
+    symbol: Mapped[str]
+    message: Mapped[str]  # of the last time
+    times: Mapped[int]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-    deadline: Mapped[datetime | None]  # unacknowledged by then, it trips the kill switch
+    last_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    deadline: Mapped[datetime]  # unacknowledged by then, it trips the kill switch of the account
+    told_at: Mapped[datetime | None]
+    tripped_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str] = mapped_column(server_default=text("''"))
     reason: Mapped[str] = mapped_column(server_default=text("''"))
+
+
+class DayStatementRow(Base):
+    """scheduler asks, risk_manager answers: an account's day by the venue's statement against the record."""
+
+    __tablename__ = "day_statements"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)  # local date on which it began
+    starts_at: Mapped[datetime]  # market time
+    ends_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default=text("'asked'"))  # asked, clean, broken
+    fills: Mapped[int] = mapped_column(server_default=text("0"))  # of the statement
+    breaks: Mapped[int] = mapped_column(server_default=text("0"))  # tickets that stand
+    detail: Mapped[str] = mapped_column(server_default=text("''"))
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    read_at: Mapped[datetime | None]
 
 
 class PortfolioMarkRow(Base):

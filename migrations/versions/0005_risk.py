@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "0005"
 down_revision: str | None = "0004"
 SQL = Path(__file__).parents[1] / "sql"
-FUNCTIONS: tuple[str, ...] = ("0005_limits.sql", "0005_fleet.sql")
+FUNCTIONS: tuple[str, ...] = ("0005_limits.sql", "0005_fleet.sql", "0005_alerts.sql")
 
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
@@ -66,24 +66,46 @@ def upgrade() -> None:
     )
     op.create_table(
         "risk_alerts",
-        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("times", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
-        sa.Column("deadline", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("deadline", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tripped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_by", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("reason", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.CheckConstraint("acknowledged_at is null or (acknowledged_by <> '' and reason <> '')", name=op.f("ck_risk_alerts_signed")),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_risk_alerts_account_id_accounts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_alerts")),
     )
     op.create_index(
-        "ix_risk_alerts_open",
+        "uq_risk_alerts_open",
         "risk_alerts",
-        ["deadline"],
-        unique=False,
-        postgresql_where=sa.text("acknowledged_at is null and deadline is not null"),
+        ["account_id", "code", "strategy_id", "symbol"],
+        unique=True,
+        postgresql_where=sa.text("acknowledged_at is null"),
+    )
+    op.create_table(
+        "day_statements",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), server_default=sa.text("'asked'"), nullable=False),
+        sa.Column("fills", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("breaks", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("detail", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_day_statements_account_id_accounts")),
+        sa.PrimaryKeyConstraint("account_id", "day", name=op.f("pk_day_statements")),
     )
     op.create_table(
         "builds",

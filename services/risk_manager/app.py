@@ -17,22 +17,40 @@ from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
-from libs.domain.configuration import RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.configuration import AlertsConfig, RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.credentials import Look
 from libs.domain.instruments import Instrument
 from libs.domain.market import Clock
+from libs.domain.measuring import MeasuresConfig, ShockConfig
 from libs.domain.names import TIMEFRAMES
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS
 from libs.quant.adjustments import Adjustments
 from libs.store import actions, limits, sessions
+from libs.store.control import Control
 from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from libs.venues.reconnecting import ended
+from services.risk_manager.alert_watch import AlertWatch
+from services.risk_manager.audits import Audits
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
+from services.risk_manager.measuring import GAUGES, Measuring
 from services.risk_manager.stage import RiskStage
 
 log = logging.getLogger(__name__)
 
+ACCOUNT_GAUGES: Final = (
+    metrics.DAILY_LOSS,
+    metrics.DRAWDOWN,
+    metrics.LOSS_LIMIT,
+    metrics.HALTED,
+    metrics.RISK_ALERTS_OPEN,
+    *GAUGES,
+    metrics.LIMITS_VERSION,
+    metrics.LIMITS_PENDING,
+    metrics.AUDITED,
+)
 LOOK_AFTER_S: Final = 0.05  # from closed bars to a look at loss limits: no signal of theirs waits for it
 
 
@@ -42,17 +60,30 @@ class Rules:
 
     strategies: Sequence[StrategyConfig]
     widest_collar: float  # of a liquidation
+    alerts: AlertsConfig
+    measures: MeasuresConfig
+    shocks: Sequence[ShockConfig]
     fleet_tag: str
+    audits: Audits
 
 
-async def work(context: Context, settings: Settings) -> None:
-    """Judges the signals of whatever session is playing, until asked to stop."""
+async def work(context: Context, settings: Settings, look: Look) -> None:
+    """Judges the signals of whatever session is playing, until asked to stop.
+
+    Args:
+        look: into the environment, for the auditor's keys of venues.
+    """
     folder = Path(settings.config_dir)
     risk = from_toml(RiskConfig, folder, "risk", settings.environment)
+    system = from_toml(SystemConfig, folder, "system", settings.environment)
     rules = Rules(
         from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy,
         risk.kill_switch.widest_collar,
-        from_toml(SystemConfig, folder, "system", settings.environment).fleet_tag,
+        risk.alerts,
+        risk.measures,
+        risk.shock,
+        system.fleet_tag,
+        Audits(context, settings, system, look),
     )
     database = context.database("sessions")
     if not await limits.begun(database, risk.limit, context.name, context.stopping):
@@ -133,7 +164,7 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
         await asyncio.wait(workers)
         for task in background:
             task.cancel()
-    for gauge in (metrics.DAILY_LOSS, metrics.DRAWDOWN, metrics.LOSS_LIMIT, metrics.HALTED, metrics.LIMITS_VERSION, metrics.LIMITS_PENDING):
+    for gauge in ACCOUNT_GAUGES:
         gauge.clear()  # the session's accounts are nobody's business any more
 
 
@@ -157,10 +188,13 @@ async def _account(
     store = RiskStore(database, account.account_id, session.session_id, session.venue, finest, late_ns)
     adjustments = Adjustments(await actions.of_venue(database, session.venue), session.start_time)
     journal = PostgresJournal(database, context.bus, context.clock)
+    alerts = _alert_watch(context, rules.alerts, account)
+    measuring = Measuring(context.database("measures"), account.account_id, rules.measures, rules.shocks)
 
     def lost(reason: str) -> None:
         log.error("lease lost: %s", reason, extra=about("lease_lost", "failure", lease=lease.name, account_id=account.account_id))
 
+    await rules.audits.warm(account)
     while not over.is_set():
         if not await _funded(store, over) or not await lease.acquire(RiskStage.streams, over):
             return
@@ -187,9 +221,13 @@ async def _account(
                 context.bus.publish,
             ),
             widest_collar=rules.widest_collar,
+            acknowledge_within=rules.alerts.acknowledge_within,
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
-        keeping = asyncio.create_task(lease.keep(lost))
+        beside = [asyncio.create_task(lease.keep(lost)), asyncio.create_task(alerts.run())]
+        auditing = rules.audits.begin(session, account, instruments, keeper.market)
+        if not session.lockstep:  # its market waits for nobody who measures
+            beside.append(asyncio.create_task(measuring.run()))
         try:
             await journal.ring_last({c.stream: c.address for c in (ORDERS_APPROVED, RISK_ALERTS) if c.stream})
             context.readiness.set("service", True, f"judging {account.account_id}, epoch {lease.epoch}")
@@ -200,12 +238,20 @@ async def _account(
         except Unreachable as error:
             log.warning("%s starts again: %s", lease.name, error, extra=about("database_lost", "failure", lease=lease.name))
         finally:
-            keeping.cancel()
+            for task in beside:
+                task.cancel()
+            await ended(auditing)
     try:
         await lease.release()
     except Unreachable as error:
         told = about("lease_released", "unknown", lease=lease.name)
         log.warning("lease %s not released, it will run out: %s", lease.name, error, extra=told)
+
+
+def _alert_watch(context: Context, config: AlertsConfig, account: Account) -> AlertWatch:
+    database = context.database("alerts")
+    control = Control(database, PostgresJournal(database, context.bus, context.clock), context.clock, context.name)
+    return AlertWatch(database, control, account.account_id, config, context.sealer, context.clock, context.bus.publish)
 
 
 async def _funded(store: RiskStore, over: asyncio.Event) -> bool:

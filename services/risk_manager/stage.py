@@ -16,16 +16,16 @@ from libs.common.journal import Cursor, Entry, Hop, Move, Outgoing
 from libs.common.latency import Latency
 from libs.common.leases import Lease
 from libs.common.logs import about
-from libs.domain.configuration import WIDEST_COLLAR, StrategyConfig
+from libs.domain.configuration import WIDEST_COLLAR, AlertsConfig, StrategyConfig
 from libs.domain.instruments import Instrument
 from libs.domain.messages import RiskAlert
 from libs.domain.orders import CancelRequest, Order
 from libs.domain.streams import ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS, Channel
 from libs.quant.adjustments import Adjustments
-from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
+from libs.quant.risk.assess import CHECK_FAILED, Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.view import Leg
-from libs.store import fleet
+from libs.store import fleet, risk_alerts
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
 from services.risk_manager.disabling import disable
@@ -69,8 +69,13 @@ class RiskStage:
         latency: Latency,
         losses: LossKeeper,
         widest_collar: float = WIDEST_COLLAR,
+        acknowledge_within: float = AlertsConfig().acknowledge_within,
     ) -> None:
-        """`widest_collar`: how far from the newest price a liquidation may go, as a share of it."""
+        """
+        Args:
+            widest_collar: how far from the newest price a liquidation may go, as a share of it.
+            acknowledge_within: host seconds that a person has to acknowledge an alert.
+        """
         self._store = store
         self._market = market
         self._host = host
@@ -87,6 +92,7 @@ class RiskStage:
         self._verdicts: list[Verdict] = []
         self._orders: list[Order] = []  # of the hop that is being committed
         self._facts = Facts(store, session, instruments)
+        self._acknowledge_within = acknowledge_within
         self.waits = True  # whether a signal waits for orders of its book to end
         self.exposed = True  # whether something is held or may be soon: what the account is worth moves with the market
         self._looked_back = float("-inf")
@@ -224,7 +230,9 @@ class RiskStage:
             for id_, v in cancels.items()
         ]
         disable(hop, verdicts, self._account.account_id, self._host)
-        hop.out += [self._out(RISK_ALERTS, self._alert(v, now), None, now, v.signal.signal_id) for v in verdicts if v.refusal]
+        alerts = [(v.signal.signal_id, self._alert(v, now)) for v in verdicts if v.refusal]
+        hop.out += [self._out(RISK_ALERTS, alert, None, now, trace) for trace, alert in alerts]
+        hop.writes += risk_alerts.raised([alert for _, alert in alerts if alert.code == CHECK_FAILED], self._acknowledge_within)
         return hop
 
     def _out(self, channel: Channel, payload: object, key: UUID | None, now: int, trace: UUID) -> Outgoing:
@@ -255,7 +263,7 @@ class RiskStage:
         assert refusal is not None
         return RiskAlert(
             code=refusal.code,
-            severity="critical" if refusal.code == "RC-ERR" or refusal.disables else "info",
+            severity="critical" if refusal.code == CHECK_FAILED or refusal.disables else "info",
             account_id=signal.account_id,
             strategy_id=signal.strategy_id,
             symbol=signal.symbol,

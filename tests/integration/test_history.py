@@ -1,23 +1,30 @@
-"""What risk is measured from, read from a real record; and what `fleet risk measures` says of it.
+"""What risk is measured from, read from a real record; what risk_manager measures, and what `fleet risk measures` says.
 
 60 days of one-minute bars, two a day: ALFA on weekdays, BTC/USD on all days. `fast` has bought 100 ALFA and `slow` 10.
 """
 
 import asyncio
 import json
+import re
+import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from math import sin
 from pathlib import Path
 
+import msgspec
+import psycopg
 import pytest
+from prometheus_client import REGISTRY
 from typer.testing import CliRunner
 
 from fleet.cli import app
 from libs.common.database import Database, Write
+from libs.domain.measuring import MeasuresConfig
 from libs.store import history, market, sessions, strategies
 from libs.store.execution import ExecutionStore
 from libs.store.history import DAY
+from services.risk_manager.measuring import Measuring
 from tests.factories import NOON, SECOND, a_signal
 from tests.fleets import configuration
 from tests.integration.test_queries import CHECKS, FAST, SLOW
@@ -133,3 +140,52 @@ def test_an_unknown_account_is_refused_on_the_command_line(cli: CliRunner) -> No
     found = cli.invoke(app, ["risk", "measures", "--account", "papr"])
     assert found.exit_code == 1
     assert "no account is called 'papr'" in found.output
+
+
+def gauge(name: str) -> float | None:
+    return REGISTRY.get_sample_value(name, {"account": "paper"} | ({"method": "historical"} if "value_at_risk" in name else {}))
+
+
+async def test_risk_manager_stores_and_shows_what_it_measures(database: Database) -> None:
+    measuring = Measuring(database, "paper", MeasuresConfig(confidence=0.95), ())
+    risk = await measuring.measure()
+    await measuring.measure()  # the market stands still: the same row
+    [(at, equity, stored)] = await database.fetch("select ns_of(at), equity, measures from risk_metrics")
+    assert (at, equity) == (BEGINS + DAYS * DAY + 3600 * SECOND, risk.equity)
+    assert stored == json.loads(msgspec.json.encode(risk))
+    (tail,) = [tail for tail in risk.tails if (tail.method, tail.confidence) == ("historical", 0.95)]
+    assert gauge("tradewinds_risk_value_at_risk_ratio") == tail.value_at_risk / risk.equity
+    assert gauge("tradewinds_risk_worst_stress_ratio") == max(-test.pnl / risk.equity for test in risk.stress)
+
+
+def test_the_report_is_a_page_with_limits_breaches_measures_and_pictures(cli: CliRunner, url: str, tmp_path: Path) -> None:
+    with psycopg.connect(url) as record:
+        for n in range(3):
+            record.execute(
+                "insert into portfolio_equity values ('paper', '', at_ns(%s), %s, %s, 0)", (BEGINS + n * DAY, 100_000 - n, -n / 1e5)
+            )
+        record.execute(
+            "update risk_assessments set verdict = 'REFUSED', code = 'RC-B02', reason = 'gross <above>' where strategy_id = 'slow'"
+        )
+    page = tmp_path / "report.html"
+    done = cli.invoke(app, ["risk", "report", "--out", str(page)])
+    assert (done.exit_code, done.output) == (0, f"wrote {page}: 1 account\n")
+    text = page.read_text()
+    shown = ET.fromstring(re.sub(r"^<!doctype html>\n|<meta[^>]*>", "", text))  # well-formed but for the tags that HTML leaves open
+    assert [p.attrib["class"] for p in shown.iter("polyline")][:2] == ["curve0", "curve0"]
+    cells = {cell.text for cell in shown.iter("td")}
+    assert {"ALFA", "RC-B02", "gross <above>", "11,220.00"} <= cells
+    assert "Black Monday" in text
+
+
+def test_a_report_that_cannot_be_written_says_where(cli: CliRunner, tmp_path: Path) -> None:
+    done = cli.invoke(app, ["risk", "report", "--out", str(tmp_path / "none" / "report.html")])
+    assert (done.exit_code, "cannot be written" in done.output) == (2, True)
+
+
+async def test_what_cannot_be_measured_any_more_is_not_shown_as_it_was(database: Database) -> None:
+    measuring = Measuring(database, "paper", MeasuresConfig(confidence=0.95), ())
+    await measuring.measure()
+    await database.write([Write("update positions set quantity = 0", ())])
+    assert (await measuring.measure()).tails == []
+    assert (gauge("tradewinds_risk_value_at_risk_ratio"), gauge("tradewinds_risk_exit_seconds")) == (None, None)

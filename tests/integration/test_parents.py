@@ -319,7 +319,11 @@ async def test_costs_are_summed_by_strategy_and_symbol_and_slices_are_in_their_p
     assert line.slippage_bps_mean == line.slippage_bps_median == pytest.approx(0.1 / 100.1 * 1e4)
     assert line.shortfall == D(60) * D("0.3") + 2 + D(5) * D("0.1") + D(5) * D("0.1") + 1
     assert "75.0%" in costs_text([line])
+    assert (line.venue, line.poor) == (whole.venue, 0.0)
     assert await summed.costs(database, strategy="slow") == []
+    await database.write([Write("update order_costs set slippage_bps = %s where order_id = %s", (summed.POOR_BPS + 0.1, whole.order_id))])
+    [line] = await summed.costs(database)
+    assert line.poor == 0.5
 
 
 async def test_a_fill_of_a_slice_that_lives_again_is_booked_though_its_parent_has_ended(

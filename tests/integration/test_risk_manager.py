@@ -25,7 +25,7 @@ from libs.domain.configuration import LimitConfig, StrategyConfig
 from libs.domain.identity import client_order_id, order_id
 from libs.domain.messages import Signal
 from libs.quant.adjustments import Adjustments
-from libs.store import halts, lockstep, strategies
+from libs.store import halts, lockstep, risk_alerts, strategies
 from libs.store import limits as limits_on_record
 from libs.store.control import Control
 from libs.store.risk import RiskStore
@@ -217,6 +217,7 @@ async def test_an_error_inside_a_control_is_a_refusal(database: Database, desk: 
     await desk.judge(nth(0, 0.1, strategy_id="nobody"))
     assert await verdicts(database) == [("REFUSED", "RC-ERR")]
     assert [alert["severity"] for alert in await said(database, "risk.alerts")] == ["critical"]
+    assert [(alert.code, alert.strategy_id) for alert in await risk_alerts.unacknowledged(database)] == [("RC-ERR", "nobody")]
 
 
 async def test_signals_of_one_batch_see_what_those_before_them_reserved(database: Database, account: Account) -> None:

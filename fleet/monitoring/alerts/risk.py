@@ -3,7 +3,7 @@
 from typing import Final
 
 from fleet.monitoring import recording
-from fleet.monitoring.alerts.alert import SHARE, Alert, Group, Severity, label
+from fleet.monitoring.alerts.alert import SECONDS, SHARE, Alert, Group, Severity, label
 from libs.domain.guards import LAGS, TOLD_ELSEWHERE
 
 ACCOUNT: Final = label("account")
@@ -14,9 +14,10 @@ LOSSES: Final = (
 
 
 def risk() -> Group:
-    """Losses and positions."""
+    """Losses, positions, what a person must answer, the ground that is stood on, and who watches what is sent."""
     losses = (alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss)))
-    return Group("risk", [*losses, _disarmed("critical"), _disarmed("warning"), POSITION_SIZE])
+    disarmed = (_disarmed("critical"), _disarmed("warning"))
+    return Group("risk", [*losses, *disarmed, POSITION_SIZE, RISK_ALERT, AUDITOR_BLIND])
 
 
 def _halted(name: str, limit: str, _: str, words: str) -> Alert:
@@ -59,6 +60,15 @@ def _disarmed(severity: Severity) -> Alert:
     )
 
 
+RISK_ALERT: Final = Alert(
+    name="RiskAlertOpen",
+    runbook="risk-alert",
+    severity="critical",
+    fault=f"risk_alert:{ACCOUNT}",
+    expr="max by (account) (tradewinds_risk_alerts_open) > 0",
+    summary=f"An alert of {ACCOUNT} waits to be acknowledged",
+    description="Unless a person acknowledges it in time (`fleet risk ack`) the kill switch of the account is set.",
+)
 POSITION_SIZE: Final = Alert(
     name="PositionSize",
     runbook="position-size",
@@ -70,4 +80,16 @@ POSITION_SIZE: Final = Alert(
     summary=f"{label('symbol')} has become {SHARE} of the equity of {ACCOUNT}",
     description="For 1m or longer that has been a tenth or more above max_position_notional. The limit refuses orders that would add to"
     " it; it sells nothing.",
+)
+AUDITOR_BLIND: Final = Alert(
+    name="AuditorBlind",
+    runbook="auditor",
+    severity="warning",
+    fault=f"auditor_blind:{ACCOUNT}",
+    expr="time() - max by (account) (tradewinds_audit_last_look_timestamp_seconds) > 60",
+    hold="15s",
+    service="risk_manager",
+    summary=f"Nobody audits {ACCOUNT}",
+    description=f"The auditor has not read its broker whole for {SECONDS}. Trading goes on; an order that nobody has approved would not"
+    " be noticed by it.",
 )

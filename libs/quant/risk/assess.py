@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,9 @@ from libs.quant.sizing import ticks_towards, to_lots
 from libs.quant.sizing_rule import sizing
 
 log = logging.getLogger(__name__)
+
+CHECK_FAILED: Final = "RC-ERR"
+"""A control could not be worked out: that refuses, and a person has to know."""
 
 
 class Verdict(NamedTuple):
@@ -87,7 +90,7 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
         ids = {"signal_id": str(signal.signal_id), "strategy": signal.strategy_id, "symbol": signal.symbol}
         told = {"labels": ids, "trace": {"id": ids["signal_id"]}}
         log.exception("an error while assessing signal %s; refused", signal.signal_id, extra=told)
-        return Verdict(signal, "REFUSED", Refusal("RC-ERR", f"{type(error).__name__}: {error}"))
+        return Verdict(signal, "REFUSED", Refusal(CHECK_FAILED, f"{type(error).__name__}: {error}"))
     if view.checks:
         verdict = verdict._replace(checks=tuple(view.checks))
     if verdict.refusal is not None and verdict.refusal.disables:
