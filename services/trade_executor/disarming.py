@@ -31,7 +31,6 @@ EVERY_S: Final = 0.25
 RECORD_EVERY_S: Final = 0.5
 ANSWER_WITHIN_S: Final = 1.0
 TOLD_AGAIN_S: Final = 5.0  # figures of a reason that goes on
-ZERO: Final = 0.0
 
 
 class Ground(NamedTuple):
@@ -83,7 +82,7 @@ class GroundWatch:
         self._guard = Guard(ground.bounds, lockstep=lockstep)
         self._steps = ClockSteps()
         self._reached_at = self._answered_at = clock.monotonic()
-        self._lag_s = ZERO
+        self._lag_s = 0.0
         self._asked: Asked | None = None
         self._offset_s: float | None = None
         self._written: Sequence[Reason] | None = None
@@ -160,7 +159,7 @@ class GroundWatch:
             pending=self._pending(),
             unread_s=now - self._answered_at,
         )
-        self._lag_s = ZERO
+        self._lag_s = 0.0
         self._warn(look)
         self._take(self._guard.look(look, now), now)
         if asked is not None and not (self._lockstep and self._gate.disarmed):
