@@ -11,7 +11,7 @@ import msgspec
 from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
 from libs.domain.kill import Mode
-from libs.domain.measuring import MeasuresConfig, ShockConfig, must_have_unique_names
+from libs.domain.measuring import MeasuresConfig, ResponseConfig, ShockConfig, must_have_unique_names
 from libs.domain.orders import Exits
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
@@ -432,6 +432,7 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     alerts: AlertsConfig = AlertsConfig()
     measures: MeasuresConfig = MeasuresConfig()
     shock: list[ShockConfig] = []
+    response: list[ResponseConfig] = []
 
     def __post_init__(self) -> None:
         """ValueError: two shocks are called alike."""

@@ -21,7 +21,7 @@ from libs.domain.configuration import AlertsConfig, RiskConfig, StrategiesConfig
 from libs.domain.credentials import Look
 from libs.domain.instruments import Instrument
 from libs.domain.market import Clock
-from libs.domain.measuring import MeasuresConfig, ShockConfig
+from libs.domain.measuring import MeasuresConfig, ResponseConfig, ShockConfig
 from libs.domain.names import TIMEFRAMES
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS
 from libs.quant.adjustments import Adjustments
@@ -36,6 +36,7 @@ from services.risk_manager.audits import Audits
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.measuring import GAUGES, Measuring
+from services.risk_manager.responding import Responding
 from services.risk_manager.stage import RiskStage
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Rules:
     alerts: AlertsConfig
     measures: MeasuresConfig
     shocks: Sequence[ShockConfig]
+    responses: Sequence[ResponseConfig]
     fleet_tag: str
     audits: Audits
 
@@ -82,6 +84,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
         risk.alerts,
         risk.measures,
         risk.shock,
+        risk.response,
         system.fleet_tag,
         Audits(context, settings, system, look),
     )
@@ -189,7 +192,7 @@ async def _account(
     adjustments = Adjustments(await actions.of_venue(database, session.venue), session.start_time)
     journal = PostgresJournal(database, context.bus, context.clock)
     alerts = _alert_watch(context, rules.alerts, account)
-    measuring = Measuring(context.database("measures"), account.account_id, rules.measures, rules.shocks)
+    measuring = _measuring(context, rules, account)
 
     def lost(reason: str) -> None:
         log.error("lease lost: %s", reason, extra=about("lease_lost", "failure", lease=lease.name, account_id=account.account_id))
@@ -252,6 +255,13 @@ def _alert_watch(context: Context, config: AlertsConfig, account: Account) -> Al
     database = context.database("alerts")
     control = Control(database, PostgresJournal(database, context.bus, context.clock), context.clock, context.name)
     return AlertWatch(database, control, account.account_id, config, context.sealer, context.clock, context.bus.publish)
+
+
+def _measuring(context: Context, rules: Rules, account: Account) -> Measuring:
+    database = context.database("measures")
+    control = Control(database, PostgresJournal(database, context.bus, context.clock), context.clock, context.name)
+    responding = Responding(database, control, account, rules.responses, context.clock)
+    return Measuring(database, account.account_id, rules.measures, rules.shocks, responding, account.name)
 
 
 async def _funded(store: RiskStore, over: asyncio.Event) -> bool:
