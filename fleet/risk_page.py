@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fleet import pictures
+from fleet.measures import period_of
 from fleet.pictures import Line
 from fleet.tables import NONE, change, moment, money, ratio, share
 from libs.domain.history import Material
@@ -25,7 +26,7 @@ STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid var(--line); } th { font-weight: 600; color: var(--soft); }
-th:first-child, td:first-child, td.words { text-align: left; } .soft { color: var(--soft); } .bad { color: var(--two); font-weight: 600; }
+th:first-child, td:first-child, .words { text-align: left; } .soft { color: var(--soft); } .bad { color: var(--two); font-weight: 600; }
 figure { margin: .5rem 0 1rem; } figcaption { color: var(--soft); } svg { width: 100%; height: auto; }
 svg text { font-size: 11px; fill: currentColor; } svg .end { text-anchor: end; } svg .grid { stroke: var(--line); }
 polyline { fill: none; stroke-width: 1.5; } .curve0 { stroke: var(--one); } .curve1 { stroke: var(--two); }
@@ -75,7 +76,7 @@ def _account(section: Section, confidence: float) -> Iterator[str]:
             Line("drawdown", [(w.at, w.drawdown) for w in section.worth]),
             Line(f"value at risk {confidence:.0%}", [(v.at, -v.value_at_risk) for v in section.measured]),
         ],
-        lambda v: f"{v:.2%}",
+        lambda v: f"{v or 0.0:.2%}",
     )
     yield "<h3>Losses beside their limits</h3>"
     yield from _losses(section)
@@ -124,8 +125,7 @@ def _measures(section: Section, confidence: float) -> Iterator[str]:
     if not section.known.held:
         yield '<p class="soft">Nothing is held: nothing can be lost but by a trade.</p>'
         return
-    minutes = risk.period_ns / SECOND / 60
-    measured = f"measured from {risk.observations} returns of {minutes:g} minutes"
+    measured = f"measured from {risk.observations} returns of one {period_of(risk)}"
     yield f"<p>Gross {money(risk.gross)}, net {money(risk.net)}; {measured}.</p>"
     if risk.tails:
         rows = [(t.method, f"{t.confidence:.0%}", money(t.value_at_risk), money(t.expected_shortfall)) for t in risk.tails]
@@ -153,7 +153,7 @@ def _limit(row: LimitRow) -> tuple[str, ...]:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = ()) -> str:
     if not rows:
         return '<p class="soft">None.</p>'
-    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     kind = {n: ' class="words"' for n in words}
+    heads = "".join(f"<th{kind.get(n, '')}>{escape(cell)}</th>" for n, cell in enumerate(head))
     lines = ("".join(f"<td{kind.get(n, '')}>{escape(cell)}</td>" for n, cell in enumerate(row)) for row in rows)
     return f"<table><tr>{heads}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
