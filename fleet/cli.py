@@ -26,6 +26,7 @@ from fleet import (
     parity,
     reading,
     risk_alerts,
+    risk_report,
     status,
 )
 from fleet.monitoring import command as monitoring
@@ -59,6 +60,7 @@ risk.command("close-all")(killing.close_all)
 risk.command("rearm")(killing.rearm)
 risk.add_typer(limits.app, name="limits")
 risk.command("measures")(measures.command)
+risk.command("report")(risk_report.command)
 risk.command("alerts")(risk_alerts.alerts)
 risk.command("ack")(risk_alerts.ack)
 strategies.command("status")(reading.strategy_status)

@@ -1,4 +1,4 @@
-"""`fleet orders costs`: what executing orders cost, by strategy and symbol."""
+"""`fleet orders costs`: what executing orders cost, by strategy, venue and symbol."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -24,19 +24,22 @@ def command(account: AccountName = None, strategy: Annotated[str | None, typer.O
 
 
 def costs_text(found: Sequence[CostLine]) -> str:
-    """A line for each strategy and symbol."""
+    """A line for each strategy, venue and symbol."""
     if not found:
         return "no order has ended yet: `fleet orders status` shows what is on its way"
-    head = ("ACCOUNT", "STRATEGY", "SYMBOL", "ORDERS", "FILLED", "SLIPPAGE, bps", "MEDIAN", "SHORTFALL", "FEES", "", "SENT, ms", "FILL, ms")
+    measured = ("SLIPPAGE, bps", "MEDIAN", f"OVER {costs.POOR_BPS:g}", "SHORTFALL", "FEES", "", "SENT, ms", "FILL, ms")
+    head = ("ACCOUNT", "STRATEGY", "VENUE", "SYMBOL", "ORDERS", "FILLED", *measured)
     rows = [
         (
             line.account_id,
             line.strategy_id,
+            line.venue,
             line.symbol,
             str(line.orders),
             share(line.fill_rate),
             _signed(line.slippage_bps_mean),
             _signed(line.slippage_bps_median),
+            NONE if line.poor is None else share(line.poor),
             NONE if line.shortfall is None else change(line.shortfall),
             money(line.fees),
             line.currency,
@@ -45,7 +48,7 @@ def costs_text(found: Sequence[CostLine]) -> str:
         )
         for line in found
     ]
-    return f"{table(head, rows, left=3)}\nof one order: `fleet explain ORDER_ID`; what the figures mean: docs/execution.md"
+    return f"{table(head, rows, left=4)}\nof one order: `fleet explain ORDER_ID`; what the figures mean: docs/execution.md"
 
 
 def _signed(bps: float | None) -> str:

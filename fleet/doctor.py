@@ -22,6 +22,9 @@ MEANS: Final[Mapping[Kind, str]] = {
     "foreign": "another fleet trades this account. Two of them know nothing of each other's limits",
     "lookup": "the venue answers everything else, and of this order nothing: nobody knows what became of it. It counts at its worst case"
     " and its book orders nothing new; it is asked for again and again, and the item goes with the first answer",
+    "unapproved": "the auditor found at the broker what risk_manager has not approved, and has halted the account. Find out who sent it"
+    " before anything is re-armed (docs/runbooks/auditor.md)",
+    "break": "at the end of the day the venue's statement and the record were not the same to the last digit (docs/runbooks/end-of-day.md)",
 }
 DOES: Final[Mapping[tuple[Kind, Choice], str]] = {
     ("order", "adopt"): "it stays as it is",
@@ -35,6 +38,8 @@ DOES: Final[Mapping[tuple[Kind, Choice], str]] = {
     " holds; its open orders are canceled. Nothing else is touched, and it ends once that book is flat",
     ("cash", "adopt"): "the record follows the venue: the difference is booked as EXTERNAL, against equity",
     ("lookup", "ignore"): "the account trades on without knowing. The order stays as it is and its book held back, until the venue answers",
+    ("unapproved", "ignore"): "you know where it came from: the ticket is closed. The halt stays until `fleet risk rearm`",
+    ("break", "ignore"): "you know why: the ticket is closed, and the same difference opens none again",
     ("foreign", "adopt"): "this fleet takes the order over, into the book EXTERNAL. Stop the other fleet first",
     ("foreign", "close"): "it is taken over and canceled at the venue. Stop the other fleet first",
 }

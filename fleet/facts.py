@@ -29,6 +29,7 @@ from fleet.venue_links import Venues
 from libs.common.bus import RedisBus
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Rejected, Unreachable
+from libs.common.host import memory
 from libs.common.ids import holder_name
 from libs.common.settings import ConfigError, from_toml
 from libs.domain.configuration import LimitConfig, RiskConfig, SystemConfig
@@ -344,21 +345,12 @@ def _host(state: Path) -> HostSeen:
     return HostSeen(
         disk_free=disk.free / disk.total if disk.total else 0.0,
         disk_free_bytes=disk.free,
-        memory_free=_memory(),
+        memory_free=memory(),
         load=os.getloadavg()[0],
         cpus=os.cpu_count() or 1,
         python=platform.python_version(),
         system=platform.platform(),
     )
-
-
-def _memory() -> float | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    said = {name: float(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
-    return said["MemAvailable"] / said["MemTotal"] if {"MemAvailable", "MemTotal"} <= said.keys() else None
 
 
 def _config(settings: FleetSettings, found: Running | None, on_record: Sequence[LimitConfig]) -> ConfigSeen:

@@ -67,7 +67,7 @@ def _lines(known: Material, risk: "PortfolioRisk", confidence: float) -> Iterato
         return
     of_equity = f" ({share(risk.gross / risk.equity)} and {share(risk.net / risk.equity)} of equity)" if risk.equity > 0 else ""
     yield f"exposure     gross {money(risk.gross)}, net {money(risk.net)}{of_equity}"
-    period = _PERIODS.get(risk.period_ns, f"{risk.period_ns / SECOND:g} s")
+    period = period_of(risk)
     if risk.tails:
         yield f"measured     from {risk.observations} returns of one {period}, as if held through them what is held now"
         yield from _tails(risk.tails, period)
@@ -86,6 +86,11 @@ def _lines(known: Material, risk: "PortfolioRisk", confidence: float) -> Iterato
         yield "not measured"
         yield from (f"  {missing.what}: {missing.why}" for missing in risk.missing)
     yield "what the figures mean: docs/risk-measures.md"
+
+
+def period_of(risk: "PortfolioRisk") -> str:
+    """What its figures are of: a day, hour, minute."""
+    return _PERIODS.get(risk.period_ns, f"{risk.period_ns / SECOND:g} s")
 
 
 def _tails(tails: "Sequence[Tail]", period: str) -> Iterator[str]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from libs.quant.exchange.book import Book, decode
 from libs.store.audit import Held
-from libs.venues.line_file import LineFileDamaged, read
+from libs.venues.line_file import LineFileDamaged
+from libs.venues.paper.reading import book_of
 
 
 def held(folder: Path, accounts: Iterable[str]) -> tuple[dict[str, Held], list[str]]:
@@ -17,18 +17,9 @@ def held(folder: Path, accounts: Iterable[str]) -> tuple[dict[str, Held], list[s
     for account in accounts:
         path = folder / f"{account}.log"
         try:
-            book = _book(path)
+            book = book_of(path)
         except (LineFileDamaged, msgspec.MsgspecError, KeyError) as error:
             unreadable.append(f"{account}: the paper venue's book {path} cannot be read: {error}")
             continue
         found[account] = Held(dict(book.cash), dict(book.positions))
     return found, unreadable
-
-
-def _book(path: Path) -> Book:
-    book = Book()
-    if path.exists():
-        for payload in read(path, path.read_bytes()).payloads:
-            for record in decode(payload):
-                book.apply(record)
-    return book

@@ -15,6 +15,10 @@ KILL: Final = "tests/integration/test_kill_switch.py"
 DEAD: Final = "tests/integration/test_deadman.py"
 LIMITS: Final = "tests/integration/test_limits.py"
 OBEYED: Final = "tests/integration/test_limits_obeyed.py"
+DISARMING: Final = "tests/integration/test_disarming.py"
+GUARDS: Final = "tests/unit/test_guards.py"
+AUDITOR: Final = "tests/integration/test_auditor.py"
+DAY: Final = "tests/integration/test_end_of_day.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
 
 
@@ -309,19 +313,27 @@ CONTROLS: Final[tuple[Control, ...]] = (
     ),
     Control(
         "C3",
-        "Nothing on stale data",
+        "Nothing on stale data: without a market clock, or of a symbol that has fallen silent",
         "FIA",
-        "3 s without a market clock",
-        "libs/quant/risk/market_state.py:market_clock",
-        (f"{UNIT}::test_market_clock", f"{RISK}::test_a_market_without_a_clock_is_stale_and_everything_new_is_refused"),
+        "3 s without a market clock; a symbol 30 to 300 s by its class",
+        "libs/quant/risk/silence.py:silent",
+        (
+            f"{UNIT}::test_market_clock",
+            f"{RISK}::test_a_market_without_a_clock_is_stale_and_everything_new_is_refused",
+            "tests/unit/test_silence.py::test_a_symbol_is_silent_after_its_time_and_the_slack_of_a_host",
+            "tests/unit/test_dispatch.py::test_of_a_symbol_that_is_silent_only_what_shrinks_its_book_goes",
+        ),
     ),
     Control(
         "C4",
         "Nothing while the venue is away",
         "FIA",
-        "at once",
-        "services/trade_executor/desk.py",
-        (f"{EXECUTOR}::test_nothing_is_sent_while_the_venue_is_away_and_what_waited_too_long_is_not_sent_at_all",),
+        "at once; refused after 10 s",
+        "services/trade_executor/disarming.py",
+        (
+            f"{EXECUTOR}::test_nothing_is_sent_while_the_venue_is_away_and_what_waited_too_long_is_not_sent_at_all",
+            f"{GUARDS}::test_at_its_bound_nothing_and_beyond_it_a_reason",
+        ),
     ),
     Control(
         "C5",
@@ -334,7 +346,18 @@ CONTROLS: Final[tuple[Control, ...]] = (
             f"{DEAD}::test_it_ends_all_that_is_open_once_nobody_attends_and_says_so",
         ),
     ),
-    Control("C6", "Clocks", "RTS 25", "", ""),
+    Control(
+        "C6",
+        "Clocks: a step, or an offset from the database's or the time service's",
+        "RTS 25",
+        "1 s; told at 50 ms, disarmed at 500 ms",
+        "libs/domain/guards.py:reasons",
+        (
+            f"{GUARDS}::test_at_its_bound_nothing_and_beyond_it_a_reason",
+            f"{GUARDS}::test_a_clock_that_was_set_is_believed_when_another_has_confirmed_it",
+            f"{DISARMING}::test_a_clock_that_is_set_lets_out_only_what_closes_until_the_databases_clock_confirms_it",
+        ),
+    ),
     Control(
         "C7",
         "Nothing before record and venue agree",
@@ -343,7 +366,18 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "services/trade_executor/reconciler.py",
         (f"{RECONCILER}::test_a_difference_holds_back_what_adds_to_a_book_and_lets_out_what_shrinks_it",),
     ),
-    Control("C8", "Without risk_manager no order", "15c3-5", "always", "migrations/sql/0004_submitting.sql"),
+    Control(
+        "C8",
+        "Without risk_manager no order; every service of the money path of one release",
+        "15c3-5; Knight Capital, 2012",
+        "always",
+        "libs/domain/guards.py:differing",
+        (
+            f"{DISARMING}::test_a_bell_that_nobody_of_ours_rang_makes_no_order",
+            f"{DISARMING}::test_another_release_of_risk_manager_keeps_the_desk_disarmed_until_it_is_replaced",
+            f"{GUARDS}::test_the_fleet_is_of_one_build_or_says_who_is_not",
+        ),
+    ),
     Control(
         "C9",
         "Changes of limits are versioned and signed; looser ones wait, until a second person can agree",
@@ -357,7 +391,19 @@ CONTROLS: Final[tuple[Control, ...]] = (
             f"{OBEYED}::test_both_obey_a_tighter_limit_within_a_second_without_a_bell",
         ),
     ),
-    Control("C10", "The host runs out of something", "own", "", ""),
+    Control(
+        "C10",
+        "The host runs out of something: disk, memory, time of the event loop; the journal is behind",
+        "own",
+        "disk 10 % or 1 GiB, memory 10 %, loop 0.5 s, journal 5 s",
+        "libs/domain/guards.py:reasons",
+        (
+            f"{GUARDS}::test_at_its_bound_nothing_and_beyond_it_a_reason",
+            f"{GUARDS}::test_a_reason_has_to_be_gone_for_a_while_before_the_account_is_armed",
+            f"{UNIT}::test_system_state",
+            f"{DISARMING}::test_while_the_disk_is_full_everybody_can_read_why",
+        ),
+    ),
     Control("C11", "Live and paper apart", "own", "", "", later="`LIVE_TRADING_CONFIRMED`, and keys by environment"),
     Control(
         "D1",
@@ -371,11 +417,27 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "D2",
         "Continuous reconciliation",
         "RTS 6 art. 17",
-        "each 30 s",
+        "the books each 30 s; orders against approvals each 10 s (services/risk_manager/auditor.py)",
         "services/trade_executor/reconciler.py",
-        (f"{RECONCILER}::test_a_difference_holds_back_what_adds_to_a_book_and_lets_out_what_shrinks_it",),
+        (
+            f"{RECONCILER}::test_a_difference_holds_back_what_adds_to_a_book_and_lets_out_what_shrinks_it",
+            f"{AUDITOR}::test_an_order_that_nobody_approved_halts_its_account_by_the_auditors_name",
+            "tests/unit/test_audit.py::test_an_open_order_that_is_not_as_approved_is_found",
+            "tests/verify/test_auditor.py::test_an_order_at_the_venue_that_nobody_approved_halts_its_account_within_fifteen_seconds",
+        ),
     ),
-    Control("D3", "Reconciliation of the day", "RTS 6 art. 17", "", ""),
+    Control(
+        "D3",
+        "Reconciliation of the day",
+        "RTS 6 art. 17",
+        "each account's day, to 1e-12",
+        "services/risk_manager/statements.py",
+        (
+            f"{DAY}::test_each_cent_and_billionth_that_differs_is_a_ticket_until_a_person_closes_it",
+            f"{DAY}::test_a_day_that_was_traded_is_the_venues_statement_to_the_last_digit",
+            "tests/unit/test_statements.py::test_a_cent_or_a_billionth_of_a_unit_is_a_break",
+        ),
+    ),
     Control(
         "D4",
         "Busts and corrections",
@@ -384,7 +446,18 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "services/trade_executor/undoing.py",
         (f"{RECONCILER}::test_a_bust_reverses_what_was_booked_once",),
     ),
-    Control("D5", "Best execution", "RTS 6, MiFID II art. 27", "", ""),
+    Control(
+        "D5",
+        "Best execution",
+        "RTS 6, MiFID II art. 27",
+        "beyond the limit: halt; a fifth of 20 orders 0.3 % worse than arrival: warning",
+        "libs/quant/risk/audit.py",
+        (
+            "tests/unit/test_audit.py::test_a_sale_is_worse_below_its_limit",
+            "tests/unit/test_audit.py::test_a_fill_that_is_not_as_approved_is_found",
+            "tests/unit/test_monitoring.py::test_alerts_fire_and_do_not_fire_as_the_rule_tests_say",
+        ),
+    ),
     Control(
         "D6",
         "Alerts within 5 s",

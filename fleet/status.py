@@ -19,6 +19,7 @@ from libs.domain.losses import percent
 from libs.store import activity, alerts, control, halts, limits, reconciliation
 from libs.store.activity import Standing
 from libs.store.control import Killed
+from libs.store.disarmed import DisarmedSeen, disarmed
 from libs.store.halts import HaltStanding
 from libs.store.reconciliation import Standing as Difference
 from libs.store.reconciliation import holding
@@ -40,6 +41,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     paused: str  # " since ... by ..."; "" when it is not
     killed: Sequence[Killed]
     halts: Sequence[HaltStanding]
+    disarmed: Sequence[DisarmedSeen] = ()  # by the state of the system
     looser: Sequence[LimitRow]  # limits that wait to hold
     differences: Sequence[Difference]  # between record and venue, undecided: what adds to a book of their accounts waits
 
@@ -61,7 +63,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
             return f"STOPPED by the kill switch ({written(fleet.mode)})"
         if self.paused:
             return f"paused{self.paused}: no new signals; go on with `fleet resume`"
-        return "on, but for what is stopped below" if self.killed or self.halts or self.differences else "on"
+        return "on, but for what is stopped below" if self.killed or self.halts or self.differences or self.disarmed else "on"
 
     def text(self) -> str:
         """For a person: what is, since when, and what to do."""
@@ -79,6 +81,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
             lines += [f"worth      equity {s.equity[c]:,.2f} {c}, cash {s.cash[c]:,.2f}" for c in s.equity]
         lines.append(f"trading    {self._trading}")
         stopped = [*map(killed_text, self.killed), *map(halt_text, self.halts), *map(difference_text, self.differences)]
+        stopped += map(disarmed_text, self.disarmed)
         stopped += map(looser_text, self.looser)
         return "\n".join([*lines, *stopped])
 
@@ -118,6 +121,14 @@ def difference_text(found: Difference) -> str:
     )
 
 
+def disarmed_text(found: DisarmedSeen) -> str:
+    """One reason that disarms an account."""
+    return (
+        f"disarmed   {found.account_id} sends nothing that adds to a book since {found.since:%Y-%m-%d %H:%M:%S} UTC: {found.text}"
+        f"\n           ({found.code}); it is armed again by itself (docs/runbooks/disarmed.md)"
+    )
+
+
 def looser_text(row: LimitRow) -> str:
     """A looser limit that waits."""
     return (
@@ -152,6 +163,7 @@ async def status(running: Running, database: Database) -> Status:
         paused=await _paused(database) if standing is not None and standing.paused else "",
         killed=await control.killed(database),
         halts=await halts.in_force(database),
+        disarmed=await disarmed(database),
         looser=(await limits.now(database)).pending,
         differences=differences,
     )

@@ -55,7 +55,8 @@ for name in email_password slack_webhook_url discord_webhook_url; do
 done
 
 for name in alpaca_api_key alpaca_secret_key binance_api_key binance_secret_key \
-  alpaca_deadman_api_key alpaca_deadman_secret_key binance_deadman_api_key binance_deadman_secret_key; do
+  alpaca_deadman_api_key alpaca_deadman_secret_key binance_deadman_api_key binance_deadman_secret_key \
+  alpaca_auditor_api_key alpaca_auditor_secret_key binance_auditor_api_key binance_auditor_secret_key; do
   if missing "$name"; then
     (umask 133 && : >"$folder/$name")
     printf 'secrets: made %-27s %s\n' "$name" "empty: wanted only where that venue is not simulated"

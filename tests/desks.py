@@ -27,6 +27,7 @@ from services.data_collector.publish import Publisher
 from services.trade_executor.app import Attendance
 from services.trade_executor.brokers import Open
 from services.trade_executor.desk import AccountDesk
+from services.trade_executor.disarming import Ground
 from tests.factories import NOON, SECOND
 from tests.paper import a_quote, an_order
 from tests.scenes import GRACE, SESSION
@@ -108,10 +109,13 @@ async def a_desk(
     session: Session = SESSION,
     on_disconnect: OnDisconnect = "keep",
     state_dir: str = ".state",
+    ground: Ground | None = None,
+    clock: SystemClock | None = None,
 ) -> AsyncIterator[Service]:
     """The desk at work, until the body is left: then asked to stop, as by SIGTERM."""
     settings = Settings(database_url=url, redis_url=redis_url, state_dir=state_dir)
     context, bus, bell = Context("trade_executor", settings), RedisBus(redis_url), Bell()
+    context.clock = clock or context.clock
     sealer = Sealer("data_collector", context.clock)
     sealer.key = session.key
     sealer.session_id = context.sealer.session_id = session.session_id
@@ -119,7 +123,7 @@ async def a_desk(
     listening = asyncio.create_task(bus.listen([ORDERS_UPDATES.address], lambda *_: bell.ring(), bell.ring))
     attendance = Attendance(context.readiness, [account.account_id])
     say = partial(attendance.say, account.account_id)
-    desk = AccountDesk(context, session, account, instruments, access, say, on_disconnect=on_disconnect)
+    desk = AccountDesk(context, session, account, instruments, access, say, on_disconnect=on_disconnect, ground=ground)
     working = asyncio.create_task(desk.run())
     try:
         yield Service(context, database, publisher, Approvals(PostgresJournal(database, bus, context.clock)), bell)

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from fleet.dashboards.panels import Dashboard, Query, Row, bars, figure, lines
+from fleet.monitoring import recording
 
 
 def _quantiles(histogram: str, by: str = "") -> Sequence[Query]:
     """Median and 99th percentile of a histogram; of a quiet one, of all it has seen. Values may be below 0."""
-    labels, legend = (f"le, {by}", f"{{{{{by}}}}} ") if by else ("le", "")
+    labels = f"le, {by}" if by else "le"
+    legend = "".join(f"{{{{{label}}}}} " for label in by.split(", ") if label)
     return [
         Query(
             f"histogram_quantile({q}, sum by ({labels}) (rate({histogram}_bucket[5m]))) > -Inf"
@@ -102,7 +104,14 @@ ORDER_PATH: Final = Dashboard(
                 lines(
                     "Slippage against arrival",
                     "Average price of ended orders against the market when their first request left; above 0 is worse for us.",
-                    *_quantiles("tradewinds_arrival_slippage_ratio", "strategy"),
+                    *_quantiles("tradewinds_arrival_slippage_ratio", "strategy, venue"),
+                    unit="percentunit",
+                ),
+                lines(
+                    "Best execution",
+                    "Share of the orders of the last 30 minutes that were 0.3 % or more worse than arrival, by strategy and venue. A fifth"
+                    " of twenty or more is an alert.",
+                    Query(recording.POOR_SHARE, "{{strategy}} at {{venue}}"),
                     unit="percentunit",
                 ),
             ],

@@ -6,9 +6,10 @@ from typing import Final
 from fleet.screen.model import STARTING, STOPPED, Alert, Light
 from fleet.screen.words import lasted
 from libs.domain.fleet import MEMBERS
+from libs.domain.guards import LAGS, TOLD_ELSEWHERE
 from libs.domain.kill import MEANING, named, written
 from libs.store.control import Killed
-from libs.store.queries.screen import AlertSeen, HaltSeen, ItemSeen, Seen
+from libs.store.queries.screen import AlertSeen, DisarmedSeen, HaltSeen, ItemSeen, Seen
 
 RUNBOOKS: Final = "docs/runbooks"
 OLD_S: Final = 3.0  # without an answer of the record
@@ -29,6 +30,7 @@ def firing(seen: Seen | None, services: Sequence[Light], silent_s: float) -> lis
         found += map(_killed, seen.killed)
         found += map(_halted, seen.halts)
         found += _differing(seen.differences)
+        found += _disarmed(seen.disarmed)
         found += [_failed(strategy, why) for strategy, why in seen.failed.items()]
         known = {alert.key for alert in found}
         found += [_said(alert) for alert in seen.alerts if not _known(alert.key, known)]
@@ -97,6 +99,23 @@ def _differing(found: Sequence[ItemSeen]) -> list[Alert]:
             f"`fleet doctor`, {RUNBOOKS}/reconciliation.md",
             f"{first.found_at:%H:%M:%S}",
         )
+    ]
+
+
+def _disarmed(found: Sequence[DisarmedSeen]) -> list[Alert]:
+    """One for each account, of all that has no alert of its own."""
+    told = [reason for reason in found if reason.key not in TOLD_ELSEWHERE]
+    return [
+        Alert(
+            f"disarmed:{account}",
+            "warning" if all(reason.key in LAGS for reason in mine) else "critical",
+            f"account {account} is disarmed: {mine[0].text}" + (f", and {len(mine) - 1} more" if len(mine) > 1 else ""),
+            "nothing is sent that adds to a book; what only closes still goes, and it is armed again by itself",
+            f"{RUNBOOKS}/disarmed.md",
+            f"{mine[0].since:%H:%M:%S}",
+        )
+        for account in dict.fromkeys(reason.account_id for reason in told)
+        if (mine := [reason for reason in told if reason.account_id == account])
     ]
 
 

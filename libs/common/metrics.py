@@ -85,10 +85,17 @@ VENUE_UP: Final = Gauge("tradewinds_venue_up", "1 while the venue answers and it
 VENUE_LATENCY: Final = Gauge("tradewinds_venue_latency_seconds", "The newest request to the venue that was answered", ["venue", "account"])
 VENUE_BUDGET: Final = Gauge("tradewinds_venue_budget_ratio", "Share left of the requests that the venue allows", ["venue", "account"])
 
+CLOCK_SYNCHRONISED: Final = Measured(
+    "tradewinds_host_clock_synchronised", "1 while the kernel says that a time service keeps the clock, 0 while not"
+)
+DISARMED: Final = Gauge(
+    "tradewinds_disarmed", "1 while the account sends nothing that adds to a book, because of the system's own state", ["account", "reason"]
+)
+
 ARRIVAL_SLIPPAGE: Final = Histogram(
     "tradewinds_arrival_slippage_ratio",
     "Average price of an ended order against the market when its first request left; above 0 is worse",
-    ["strategy"],
+    ["strategy", "venue"],
     buckets=_SHARES,
 )
 
@@ -110,6 +117,13 @@ WORST_STRESS: Final = Gauge("tradewinds_risk_worst_stress_ratio", "Loss in the w
 TIME_TO_EXIT: Final = Gauge("tradewinds_risk_exit_seconds", "Trading time until the last position could be out", ["account"])
 RISK_ALERTS_OPEN: Final = Gauge("tradewinds_risk_alerts_open", "Alerts that wait to be acknowledged", ["account"])
 HALTED: Final = Gauge("tradewinds_risk_halted", "1 while an account may only close, until a person re-arms it", ["account", "limit"])
+AUDITED: Final = Gauge("tradewinds_audit_last_look_timestamp_seconds", "Host time of the auditor's last whole look", ["account"])
+AUDIT_LOOKS: Final = Counter(
+    "tradewinds_audit_looks_total", "Looks of the order-flow auditor: clean, found something, or unread", ["account", "outcome"]
+)
+AUDIT_FINDINGS: Final = Counter(
+    "tradewinds_audit_findings_total", "Orders at a broker that are not as they were approved, each told once", ["account", "what"]
+)
 
 # --- Portfolio: set by portfolio
 

@@ -1,5 +1,6 @@
 """Settings from the environment and from TOML files. A wrong value is named with its place and what was expected."""
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -134,6 +135,20 @@ def from_toml(kind: type[T], folder: Path, name: str, environment: str, *, optio
         text = str(error)
         culprit = overlay if over and _complaint(kind, base) != text else path
         raise ConfigError(located(culprit, name, _with_choices(kind, text))) from error
+
+
+def digest(folder: Path, names: Sequence[str], environment: str) -> str:
+    """Of what `<folder>/<name>.toml` say together with their overlay: the same of two that differ only in comments and order of keys.
+    A file that is not there says nothing.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    overlay = folder / "env" / f"{environment}.toml"
+    over = _read(overlay) if overlay.exists() else {}
+    there = [name for name in names if (folder / f"{name}.toml").exists()]
+    tables = {name: _merged(_read(folder / f"{name}.toml"), over.get(name, {})) for name in there}
+    return hashlib.blake2b(msgspec.json.encode(tables, order="sorted"), digest_size=8).hexdigest()
 
 
 def _with_choices(kind: type[Any], complaint: str) -> str:

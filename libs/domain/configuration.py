@@ -11,11 +11,12 @@ import msgspec
 from libs.domain.executions import EXPECTED, takes_ns
 from libs.domain.instruments import ASSET_CLASSES, AssetClass
 from libs.domain.kill import Mode
-from libs.domain.measuring import MeasuresConfig, ShockConfig, must_have_unique_names
+from libs.domain.measuring import MeasuresConfig, ResponseConfig, ShockConfig, must_have_unique_names
 from libs.domain.orders import Exits
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+Positive = Annotated[float, msgspec.Meta(gt=0.0, le=1e15)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0.0, le=1e15)]  # infinite is no setting
 
 
@@ -377,6 +378,9 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 WIDEST_COLLAR: Final = 0.1
 
+SILENCE_S: Final[Mapping[AssetClass, float]] = {"equity": 60.0, "crypto": 30.0, "forex": 30.0, "future": 60.0, "option": 300.0}
+"""Market seconds without a quote or a trade after which a symbol is stale, by its class; a market that is shut is not silent."""
+
 
 class KillSwitchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[kill_switch]` of config/risk.toml."""
@@ -389,6 +393,26 @@ class LimitChangesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """`[limit_changes]` of config/risk.toml."""
 
     cool_off: NotNegative = 300.0  # host seconds from asking for a looser limit until it holds
+
+
+class GuardsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[guards]` of config/risk.toml: what of the system disarms new orders."""
+
+    disk_free: Fraction = 0.1  # share of the disk that holds the state folder, at the least
+    disk_free_gib: NotNegative = 1.0  # and in GiB
+    memory_available: Fraction = 0.1  # share of the memory, at the least
+    loop_lag_s: Positive = 0.5  # for which trade_executor may stand still
+    journal_lag_s: Positive = 5.0  # for which an approved order may lie unread
+    clock_warn_s: Positive = 0.05  # the host's clock from the database's and from the time service's: told
+    clock_block_s: Positive = 0.5  # disarms
+    venue_away_s: Positive = 10.0  # nothing is sent at all while it is away; after this it is a reason of its own
+    unread_s: Positive = 3.0  # without an answer of the record to what the guards ask
+    calm_s: NotNegative = 2.0  # for which a reason has to be gone before the account is armed again
+    silence_s: dict[AssetClass, Positive] = {}  # market seconds without a word of a symbol, by its class; see `silence_of`
+
+    def silence_of(self, kind: AssetClass) -> float:
+        """Market seconds after which a symbol of that class is stale."""
+        return self.silence_s.get(kind, SILENCE_S[kind])
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -404,9 +428,11 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limit: list[LimitConfig]  # of a new record, and of backtests; a record that has limits keeps its own
     limit_changes: LimitChangesConfig = LimitChangesConfig()
     kill_switch: KillSwitchConfig = KillSwitchConfig()
+    guards: GuardsConfig = GuardsConfig()
     alerts: AlertsConfig = AlertsConfig()
     measures: MeasuresConfig = MeasuresConfig()
     shock: list[ShockConfig] = []
+    response: list[ResponseConfig] = []
 
     def __post_init__(self) -> None:
         """ValueError: two shocks are called alike."""

@@ -26,9 +26,9 @@ REAL_MARKETS: Final[Mapping[Literal["paper", "live"], str]] = {"paper": "VENUES"
 accounts hold what was traded with the other keys."""
 
 
-Purpose = Literal["trade", "deadman"]
-"""Whose keys: of who trades the account, or of who ends its orders when that one is gone. Two, so that what happens to the one
-key (revoked, out of requests) does not happen to the other."""
+Purpose = Literal["trade", "deadman", "auditor"]
+"""Whose keys: of who trades the account, of who ends its orders when that one is gone, or of who only looks. Each its own, so that
+what happens to the one key (revoked, out of requests) does not happen to the others."""
 
 
 def variables(venue: VenueConfig, purpose: Purpose = "trade") -> tuple[str, str]:

@@ -98,6 +98,7 @@ ENDINGS: Final = {
     "liquidation_stuck": "{} can be closed again",
     "kill_unverified": "{}: what the kill switch ends is gone from the venue",
     "loss_limit": "{} is re-armed",
+    "disarmed": "{} is armed again",
     "limit_loosens": "{}: the looser limit holds, or was withdrawn",
     "strategy_failed": "{} runs again",
     "disk": "The disk has room again",

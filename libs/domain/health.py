@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 from libs.domain import limits
 from libs.domain.fleet import MEMBERS
+from libs.domain.guards import LAGS, TOLD_ELSEWHERE
 from libs.domain.kill import MEANING, written
 from libs.domain.observed import ChannelSeen, HostSeen, RecordSeen, Seen, ServerSeen, ServiceSeen
 
@@ -29,6 +30,7 @@ ON_RECORD: Final = (
     "quarantine",
     "kill_switch:",
     "loss_limit:",
+    "disarmed:",
     "limit_loosens:",
     "strategy_failed:",
 )
@@ -196,6 +198,7 @@ def _record(record: RecordSeen, still_s: float) -> Iterator[Symptom]:
         body = _body(what, "the account may only close until a person re-arms it")
         title = f"{halt.account_id} is halted: {halt.limit}"
         yield Symptom(f"loss_limit:{halt.account_id}:{halt.limit}", "critical", title, body, "loss-limit", kind="risk")
+    yield from _disarmed(record)
     for looser in record.looser:
         which = f"{looser.name} of {limits.written(looser.scope, looser.key)}"
         what = f"{looser.by} asks that {which} be {limits.amount(looser.value, looser.unit)}, looser than what holds: {looser.reason}"
@@ -208,6 +211,18 @@ def _record(record: RecordSeen, still_s: float) -> Iterator[Symptom]:
     for strategy_id, why in record.failed_strategies.items():
         body = _body(why, f"{strategy_id} says nothing more there until strategy_engine is started again; what it holds stays")
         yield Symptom(f"strategy_failed:{strategy_id}", "warning", f"{strategy_id} has failed", body, "strategy-failed")
+
+
+def _disarmed(record: RecordSeen) -> Iterator[Symptom]:
+    """One for each account, of all that disarms it and has no alert of its own."""
+    for account_id in dict.fromkeys(reason.account_id for reason in record.disarmed):
+        mine = [reason for reason in record.disarmed if reason.account_id == account_id and reason.key not in TOLD_ELSEWHERE]
+        if not mine:
+            continue
+        what = f"{account_id} is disarmed: {'; '.join(f'{reason.text} ({reason.code})' for reason in mine)}"
+        stops = "nothing is sent that adds to a book; what only closes, protection and cancels go on, and it is armed again by itself"
+        severity: Severity = "warning" if all(reason.key in LAGS for reason in mine) else "critical"
+        yield Symptom(f"disarmed:{account_id}", severity, f"{account_id} is disarmed", _body(what, stops), "disarmed", kind="risk")
 
 
 def _feed(record: RecordSeen, still_s: float) -> Iterator[Symptom]:

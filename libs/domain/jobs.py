@@ -61,6 +61,12 @@ class Parity(JobConfig, frozen=True, kw_only=True, tag="parity"):
     about: ClassVar[str] = "plays the day again through the backtester and compares"
 
 
+class Statement(JobConfig, frozen=True, kw_only=True, tag="statement"):
+    """The day by the venue's statement."""
+
+    about: ClassVar[str] = "compares each account's ended day with the venue's statement, to the last digit"
+
+
 class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For how many days each table keeps its rows."""
 
@@ -81,7 +87,7 @@ class Retention(JobConfig, frozen=True, kw_only=True, tag="retention"):
     params: Kept = Kept()
 
 
-AnyJob = SessionEvents | EndOfDay | Partitions | Reconciliation | Parity | Retention
+AnyJob = SessionEvents | EndOfDay | Partitions | Reconciliation | Parity | Statement | Retention
 KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyJob))
 
 

@@ -1,7 +1,7 @@
-"""What the operator sets of risk measures: `[measures]` and `[[shock]]` in config/risk.toml."""
+"""What the operator sets of risk measures: `[measures]`, `[[shock]]` and `[[response]]` in config/risk.toml."""
 
 from math import isfinite
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -39,6 +39,29 @@ class ShockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         for key, move in self.moves.items():
             if not (isfinite(move) and -1.0 <= move <= 100.0):
                 raise ValueError(f"Expected a fraction from -1 (all is lost) to 100 for {key!r} in field `moves`, got {move}")
+
+
+MeasureName = Literal[
+    "value_at_risk",  # of equity, by the method that says most
+    "expected_shortfall",  # of equity, likewise
+    "volatility",  # of equity, per period
+    "worst_stress",  # loss in the worst scenario, of equity
+    "correlation",  # mean of all pairs
+    "largest_position",  # of equity
+    "gross_exposure",  # of equity
+    "drawdown",  # below the highest day end
+    "days_to_exit",
+]
+Step = Literal["warn", "throttle", "reduce_only", "halt", "flatten"]
+
+
+class ResponseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[response]]`: what is done of itself when a measure of an account is above what it may be. Only a person takes it back."""
+
+    measure: MeasureName
+    most: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
+    step: Step
+    account: str = "*"  # by its configured name; "*": every one
 
 
 def must_have_unique_names(shocks: list[ShockConfig]) -> None:

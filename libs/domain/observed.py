@@ -65,6 +65,15 @@ class HaltSeen(NamedTuple):
     seen: float
 
 
+class DisarmedSeen(NamedTuple):
+    """Why an account sends nothing that adds to a book, by the state of the system."""
+
+    account_id: str
+    key: str
+    code: str
+    text: str
+
+
 class LooserSeen(NamedTuple):
     """A looser limit that waits to hold."""
 
@@ -77,6 +86,13 @@ class LooserSeen(NamedTuple):
     by: str
     reason: str
     effective_at: str  # UTC, for a person
+
+
+class DaySeen(NamedTuple):
+    """An account's days by its venue's statement."""
+
+    last_clean: str | None  # the last day that was the same to the last digit, ISO; None: none was yet
+    broken: int  # days since that were not
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,9 @@ class RecordSeen:
     quarantined_age_s: Mapping[str, float] = field(default_factory=dict)  # of the newest row
     kills: Sequence[KillSeen] = ()
     halts: Sequence[HaltSeen] = ()
+    disarmed: Sequence[DisarmedSeen] = ()
     looser: Sequence[LooserSeen] = ()
+    days: Mapping[str, DaySeen] = field(default_factory=dict)  # by account
     open_orders: Mapping[str, int] = field(default_factory=dict)  # by status
     failed_strategies: Mapping[str, str] = field(default_factory=dict)  # why
 

@@ -15,11 +15,11 @@ from libs.domain.identity import is_ours, item_id
 EXTERNAL: Final = "EXTERNAL"
 """The strategy whose book holds what none of ours has done. No strategy of the configuration can have its name."""
 
-Kind = Literal["order", "fill", "position", "cash", "foreign", "lookup"]
+Kind = Literal["order", "fill", "position", "cash", "foreign", "lookup", "unapproved", "break"]
 Choice = Literal["adopt", "close", "ignore", "halt"]
 Owner = Literal["ours", "foreign", "external"]
 
-GATES: Final[frozenset[Kind]] = frozenset({"fill", "position", "cash", "foreign", "lookup"})
+GATES: Final[frozenset[Kind]] = frozenset({"fill", "position", "cash", "foreign", "lookup", "unapproved", "break"})
 """Kinds that hold back what would add to a book. An order that somebody placed by hand is counted, and harms nobody."""
 
 CHOICES: Final[Mapping[Kind, tuple[Choice, ...]]] = {
@@ -29,6 +29,8 @@ CHOICES: Final[Mapping[Kind, tuple[Choice, ...]]] = {
     "cash": ("adopt", "ignore", "halt"),
     "foreign": ("adopt", "close", "ignore", "halt"),
     "lookup": ("ignore", "halt"),
+    "unapproved": ("ignore", "halt"),
+    "break": ("ignore", "halt"),
 }
 
 _ZERO: Final = Decimal(0)

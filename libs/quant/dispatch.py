@@ -1,6 +1,6 @@
 """Which approved orders may leave now: one in flight per book, at most so many requests at once, in stream order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -32,6 +32,7 @@ def fates(
     books: Mapping[tuple[str, str], Decimal],
     halted: bool = False,
     unreconciled: bool = False,
+    silent: Container[str] = (),
 ) -> list[tuple[Order, Fate]]:
     """What to do with each order that is APPROVED or WORKING, given all open orders of an account in stream order.
 
@@ -43,7 +44,8 @@ def fates(
         now: market ns.
         books: what each book (strategy, symbol) holds.
         halted: the account may only close.
-        unreconciled: record and venue of the account differ: what would add to its books waits, and expires.
+        unreconciled: record and venue of the account differ, or the system is not fit: what would add to its books waits, and expires.
+        silent: symbols of which the market says nothing any more: as if unreconciled, for these.
     """
     standings = list(orders)
     busy = {_book(s.order) for s in standings if s.status in AT_VENUE and not s.rests}
@@ -67,7 +69,7 @@ def fates(
             found.append((order, "deny"))
         elif (halted or order.reduce_only) and not shrinks(order, held):
             found.append((order, "halt" if halted else "flip"))
-        elif unreconciled and not shrinks(order, held):
+        elif (unreconciled or order.symbol in silent) and not shrinks(order, held):
             found.append((order, "hold"))
         elif order.execution:
             found.append((order, "work"))

@@ -92,8 +92,11 @@ class Control:
         self._clock = clock
         self._sealer = Sealer(producer, clock)
 
-    async def kill(self, scope: Scope, key: str, mode: Mode, reason: str, by: str) -> None:
+    async def kill(self, scope: Scope, key: str, mode: Mode, reason: str, by: str, beside: Hop | None = None) -> None:
         """Stops a scope (libs/domain/kill.py says what a mode does); `key` names the account, strategy or symbol, "" for the fleet.
+
+        Args:
+            beside: what brought it about, on record in the same transaction.
 
         Raises:
             LookupError: there is no such account, strategy or symbol.
@@ -103,7 +106,7 @@ class Control:
         rows = await self._database.fetch("select mode from kill_switch where active and (scope, key) = (%s, %s)", (scope, key))
         if mode == "reduce_only" and rows and rows[0][0] != mode:
             raise ValueError(f"reduce-only would be weaker than the {rows[0][0]} that is on for {named(scope, key)}: re-arm that first")
-        await self._order("kill", named(scope, key), reason, by, _switch(scope, key, mode, reason, by))
+        await self._order("kill", named(scope, key), reason, by, _switch(scope, key, mode, reason, by), beside=beside)
 
     async def record(self, kill: FileKill) -> None:
         """What a line of the kill file orders goes on record, where nothing as strict is there; whether such a thing exists or not."""
@@ -318,15 +321,17 @@ class Control:
         if key not in names:
             raise LookupError(f"no account is configured as {key!r}; there are: {', '.join(names) or 'none yet'}")
 
-    async def _order(self, command: CommandName, scope: str, reason: str, by: str, *writes: Write, number: UUID | None = None) -> None:
-        number = number or uuid7(self._clock)
+    async def _order(
+        self, command: CommandName, scope: str, reason: str, by: str, *writes: Write, number: UUID | None = None, beside: Hop | None = None
+    ) -> None:
+        number, beside = number or uuid7(self._clock), beside or Hop()
         note = Write(
             'insert into commands (id, command, scope, reason, "by") values (%s, %s, %s, %s, %s)', (number, command, scope, reason, by)
         )
         said = Command(command=command, scope=scope, reason=reason, by=by)
         body = self._sealer.seal("commands", said, ts_event_ns=self._clock.now_ns(), trace=str(number))
         out = [Outgoing("commands", CONTROL.of(service), number, body) for service in _OBEYING[command]]
-        await self._journal.commit(Hop(writes=[*writes, note], out=out))
+        await self._journal.commit(Hop(writes=[*writes, note, *beside.writes], out=[*out, *beside.out]))
 
     async def _must_know(self, scope: str, key: str) -> None:
         if scope == "fleet":

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from libs.common.database import Database
 from libs.domain.kill import named
-from libs.domain.observed import HaltSeen, KillSeen, Lag, LooserSeen, RecordSeen, SessionSeen
+from libs.domain.observed import DaySeen, DisarmedSeen, HaltSeen, KillSeen, Lag, LooserSeen, RecordSeen, SessionSeen
 from libs.domain.orders import OPEN
 from libs.domain.summaries import Day, Worth
 from libs.store.limits import LOOSER
+from libs.store.statements import LAST_CLEAN
 from libs.store.unsettled import SINCE
 
 
@@ -49,7 +50,9 @@ async def look(database: Database, fixed_leases: Sequence[str]) -> RecordSeen:
         " (select jsonb_agg(jsonb_build_array(scope, key, reason, set_by, mode) order by set_at) from kill_switch where active),"
         " (select jsonb_agg(jsonb_build_array(account_id, limit_name, limit_value, seen)) from risk_halts"
         "   where active and account_id in (select account_id from a)),"
-        " " + LOOSER + ","
+        " " + LOOSER + ", " + LAST_CLEAN + ","
+        " (select jsonb_agg(jsonb_build_array(account_id, key, code, text) order by since) from disarmed"
+        "   where account_id in (select account_id from playing)),"
         " (select jsonb_object_agg(status, n) from (select status, count(*) as n from orders where status = any(%b::text[])"
         "   and account_id in (select account_id from a) group by 1) o),"
         " (select jsonb_object_agg(strategy_id, failed) from strategies where failed <> '')",
@@ -59,7 +62,7 @@ async def look(database: Database, fixed_leases: Sequence[str]) -> RecordSeen:
 
 
 def _seen(row: Sequence[Any]) -> RecordSeen:
-    session, leases, lags, unsettled, age_s, aside, kills, halts, looser, orders, failed = row
+    session, leases, lags, unsettled, age_s, aside, kills, halts, looser, days, disarmed, orders, failed = row
     return RecordSeen(
         session=SessionSeen(*session) if session else None,
         leases=leases or {},
@@ -71,6 +74,8 @@ def _seen(row: Sequence[Any]) -> RecordSeen:
         kills=[KillSeen(named(scope, key), *rest) for scope, key, *rest in kills or ()],
         halts=[HaltSeen(*halt) for halt in halts or ()],
         looser=[LooserSeen(*row) for row in looser or ()],
+        disarmed=[DisarmedSeen(*reason) for reason in disarmed or ()],
+        days={account: DaySeen(*seen) for account, seen in (days or {}).items()},
         open_orders=orders or {},
         failed_strategies=failed or {},
     )

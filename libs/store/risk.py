@@ -8,10 +8,12 @@ from uuid import UUID
 import msgspec
 
 from libs.common.database import Database, Rejected, Write
+from libs.domain.guards import Reason
 from libs.domain.kill import Mode
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.orders import Order, Side, Status
 from libs.store import fleet, halts
+from libs.store.disarmed import REASONS
 from libs.store.fleet import FleetRow
 from libs.store.halts import LossRow
 from libs.store.limits import NEWEST
@@ -144,6 +146,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     fleet: FleetRow | None  # None where no limit is for all accounts together
     killed: list[tuple[str, str, Mode, int]]  # (scope, key, mode, host ns at which it was set)
     closing: list[ClosingRow]  # oldest first
+    disarmed: list[Reason]  # why the account sends nothing that adds to a book
     losses: LossRow
     step: int  # of a lockstep session: the one under way
     decided: int  # the last step of which strategies have spoken
@@ -213,6 +216,7 @@ _READ: LiteralString = (
     " from kill_switch where active),"
     "'closing', (select coalesce(json_agg(json_build_array(id, key, ns_of(closing_since), decided_by, reason)"
     " order by closing_since), '[]') from reconcile_items where account_id = %(account)s and closing_since is not null),"
+    "'disarmed', " + REASONS + ","
     "'losses', " + halts.LOSSES + ","
     "'limits', " + NEWEST + ","
     "'step', (select step from sessions where session_id = %(session)s),"

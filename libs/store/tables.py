@@ -657,6 +657,23 @@ class RiskAlertRow(Base):
     reason: Mapped[str] = mapped_column(server_default=text("''"))
 
 
+class DayStatementRow(Base):
+    """scheduler asks, risk_manager answers: an account's day by the venue's statement against the record."""
+
+    __tablename__ = "day_statements"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)  # local date on which it began
+    starts_at: Mapped[datetime]  # market time
+    ends_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default=text("'asked'"))  # asked, clean, broken
+    fills: Mapped[int] = mapped_column(server_default=text("0"))  # of the statement
+    breaks: Mapped[int] = mapped_column(server_default=text("0"))  # tickets that stand
+    detail: Mapped[str] = mapped_column(server_default=text("''"))
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    read_at: Mapped[datetime | None]
+
+
 class PortfolioMarkRow(Base):
     """portfolio: the price that a held symbol was last marked at."""
 
@@ -786,3 +803,30 @@ class AlertRow(Base):
     link: Mapped[str]
     since: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
+
+
+class BuildRow(Base):
+    """Every service of the money path: what one of its processes runs, by its own word, renewed while it lives."""
+
+    __tablename__ = "builds"
+
+    service: Mapped[str] = mapped_column(primary_key=True)
+    instance: Mapped[str] = mapped_column(primary_key=True)
+    release: Mapped[str]
+    schema_version: Mapped[str]  # the migration that its code was written for
+    config: Mapped[str]  # digest of the configuration it has read
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class DisarmedRow(Base):
+    """trade_executor, under the account's lease: why nothing is sent that adds to a book. The row goes when that is over."""
+
+    __tablename__ = "disarmed"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)  # disk, clock_step, releases: see libs/domain/guards.py
+    code: Mapped[str]  # RC-..., as risk_manager refuses by it
+    text: Mapped[str]  # for a person
+    limit_value: Mapped[str]
+    seen: Mapped[str]
+    since: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -141,15 +141,18 @@ def _lock(path: Path, fd: int) -> None:
     holder.write_text(f"process {os.getpid()}\n")  # for the message only; the lock is flock's
 
 
-def read(path: Path, data: bytes) -> _Sound:
+def read(path: Path, data: bytes, checksum: int = 0) -> _Sound:
     """The lines of a file; room ahead of its end is none.
+
+    Args:
+        checksum: of the lines before these, where `data` is not the file from its beginning.
 
     Raises:
         LineFileDamaged: a line does not match its checksum, and others follow it.
     """
     data = data.rstrip(b"\0")
     payloads: list[bytes] = []
-    checksum = at = 0
+    at = 0
     while at < len(data):
         end = data.find(b"\n", at)
         line = data[at : end if end >= 0 else len(data)]

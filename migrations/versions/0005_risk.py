@@ -92,6 +92,43 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("acknowledged_at is null"),
     )
+    op.create_table(
+        "day_statements",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), server_default=sa.text("'asked'"), nullable=False),
+        sa.Column("fills", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("breaks", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("detail", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_day_statements_account_id_accounts")),
+        sa.PrimaryKeyConstraint("account_id", "day", name=op.f("pk_day_statements")),
+    )
+    op.create_table(
+        "builds",
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("instance", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("schema_version", sa.Text(), nullable=False),
+        sa.Column("config", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.PrimaryKeyConstraint("service", "instance", name=op.f("pk_builds")),
+    )
+    op.create_table(
+        "disarmed",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("limit_value", sa.Text(), nullable=False),
+        sa.Column("seen", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_disarmed_account_id_accounts")),
+        sa.PrimaryKeyConstraint("account_id", "key", name=op.f("pk_disarmed")),
+    )
     for name in FUNCTIONS:
         op.get_bind().connection.cursor().execute((SQL / name).read_text())  # as it is: not every % is a parameter
 

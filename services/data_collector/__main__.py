@@ -6,6 +6,7 @@ from functools import partial
 from libs.common import runner
 from libs.common.runner import Context
 from libs.common.settings import from_environment, value_of
+from libs.store.builds import declaring
 from services.data_collector import app
 from services.data_collector.settings import CollectorSettings
 
@@ -17,7 +18,7 @@ def main() -> None:
     async def work(context: Context) -> None:
         await app.work(context, settings(), partial(value_of, os.environ))
 
-    runner.run("data_collector", 9101, settings, work)
+    runner.run("data_collector", 9101, settings, declaring(work))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The monitor's eyes: each looks on its own, so that what hangs delays no other. They keep what they saw last."""
 
 import asyncio
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
+from libs.common import host
 from libs.common.bus import MemoryBus, RedisBus
 from libs.common.clocks import HostClock
 from libs.common.database import Database, Unreachable
@@ -194,33 +194,10 @@ class BusEye:
                 self._services[beat.service].heard(beat)
 
 
-def host(state_dir: Path) -> HostSeen:
+def seen_of(state_dir: Path) -> HostSeen:
     """This machine; what it does not tell counts as well."""
-    return HostSeen(_disk_free(state_dir), memory_available(_meminfo()))
-
-
-def _disk_free(folder: Path) -> float:
-    try:
-        found = os.statvfs(folder)
-    except OSError:
-        return 1.0
-    return found.f_bavail / found.f_blocks if found.f_blocks else 1.0
-
-
-def _meminfo() -> str:
-    try:
-        return Path("/proc/meminfo").read_text()
-    except OSError:
-        return ""
-
-
-def memory_available(meminfo: str) -> float:
-    """Share of the memory that could be had without swapping, of the text of /proc/meminfo."""
-    lines = dict(line.split(":", 1) for line in meminfo.splitlines() if ":" in line)
-    try:
-        return int(lines["MemAvailable"].split()[0]) / int(lines["MemTotal"].split()[0])
-    except (KeyError, ValueError, IndexError, ZeroDivisionError):
-        return 1.0
+    disk, memory = host.disk(state_dir), host.memory()
+    return HostSeen(1.0 if disk is None else disk.free, 1.0 if memory is None else memory)
 
 
 def _first_line(error: object) -> str:

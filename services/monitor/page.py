@@ -6,13 +6,23 @@ from html import escape
 from typing import Final
 
 from libs.domain.faults import Fault, lasted
+from libs.domain.observed import DaySeen
 from services.monitor.runbooks import markdown
 from services.monitor.status import OverStatus, ServerStatus, Status
 from services.monitor.style import STYLE
 
 HEADLINE: Final = {"ok": "All is well", "degraded": "Something is not well", "down": "Something is badly wrong"}
 COLOUR: Final = {"ok": "ok", "degraded": "warning", "down": "critical"}
-STATE: Final = {"ready": "ok", "up": "ok", "on": "ok", "starting": "info", "off": "info", "stopped": "warning", "waits": "warning"}
+STATE: Final = {
+    "ready": "ok",
+    "clean": "ok",
+    "up": "ok",
+    "on": "ok",
+    "starting": "info",
+    "off": "info",
+    "stopped": "warning",
+    "waits": "warning",
+}
 REFRESH_S: Final = 5
 
 
@@ -24,6 +34,7 @@ def page(status: Status) -> str:
         *(_fault(fault, status.at) for fault in status.faults),
         _section("Services", [_service(name, status) for name in status.services]),
         _section("Servers", [_server(name, server, status.at) for name, server in status.servers.items()]),
+        _section("Days by the venue's statement", [_day(account, day) for account, day in status.days.items()]),
         _section("Who is told", [_row(name, str(c["state"]), _channel(c, status.at)) for name, c in status.channels.items()]),
         _section("Prometheus says", [_row(f.title, f.severity, f"since {_at(f.since, status.at)}") for f in status.prometheus]),
         _section("Over", [_row(o.title, "", _then(o, status.at)) for o in status.over[:10]]),
@@ -76,6 +87,12 @@ def _up(seconds: float | None) -> str:
 def _server(name: str, server: ServerStatus, now: datetime) -> str:
     text = f"{server.detail}, since {_at(server.since, now)}" if server.detail else _for(server.since, now)
     return _row(name, server.state, text)
+
+
+def _day(account: str, day: DaySeen) -> str:
+    clean = f"clean to the last digit on {day.last_clean}" if day.last_clean else "no day has been compared and clean yet"
+    since = f"; {day.broken} {'day' if day.broken == 1 else 'days'} since differ: fleet doctor" if day.broken else ""
+    return _row(account, "critical" if day.broken else "clean" if day.last_clean else "", clean + since)
 
 
 def _then(over: OverStatus, now: datetime) -> str:

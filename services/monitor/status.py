@@ -11,7 +11,7 @@ from libs.common.clocks import HostClock
 from libs.domain.faults import Fault
 from libs.domain.fleet import MEMBERS
 from libs.domain.health import overall
-from libs.domain.observed import ServiceSeen, SessionSeen
+from libs.domain.observed import DaySeen, ServiceSeen, SessionSeen
 from services.monitor.couriers import Courier
 from services.monitor.looking import ServiceEye
 from services.monitor.times import utc
@@ -73,6 +73,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     servers: Mapping[str, ServerStatus]
     session: SessionStatus | None
     leases: Mapping[str, bool]
+    days: Mapping[str, DaySeen]  # by account: when it was last the venue's statement, to the last digit
     faults: list[Fault]
     prometheus: list[Fault]  # what fires there
     over: list[OverStatus]
@@ -107,6 +108,7 @@ class Board:
             },
             session=self._session(record.session, record.open_orders) if record and record.session else None,
             leases=record.leases if record else {},
+            days=record.days if record else {},
             faults=self.watch.faults.firing,
             prometheus=self.prometheus,
             over=list(self.over),

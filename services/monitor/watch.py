@@ -17,7 +17,7 @@ from libs.store import alerts
 from libs.store.notifications import notification
 from services.monitor.couriers import Courier
 from services.monitor.desk import Desk
-from services.monitor.looking import BusEye, RecordEye, ServiceEye, host
+from services.monitor.looking import BusEye, RecordEye, ServiceEye, seen_of
 from services.monitor.times import utc
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Watch:
 
     def seen(self) -> Seen:
         """All eyes together."""
-        self.host = host(self._state_dir)
+        self.host = seen_of(self._state_dir)
         return Seen(
             services={name: eye.seen for name, eye in self.watched.items()},
             servers={"postgres": self.record.server.seen, "redis": self.bus.server.seen},

@@ -18,9 +18,10 @@ from libs.common.logs import about
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_toml
 from libs.domain.configuration import AlertsConfig, RiskConfig, StrategiesConfig, StrategyConfig, SystemConfig
+from libs.domain.credentials import Look
 from libs.domain.instruments import Instrument
 from libs.domain.market import Clock
-from libs.domain.measuring import MeasuresConfig, ShockConfig
+from libs.domain.measuring import MeasuresConfig, ResponseConfig, ShockConfig
 from libs.domain.names import TIMEFRAMES
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS
 from libs.quant.adjustments import Adjustments
@@ -29,10 +30,13 @@ from libs.store.control import Control
 from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from libs.venues.reconnecting import ended
 from services.risk_manager.alert_watch import AlertWatch
+from services.risk_manager.audits import Audits
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.measuring import GAUGES, Measuring
+from services.risk_manager.responding import Responding
 from services.risk_manager.stage import RiskStage
 
 log = logging.getLogger(__name__)
@@ -46,6 +50,7 @@ ACCOUNT_GAUGES: Final = (
     *GAUGES,
     metrics.LIMITS_VERSION,
     metrics.LIMITS_PENDING,
+    metrics.AUDITED,
 )
 LOOK_AFTER_S: Final = 0.05  # from closed bars to a look at loss limits: no signal of theirs waits for it
 
@@ -59,20 +64,29 @@ class Rules:
     alerts: AlertsConfig
     measures: MeasuresConfig
     shocks: Sequence[ShockConfig]
+    responses: Sequence[ResponseConfig]
     fleet_tag: str
+    audits: Audits
 
 
-async def work(context: Context, settings: Settings) -> None:
-    """Judges the signals of whatever session is playing, until asked to stop."""
+async def work(context: Context, settings: Settings, look: Look) -> None:
+    """Judges the signals of whatever session is playing, until asked to stop.
+
+    Args:
+        look: into the environment, for the auditor's keys of venues.
+    """
     folder = Path(settings.config_dir)
     risk = from_toml(RiskConfig, folder, "risk", settings.environment)
+    system = from_toml(SystemConfig, folder, "system", settings.environment)
     rules = Rules(
         from_toml(StrategiesConfig, folder, "strategies", settings.environment).strategy,
         risk.kill_switch.widest_collar,
         risk.alerts,
         risk.measures,
         risk.shock,
-        from_toml(SystemConfig, folder, "system", settings.environment).fleet_tag,
+        risk.response,
+        system.fleet_tag,
+        Audits(context, settings, system, look),
     )
     database = context.database("sessions")
     if not await limits.begun(database, risk.limit, context.name, context.stopping):
@@ -178,11 +192,12 @@ async def _account(
     adjustments = Adjustments(await actions.of_venue(database, session.venue), session.start_time)
     journal = PostgresJournal(database, context.bus, context.clock)
     alerts = _alert_watch(context, rules.alerts, account)
-    measuring = Measuring(context.database("measures"), account.account_id, rules.measures, rules.shocks)
+    measuring = _measuring(context, rules, account)
 
     def lost(reason: str) -> None:
         log.error("lease lost: %s", reason, extra=about("lease_lost", "failure", lease=lease.name, account_id=account.account_id))
 
+    await rules.audits.warm(account)
     while not over.is_set():
         if not await _funded(store, over) or not await lease.acquire(RiskStage.streams, over):
             return
@@ -213,6 +228,7 @@ async def _account(
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
         beside = [asyncio.create_task(lease.keep(lost)), asyncio.create_task(alerts.run())]
+        auditing = rules.audits.begin(session, account, instruments, keeper.market)
         if not session.lockstep:  # its market waits for nobody who measures
             beside.append(asyncio.create_task(measuring.run()))
         try:
@@ -227,6 +243,7 @@ async def _account(
         finally:
             for task in beside:
                 task.cancel()
+            await ended(auditing)
     try:
         await lease.release()
     except Unreachable as error:
@@ -238,6 +255,13 @@ def _alert_watch(context: Context, config: AlertsConfig, account: Account) -> Al
     database = context.database("alerts")
     control = Control(database, PostgresJournal(database, context.bus, context.clock), context.clock, context.name)
     return AlertWatch(database, control, account.account_id, config, context.sealer, context.clock, context.bus.publish)
+
+
+def _measuring(context: Context, rules: Rules, account: Account) -> Measuring:
+    database = context.database("measures")
+    control = Control(database, PostgresJournal(database, context.bus, context.clock), context.clock, context.name)
+    responding = Responding(database, control, account, rules.responses, context.clock)
+    return Measuring(database, account.account_id, rules.measures, rules.shocks, responding, account.name)
 
 
 async def _funded(store: RiskStore, over: asyncio.Event) -> bool:

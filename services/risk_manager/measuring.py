@@ -12,6 +12,7 @@ from libs.common.logs import about
 from libs.domain.fleet import ONE_THREAD
 from libs.domain.measuring import MeasuresConfig, ShockConfig
 from libs.store import history, measures
+from services.risk_manager.responding import Responding
 
 if TYPE_CHECKING:  # numpy comes with it: only the process that measures pays for it
     from libs.quant.risk.measures.picture import PortfolioRisk
@@ -32,7 +33,22 @@ GAUGES: Final = (
 class Measuring:
     """Of one account, while its lease is ours."""
 
-    def __init__(self, database: Database, account_id: str, config: MeasuresConfig, shocks: Sequence[ShockConfig]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        account_id: str,
+        config: MeasuresConfig,
+        shocks: Sequence[ShockConfig],
+        responding: Responding | None = None,
+        name: str = "",
+    ) -> None:
+        """
+        Args:
+            responding: to measures that are too high; None: nobody.
+            name: what the account is configured as.
+        """
+        self._responding = responding
+        self._name = name
         self._database = database
         self._account_id = account_id
         self._config = config
@@ -57,6 +73,7 @@ class Measuring:
         """
         for name, value in ONE_THREAD.items():
             environ.setdefault(name, value)  # before numpy is there, which reads it
+        from libs.quant.risk.measures.figures import breaches, figures
         from libs.quant.risk.measures.portfolio import risk_of
         from libs.quant.risk.measures.returns import LEAST
 
@@ -66,6 +83,9 @@ class Measuring:
         risk = await asyncio.to_thread(risk_of, known, self._config, self._shocks)
         await self._database.write([measures.store(self._account_id, known.market_time, risk.equity, risk)])
         self._show(risk)
+        if self._responding is not None:
+            found = figures(risk, self._config.confidence)
+            await self._responding.respond(breaches(found, self._responding.responses, self._name))
         return risk
 
     def _show(self, risk: "PortfolioRisk") -> None:

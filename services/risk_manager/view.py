@@ -75,6 +75,7 @@ def view_of(
         cash=dict(snapshot.cash),
         marks={mark.symbol: adjustments.carried(mark.symbol, mark.close, mark.start + length - 1, now) for mark in snapshot.marks},
         killed={(scope, key): mode for scope, key, mode, _ in snapshot.killed},
+        disarmed=snapshot.disarmed,
         halts=tuple(snapshot.losses.halts),
         positions=lots.of(snapshot.positions),
         open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],

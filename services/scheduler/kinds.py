@@ -2,9 +2,9 @@
 
 from typing import assert_never
 
-from libs.domain.jobs import AnyJob, EndOfDay, Parity, Partitions, Reconciliation, Retention, SessionEvents
+from libs.domain.jobs import AnyJob, EndOfDay, Parity, Partitions, Reconciliation, Retention, SessionEvents, Statement
 from services.scheduler.duty import Done, Duty
-from services.scheduler.jobs import end_of_day, parity, partitions, reconciliation, retention, session_events
+from services.scheduler.jobs import end_of_day, parity, partitions, reconciliation, retention, session_events, statement
 
 
 async def done(config: AnyJob, duty: Duty) -> Done:
@@ -24,6 +24,8 @@ async def done(config: AnyJob, duty: Duty) -> Done:
             return await reconciliation.run(duty)
         case Parity():
             return await parity.run(duty)
+        case Statement():
+            return await statement.run(duty)
         case Retention():
             return await retention.run(duty, config.params)
         case _:

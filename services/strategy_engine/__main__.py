@@ -5,6 +5,7 @@ import os
 from libs.common import runner
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_environment
+from libs.store.builds import declaring
 from services.strategy_engine import app
 
 
@@ -15,7 +16,7 @@ def main() -> None:
     async def work(context: Context) -> None:
         await app.work(context, context.settings)
 
-    runner.run("strategy_engine", 9102, settings, work)
+    runner.run("strategy_engine", 9102, settings, declaring(work))
 
 
 if __name__ == "__main__":

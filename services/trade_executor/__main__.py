@@ -12,6 +12,7 @@ from libs.common import runner
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_environment, value_of
 from libs.domain.fleet import PORTS, STANDBYS
+from libs.store.builds import declaring
 from services.trade_executor import app
 
 
@@ -23,9 +24,9 @@ def main() -> None:
         await app.work(context, context.settings, partial(value_of, os.environ))
 
     if "--standby" in sys.argv[1:]:
-        runner.run("trade_executor_standby", STANDBYS["trade_executor_standby"].port, settings, work)
+        runner.run("trade_executor_standby", STANDBYS["trade_executor_standby"].port, settings, declaring(work))
     else:
-        runner.run("trade_executor", PORTS["trade_executor"], settings, work)
+        runner.run("trade_executor", PORTS["trade_executor"], settings, declaring(work))
 
 
 if __name__ == "__main__":

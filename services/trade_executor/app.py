@@ -16,12 +16,14 @@ from libs.domain.credentials import Look, of_another_market, refuses_live
 from libs.domain.fleet import PORTS
 from libs.domain.instruments import Instrument
 from libs.store import actions, limits, sessions
+from libs.store.builds import build_of
 from libs.store.sessions import Account, Session
 from libs.venues.endpoint import Mode
 from libs.venues.remote import load_library
 from services.trade_executor import brokers
 from services.trade_executor.brokers import Open, Remote
 from services.trade_executor.desk import SERVICE, AccountDesk
+from services.trade_executor.disarming import Ground
 from services.trade_executor.reserve import Warm, nothing_to_load
 
 ANOTHER_SESSION_S: Final = 0.5
@@ -40,6 +42,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
     context.sealer = Sealer(SERVICE, context.clock)  # one voice, whichever of the two speaks
     system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
     risk = from_toml(RiskConfig, Path(settings.config_dir), "risk", settings.environment)
+    ground = Ground(build_of(SERVICE, context.holder, settings), risk.guards, Path(settings.state_dir))
     database = context.database("sessions")
     if not await limits.begun(database, risk.limit, context.name, context.stopping):
         return
@@ -71,6 +74,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
                 system.policy(account.name),
                 system.fleet_tag,
                 risk.kill_switch.widest_collar,
+                ground,
             )
             for account in accounts
         }

@@ -66,7 +66,7 @@ def count_costs(change: Change) -> None:
     for cost in change.costs:
         order = change.orders[cost.order_id].order
         if cost.slippage_bps is not None and order.parent_id is None:
-            metrics.ARRIVAL_SLIPPAGE.labels(strategy=order.strategy_id).observe(cost.slippage_bps / 10_000)
+            metrics.ARRIVAL_SLIPPAGE.labels(strategy=order.strategy_id, venue=order.venue).observe(cost.slippage_bps / 10_000)
 
 
 def _cost(held: Held, fact: Facts, change: Change, instrument: Instrument, quotes: Quotes, now_ns: int) -> Cost:

@@ -27,6 +27,7 @@ from libs.venues.broker import Broker, Link, OutcomeUnknown
 from libs.venues.reconnecting import ended
 from services.trade_executor import dead_man, links, reconcile, stopping
 from services.trade_executor.brokers import NotYet, Open
+from services.trade_executor.disarming import Ground, GroundWatch
 from services.trade_executor.evidence import News
 from services.trade_executor.floor import Floor
 from services.trade_executor.gate import Gate
@@ -35,6 +36,7 @@ from services.trade_executor.links import Standing
 from services.trade_executor.reconciler import LOOK_UP_EVERY_S, Reconciler
 from services.trade_executor.reserve import Reserve, Warm, nothing_to_load
 from services.trade_executor.send import Sender, evidence_of
+from services.trade_executor.silence import Silence
 from services.trade_executor.stage import ExecutionStage
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,9 @@ class AccountDesk:
         on_disconnect: OnDisconnect = "keep",
         fleet_tag: str = "TWND",
         widest_collar: float = WIDEST_COLLAR,
+        ground: Ground | None = None,
     ) -> None:
+        """`ground`: what is watched beside the account itself, None for nothing; the service always gives one."""
         self._context = context
         self._session = session
         self._account = account
@@ -73,6 +77,7 @@ class AccountDesk:
         self._fleet_tag = fleet_tag
         self._held_back = ""  # why nothing is sent that adds to a book; "" when it is
         self._widest_collar = widest_collar
+        self._ground = ground
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
@@ -177,6 +182,7 @@ class AccountDesk:
             gate=self._gate,
             pace=sender.pace,
             fleet_tag=self._fleet_tag,
+            silence=Silence(self._instruments, self._session, floor.quotes, self._ground.bounds) if self._ground else None,
             last_look=LastLook(
                 self._store,
                 self._account,
@@ -189,6 +195,7 @@ class AccountDesk:
         )
         self._reconciler = reconciler = self._a_reconciler(broker, sender)
         trading = asyncio.Event()
+        ground = self._a_ground_watch(broker, trading)
         consumer = Consumer(self._journal, self._lease.name, stage, self._bell, lambda: self._lease.epoch)
         async with asyncio.TaskGroup() as group:
             background = [
@@ -199,7 +206,10 @@ class AccountDesk:
                 group.create_task(self._watch_link(broker, trading)),
                 *map(group.create_task, stopping.guards(self._context, self._gate, stage, broker, sender, self._bell.ring)),
             ]
+            background += map(group.create_task, ground.tasks() if ground else ())
             await self._prepare(reconciler, consumer)
+            if ground:
+                await ground.begun(self._over, partial(self._say, False))
             background.append(group.create_task(reconciler.run()))
             background.append(group.create_task(dead_man.keep_armed(broker, self._account)))
             self._say(True, self._trading)
@@ -209,6 +219,8 @@ class AccountDesk:
             while self._lease.held() and (await consumer.step(wait=False) or sender.in_flight):
                 await sender.drain()  # an answer is evidence for one more hop
             await ended(*background)
+            if ground and self._lease.held():
+                await ground.leave()
             if self._lease.held():  # else whoever took over keeps it armed
                 await dead_man.leave(broker, self._account, self._on_disconnect)
 
@@ -265,7 +277,8 @@ class AccountDesk:
     def _trading(self) -> str:
         if not self._stage.dispatch.armed:
             return f"nothing of {self._account.account_id} is sent before venue {self._account.venue} has been looked at again"
-        only = f"; nothing is sent that adds to a book: {self._held_back}" if self._held_back else ""
+        held_back = "; ".join([*filter(None, [self._held_back]), *(f"{reason.text} ({reason.code})" for reason in self._gate.unfit)])
+        only = f"; nothing is sent that adds to a book: {held_back}" if held_back else ""
         return f"trading {self._account.account_id}, epoch {self._lease.epoch}{only}"
 
     # --- the record
@@ -286,6 +299,28 @@ class AccountDesk:
             fleet_tag=self._fleet_tag,
             show=self._show,
             undecided=self._undecided,
+        )
+
+    def _a_ground_watch(self, broker: Broker, trading: asyncio.Event) -> GroundWatch | None:
+        if self._ground is None:
+            return None
+
+        def said() -> None:
+            if trading.is_set() and broker.link().up:
+                self._say(True, self._trading)
+
+        return GroundWatch(
+            self._ground,
+            self._gate,
+            self._context.database(f"ground:{self._account.account_id}"),
+            self._context.database(f"disarmed:{self._account.account_id}"),
+            self._context.clock,
+            self._lease,
+            account=self._account,
+            lockstep=self._session.lockstep,
+            reached=lambda: broker.link().up,
+            pending=lambda: self._held_back if self._stage.dispatch.armed or not trading.is_set() else self._trading,
+            said=said,
         )
 
     def _undecided(self, said: str) -> None:

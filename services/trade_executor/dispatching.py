@@ -20,8 +20,11 @@ from services.trade_executor.known import Known
 from services.trade_executor.last_look import LastLook
 from services.trade_executor.parents import Parents
 from services.trade_executor.quotes import Quotes
+from services.trade_executor.silence import Silence
 
 UNDECIDED: Final = "; record and venue differ, and nothing that adds to a book is sent before somebody decides (`fleet doctor`)"
+
+SILENT: Final = "; the market says nothing of its symbol any more (RC-C03)"
 
 
 class Venue(Protocol):
@@ -43,6 +46,7 @@ class Dispatch:
         gate: Gate,
         last_look: LastLook,
         quotes: Quotes,
+        silence: Silence,
         pace: CancelPace,
         lease: Lease,
         market: MarketClock,
@@ -57,6 +61,7 @@ class Dispatch:
         self._gate = gate
         self._last_look = last_look
         self._quotes = quotes
+        self._silence = silence
         self._pace = pace  # of cancels, as they are sent
         self._lease = lease
         self._market = market
@@ -120,7 +125,8 @@ class Dispatch:
             SLOTS if may_send else 0,
             books=self._gate.books,
             halted=snapshot.halted,
-            unreconciled=snapshot.unreconciled,
+            unreconciled=snapshot.unreconciled or bool(self._gate.unfit),
+            silent=(silent := self._silence.among(standings, change.market_time)),
         )
         for order, fate in found:
             held = current[order.order_id]
@@ -130,12 +136,12 @@ class Dispatch:
             elif fate == "yield":
                 yielding[held.book] = yielding.get(held.book, Decimal(0)) + order.quantity
             else:
-                self._meet(held, fate, change, unreconciled=snapshot.unreconciled)
+                self._meet(held, fate, change, unreconciled=snapshot.unreconciled, silent=order.symbol in silent)
         if reaches:
             books = self._known.books(change)
             self._guarding.act(change, self._known.open, books, yielding, self._gate.clears_books, self._host)
 
-    def _meet(self, held: Held, fate: Fate, change: Change, *, unreconciled: bool) -> None:
+    def _meet(self, held: Held, fate: Fate, change: Change, *, unreconciled: bool, silent: bool) -> None:
         if fate == "send":
             change.step(held, "submit", Step(intend(held.status, Intent.SUBMIT), anomaly=False), self._last_look.stamp)
             change.sends.append(held)
@@ -146,7 +152,8 @@ class Dispatch:
         elif fate == "stop":
             self._parents.call_off(held, "RC-C01: kill switch", self._known.unwanted, change)
         elif fate == "expire":
-            why = "never sent: too late" + (UNDECIDED if unreconciled else "")
+            unfit = "".join(f"; {reason.text} ({reason.code})" for reason in self._gate.unfit) + (SILENT if silent else "")
+            why = "never sent: too late" + (UNDECIDED if unreconciled else unfit)
             change.step(held, "expire", Step(intend(held.status, Intent.EXPIRE_UNSENT), anomaly=False), why)
         elif fate in DENIED:
             change.step(held, "deny", Step(intend(held.status, Intent.DENY), anomaly=False), DENIED[fate])

@@ -11,6 +11,7 @@ from libs.common.clocks import HostClock
 from libs.common.logs import about
 from libs.common.within import within
 from libs.domain.books import Position
+from libs.domain.guards import TOLD_ELSEWHERE, Reason
 from libs.domain.kill import FileKill, Kills, Mode, applying, kills_of, merged, named, over_account, written
 from libs.domain.orders import AT_VENUE, Order
 from libs.quant.dispatch import ended_by
@@ -34,6 +35,7 @@ class Gate:
         self.kills: Mapping[tuple[str, str], Mode] = {}
         self.pending: list[FileKill] = []  # of the file, and not on record yet: held even when the file is taken away
         self.books: Mapping[tuple[str, str], Decimal] = {}
+        self.disarmed: Sequence[Reason] = ()  # by the state of the system: what adds to a book waits
         self.changed: Callable[[], None] = lambda: None  # called when anything has become different
         self._clock = clock
         self._record: Kills = {}
@@ -59,6 +61,17 @@ class Gate:
         self._file = kills_of(kills)
         self.pending = [*(old for old in self.pending if old not in kills), *(kill for kill in kills if not self.recorded(kill))]
         self._put_together()
+
+    def disarm(self, reasons: Sequence[Reason]) -> None:
+        """Why the system itself is not fit to send what adds to a book; nothing when it is."""
+        before, self.disarmed = self.disarmed, reasons
+        if [reason.key for reason in before] != [reason.key for reason in reasons]:
+            self.changed()
+
+    @property
+    def unfit(self) -> Sequence[Reason]:
+        """Why the system is not fit. That the venue is away, or differs, is obeyed where it is known first."""
+        return [reason for reason in self.disarmed if reason.key not in TOLD_ELSEWHERE]
 
     def recorded(self, kill: FileKill) -> bool:
         """Whether the record stops as much as a line of the file."""

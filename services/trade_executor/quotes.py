@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple, assert_never
 
 from libs.domain.market import Bar, MarketEvent, Quote, QuoteBar, TradeTick
+from libs.domain.names import TIMEFRAMES
 
 
 class Price(NamedTuple):
@@ -14,12 +15,20 @@ class Price(NamedTuple):
     spread: Decimal | None  # ask less bid; None where there is no quote
 
 
+class Heard(NamedTuple):
+    """When something was last said of a symbol."""
+
+    market_time: int  # ns
+    ticks: bool  # quotes or trades are heard of it; else only bars
+
+
 class Quotes:
     """Newest quote of each symbol, else its newest trade."""
 
     def __init__(self) -> None:
         self._quotes: dict[str, Quote | QuoteBar] = {}
         self._trades: dict[str, TradeTick | Bar] = {}
+        self._ticks: set[str] = set()  # symbols of which more is heard than bars
 
     def hear(self, events: Iterable[MarketEvent]) -> None:
         """Takes the market in, in its order."""
@@ -28,6 +37,16 @@ class Quotes:
                 self._quotes[event.symbol] = event
             else:
                 self._trades[event.symbol] = event
+            if isinstance(event, Quote | TradeTick):
+                self._ticks.add(event.symbol)
+
+    def heard(self, symbol: str) -> Heard | None:
+        """The newest word of a symbol; None while there was none."""
+        known = [event for event in (self._quotes.get(symbol), self._trades.get(symbol)) if event is not None]
+        if not known:
+            return None
+        newest = max(event.ts if isinstance(event, Quote | TradeTick) else event.start + TIMEFRAMES[event.timeframe] for event in known)
+        return Heard(newest, ticks=symbol in self._ticks)
 
     def price(self, symbol: str) -> Price | None:
         """Where the market of a symbol stands; None while nothing was heard of it."""

@@ -41,6 +41,7 @@ from services.trade_executor.last_look import LastLook
 from services.trade_executor.names import Names
 from services.trade_executor.parents import Parents
 from services.trade_executor.quotes import Quotes
+from services.trade_executor.silence import Silence
 from services.trade_executor.telling import tell
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class ExecutionStage:
         pace: CancelPace | None = None,
         last_look: LastLook | None = None,
         fleet_tag: str = "",
+        silence: Silence | None = None,
     ) -> None:
         self._store = store
         self._market = market
@@ -116,6 +118,7 @@ class ExecutionStage:
             self._gate,
             self._last_look,
             self._quotes,
+            silence or Silence(instruments, session, self._quotes),
             pace or CancelPace(),
             lease,
             market,

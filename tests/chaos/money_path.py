@@ -24,9 +24,11 @@ from fleet.embedded.valkey import EmbeddedValkey
 from fleet.leases import Undertaker
 from libs.common.bus import RedisBus
 from libs.common.database import Database, Unreachable
+from libs.common.settings import Settings
 from libs.domain.configuration import LimitConfig
 from libs.domain.fleet import PORTS
-from libs.store import sessions
+from libs.domain.health import TRADING
+from libs.store import builds, sessions
 from tests.chaos import terms
 from tests.chaos.kept import KeptServer, KeptService
 from tests.chaos.load import Load
@@ -139,6 +141,7 @@ class MoneyPath:
         self.looking = self._database("looking")
         await sessions.register_instruments(self.looking, terms.instruments(self.shape.venues))
         await sessions.open_new(self.looking, self.session, terms.accounts(self.shape.venues), CONSUMERS)
+        await self._speak_for_others()
         opened = await sessions.current(self.looking)
         assert opened is not None
         self.market.key = opened.key
@@ -165,6 +168,12 @@ class MoneyPath:
         await self.until(self.ready, "every service is ready", READY_WITHIN_S)
         await self._fair_weather()
         return self
+
+    async def _speak_for_others(self) -> None:
+        """The load and the market play the services of the money path that do not run here, and are of the same build."""
+        settings = Settings(database_url=self.database_url, redis_url=self.redis_url, config_dir=str(self.folder / "config"))
+        for name in sorted(TRADING - set(self.shape.services)):
+            await builds.declare(self.looking, builds.build_of(name, "chaos", settings))
 
     async def _let_lines_be_told(self) -> None:
         """For a person who wants to try something himself while it runs."""

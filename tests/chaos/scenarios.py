@@ -347,13 +347,27 @@ def _with_a_clock(folder: Path) -> Shape:
 
 
 async def _clock(path: MoneyPath, _: Random, __: float) -> tuple[Figures, list[str]]:
-    """The wall clock of the services jumps; monotonic time, and so leases and deadlines, does not (F21)."""
-    file, recovery = path.folder / "clock", {}
-    for off_s in (1.0, -1.0, 3600.0, -3600.0, 0.0):
+    """The wall clock of the services jumps; monotonic time, and so leases and deadlines, does not (F21). While it is off every account
+    is disarmed, and is armed again by itself once it is right."""
+    file, disarmed, recovery = path.folder / "clock", {}, {}
+    off = "select count(distinct account_id) = %s from disarmed where code = 'RC-C06'"
+
+    async def noticed() -> bool:
+        return bool(await path.one(off, len(path.shape.venues)))
+
+    for off_s in (1.0, -1.0, 3600.0, -3600.0):
         await asyncio.to_thread(file.write_text, str(off_s))
-        recovery[f"{off_s:+g} s"] = round(await path.orders_flow(), 2)
+        disarmed[f"{off_s:+g} s"] = round(await path.until(noticed, "every account is disarmed", 10.0), 2)
         await asyncio.sleep(2.0)
-    return {"by": "time.time of the services, replaced by the start-up hook", "orders_again_s": recovery, "faults": 5}, []
+        await asyncio.to_thread(file.write_text, "0.0")
+        recovery[f"{off_s:+g} s"] = round(await path.orders_flow(), 2)
+        await path.until(lambda: _none(path), "every account is armed again", 30.0)
+    how = "time.time of the services, replaced by the start-up hook"
+    return {"by": how, "disarmed_s": disarmed, "orders_again_s": recovery, "faults": 8}, []
+
+
+async def _none(path: MoneyPath) -> bool:
+    return not await path.one("select count(*) from disarmed")
 
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {

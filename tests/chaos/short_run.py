@@ -257,7 +257,7 @@ async def _opened(database: Database, bus: RedisBus, venue: SimVenue) -> tuple["
     await strategies.register(database, [FAST, SLOW])
     await limits.begin(database, LIMITS, "short run")
     risk = Risk(database, bus, replace(account, venue=VENUE.name), instruments)
-    await record(database, [a_bar(START_BY_HAND, PRICE, symbol) for symbol in instruments], OPEN)
+    await record(database, [a_bar(START_BY_HAND + MINUTE - SECOND, PRICE, symbol) for symbol in instruments], OPEN)
     await database.write([sessions.advanced(OPEN.session_id, risk.now, risk.now, 0)])
     clock = SystemClock()
     return risk, Control(database, PostgresJournal(database, bus, clock), clock, "tests", cool_off_s=0)

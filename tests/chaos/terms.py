@@ -59,6 +59,10 @@ def strategy_id(venue: VenueName, n: int) -> str:
     return f"{venue}_{n}"
 
 
+_GUARDS: Final = "[guards]\ndisk_free = 0.02\ndisk_free_gib = 0.005\nmemory_available = 0.02\n"
+"""A disk of a scenario is small, and a machine that plays them is busy: what is wounded is the fleet, not its host."""
+
+
 def limits(collar: float, most_held: float) -> list[LimitConfig]:
     """Of config/risk.toml. The account may not hold in a symbol what all of its strategies together would like to."""
     return [
@@ -99,6 +103,7 @@ def write(folder: Path, venues: Sequence[VenueName], strategies: int, limited: S
             f'[[limit]]\nscope = "{limit.scope}"\nname = "{limit.name}"\nvalue = {limit.value}\nunit = "{limit.unit}"\n'
             for limit in limited
         )
+        + _GUARDS
     )
     (folder / "strategies.toml").write_text(
         "".join(

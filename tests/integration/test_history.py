@@ -5,12 +5,15 @@
 
 import asyncio
 import json
+import re
+import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from math import sin
 from pathlib import Path
 
 import msgspec
+import psycopg
 import pytest
 from prometheus_client import REGISTRY
 from typer.testing import CliRunner
@@ -153,6 +156,31 @@ async def test_risk_manager_stores_and_shows_what_it_measures(database: Database
     (tail,) = [tail for tail in risk.tails if (tail.method, tail.confidence) == ("historical", 0.95)]
     assert gauge("tradewinds_risk_value_at_risk_ratio") == tail.value_at_risk / risk.equity
     assert gauge("tradewinds_risk_worst_stress_ratio") == max(-test.pnl / risk.equity for test in risk.stress)
+
+
+def test_the_report_is_a_page_with_limits_breaches_measures_and_pictures(cli: CliRunner, url: str, tmp_path: Path) -> None:
+    with psycopg.connect(url) as record:
+        for n in range(3):
+            record.execute(
+                "insert into portfolio_equity values ('paper', '', at_ns(%s), %s, %s, 0)", (BEGINS + n * DAY, 100_000 - n, -n / 1e5)
+            )
+        record.execute(
+            "update risk_assessments set verdict = 'REFUSED', code = 'RC-B02', reason = 'gross <above>' where strategy_id = 'slow'"
+        )
+    page = tmp_path / "report.html"
+    done = cli.invoke(app, ["risk", "report", "--out", str(page)])
+    assert (done.exit_code, done.output) == (0, f"wrote {page}: 1 account\n")
+    text = page.read_text()
+    shown = ET.fromstring(re.sub(r"^<!doctype html>\n|<meta[^>]*>", "", text))  # well-formed but for the tags that HTML leaves open
+    assert [p.attrib["class"] for p in shown.iter("polyline")][:2] == ["curve0", "curve0"]
+    cells = {cell.text for cell in shown.iter("td")}
+    assert {"ALFA", "RC-B02", "gross <above>", "11,220.00"} <= cells
+    assert "Black Monday" in text
+
+
+def test_a_report_that_cannot_be_written_says_where(cli: CliRunner, tmp_path: Path) -> None:
+    done = cli.invoke(app, ["risk", "report", "--out", str(tmp_path / "none" / "report.html")])
+    assert (done.exit_code, "cannot be written" in done.output) == (2, True)
 
 
 async def test_what_cannot_be_measured_any_more_is_not_shown_as_it_was(database: Database) -> None:

@@ -262,10 +262,10 @@ async def signals_of(database: Database, *orders: Order) -> None:
 async def test_what_an_order_cost_is_on_record_with_its_end(database: Database, desk: Desk) -> None:
     order = an_approval()
     await signals_of(database, order)
-    desk.stage._quotes.hear([a_quote(1, 100.00, 100.20)])
+    desk.stage._quotes.hear([a_quote(NOW + 1, 100.00, 100.20)])
     await desk.trade(order)
     assert await costs(database) == []
-    desk.stage._quotes.hear([a_quote(2, 100.90, 101.10)])
+    desk.stage._quotes.hear([a_quote(NOW + 2, 100.90, 101.10)])
     await desk.show(a_fill(order, 6, price="100.30"), ends(order, Evidence.EXPIRED, 6))
     bps = pytest.approx(0.2 / 100.1 * 1e4)
     assert await costs(database) == [(D("100.1"), D("0.2"), 6, 0.6, bps, D(6) * D("0.3") + D(4) * D("1.0") + 1, 1)]
@@ -276,9 +276,9 @@ async def test_what_an_order_cost_is_on_record_with_its_end(database: Database, 
 async def test_a_parent_costs_what_its_slices_did_and_arrives_with_the_first(database: Database, desk: Desk) -> None:
     parent = a_parent("iceberg:30")
     await signals_of(database, parent)
-    desk.stage._quotes.hear([a_quote(1, 100.00, 100.20)])
+    desk.stage._quotes.hear([a_quote(NOW + 1, 100.00, 100.20)])
     await desk.trade(parent)
-    desk.stage._quotes.hear([a_quote(2, 100.90, 101.10)])
+    desk.stage._quotes.hear([a_quote(NOW + 2, 100.90, 101.10)])
     await desk.show(a_fill(child(parent, 0), 30, price="100.10"))
     await desk.show(a_fill(child(parent, 1), 30, price="101.10"))
     bps = pytest.approx(0.5 / 100.1 * 1e4)
@@ -288,7 +288,7 @@ async def test_a_parent_costs_what_its_slices_did_and_arrives_with_the_first(dat
 
 async def test_a_liquidation_that_no_signal_asked_for_costs_what_it_paid_beyond_its_arrival(database: Database, desk: Desk) -> None:
     order = msgspec.structs.replace(an_approval(), purpose="liquidation")
-    desk.stage._quotes.hear([a_quote(1, 100.00, 100.20)])
+    desk.stage._quotes.hear([a_quote(NOW + 1, 100.00, 100.20)])
     await desk.trade(order)
     await desk.show(a_fill(order, 10, price="100.30"))
     assert await costs(database) == [(D("100.1"), D("0.2"), 10, 1.0, pytest.approx(0.2 / 100.1 * 1e4), D(10) * D("0.2") + 1, 1)]
@@ -308,7 +308,7 @@ async def test_a_fill_after_the_end_is_in_the_cost(database: Database, desk: Des
 async def test_costs_are_summed_by_strategy_and_symbol_and_slices_are_in_their_parents(database: Database, desk: Desk) -> None:
     parent, whole = a_parent("iceberg:30"), an_approval(2)
     await signals_of(database, parent, whole)
-    desk.stage._quotes.hear([a_quote(1, 100.00, 100.20)])
+    desk.stage._quotes.hear([a_quote(NOW + 1, 100.00, 100.20)])
     await desk.trade(parent)
     await desk.show(a_fill(child(parent, 0), 30, price="100.20"))
     await desk.show(a_fill(child(parent, 1), 30, price="100.40"))
@@ -319,7 +319,11 @@ async def test_costs_are_summed_by_strategy_and_symbol_and_slices_are_in_their_p
     assert line.slippage_bps_mean == line.slippage_bps_median == pytest.approx(0.1 / 100.1 * 1e4)
     assert line.shortfall == D(60) * D("0.3") + 2 + D(5) * D("0.1") + D(5) * D("0.1") + 1
     assert "75.0%" in costs_text([line])
+    assert (line.venue, line.poor) == (whole.venue, 0.0)
     assert await summed.costs(database, strategy="slow") == []
+    await database.write([Write("update order_costs set slippage_bps = %s where order_id = %s", (summed.POOR_BPS + 0.1, whole.order_id))])
+    [line] = await summed.costs(database)
+    assert line.poor == 0.5
 
 
 async def test_a_fill_of_a_slice_that_lives_again_is_booked_though_its_parent_has_ended(

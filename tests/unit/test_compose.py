@@ -100,7 +100,8 @@ def test_only_what_must_get_out_gets_out() -> None:
     internal = {name for name, network in COMPOSE["networks"].items() if network.get("internal")}
     assert internal == {"data", "mon", "edge", "logs"}
     out = {name for name, container in CONTAINERS.items() if set(container["networks"]) - internal}
-    assert out == {"data-collector", "trade-executor", "trade-executor-standby", "deadman", "monitor", "alertmanager", "nginx"}
+    to_venues = {"data-collector", "trade-executor", "trade-executor-standby", "deadman", "risk-manager"}
+    assert out == {*to_venues, "monitor", "alertmanager", "nginx"}
 
 
 def test_the_record_is_out_of_reach_of_what_the_world_reaches() -> None:
@@ -137,11 +138,12 @@ def test_what_is_mounted_from_the_repository_is_there_and_read_only() -> None:
     assert [str(path) for path in map(folder_of, binds) if not path.exists()] == []
 
 
-def test_the_dead_mans_keys_are_his_alone_and_he_has_nobody_elses() -> None:
-    theirs = {name: {s for s in c.get("secrets", []) if s.endswith(("_api_key", "_secret_key"))} for name, c in CONTAINERS.items()}
-    assert theirs["deadman"]
-    assert all("_deadman_" in secret for secret in theirs["deadman"])
-    assert not [name for name, keys in theirs.items() if name != "deadman" and any("_deadman_" in key for key in keys)]
+@pytest.mark.parametrize(("name", "purpose"), [("deadman", "_deadman_"), ("risk-manager", "_auditor_")])
+def test_the_keys_of_who_does_not_trade_are_his_alone_and_he_has_nobody_elses(name: str, purpose: str) -> None:
+    theirs = {other: {s for s in c.get("secrets", []) if s.endswith(("_api_key", "_secret_key"))} for other, c in CONTAINERS.items()}
+    assert theirs[name]
+    assert all(purpose in secret for secret in theirs[name])
+    assert not [other for other, keys in theirs.items() if other != name and any(purpose in key for key in keys)]
 
 
 def test_each_logs_in_to_the_database_as_itself_and_only_who_makes_the_roles_as_their_owner() -> None:
@@ -184,6 +186,7 @@ def test_what_the_venues_hold_and_the_database_have_volumes_and_services_have_no
     kept = {name: [v for v in CONTAINERS[name]["volumes"] if not v.startswith(("../", "${"))] for name in set(OURS) - ONCE}
     assert {name: volumes for name, volumes in kept.items() if volumes} == {
         "trade-executor": ["paper:/state"],
+        "risk-manager": ["paper:/state:ro"],
         "sim-venue": ["sim-venue:/state"],
         "deadman": ["deadman:/state"],
         "monitor": ["gotify-token:/run/gotify:ro"],

@@ -46,6 +46,13 @@ def test_of_a_halted_account_an_order_behind_another_of_its_book_is_judged_when_
     assert fates([order], {}, ("paper",), NOW, books={}, halted=True) == [(order.order, "halt")]
 
 
+def test_of_a_symbol_that_is_silent_only_what_shrinks_its_book_goes() -> None:
+    entry, exit_, other = standing(1, symbol="A"), Standing(an_order(2, symbol="B", side="sell"), Status.APPROVED), standing(3, symbol="C")
+    books = {(exit_.order.strategy_id, "B"): exit_.order.quantity}
+    found = fates([entry, exit_, other], {}, ("paper",), NOW, books=books, silent={"A", "B"})
+    assert [fate for _, fate in found] == ["hold", "send", "send"]
+
+
 def test_orders_of_different_books_go_side_by_side_in_stream_order() -> None:
     orders = [standing(n) for n in (3, 1, 2)]
     assert fates(orders, {}, ("paper",), NOW, books={}) == [(o.order, "send") for o in orders]

@@ -10,7 +10,7 @@ from libs.common.envelope import Heartbeat
 from libs.common.http import ReadyAnswer
 from libs.domain.observed import RecordSeen, ServiceSeen, SessionSeen
 from services.monitor.couriers import link_of
-from services.monitor.looking import RecordEye, ServiceEye, host, memory_available, of_readiness
+from services.monitor.looking import RecordEye, ServiceEye, of_readiness, seen_of
 from services.monitor.runbooks import FOLDER, markdown, runbook
 from tests.factories import HandClock
 
@@ -93,10 +93,8 @@ def test_market_time_stands_still_from_when_it_was_first_seen_so() -> None:
 
 
 def test_the_host_is_measured(tmp_path: Path) -> None:
-    assert 0 < host(tmp_path).disk_free <= 1
-    assert host(tmp_path / "nowhere").disk_free == 1
-    assert memory_available("MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable: 250 kB\n") == 0.25
-    assert memory_available("nonsense") == 1
+    assert 0 < seen_of(tmp_path).disk_free <= 1
+    assert seen_of(tmp_path / "nowhere").disk_free == 1
 
 
 @pytest.mark.parametrize(

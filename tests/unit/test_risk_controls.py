@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.domain.guards import Reason
 from libs.domain.kill import Mode
 from libs.domain.losses import Halt
 from libs.domain.orders import OPEN, Status
@@ -156,6 +157,23 @@ def test_close_only(held: int, lots: int, expected: str | None) -> None:
     books = {BOOK: held, OTHER_BOOK: 50}
     assert code(ask("close_only", a_leg(lots), a_view(positions=books, halts=(HALT,)), the_limits())) == expected
     assert ask("close_only", a_leg(lots), a_view(positions=books), the_limits()) is None
+
+
+@pytest.mark.parametrize(
+    ("held", "lots", "expected"),
+    [
+        pytest.param(0, 1, "RC-C10", id="an entry"),
+        pytest.param(10, -10, None, id="all of it sold"),
+        pytest.param(10, -11, "RC-C10", id="sold through zero"),
+    ],
+)
+def test_system_state(held: int, lots: int, expected: str | None) -> None:
+    full = Reason("disk", "RC-C10", "9.0% of the disk is free", "10% free", "9.0%")
+    pending = Reason("reconciliation", "RC-C07", "record and venue differ", "agreed", "pending")
+    books = {BOOK: held, OTHER_BOOK: 50}
+    assert code(ask("system_state", a_leg(lots), a_view(positions=books, disarmed=[pending, full]), the_limits())) == expected
+    assert ask("system_state", a_leg(lots), a_view(positions=books, disarmed=[pending]), the_limits()) is None
+    assert ask("system_state", a_leg(lots), a_view(positions=books), the_limits()) is None
 
 
 def test_a_halt_says_what_was_lost_and_how_it_ends() -> None:

@@ -6,7 +6,7 @@ import msgspec
 from fleet.screen.alerts import firing
 from fleet.screen.model import Light
 from libs.store.control import Killed
-from libs.store.queries.screen import AlertSeen, HaltSeen, Seen
+from libs.store.queries.screen import AlertSeen, DisarmedSeen, HaltSeen, Seen
 
 WHEN = datetime(2025, 1, 6, 14, 0, 1, tzinfo=UTC)
 DOWN = Light("risk_manager", "not listening", 4.0, 0)
@@ -48,6 +48,14 @@ def test_what_is_wrong_is_told_once_whoever_noticed_it() -> None:
     )
     found = keys(noticed, DOWN, Light("Valkey", "down, starting again", 1.0, 1))
     assert found == ["server_down:redis", "service_down:risk_manager", "feed_stale", "kill_switch:fleet"]
+
+
+def test_what_disarms_an_account_is_one_alert_and_says_what_still_goes() -> None:
+    rows = [("disk", "RC-C10", "9% is free"), ("clock_step", "RC-C06", "the clock was set"), ("venue", "RC-C04", "away")]
+    found = [DisarmedSeen(account_id="paper", key=key, code=code, text=text, since=WHEN) for key, code, text in rows]
+    (alert,) = firing(a_record(disarmed=found, alerts=[monitors("disarmed:paper")]), [], 0.0)
+    assert alert.title == "account paper is disarmed: 9% is free, and 1 more"
+    assert "only closes still goes" in alert.body
 
 
 def test_a_kill_switch_says_who_why_and_how_to_rearm() -> None:

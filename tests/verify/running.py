@@ -27,7 +27,7 @@ class Fleet:
     def __init__(self, process: "subprocess.Popen[str]", url: str, offset: int, environment: Mapping[str, str], heard: Path) -> None:
         self.url = url
         self._process = process
-        self._environment = environment
+        self.environment = environment
         self._heard = heard
         self.offset = offset
 
@@ -61,7 +61,7 @@ class Fleet:
     def operate(self, *command: str) -> str:
         """What an operator's command answers; it must succeed."""
         done = subprocess.run(
-            [sys.executable, "-m", "fleet.cli", *command], env=self._environment, capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "fleet.cli", *command], env=self.environment, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

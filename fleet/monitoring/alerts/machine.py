@@ -67,9 +67,9 @@ CLOCK_SKEW: Final = Alert(
     runbook="clock-skew",
     severity="warning",
     fault=f"clock_skew:{label('service')}",
-    expr="max by (service) (abs(tradewinds_clock_skew_seconds)) > 0.5",
+    expr="max by (service) (abs(tradewinds_clock_skew_seconds)) > 0.05",
     hold="30s",
     summary=f"Clocks differ by {SECONDS}",
     description=f"For 30s or longer the clock of the host of {label('service')} and that of the database have differed by {SECONDS}."
-    " Leases and decisions do not depend on it. Times of logs and latencies over two hosts are wrong by so much.",
+    " Leases do not depend on it. Times of logs are wrong by so much, and from 500 ms on nothing is sent that adds to a book.",
 )

@@ -35,6 +35,7 @@ def order_path() -> Group:
             _slow("tick_to_order", recording.TICK_TO_ORDER, recording.ORDERS, LATE_S, "from the end of a bar to the approved order"),
             _slow("order_answer", recording.ORDER_ANSWER, recording.ANSWERS, 1.0, "from a request to the venue's answer"),
             SLIPPAGE,
+            BEST_EXECUTION,
         ],
     )
 
@@ -186,4 +187,14 @@ SLIPPAGE: Final = Alert(
     hold="1m",
     summary=f"{label('strategy')} is filled at bad prices",
     description=f"{SHARE} of its fills of the last 30m were more than 0.3% worse than the price it decided on.",
+)
+BEST_EXECUTION: Final = Alert(
+    name="BestExecution",
+    runbook="slippage",
+    severity="warning",
+    fault=f"best_execution:{label('strategy')}:{label('venue')}",
+    expr=f"{recording.POOR_EXECUTIONS} > 0.2 and on (strategy, venue) {recording.EXECUTIONS} >= {FEW}",
+    hold="1m",
+    summary=f"{label('strategy')} is executed badly at {label('venue')}",
+    description=f"{SHARE} of its orders of the last 30m were filled more than 0.3% worse than the market was when they left.",
 )

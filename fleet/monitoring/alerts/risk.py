@@ -3,7 +3,8 @@
 from typing import Final
 
 from fleet.monitoring import recording
-from fleet.monitoring.alerts.alert import SHARE, Alert, Group, label
+from fleet.monitoring.alerts.alert import SECONDS, SHARE, Alert, Group, Severity, label
+from libs.domain.guards import LAGS, TOLD_ELSEWHERE
 
 ACCOUNT: Final = label("account")
 LOSSES: Final = (
@@ -13,8 +14,10 @@ LOSSES: Final = (
 
 
 def risk() -> Group:
-    """Losses and positions."""
-    return Group("risk", [*(alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss))), POSITION_SIZE, RISK_ALERT])
+    """Losses, positions, what a person must answer, the ground that is stood on, and who watches what is sent."""
+    losses = (alert for loss in LOSSES for alert in (_halted(*loss), _near(*loss)))
+    disarmed = (_disarmed("critical"), _disarmed("warning"))
+    return Group("risk", [*losses, *disarmed, POSITION_SIZE, RISK_ALERT, AUDITOR_BLIND])
 
 
 def _halted(name: str, limit: str, _: str, words: str) -> Alert:
@@ -42,6 +45,21 @@ def _near(name: str, limit: str, of_limit: str, words: str) -> Alert:
     )
 
 
+def _disarmed(severity: Severity) -> Alert:
+    lags, elsewhere = "|".join(sorted(LAGS)), "|".join(sorted(TOLD_ELSEWHERE))
+    which = f'=~"{lags}"' if severity == "warning" else f'!~"{lags}|{elsewhere}"'
+    return Alert(
+        name="Disarmed",
+        runbook="disarmed",
+        severity=severity,
+        fault=f"disarmed:{ACCOUNT}",
+        expr=f"max by (account) (tradewinds_disarmed{{reason{which}}}) == 1",
+        summary=f"{ACCOUNT} is disarmed",
+        description="The system under it is not sound: nothing is sent that adds to a book. What only closes still goes, and it is armed"
+        " again by itself when that is over.",
+    )
+
+
 RISK_ALERT: Final = Alert(
     name="RiskAlertOpen",
     runbook="risk-alert",
@@ -62,4 +80,16 @@ POSITION_SIZE: Final = Alert(
     summary=f"{label('symbol')} has become {SHARE} of the equity of {ACCOUNT}",
     description="For 1m or longer that has been a tenth or more above max_position_notional. The limit refuses orders that would add to"
     " it; it sells nothing.",
+)
+AUDITOR_BLIND: Final = Alert(
+    name="AuditorBlind",
+    runbook="auditor",
+    severity="warning",
+    fault=f"auditor_blind:{ACCOUNT}",
+    expr="time() - max by (account) (tradewinds_audit_last_look_timestamp_seconds) > 60",
+    hold="15s",
+    service="risk_manager",
+    summary=f"Nobody audits {ACCOUNT}",
+    description=f"The auditor has not read its broker whole for {SECONDS}. Trading goes on; an order that nobody has approved would not"
+    " be noticed by it.",
 )

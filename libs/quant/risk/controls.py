@@ -17,6 +17,7 @@ from libs.quant.risk.order_size import order_notional, order_quantity, share_of_
 from libs.quant.risk.own_orders import crossing, duplicate, open_orders, order_rate, repeated_entries, wasted_orders
 from libs.quant.risk.permission import close_only, kill_switch, listed, only_reduces, permitted_symbol
 from libs.quant.risk.prices import fresh_price, price_collar, price_jump, protection_sides, sane_quote
+from libs.quant.risk.system_state import system_state
 from libs.quant.risk.view import Leg, Refusal, View
 
 SignalControl = Callable[[Signal, View, Bounds], Refusal | None]
@@ -35,6 +36,7 @@ SIGNAL_CONTROLS: Final[Sequence[SignalControl]] = (
 LEG_CONTROLS: Final[Sequence[LegControl]] = (
     only_reduces,
     close_only,
+    system_state,
     permitted_symbol,
     market_open,
     venue_steps,

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
+from libs.domain.guards import Reason
 from libs.domain.instruments import Calendar, Instrument
 from libs.domain.kill import Kills, stricter
 from libs.domain.losses import Halt
@@ -102,6 +103,7 @@ class View:
     cash: Mapping[str, Decimal]
     marks: Mapping[str, float]  # close of the newest bar known, by symbol
     killed: Kills
+    disarmed: Sequence[Reason] = ()  # by the state of the system it runs on; nothing where there is none: in a backtest, in lockstep
     halts: tuple[Halt, ...] = ()  # loss limits that were passed over: while there are any the account may only close
     positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)

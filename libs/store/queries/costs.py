@@ -1,25 +1,30 @@
-"""What executing orders cost, by strategy and symbol. Slices are in their parents."""
+"""What executing orders cost, by strategy, venue and symbol. Slices are in their parents."""
 
 from decimal import Decimal
-from typing import LiteralString
+from typing import Final, LiteralString
 
 import msgspec
 
 from libs.common.database import Database
 from libs.store.queries.accounts import account_ids
 
+POOR_BPS: Final = 30.0
+"""From so much worse than arrival on an order is called badly executed; alerts and dashboards call it so too."""
+
 
 class CostLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Orders of one strategy in one symbol that have ended. Positive is worse for us; money in the instrument's currency."""
+    """Orders of one strategy in one symbol at one venue that have ended. Positive is worse for us; money in the instrument's currency."""
 
     account_id: str
     strategy_id: str
+    venue: str
     symbol: str
     currency: str
     orders: int
     fill_rate: float  # mean share of an order that was filled
     slippage_bps_mean: float | None  # against the arrival price, of orders with fills
     slippage_bps_median: float | None
+    poor: float | None  # share of the orders with fills that were `POOR_BPS` or more worse than arrival
     shortfall: Decimal | None  # sum of those that are known, against the decision price
     fees: Decimal
     sent_ms_median: float | None  # from approval to the first request
@@ -27,14 +32,16 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _COSTS: LiteralString = (
-    "select o.account_id, o.strategy_id, o.symbol, i.currency, count(*), avg(c.fill_rate), avg(c.slippage_bps),"
-    " percentile_cont(0.5) within group (order by c.slippage_bps), trim_scale(sum(c.shortfall)), trim_scale(sum(c.fees)),"
+    "select o.account_id, o.strategy_id, o.venue, o.symbol, i.currency, count(*), avg(c.fill_rate), avg(c.slippage_bps),"
+    " percentile_cont(0.5) within group (order by c.slippage_bps),"
+    " avg((c.slippage_bps > %(poor)s)::int::float8) filter (where c.slippage_bps is not null),"
+    " trim_scale(sum(c.shortfall)), trim_scale(sum(c.fees)),"
     " percentile_cont(0.5) within group (order by (c.hops_ms->>'sent')::float8),"
     " percentile_cont(0.5) within group (order by coalesce((c.hops_ms->>'answered')::float8, 0) + (c.hops_ms->>'first_fill')::float8)"
     " from order_costs c join orders o on o.id = c.order_id join sessions s on s.session_id = o.session_id"
     " join instruments i on i.venue = s.venue and i.symbol = o.symbol where o.parent_id is null"
     " and c.account_id = any(%(accounts)b::text[]) and (%(strategy)s::text is null or o.strategy_id = %(strategy)s)"
-    " group by 1, 2, 3, 4 order by 1, 2, 3"
+    " group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4"
 )
 
 
@@ -44,5 +51,5 @@ async def costs(database: Database, *, account: str | None = None, strategy: str
     Raises:
         LookupError: there is no such account.
     """
-    rows = await database.fetch(_COSTS, {"accounts": await account_ids(database, account), "strategy": strategy})
+    rows = await database.fetch(_COSTS, {"accounts": await account_ids(database, account), "strategy": strategy, "poor": POOR_BPS})
     return [CostLine(**dict(zip(CostLine.__struct_fields__, row, strict=True))) for row in rows]

@@ -72,6 +72,16 @@ class ItemSeen(msgspec.Struct, frozen=True, kw_only=True):
     found_at: datetime  # host time
 
 
+class DisarmedSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an account sends nothing that adds to a book, by the state of the system."""
+
+    account_id: str
+    key: str
+    code: str
+    text: str
+    since: datetime  # host time
+
+
 class AlertSeen(msgspec.Struct, frozen=True, kw_only=True):
     """What monitor knows to be wrong."""
 
@@ -95,6 +105,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     failed: dict[str, str]  # strategy -> why it was stopped
     alerts: list[AlertSeen]  # one of each key, the oldest first
     differences: list[ItemSeen] = []
+    disarmed: list[DisarmedSeen] = []
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -146,6 +157,8 @@ _SEEN: Final[LiteralString] = (
     " from kill_switch where active),"
     " 'halts', (select coalesce(json_agg(json_build_object('account_id', account_id, 'limit_name', limit_name,"
     " 'limit_value', limit_value, 'seen', seen, 'at', at) order by at), '[]') from risk_halts join mine using (account_id) where active),"
+    " 'disarmed', (select coalesce(json_agg(json_build_object('account_id', account_id, 'key', key, 'code', code, 'text', text,"
+    " 'since', since) order by since), '[]') from disarmed join mine using (account_id)),"
     " 'differences', (select coalesce(json_agg(json_build_object('account_id', account_id, 'kind', r.kind, 'key', key, 'ours', ours,"
     " 'theirs', theirs, 'found_at', found_at) order by found_at), '[]') from reconcile_items r join mine using (account_id)"
     " where resolved_at is null and decision <> 'ignore' and r.kind <> 'order'),"
