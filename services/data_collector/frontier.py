@@ -54,7 +54,8 @@ class Estimate:
             return
         host = max(host, newest.host)
         if host - newest.host < _GRAIN_S and newest.goes_on_s:
-            self._known[-1] = newest._replace(market=market_time)
+            then = market_time - int((host - newest.host) * self._speed * SECOND)  # where it was when that entry was made
+            self._known[-1] = newest._replace(market=max(newest.market, then))
             return
         self._known.append(_Known(host, market_time, self._lead_s))
         if len(self._known) > 1000:

@@ -11,7 +11,6 @@ from libs.common.clocks import HostClock
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.domain.booking import action_transaction
-from libs.domain.books import Position
 from libs.domain.instruments import Instrument
 from libs.domain.orders import TERMINAL, CancelRequest, Evidence, Status, after, after_fill
 from libs.domain.reconciling import EXTERNAL
@@ -142,7 +141,11 @@ class Beliefs:
 
     def _parent_of(self, held: Held | None, rows: Rows, change: Change) -> Held | None:
         id_ = held.order.parent_id if held is not None and held.order.purpose == "slice" else None
-        return None if id_ is None else self._known.order(id_, change, rows)
+        if id_ is None:
+            return None
+        parent = self._known.order(id_, change, rows)
+        assert parent is not None, f"order {id_} was not read with its slice"  # what the slice fills would be missing in it
+        return parent
 
     # --- answers and reports
 
@@ -205,7 +208,7 @@ class Beliefs:
         if reason is not None or held is None:
             self._put_aside(fill, held, reason or "", change)
             return
-        position = self._known.books(change).get(held.book, Position())
+        position = self._known.book(held.book, change)
         step = after_fill(held.status, held.order.quantity, held.filled + fill.quantity)
         change.book(held, fill, position, self._instruments[held.order.symbol], step)
         self._guarding.filled(held, parent, change)
@@ -226,7 +229,7 @@ class Beliefs:
     def _adjust(self, adjustment: Adjustment | Repair, change: Change) -> None:
         if isinstance(adjustment, Repair):
             symbol = adjustment.difference.key
-            book = self._known.books(change).get((EXTERNAL, symbol), Position())
+            book = self._known.book((EXTERNAL, symbol), change)
             repair(adjustment, change, book, self._instruments[symbol] if adjustment.difference.kind == "position" else None)
             return
         action = adjustment.action

@@ -40,6 +40,10 @@ class Known:
         """The open orders as the hop has them so far; those that it has ended are among them."""
         return self.open | change.orders
 
+    def book(self, book: Book, change: Change) -> Position:
+        """What a book holds as the hop has it so far."""
+        return change.positions.get(book) or self.positions.get(book) or Position()
+
     def books(self, change: Change) -> dict[Book, Position]:
         """All books as the hop has them so far."""
         return self.positions | change.positions

@@ -180,16 +180,25 @@ async def test_a_venue_that_stays_away_is_left_behind_and_its_bars_are_whole_whe
     assert life.said[-1][0]
 
 
+async def killed_with_the_stocks_left_behind(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[VenuesFeed, ScriptedVenue, ScriptedVenue]:
+    """A first life, in which the stocks fall silent after 40 s and the market goes on without them to 130 s."""
+    feed, stocks, crypto = two_venues(STOCKS, CRYPTO)
+    with monkeypatch.context() as patch:
+        patch.setattr(frontier, "HOLD_S", 0.1)
+        async with playing(database, url, feed) as life:
+            await speak([stocks, crypto], life, 40.0)
+            stocks.cut()
+            await speak([crypto], life, 130.0, since=40.0)
+            await life.kill()
+    return feed, stocks, crypto
+
+
 async def test_killed_while_a_venue_is_left_behind_it_asks_for_all_that_the_venue_could_not_tell(
     database: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frontier, "HOLD_S", 0.1)
-    feed, stocks, crypto = two_venues(STOCKS, CRYPTO)
-    async with playing(database, url, feed) as life:
-        await speak([stocks, crypto], life, 40.0)
-        stocks.cut()
-        await speak([crypto], life, 130.0, since=40.0)
-        await life.kill()
+    feed, stocks, crypto = await killed_with_the_stocks_left_behind(database, url, monkeypatch)
     stocks.pass_to(130.0)
     stocks.mend()
     async with playing(database, url, feed) as life:
@@ -201,13 +210,7 @@ async def test_killed_while_a_venue_is_left_behind_it_asks_for_all_that_the_venu
 async def test_the_bars_of_a_venue_left_behind_before_a_restart_stay_open_until_it_has_caught_up(
     database: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frontier, "HOLD_S", 0.1)
-    feed, stocks, crypto = two_venues(STOCKS, CRYPTO)
-    async with playing(database, url, feed) as life:
-        await speak([stocks, crypto], life, 40.0)
-        stocks.cut()
-        await speak([crypto], life, 130.0, since=40.0)
-        await life.kill()
+    feed, stocks, crypto = await killed_with_the_stocks_left_behind(database, url, monkeypatch)
     monkeypatch.setattr(frontier, "HOLD_S", 60.0)
     monkeypatch.setattr(frontier, "BACK_S", 60.0)
     monkeypatch.setattr(live, "_NOT_READY_AFTER_S", 0.1)

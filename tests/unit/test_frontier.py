@@ -1,6 +1,6 @@
 """How far a live market has come, by what its venues have told and how their connections are."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from libs.common.clocks import SECOND
@@ -195,6 +195,7 @@ DELIVERIES = st.lists(
 
 
 @given(DELIVERIES)
+@example([("stocks", 0.0, 0.0078125), ("stocks", 0.125, 0.0), ("stocks", 0.0, PATIENCE_S)])  # two within the grain of the past
 def test_no_event_of_a_connected_venue_comes_after_its_time(deliveries: list[tuple[str, float, float]]) -> None:
     """Whatever the pauses, as long as none is under way for longer than the patience and a socket keeps its order."""
     frontier = a_frontier("stocks", "crypto")

@@ -54,9 +54,22 @@ class Fleet:
         return self.ask(query)
 
     def kill(self, service: str) -> None:
-        """Ends a service as the kernel would."""
+        """Ends a service as the kernel would; trade_executor not between an intent and its request: an order that did not leave then
+        never leaves, and no backtest knows of that. Those moments are the chaos harness's."""
         with urllib.request.urlopen(f"http://127.0.0.1:{PORTS[service] + self.offset}/info", timeout=5) as answer:
-            os.kill(int(json.load(answer)["pid"]), signal.SIGKILL)
+            pid = int(json.load(answer)["pid"])
+        if service == "trade_executor":
+            assert wait_until(lambda: self._stands_still_at_rest(pid), 30), "an intent is always on its way"
+        os.kill(pid, signal.SIGKILL)
+
+    def _stands_still_at_rest(self, pid: int) -> bool:
+        """Freezes it; False, and it goes on, where an order of it is on its way to the venue."""
+        os.kill(pid, signal.SIGSTOP)
+        self.ask("select pg_sleep(0.05)")  # until a commit that was under way is over
+        if self.ask("select count(*) from orders where status = 'SUBMITTING'") == 0:
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
 
     def operate(self, *command: str) -> str:
         """What an operator's command answers; it must succeed."""
