@@ -78,6 +78,9 @@ _LEASE: Final = _keeps("leases") | Rights(calls={"lease_take", "lease_renew", "l
 _STEPS: Final = _keeps("clock_acks") | Rights(reads={"risk_assessments", "orders", "cursors", "leases"})
 """A part of the order path in lockstep."""
 
+_BUILD: Final = _keeps("builds") | Rights(deletes={"builds"})
+"""Says on record what it runs, as every service of the money path does."""
+
 _TRIPS: Final = _keeps("kill_switch")
 """Sets kill switches. Row level security lets nobody but the operator lift one."""
 
@@ -85,6 +88,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     "data_collector": _TIME
     | _FEED
     | _STEPS
+    | _BUILD
     | _adds("accounts", "market_quotes", "data_quarantine")
     | _keeps("instruments", "corporate_actions", "market_ohlcv")
     | Rights(
@@ -95,6 +99,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     "strategy_engine": _TIME
     | _FEED
     | _STEPS
+    | _BUILD
     | _JOURNAL
     | _adds("signals")
     | _keeps("strategies", "strategy_states")
@@ -102,30 +107,43 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     "risk_manager": _TIME
     | _FEED
     | _STEPS
+    | _BUILD
     | _JOURNAL
     | _LEASE
     | _TRIPS
     | _adds("orders", "risk_limits_used", "risk_alerts", "notifications", "commands")
-    | _keeps("risk_assessments", "risk_states", "risk_halts", "risk_fleet", "risk_metrics")
+    | _keeps("risk_assessments", "risk_states", "risk_halts", "risk_fleet", "risk_metrics", "reconcile_items")
     | Rights(
         reads={
-            *("signals", "positions", "cash_balances", "trades", "risk_limits", "reconcile_items", "fill_quarantine", "strategies"),
-            *("portfolio_snapshots", "jobs", "job_runs"),
+            *("signals", "positions", "cash_balances", "cash_ledger", "trades", "risk_limits", "fill_quarantine", "strategies"),
+            *("portfolio_snapshots", "jobs", "job_runs", "disarmed", "day_statements"),
+            "alembic_version",
         },
-        updates={"reconcile_items": ("closing_since",), "risk_alerts": ("message", "times", "last_at", "told_at", "tripped_at")},
-        calls={"assessments_store", "risk_fleet_take", "risk_limits_begin", "risk_alert_raise", "risk_alert_trip", "strategy_disable"},
+        updates={
+            "risk_alerts": ("message", "times", "last_at", "told_at", "tripped_at"),
+            "day_statements": ("state", "fills", "breaks", "detail", "read_at"),
+        },
+        calls={
+            *("assessments_store", "risk_fleet_take", "strategy_disable", "risk_limits_begin", "risk_limits_change"),
+            *("risk_alert_raise", "risk_alert_trip"),
+        },
     ),
     "trade_executor": _TIME
     | _FEED
     | _STEPS
+    | _BUILD
     | _JOURNAL
     | _LEASE
     | _TRIPS
     | _adds("order_attempts", "order_events", "trades", "cash_ledger", "fill_quarantine", "notifications", "commands")
-    | _keeps("positions", "cash_balances", "order_costs", "reconcile_items")
+    | _keeps("positions", "cash_balances", "order_costs", "reconcile_items", "disarmed")
     | Rights(
-        reads={"signals", "strategies", "risk_limits", "risk_limits_used", "risk_states", "risk_halts", "risk_alerts", "jobs", "job_runs"},
+        reads={
+            *("signals", "strategies", "risk_limits", "risk_limits_used", "risk_states", "risk_halts", "risk_alerts", "jobs", "job_runs"),
+            "alembic_version",
+        },
         updates={"orders": ("status", "filled_quantity", "avg_fill_price", "epoch", "events", "updated_at")},
+        deletes={"disarmed"},
         calls={
             *("orders_submitting", "orders_child", "orders_adopt", "risk_limits_begin"),
             *("killed", "only_reduces", "shrinks", "unreconciled"),
@@ -142,7 +160,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     | _JOURNAL
     | _LEASE
     | _adds("notifications", "commands")
-    | _keeps("jobs", "job_runs")
+    | _keeps("jobs", "job_runs", "day_statements")
     | Rights(
         reads={
             *("risk_assessments", "risk_halts", "risk_limits", "signals", "orders", "trades", "positions", "kill_switch"),
@@ -169,18 +187,9 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     | Rights(
         reads={
             *("sessions", "accounts", "strategies", "journal", "journal_counters", "cursors", "leases", "quarantine", "kill_switch"),
-            *(
-                "risk_assessments",
-                "risk_halts",
-                "risk_limits",
-                "risk_limits_used",
-                "risk_alerts",
-                "orders",
-                "order_events",
-                "trades",
-                "fill_quarantine",
-            ),
-            *("portfolio_snapshots",),
+            *("risk_assessments", "risk_halts", "risk_limits", "risk_limits_used", "risk_alerts", "disarmed", "reconcile_items"),
+            *("orders", "order_events", "trades", "cash_ledger", "fill_quarantine", "day_statements", "portfolio_snapshots"),
+            "market_ohlcv",
         },
         updates={"notifications": ("planned_at", "created_at")},
     ),
@@ -196,7 +205,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
             *("order_attempts", "order_events", "order_costs", "trades", "positions", "cash_ledger", "cash_balances"),
             *("fill_quarantine", "reconcile_items", "risk_states", "risk_halts", "risk_limits", "risk_limits_used", "risk_fleet"),
             *("risk_metrics", "risk_alerts", "portfolio_marks", "portfolio_equity", "portfolio_snapshots", "portfolio_positions"),
-            *("jobs", "notification_deliveries", "alerts"),
+            *("builds", "disarmed", "day_statements", "jobs", "notification_deliveries", "alerts"),
         },
         updates={
             "strategies": ("enabled", "updated_at"),
