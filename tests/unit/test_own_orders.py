@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.domain.times import SECOND
-from libs.quant.risk.flow import ALIKE, KNOWN_SIZES, LEAST_SIZES, MINUTE, MONTH, Flow, Ordered, OwnOrders
+from libs.quant.risk.flow import ALIKE, KNOWN_SIZES, LEAST_SIZES, MINUTE, MONTH, Content, Flow, Ordered, OwnOrders
 
 _ORDERS = st.lists(st.tuples(st.integers(0, 5 * MINUTE), st.sampled_from(["fast", "slow"])))
 _ids = count(1)
@@ -42,7 +42,7 @@ def test_what_is_counted_is_what_lies_within_the_span_before(looks: list[tuple[i
 
 def test_orders_of_one_content_are_forgotten_once_two_seconds_have_passed() -> None:
     own = OwnOrders([ordered(0), ordered(1)])
-    content = ("fast", "ALFA", "buy", 1, 10_000)
+    content: Content = ("fast", "ALFA", "buy", 1, 10_000)
     assert [at for at, _ in own.at(ALIKE).alike(content)] == [1]
     assert own.at(ALIKE + 1).alike(content) == ()
 
