@@ -1,0 +1,110 @@
+"""Whole numbers that never wrap round, and their quotients to the last digit.
+
+Python's integers have no end and `int / int` gives the float64 nearest to the true quotient; machine integers have 63 bits and a sign.
+What would not fit raises OverflowError: the event path, which can, then plays instead.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from libs.quant.compiled.jit import compiled
+
+LARGEST: Final = 9.2e18
+"""Below 2^63, with room for the rounding of the float that is compared with it."""
+SPLITTER: Final = 134_217_729.0  # 2^27 + 1
+
+
+@compiled
+def product(a: int, b: int) -> int:
+    """a * b.
+
+    Raises:
+        OverflowError: it has more than 63 bits.
+    """
+    if abs(float(a) * float(b)) > LARGEST:
+        raise OverflowError("a product of whole numbers has more than 63 bits")
+    return a * b
+
+
+@compiled
+def total(a: int, b: int) -> int:
+    """a + b; raises as `product`."""
+    if abs(float(a) + float(b)) > LARGEST:
+        raise OverflowError("a sum of whole numbers has more than 63 bits")
+    return a + b
+
+
+@compiled
+def quotient(above: int, below: int) -> float:
+    """The float64 nearest to above / below, as Python divides integers. `below` is positive and at most 2^52.
+
+    What is left of a first guess is worked out without error (T. J. Dekker, A Floating-Point Technique for Extending the Available
+    Precision, 1971), and moves it by a digit where that is more than half of one.
+    """
+    guess = float(above) / float(below)
+    if guess == 0.0:
+        return guess
+    for _ in range(3):
+        left = _left(above, below, guess)
+        if left == 0.0:
+            return guess
+        up, down = np.nextafter(guess, np.inf), np.nextafter(guess, -np.inf)
+        next_ = up if left > 0.0 else down
+        half = abs(next_ - guess) * 0.5 * float(below)
+        if abs(left) < half:
+            return guess
+        if abs(left) == half:
+            return guess if _even(guess, next_) else next_
+        guess = next_
+    return guess
+
+
+@compiled
+def _left(above: int, below: int, guess: float) -> float:
+    """above - guess * below, which float64 can hold when the guess is near."""
+    high = float(above)
+    low = float(above - int(high)) if abs(high) < LARGEST else 0.0
+    divisor = float(below)
+    p, e = _times(guess, divisor)
+    first = high - p  # exact: they are within a factor of two
+    a, b = _plus(first, low)
+    c, d = _plus(a, -e)
+    return c + (b + d)
+
+
+@compiled
+def _plus(a: float, b: float) -> tuple[float, float]:
+    """(sum, what rounding has lost). Source: D. E. Knuth, The Art of Computer Programming, volume 2, 4.2.2."""
+    s = a + b
+    t = s - a
+    return s, (a - (s - t)) + (b - t)
+
+
+@compiled
+def _times(a: float, b: float) -> tuple[float, float]:
+    """(product, what rounding has lost)."""
+    p = a * b
+    t = SPLITTER * a
+    a_high = t - (t - a)
+    a_low = a - a_high
+    t = SPLITTER * b
+    b_high = t - (t - b)
+    b_low = b - b_high
+    return p, ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+@compiled
+def _even(guess: float, next_: float) -> bool:
+    """Whether the last bit of `guess` is 0: then half the way to `next_` rounds back to it."""
+    step = abs(next_ - guess)
+    return (guess / step) % 2.0 == 0.0
+
+
+@compiled
+def half_even(above: int, below: int) -> int:
+    """above / below to the nearest whole number, half way to the even one, as Decimal rounds. `below` is positive."""
+    whole, left = above // below, above % below
+    if 2 * left > below or (2 * left == below and whole % 2 == 1):
+        return whole + 1
+    return whole

@@ -1,0 +1,17 @@
+"""How functions of the compiled path are compiled: as Python means them, one by one, and kept for the next process.
+
+No fast mathematics: nothing is reordered, fused or approximated, and a division by zero raises. Only what runs on a backtest's whole
+length is compiled; whoever imports this pays for numba (0.2 s).
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def compiled(function: F) -> F:
+    """The same function as machine code, made at its first call with arguments of a kind, or read back from the cache."""
+    return cast(F, numba.njit(cache=True, error_model="python")(function))

@@ -1,0 +1,190 @@
+"""What the compiled desk reads and writes: rows of plain numbers, one kind of row for each idea.
+
+Prices are ticks, quantities lots, money whole billionths of a thousandth (1e-12) of the currency, times market ns. NaN stands for
+"none", and -1 for no row. Symbols, strategies and books are numbered in the order of their names, in which the event path adds them up.
+"""
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Rows = NDArray[Any]
+    """Rows of one of the kinds below; numba reads and sets their fields as attributes."""
+    Floats = NDArray[np.float64]
+    Times = NDArray[np.int64]
+
+MONEY: Final = 10**12
+"""What the currency is divided into: fees are exact to twelve decimals, and so is all that is made of them."""
+UNBOUNDED: Final = 2**53
+NONE: Final = -(2**62)
+"""No price."""
+FOREVER: Final = 2**63 - 1
+
+SYMBOL: Final = np.dtype(
+    [
+        ("first", "i8"),  # its bars are rows first to last - 1 of the market's columns
+        ("last", "i8"),
+        ("tick", "f8"),
+        ("lot", "f8"),
+        ("multiplier", "f8"),
+        ("units", "f8"),  # what a price is multiplied by for the worth of a lot
+        ("above", "i8"),  # notional is lots * ticks * above / below
+        ("below", "i8"),
+        ("worth", "i8"),  # of one lot at one tick, money
+        ("min_notional", "f8"),
+        ("min_money", "i8"),
+        ("fee_above", "i8"),  # fee is (notional in money * fee_above + lots * fee_lots) / fee_below
+        ("fee_lots", "i8"),
+        ("fee_below", "i8"),
+        ("calendar", "i8"),  # its sessions; -1: it is never shut
+        ("books", "i8"),  # its books are `of_symbol[books]` to `of_symbol[books_end - 1]`
+        ("books_end", "i8"),
+    ],
+    align=True,
+)
+
+_BOUNDS: Final = ("order_notional", "strategy_position", "account_position", "short", "account_gross", "account_net")
+
+BOOK: Final = np.dtype(
+    [
+        ("symbol", "i8"),
+        ("strategy", "i8"),
+        ("length", "i8"),  # of a bar of its strategy
+        ("listed", "i8"),
+        ("forbidden", "i8"),
+        ("allocation", "f8"),
+        ("band", "f8"),
+        ("fixed", "f8"),  # units held at target 1; NaN: a share of the equity
+        ("collar", "f8"),
+        ("jump", "f8"),
+        ("most_lots", "i8"),  # of one order
+        *((f"{name}_{unit}", "f8") for name in _BOUNDS for unit in ("plain", "multiple")),
+        *((f"open_{scope}", "f8") for scope in ("symbol", "strategy", "account")),
+        *((f"{span}_{scope}", "f8") for span in ("minute", "second") for scope in ("strategy", "account")),
+        ("entries", "f8"),
+        ("lots", "i8"),  # held; this and the rest change
+        ("order", "i8"),  # the one that is open
+        ("waiting", "i8"),  # the signal that waits for it to end
+        ("leg", "i8"),  # of that signal, which is placed next
+    ],
+    align=True,
+)
+"""One strategy in one symbol, with the limits over its orders."""
+
+SIGNAL: Final = np.dtype(
+    [
+        ("time", "i8"),  # decided at
+        ("book", "i8"),
+        ("bar_time", "i8"),
+        ("valid_until", "i8"),
+        ("target", "f8"),
+        ("scale", "f8"),
+        ("price", "f8"),  # reference
+        ("verdict", "i8"),
+    ],
+    align=True,
+)
+
+ORDER: Final = np.dtype(
+    [
+        ("signal", "i8"),
+        ("leg", "i8"),
+        ("book", "i8"),
+        ("side", "i8"),  # 1 buys, -1 sells
+        ("kind", "i8"),
+        ("lots", "i8"),
+        ("price", "i8"),  # limit; NONE: none
+        ("stop", "i8"),  # NONE: none
+        ("decided_at", "i8"),
+        ("valid_until", "i8"),
+        ("expires_at", "i8"),
+        ("placed_at", "i8"),
+        ("filled", "i8"),
+        ("triggered", "i8"),
+        ("closes", "i8"),
+        ("status", "i8"),
+    ],
+    align=True,
+)
+
+FILL: Final = np.dtype([("order", "i8"), ("lots", "i8"), ("price", "i8"), ("fee", "i8"), ("at", "i8"), ("known", "i8"), ("cash", "i8")], align=True)
+
+REFUSAL: Final = np.dtype([("signal", "i8"), ("reason", "i8"), ("limit", "f8"), ("seen", "f8"), ("other", "f8")], align=True)
+
+HALT: Final = np.dtype([("limit", "i8"), ("at", "i8"), ("equity", "f8"), ("reference", "f8"), ("most", "f8"), ("seen", "f8")], align=True)
+
+ACCOUNT: Final = np.dtype(
+    [
+        ("naked", "i8"),  # without controls, on credit
+        ("entry", "i8"),  # kind of a naked order
+        ("entry_offset", "f8"),
+        ("entry_limit", "f8"),
+        ("kind", "i8"),  # 0 cash, 1 margin
+        ("allow_short", "i8"),
+        ("late", "i8"),  # from the start of a bar to the moment at which it is known
+        ("length", "i8"),
+        ("grace", "i8"),
+        ("delay", "i8"),
+        ("costs_above", "i8"),  # slippage and half spread, a ratio
+        ("costs_below", "i8"),
+        ("share_above", "i8"),  # of a bar's volume; 0: all that is wanted
+        ("share_below", "i8"),
+        ("fee_least", "i8"),
+        ("max_daily_loss", "f8"),
+        ("max_drawdown", "f8"),
+        ("watched", "i8"),
+        ("cash", "i8"),  # this and the rest change
+        ("now", "i8"),
+        ("orders", "i8"),
+        ("fills", "i8"),
+        ("refusals", "i8"),
+        ("open", "i8"),
+        ("waiting", "i8"),
+        ("seen_to", "i8"),
+        ("equity", "f8"),
+        ("day", "i8"),  # number of the trading day
+        ("day_equity", "f8"),
+        ("peak", "f8"),
+        ("halts", "i8"),
+    ],
+    align=True,
+)
+
+
+class Market(NamedTuple):
+    """Columns of all symbols, one after another; a row of symbol s is between its `first` and `last`."""
+
+    start: "Times"
+    open: "Floats"
+    high: "Floats"
+    low: "Floats"
+    close: "Floats"
+    volume: "Floats"
+    known: "Times"  # every moment at which some bar is known, ascending
+    days: "Times"  # beginnings of trading days, ascending
+    session_opens: "Times"  # of all calendars, one after another
+    session_closes: "Times"
+    calendars: "Times"  # where each calendar's sessions begin, and where the last ones end
+    of_symbol: "Times"  # books by symbol
+
+
+class Desk(NamedTuple):
+    """All that is played with."""
+
+    market: Market
+    symbols: "Rows"
+    books: "Rows"
+    signals: "Rows"
+    account: "Rows"  # one
+    orders: "Rows"
+    fills: "Rows"
+    refusals: "Rows"
+    halts: "Rows"  # two at most
+    open: "Times"  # orders that are open, in order of arrival
+    waiting: "Times"  # books whose signals wait, in the order in which they began to
+    killed: "Times"  # by strategy: 1 once it may only reduce
+    batch: "Times"  # orders of the decision under way
+    cancels: "Times"

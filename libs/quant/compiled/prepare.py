@@ -1,0 +1,251 @@
+"""From a tape and a setup to the rows that the compiled desk plays, or the reason why the event path has to."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from math import nan
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from libs.domain.instruments import Calendar, Instrument
+from libs.domain.messages import Signal
+from libs.domain.names import TIMEFRAMES
+from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.tape import Tape
+from libs.quant.calendars import DAY, sessions
+from libs.quant.compiled.layout import (
+    ACCOUNT,
+    BOOK,
+    FILL,
+    HALT,
+    MONEY,
+    ORDER,
+    REFUSAL,
+    SIGNAL,
+    SYMBOL,
+    UNBOUNDED,
+    Desk,
+    Market,
+)
+from libs.quant.compiled.venue import LIMIT, MARKET, STOP, STOP_LIMIT
+from libs.quant.risk.assess import terms_of
+from libs.quant.risk.grid import grid_of
+from libs.quant.risk.halts import loss_limits
+from libs.quant.risk.limits import Bound, Bounds, Limits
+from libs.quant.sizing import to_lots
+from libs.quant.trading_day import trading_day_of
+
+if TYPE_CHECKING:
+    from libs.quant.compiled.layout import Rows, Times
+
+KINDS: Final = {"market": MARKET, "limit": LIMIT, "stop": STOP, "stop_limit": STOP_LIMIT}
+_UNKNOWN: Final = frozenset({"max_overnight_notional", "max_adv_share", "max_order_to_median", "max_order_to_trade", "max_cancel_ratio"})
+"""Limits that only the event path knows."""
+_AROUND: Final = 30 * DAY
+_LARGEST: Final = 2**52
+
+
+class Unplayable(Exception):
+    """The compiled desk cannot play this; the message says why."""
+
+
+def desk_of(tape: Tape, setup: Setup, signals: Sequence[Signal], fills: int) -> Desk:
+    """Everything at its beginning.
+
+    Args:
+        signals: ascending in time, then in strategy and symbol.
+        fills: rows for as many.
+
+    Raises:
+        Unplayable: something in it only the event path can play.
+    """
+    for reason in _unplayable(tape, setup):
+        raise Unplayable(reason)
+    names = sorted(tape.bars[tape.timeframes[0]])
+    market, symbols = _market(tape, setup, names)
+    keys = sorted({(signal.strategy_id, signal.symbol) for signal in signals})
+    books = _books(tape, setup, keys, names, signals)
+    by_symbol = sorted(range(len(keys)), key=lambda b: (books["symbol"][b], b))
+    of_symbol = np.array(by_symbol, np.int64)
+    symbols["books"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "left")
+    symbols["books_end"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "right")
+    rows = _signals(signals, keys)
+    count = len(signals)
+    return Desk(
+        market=market._replace(of_symbol=of_symbol),
+        symbols=symbols,
+        books=books,
+        signals=rows,
+        account=_account(tape, setup),
+        orders=np.zeros(2 * count + 1, ORDER),
+        fills=np.zeros(fills, FILL),
+        refusals=np.zeros(count + 1, REFUSAL),
+        halts=np.zeros(2, HALT),
+        open=np.zeros(len(keys) + 1, np.int64),
+        waiting=np.zeros(len(keys) + 1, np.int64),
+        killed=np.zeros(len(setup.strategies) + 1, np.int64),
+        batch=np.zeros(len(keys) + 1, np.int64),
+        cancels=np.zeros(len(keys) + 1, np.int64),
+    )
+
+
+def _unplayable(tape: Tape, setup: Setup) -> Iterator[str]:
+    if tape.quotes or tape.quote_bars or set(tape.fill_on.values()) - {"bar"}:
+        yield "orders fill on quotes"
+    if tape.actions:
+        yield "there are corporate actions"
+    if setup.exits.any or any(strategy.exits.any for strategy in setup.strategies):
+        yield "positions are protected by stops or targets"
+    if any(strategy.execution for strategy in setup.strategies):
+        yield "orders are worked in slices"
+    if setup.limit_changes or setup.killed:
+        yield "limits change on the way"
+    for instrument in tape.instruments.values():
+        if instrument.currency != setup.base_currency:
+            yield f"{instrument.symbol} is priced in {instrument.currency}"
+        if _money(instrument.tick * instrument.lot * instrument.multiplier) is None or grid_of(instrument).below > _LARGEST:
+            yield f"a lot of {instrument.symbol} at a tick is worth less than 1e-12"
+        if _money(instrument.min_notional) is None:
+            yield f"the smallest notional of {instrument.symbol} has more than twelve decimals"
+    if _money(setup.deposit) is None or _money(setup.terms.fee_min) is None:
+        yield "an amount of money has more than twelve decimals"
+    for limits in [setup.limits] if setup.limits is not None else []:
+        for limit in sorted(limits.names & _UNKNOWN):
+            yield f"there is a limit {limit}"
+        if limits.of_fleet:
+            yield "there is a limit over all accounts"
+
+
+def _money(amount: Decimal) -> int | None:
+    """Whole billionths of a thousandth; None where it is none, or too large."""
+    count = Fraction(amount) * MONEY
+    return int(count) if count.denominator == 1 and abs(count) < 2**63 else None
+
+
+def _exactly(amount: Decimal) -> int:
+    count = _money(amount)
+    assert count is not None, "looked at before"
+    return count
+
+
+def _market(tape: Tape, setup: Setup, names: Sequence[str]) -> "tuple[Market, Rows]":
+    columns = [tape.bars[tape.timeframes[0]][name] for name in names]
+    symbols = np.zeros(len(names), SYMBOL)
+    ends = np.cumsum([len(each.start) for each in columns])
+    starts = [np.asarray(each.start, np.int64) for each in columns]
+    if any((np.diff(each) <= 0).any() for each in starts):
+        raise Unplayable("bars are not in order of time")
+    known = np.unique(np.concatenate([np.asarray(times, np.int64) + late for times, late in tape._all_times]))
+    calendars = sorted({tape.instruments[name].calendar for name in names} - {"24/7"})
+    opens, closes, begins = _sessions(calendars, int(known[0]), int(known[-1]))
+    for n, name in enumerate(names):
+        instrument, row = tape.instruments[name], symbols[n]
+        grid = grid_of(instrument)
+        row["first"], row["last"] = int(ends[n]) - len(columns[n].start), ends[n]
+        row["tick"], row["lot"], row["multiplier"], row["units"] = grid.tick, grid.lot, grid.multiplier, grid.units
+        row["above"], row["below"], row["min_notional"] = grid.above, grid.below, grid.min_notional
+        row["worth"] = _exactly(instrument.tick * instrument.lot * instrument.multiplier)
+        row["min_money"] = _exactly(instrument.min_notional)
+        row["fee_above"], row["fee_lots"], row["fee_below"] = _fee(instrument, setup)
+        row["calendar"] = calendars.index(instrument.calendar) if instrument.calendar != "24/7" else -1
+    joined = [np.concatenate([np.asarray(getattr(each, name), np.float64) for each in columns]) for name in columns[0]._fields[1:]]
+    nothing = np.zeros(0, np.int64)
+    return Market(np.concatenate(starts), *joined, known, _days(setup, tape.since, int(known[-1])), opens, closes, begins, nothing), symbols
+
+
+def _fee(instrument: Instrument, setup: Setup) -> tuple[int, int, int]:
+    """(above, lots, below): a fee is (notional * above + lots * lots) / below, in money."""
+    share = Fraction(setup.terms.fee_bps) / 10_000
+    unit = Fraction(setup.terms.fee_per_unit) * Fraction(instrument.lot) * MONEY
+    below = share.denominator * unit.denominator
+    return share.numerator * unit.denominator, unit.numerator * share.denominator, below
+
+
+def _sessions(calendars: Sequence[Calendar], first: int, last: int) -> "tuple[Times, Times, Times]":
+    found = [list(sessions(calendar, first - _AROUND, last + _AROUND)) for calendar in calendars]
+    begins = np.cumsum([0, *map(len, found)])
+    return (
+        np.array([session.open for each in found for session in each], np.int64),
+        np.array([session.close for each in found for session in each], np.int64),
+        np.asarray(begins, np.int64),
+    )
+
+
+def _days(setup: Setup, first: int, last: int) -> "Times":
+    """When trading days begin, from that of the tape's beginning on."""
+    day = trading_day_of(first, setup.day_starts_at, setup.day_tz)
+    begins = [day.start]
+    while day.end <= last:
+        day = trading_day_of(day.end, setup.day_starts_at, setup.day_tz)
+        begins.append(day.start)
+    return np.array(begins, np.int64)
+
+
+def _books(tape: Tape, setup: Setup, keys: Sequence[tuple[str, str]], names: Sequence[str], signals: Sequence[Signal]) -> "Rows":
+    books = np.zeros(len(keys), BOOK)
+    strategies = sorted({strategy_id for strategy_id, _ in keys})
+    lengths = {(signal.strategy_id, signal.symbol): TIMEFRAMES[signal.timeframe] for signal in signals}
+    terms = {config.id: terms_of(config) for config in setup.strategies}
+    limits = setup.limits if setup.limits is not None else Limits(())
+    for row, (strategy_id, symbol) in zip(books, keys, strict=True):
+        its = terms[strategy_id]
+        row["symbol"], row["strategy"] = names.index(symbol), strategies.index(strategy_id)
+        row["length"] = lengths[strategy_id, symbol]
+        row["listed"] = its.symbols is None or symbol in its.symbols
+        row["allocation"], row["band"], row["fixed"] = its.allocation, its.no_trade_band, nan if its.units is None else its.units
+        _limit(row, limits.over(setup.account_name, strategy_id, symbol), grid_of(tape.instruments[symbol]).lot)
+        row["order"] = row["waiting"] = -1
+    return books
+
+
+def _limit(row: "Rows", bounds: Bounds, lot: float) -> None:
+    def given(value: float | None) -> float:
+        return nan if value is None else value
+
+    row["forbidden"] = bounds.forbidden != ""
+    row["collar"], row["jump"], row["entries"] = given(bounds.price_collar), given(bounds.max_price_jump), given(bounds.repeated_entries)
+    row["most_lots"] = UNBOUNDED if bounds.order_quantity is None else to_lots(bounds.order_quantity, lot)
+    for name in ("order_notional", "strategy_position", "account_position", "short", "account_gross", "account_net"):
+        bound: Bound | None = getattr(bounds, name)
+        row[f"{name}_plain"] = nan if bound is None else given(bound.plain)
+        row[f"{name}_multiple"] = nan if bound is None else given(bound.multiple)
+    for scope in ("symbol", "strategy", "account"):
+        row[f"open_{scope}"] = given(bounds.open_orders.get(scope))
+    for scope in ("strategy", "account"):
+        row[f"minute_{scope}"] = given(bounds.orders_per_minute.get(scope))
+        row[f"second_{scope}"] = given(bounds.orders_per_second.get(scope))
+
+
+def _signals(signals: Sequence[Signal], keys: Sequence[tuple[str, str]]) -> "Rows":
+    rows = np.zeros(len(signals), SIGNAL)
+    at = {key: n for n, key in enumerate(keys)}
+    rows["time"] = [s.decided_at for s in signals]
+    rows["book"] = [at[s.strategy_id, s.symbol] for s in signals]
+    rows["bar_time"] = [s.bar_time for s in signals]
+    rows["valid_until"] = [s.valid_until for s in signals]
+    rows["target"] = [s.target for s in signals]
+    rows["scale"] = [s.scale for s in signals]
+    rows["price"] = [s.reference_price for s in signals]
+    return rows
+
+
+def _account(tape: Tape, setup: Setup) -> "Rows":
+    account = np.zeros(1, ACCOUNT)
+    row, terms, length = account[0], setup.terms, TIMEFRAMES[tape.timeframes[0]]
+    row["naked"], row["kind"], row["allow_short"] = setup.limits is None, setup.kind == "margin", setup.allow_short
+    row["entry"], row["entry_offset"], row["entry_limit"] = KINDS[setup.entry.kind], setup.entry.offset_bps, setup.entry.limit_bps
+    row["late"], row["length"], row["grace"] = tape.late_ns, length, tape.grace_ns
+    row["delay"] = setup.latency_ns if setup.latency_ns >= length else 0
+    row["costs_above"], row["costs_below"] = (terms.slippage_bps + terms.half_spread_bps).as_integer_ratio()
+    row["share_above"], row["share_below"] = (0, 1) if terms.bar_participation is None else terms.bar_participation.as_integer_ratio()
+    row["fee_least"] = _exactly(terms.fee_min)
+    losses = loss_limits(setup.limits, setup.account_name) if setup.limits is not None else None
+    row["max_daily_loss"] = nan if losses is None or losses.max_daily_loss is None else losses.max_daily_loss
+    row["max_drawdown"] = nan if losses is None or losses.max_drawdown is None else losses.max_drawdown
+    row["watched"] = losses is not None and losses.any
+    row["cash"] = _exactly(setup.deposit)
+    row["seen_to"] = tape.since
+    row["equity"] = row["day_equity"] = row["peak"] = float(setup.deposit)
+    return account
+
