@@ -1,16 +1,20 @@
 """One account over a whole tape, compiled: libs/quant/backtest/play.py with libs/quant/risk/assess.py and naked.py, number by number."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from libs.quant.compiled import rows
 from libs.quant.compiled.gate import ENTRIES, bound, judged_leg, judged_signal
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import FOREVER, NONE, Desk
-from libs.quant.compiled.steps import next_known, next_open, row_known, ticks_towards, to_lots, to_ticks
+from libs.quant.compiled.layout import FOREVER, NONE
+from libs.quant.compiled.steps import next_open, row_known, ticks_towards, to_lots, to_ticks
 from libs.quant.compiled.venue import CANCELED, LIMIT, MARKET, NEW, STOP, STOP_LIMIT, end, expire, send, show
 from libs.quant.compiled.view import EQUITY, equity, reserve
 from libs.quant.compiled.watch import look, look_until
+
+if TYPE_CHECKING:
+    from libs.quant.compiled.layout import Rows
 
 SLOTS: Final = 16
 DAY: Final = 86_400_000_000_000
@@ -24,14 +28,15 @@ TOO_OLD: Final = 6
 
 
 @compiled
-def play(desk: Desk, ends: int) -> None:
+def play(table: "Rows", ends: int) -> None:
     """Plays all signals (ascending in time), and the market to its end.
 
     Raises:
         MemoryError: there are more fills than rows for them.
         OverflowError, ValueError: a number does not fit: the event path has to play.
     """
-    signals, n = desk.signals, 0
+    desk, n = table[0], 0
+    signals = rows.signals(desk)
     while n < len(signals):
         now, first = signals[n].time, n
         while n < len(signals) and signals[n].time == now:
@@ -42,7 +47,7 @@ def play(desk: Desk, ends: int) -> None:
 
 
 @compiled
-def play_until(desk: Desk, until: int) -> None:
+def play_until(desk: Any, until: int) -> None:
     """Shows the market up to and including `until` to the open orders, step by step."""
     time = _next_time(desk)
     while 0 <= time <= until:
@@ -53,42 +58,38 @@ def play_until(desk: Desk, until: int) -> None:
 
 
 @compiled
-def _next_time(desk: Desk) -> int:
+def _next_time(desk: Any) -> int:
     """The next moment at which something can happen to what is open; -1: none."""
-    account, market = desk.account[0], desk.market
     time = FOREVER
-    for n in range(account.open):
-        order = desk.orders[desk.open[n]]
-        symbol = desk.symbols[desk.books[order.book].symbol]
-        row = row_known(market, symbol.first, symbol.last, account.late, account.now) + 1
+    for n in range(desk.open_count):
+        order = rows.orders(desk)[rows.open_orders(desk)[n]]
+        symbol = rows.symbols(desk)[rows.books(desk)[order.book].symbol]
+        row = row_known(desk, symbol, desk.late, desk.now) + 1
         if row < symbol.last:
-            time = min(time, market.start[row] + account.late)
-        if order.expires_at != FOREVER:
-            known = next_known(market, max(order.expires_at, account.now + 1))
-            if known >= 0:
-                time = min(time, known)
+            time = min(time, rows.starts(desk)[row] + desk.late)
+        if order.ends >= 0:
+            time = min(time, order.ends)
     return time if time != FOREVER else -1
 
 
 @compiled
-def _step(desk: Desk, time: int) -> None:
-    account, market = desk.account[0], desk.market
-    for s in range(len(desk.symbols)):
+def _step(desk: Any, time: int) -> None:
+    for s in range(len(rows.symbols(desk))):
         if _is_open(desk, s):
-            symbol = desk.symbols[s]
-            row = row_known(market, symbol.first, symbol.last, account.late, time)
-            if row >= symbol.first and market.start[row] + account.late == time:
+            symbol = rows.symbols(desk)[s]
+            row = row_known(desk, symbol, desk.late, time)
+            if row >= symbol.first and rows.starts(desk)[row] + desk.late == time:
                 show(desk, s, row, time)
-    account.now = max(account.now, time)
-    expire(desk, account.now)
+    desk.now = max(desk.now, time)
+    expire(desk, desk.now)
     _decide_waiting(desk, time)
     look(desk, time)
 
 
 @compiled
-def _is_open(desk: Desk, s: int) -> bool:
-    for n in range(desk.account[0].open):
-        if desk.books[desk.orders[desk.open[n]].book].symbol == s:
+def _is_open(desk: Any, s: int) -> bool:
+    for n in range(desk.open_count):
+        if rows.books(desk)[rows.orders(desk)[rows.open_orders(desk)[n]].book].symbol == s:
             return True
     return False
 
@@ -97,97 +98,97 @@ def _is_open(desk: Desk, s: int) -> bool:
 
 
 @compiled
-def decide(desk: Desk, first: int, last: int, now: int) -> None:
+def decide(desk: Any, first: int, last: int, now: int) -> None:
     """Judges the signals of one moment, and places what is approved."""
-    account = desk.account[0]
-    account.now = max(account.now, now)
+    desk.now = max(desk.now, now)
     _decide(desk, first, last, now)
     _decide_waiting(desk, now)
 
 
 @compiled
-def _decide_waiting(desk: Desk, now: int) -> None:
+def _decide_waiting(desk: Any, now: int) -> None:
     """Signals that waited for orders of their books to end, as long as some of those have."""
     while _free(desk):
         _decide(desk, 0, 0, now)
 
 
 @compiled
-def _free(desk: Desk) -> bool:
-    for n in range(desk.account[0].waiting):
-        if desk.books[desk.waiting[n]].order < 0:
+def _free(desk: Any) -> bool:
+    for n in range(desk.waiting_count):
+        if rows.books(desk)[rows.waiting_books(desk)[n]].order < 0:
             return True
     return False
 
 
 @compiled
-def _decide(desk: Desk, first: int, last: int, now: int) -> None:
+def _decide(desk: Any, first: int, last: int, now: int) -> None:
     """As `assess_all`, and what becomes of its verdicts."""
-    account, signals = desk.account[0], desk.signals
-    sums = np.full(5, np.nan)
+    signals = rows.signals(desk)
+    sums = rows.sums(desk)
+    sums[:] = np.nan
     sums[EQUITY] = equity(desk, now)
     batch = cancels = 0
     for n in range(first, last):
-        book = desk.books[signals[n].book]
+        book = rows.books(desk)[signals[n].book]
         if book.waiting >= 0:
             signals[book.waiting].verdict = SUPERSEDED
             _forget(desk, signals[n].book)
     n = 0
-    while n < account.waiting:
-        b = desk.waiting[n]
-        number, leg = desk.books[b].waiting, desk.books[b].leg
-        if now > signals[number].valid_until + leg * desk.books[b].length:
+    while n < desk.waiting_count:
+        b = rows.waiting_books(desk)[n]
+        number, leg = rows.books(desk)[b].waiting, rows.books(desk)[b].leg
+        if now > signals[number].valid_until + leg * rows.books(desk)[b].length:
             signals[number].verdict = TOO_OLD
             _forget(desk, b)
-        elif desk.books[b].order < 0:
+        elif rows.books(desk)[b].order < 0:
             batch, cancels = _assess(desk, number, leg, now, sums, batch, cancels)
-            n += desk.books[b].waiting >= 0
+            n += rows.books(desk)[b].waiting >= 0
         else:
             n += 1
     for number in range(first, last):
         batch, cancels = _assess(desk, number, 0, now, sums, batch, cancels)
     for n in range(min(batch, SLOTS)):
-        send(desk, desk.batch[n])
+        send(desk, rows.batch_orders(desk)[n])
     for n in range(cancels):
-        end(desk, desk.cancels[n], CANCELED)
+        end(desk, rows.cancels(desk)[n], CANCELED)
     for n in range(SLOTS, batch):
-        send(desk, desk.batch[n])
+        send(desk, rows.batch_orders(desk)[n])
 
 
 @compiled
-def _forget(desk: Desk, b: int) -> None:
+def _forget(desk: Any, b: int) -> None:
     """The book's signal waits no more."""
-    account = desk.account[0]
-    desk.books[b].waiting = -1
+    rows.books(desk)[b].waiting = -1
     kept = 0
-    for n in range(account.waiting):
-        if desk.waiting[n] != b:
-            desk.waiting[kept] = desk.waiting[n]
+    for n in range(desk.waiting_count):
+        if rows.waiting_books(desk)[n] != b:
+            rows.waiting_books(desk)[kept] = rows.waiting_books(desk)[n]
             kept += 1
-    account.waiting = kept
+    desk.waiting_count = kept
 
 
 @compiled
-def _wait(desk: Desk, b: int, number: int, leg: int) -> None:
+def _wait(desk: Any, b: int, number: int, leg: int) -> None:
     """The signal waits for the book's orders to end."""
-    account, book = desk.account[0], desk.books[b]
+    book = rows.books(desk)[b]
     if book.waiting < 0:
-        desk.waiting[account.waiting] = b
-        account.waiting += 1
+        rows.waiting_books(desk)[desk.waiting_count] = b
+        desk.waiting_count += 1
     book.waiting, book.leg = number, leg
 
 
 @compiled
-def _assess(desk: Desk, number: int, leg: int, now: int, sums: Any, batch: int, cancels: int) -> tuple[int, int]:
+def _assess(desk: Any, number: int, leg: int, now: int, sums: Any, batch: int, cancels: int) -> tuple[int, int]:
     """As `assess` and `judge`: the signal's verdict, and how many orders and cancels there are with it."""
-    account, signal = desk.account[0], desk.signals[number]
+    signal = rows.signals(desk)[number]
     b = signal.book
-    book = desk.books[b]
-    symbol = desk.symbols[book.symbol]
-    decided_at = signal.time if leg == 0 or account.naked else now
-    valid_until = signal.valid_until + (0 if account.naked else leg * book.length)
-    seen = np.full(3, np.nan)
-    if not account.naked:
+    book = rows.books(desk)[b]
+    symbol = rows.symbols(desk)[book.symbol]
+    decided_at = signal.time if leg == 0 or desk.naked else now
+    valid_until = signal.valid_until + (0 if desk.naked else leg * book.length)
+    seen = rows.seen(desk)
+    seen[:] = np.nan
+    if not desk.naked:
         reason = judged_signal(desk, b, signal.target, signal.scale, signal.price, decided_at, valid_until, now, seen)
         if reason:
             _refuse(desk, number, reason, seen)
@@ -196,14 +197,14 @@ def _assess(desk: Desk, number: int, leg: int, now: int, sums: Any, batch: int, 
     held, open_order = book.lots, book.order
     on_its_way = held
     if open_order >= 0:
-        order = desk.orders[open_order]
+        order = rows.orders(desk)[open_order]
         on_its_way += order.side * (order.lots - order.filled)
     if on_its_way == desired:
         _settle(desk, number, NO_CHANGE)
         return batch, cancels
     if open_order >= 0:
         signal.verdict = WAITING
-        desk.cancels[cancels] = open_order
+        rows.cancels(desk)[cancels] = open_order
         _wait(desk, b, number, leg)
         return batch, cancels + 1
     change = desired - held
@@ -212,22 +213,22 @@ def _assess(desk: Desk, number: int, leg: int, now: int, sums: Any, batch: int, 
         if worth < book.band * book.allocation * sums[EQUITY]:
             _settle(desk, number, NO_CHANGE)
             return batch, cancels
-    flips = not account.naked and ((held > 0 and desired < 0) or (held < 0 and desired > 0))
+    flips = not desk.naked and ((held > 0 and desired < 0) or (held < 0 and desired > 0))
     if flips and leg > 0:
         _settle(desk, number, TOO_OLD)
         return batch, cancels
     if flips:
         change = -held
     _propose(desk, number, leg, change, decided_at, valid_until, now)
-    placed = account.orders
-    if not account.naked:
+    placed = desk.orders_count
+    if not desk.naked:
         reason = judged_leg(desk, placed, b, signal.price, batch, now, sums, seen)
         if reason:
             _refuse(desk, number, reason, seen)
             return batch, cancels
     reserve(desk, placed, now, sums)
-    desk.batch[batch] = placed
-    account.orders += 1
+    rows.batch_orders(desk)[batch] = placed
+    desk.orders_count += 1
     if flips:
         signal.verdict = WAITING
         _wait(desk, b, number, leg + 1)
@@ -237,31 +238,30 @@ def _assess(desk: Desk, number: int, leg: int, now: int, sums: Any, batch: int, 
 
 
 @compiled
-def _settle(desk: Desk, number: int, verdict: int) -> None:
+def _settle(desk: Any, number: int, verdict: int) -> None:
     """The last word on a signal."""
-    signal = desk.signals[number]
+    signal = rows.signals(desk)[number]
     signal.verdict = verdict
-    if desk.books[signal.book].waiting == number:
+    if rows.books(desk)[signal.book].waiting == number:
         _forget(desk, signal.book)
 
 
 @compiled
-def _refuse(desk: Desk, number: int, reason: int, seen: Any) -> None:
-    account = desk.account[0]
-    refusal = desk.refusals[account.refusals]
+def _refuse(desk: Any, number: int, reason: int, seen: Any) -> None:
+    refusal = rows.refusals(desk)[desk.refusals_count]
     refusal.signal, refusal.reason, refusal.limit, refusal.seen, refusal.other = number, reason, seen[0], seen[1], seen[2]
-    account.refusals += 1
+    desk.refusals_count += 1
     if reason == ENTRIES:
-        desk.killed[desk.books[desk.signals[number].book].strategy] = 1
+        rows.killed(desk)[rows.books(desk)[rows.signals(desk)[number].book].strategy] = 1
     _settle(desk, number, REFUSED)
 
 
 @compiled
-def _desired(desk: Desk, number: int, worth: float) -> int:
+def _desired(desk: Any, number: int, worth: float) -> int:
     """As `desired_lots`."""
-    account, signal = desk.account[0], desk.signals[number]
-    book = desk.books[signal.book]
-    symbol = desk.symbols[book.symbol]
+    signal = rows.signals(desk)[number]
+    book = rows.books(desk)[signal.book]
+    symbol = rows.symbols(desk)[book.symbol]
     worth = max(0.0, worth)
     capital = book.allocation * worth
     if not np.isnan(book.fixed) and worth > 0:
@@ -269,18 +269,18 @@ def _desired(desk: Desk, number: int, worth: float) -> int:
     wish = signal.target * signal.scale * capital
     most = bound(book.strategy_position_plain, book.strategy_position_multiple, worth)
     wish = most if wish > most else -most if wish < -most else wish
-    if wish < 0.0 and not account.allow_short:
+    if wish < 0.0 and not desk.allow_short:
         wish = 0.0
     return to_lots(wish / (signal.price * symbol.multiplier), symbol.lot)
 
 
 @compiled
-def _propose(desk: Desk, number: int, leg: int, change: int, decided_at: int, valid_until: int, now: int) -> None:
+def _propose(desk: Any, number: int, leg: int, change: int, decided_at: int, valid_until: int, now: int) -> None:
     """The order to be, in the row that comes next. As `proposal` and `naked_order`."""
-    account, signal = desk.account[0], desk.signals[number]
-    book = desk.books[signal.book]
-    symbol = desk.symbols[book.symbol]
-    order = desk.orders[account.orders]
+    signal = rows.signals(desk)[number]
+    book = rows.books(desk)[signal.book]
+    symbol = rows.symbols(desk)[book.symbol]
+    order = rows.orders(desk)[desk.orders_count]
     side = 1 if change > 0 else -1
     order.signal, order.leg, order.book, order.side, order.lots = number, leg, signal.book, side, abs(change)
     order.decided_at, order.valid_until, order.placed_at = decided_at, valid_until, now
@@ -288,13 +288,13 @@ def _propose(desk: Desk, number: int, leg: int, change: int, decided_at: int, va
     order.closes = (book.lots > 0) != (change > 0) and book.lots != 0 and abs(change) <= abs(book.lots)
     order.price = order.stop = NONE
     price, tick = signal.price, symbol.tick
-    if not account.naked:
+    if not desk.naked:
         order.kind = LIMIT
         order.price = ticks_towards(price * (1 + book.collar if change > 0 else 1 - book.collar), tick, price)
         order.expires_at = _expires_at(desk, symbol, signal.bar_time, book.length, decided_at)
         return
-    order.kind, order.expires_at = account.entry, FOREVER
-    offset, beyond = account.entry_offset, account.entry_offset + account.entry_limit
+    order.kind, order.expires_at = desk.entry, FOREVER
+    offset, beyond = desk.entry_offset, desk.entry_offset + desk.entry_limit
     if order.kind == LIMIT:
         order.price = to_ticks(price * (1 + -side * offset / 10_000), tick)
     elif order.kind != MARKET:
@@ -304,12 +304,12 @@ def _propose(desk: Desk, number: int, leg: int, change: int, decided_at: int, va
 
 
 @compiled
-def _expires_at(desk: Desk, symbol: Any, bar_time: int, length: int, decided_at: int) -> int:
+def _expires_at(desk: Any, symbol: Any, bar_time: int, length: int, decided_at: int) -> int:
     """As `lifetime.expires_at`."""
-    grace = desk.account[0].grace
+    grace = desk.grace
     known = decided_at - grace
     if length >= DAY:
-        opens = next_open(desk.market, symbol.calendar, known) if symbol.calendar >= 0 else -(-known // DAY) * DAY
+        opens = next_open(desk, symbol.calendar, known) if symbol.calendar >= 0 else -(-known // DAY) * DAY
         return opens + length + grace
     bars = -((bar_time - known) // length)
     return bar_time + (bars + 1) * length + grace

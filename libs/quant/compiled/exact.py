@@ -12,6 +12,9 @@ from libs.quant.compiled.jit import compiled
 
 LARGEST: Final = 9.2e18
 """Below 2^63, with room for the rounding of the float that is compared with it."""
+UNBOUNDED: Final = 2**53
+"""Up to here a float64 tells every whole number."""
+SURELY: Final = 1.000001  # what is lost by rounding is far enough from half a digit when it is still nothing times this
 SPLITTER: Final = 134_217_729.0  # 2^27 + 1
 
 
@@ -42,15 +45,23 @@ def quotient(above: int, below: int) -> float:
     What is left of a first guess is worked out without error (T. J. Dekker, A Floating-Point Technique for Extending the Available
     Precision, 1971), and moves it by a digit where that is more than half of one.
     """
+    if -UNBOUNDED <= above <= UNBOUNDED:
+        return float(above) / float(below)
     guess = float(above) / float(below)
-    if guess == 0.0:
-        return guess
+    nearer, lost = _plus(guess, _left(above, below, guess) / float(below))
+    if nearer + lost * SURELY == nearer:
+        return nearer
+    return _nearest(above, below, guess)
+
+
+@compiled
+def _nearest(above: int, below: int, guess: float) -> float:
+    """The same where the quotient lies next to the middle of two floats."""
     for _ in range(3):
         left = _left(above, below, guess)
         if left == 0.0:
             return guess
-        up, down = np.nextafter(guess, np.inf), np.nextafter(guess, -np.inf)
-        next_ = up if left > 0.0 else down
+        next_ = np.nextafter(guess, np.inf if left > 0.0 else -np.inf)
         half = abs(next_ - guess) * 0.5 * float(below)
         if abs(left) < half:
             return guess

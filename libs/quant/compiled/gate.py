@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from libs.quant.compiled import rows
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import Desk
 from libs.quant.compiled.steps import in_session, next_open
 from libs.quant.compiled.view import (
     EQUITY,
@@ -66,9 +66,9 @@ ERROR: Final = 33
 
 
 @compiled
-def judged_signal(desk: Desk, b: int, target: float, scale: float, price: float, decided_at: int, valid_until: int, now: int, seen: Any) -> int:
+def judged_signal(desk: Any, b: int, target: float, scale: float, price: float, decided_at: int, valid_until: int, now: int, seen: Any) -> int:
     """As SIGNAL_CONTROLS."""
-    book = desk.books[b]
+    book = rows.books(desk)[b]
     if not book.listed:
         return NOT_LISTED
     if not (0.0 <= scale <= 1.0 and -1.0 <= target <= 1.0 and 0.0 < price < np.inf):
@@ -89,27 +89,27 @@ def judged_signal(desk: Desk, b: int, target: float, scale: float, price: float,
 
 
 @compiled
-def judged_leg(desk: Desk, number: int, target_book: int, price: float, batch: int, now: int, sums: Any, seen: Any) -> int:
+def judged_leg(desk: Any, number: int, target_book: int, price: float, batch: int, now: int, sums: Any, seen: Any) -> int:
     """As LEG_CONTROLS; the order is not its book's yet."""
-    order, account = desk.orders[number], desk.account[0]
+    order = rows.orders(desk)[number]
     b = target_book
-    book = desk.books[b]
+    book = rows.books(desk)[b]
     s = book.symbol
-    symbol = desk.symbols[s]
+    symbol = rows.symbols(desk)[s]
     side, lots, change = order.side, order.lots, order.side * order.lots
     low, high = book_low(desk, b), book_high(desk, b)
     of_book = shrinks(lots, side, low, high)
     all_low, all_high = symbol_low(desk, s), symbol_high(desk, s)
     of_account = shrinks(lots, side, all_low, all_high)
     equity = sums[EQUITY]
-    if desk.killed[book.strategy] and not of_book:
+    if rows.killed(desk)[book.strategy] and not of_book:
         return DISABLED
-    if account.halts > 0 and not of_book:
+    if desk.halts_count > 0 and not of_book:
         return HALTED
     if book.forbidden and not of_book:
         return FORBIDDEN
-    if symbol.calendar >= 0 and not in_session(desk.market, symbol.calendar, now):
-        opens = next_open(desk.market, symbol.calendar, now)
+    if symbol.calendar >= 0 and not in_session(desk, symbol.calendar, now):
+        opens = next_open(desk, symbol.calendar, now)
         if not opens < order.expires_at:
             return _saw(SHUT, order.expires_at, opens, seen)
     if lots <= 0 or order.price <= 0:
@@ -124,7 +124,7 @@ def judged_leg(desk: Desk, number: int, target_book: int, price: float, batch: i
             seen[2] = before
             return _saw(JUMP, book.jump, jumped, seen)
     if side < 0 and low + change < 0:
-        if not account.allow_short:
+        if not desk.allow_short:
             return _saw(NO_SHORT, 0.0, low + change, seen)
         most = bound(book.short_plain, book.short_multiple, equity)
         short = max(0.0, -((all_low + change) * lot_value(desk, s, now)))
@@ -150,11 +150,11 @@ def judged_leg(desk: Desk, number: int, target_book: int, price: float, batch: i
         most, there = bound(book.account_net_plain, book.account_net_multiple, equity), net(desk, s, change, now, sums)
         if not there <= most and not of_account:
             return _saw(NET_EXPOSURE, most, there, seen)
-    if account.kind == 0 and side > 0:
+    if desk.kind == 0 and side > 0:
         free = free_cash(desk, batch, sums)
         if not worth <= free and not of_book:
             return _saw(CASH, free, worth, seen)
-    if account.kind == 1:
+    if desk.kind == 1:
         required = 0.25 * gross(desk, s, change, now, sums)
         if not required <= equity and not of_book:
             return _saw(MARGIN, equity, required, seen)
@@ -162,34 +162,34 @@ def judged_leg(desk: Desk, number: int, target_book: int, price: float, batch: i
 
 
 @compiled
-def _flow(desk: Desk, number: int, b: int, batch: int, of_book: bool, now: int, seen: Any) -> int:
+def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, seen: Any) -> int:
     """The controls of our own orders: how many are open, how many there were lately, and whether one meets another."""
-    book, order, account = desk.books[b], desk.orders[number], desk.account[0]
+    book, order = rows.books(desk)[b], rows.orders(desk)[number]
     if not (np.isnan(book.open_symbol) and np.isnan(book.open_strategy) and np.isnan(book.open_account)):
         open_symbol = open_strategy = 1
-        for n in range(account.open + batch):
-            other = desk.books[desk.orders[desk.open[n] if n < account.open else desk.batch[n - account.open]].book]
+        for n in range(desk.open_count + batch):
+            other = rows.books(desk)[rows.orders(desk)[rows.open_orders(desk)[n] if n < desk.open_count else rows.batch_orders(desk)[n - desk.open_count]].book]
             open_symbol += other.symbol == book.symbol
             open_strategy += other.strategy == book.strategy
         if open_symbol > book.open_symbol and not of_book:
             return _saw(OPEN_SYMBOL, book.open_symbol, open_symbol, seen)
         if open_strategy > book.open_strategy and not of_book:
             return _saw(OPEN_STRATEGY, book.open_strategy, open_strategy, seen)
-        if account.open + batch + 1 > book.open_account and not of_book:
-            return _saw(OPEN_ACCOUNT, book.open_account, account.open + batch + 1, seen)
+        if desk.open_count + batch + 1 > book.open_account and not of_book:
+            return _saw(OPEN_ACCOUNT, book.open_account, desk.open_count + batch + 1, seen)
     minute_strategy = minute_account = second_strategy = second_account = entries = 1
     alike = 0
     window = min(2 * SECOND, book.length)
     signal_time = order.decided_at
-    n = account.orders - 1
-    while n >= 0 and (n >= account.orders - batch or desk.orders[n].placed_at > min(now - MINUTE, signal_time - window)):
-        other = desk.orders[n]
-        theirs = desk.books[other.book]
-        if n >= account.orders - batch or now - MINUTE < other.decided_at <= now:
+    n = desk.orders_count - 1
+    while n >= 0 and (n >= desk.orders_count - batch or rows.orders(desk)[n].placed_at > min(now - MINUTE, signal_time - window)):
+        other = rows.orders(desk)[n]
+        theirs = rows.books(desk)[other.book]
+        if n >= desk.orders_count - batch or now - MINUTE < other.decided_at <= now:
             minute_account += 1
             minute_strategy += theirs.strategy == book.strategy
             entries += theirs.strategy == book.strategy and theirs.symbol == book.symbol and not other.closes
-        if n >= account.orders - batch or now - SECOND < other.decided_at <= now:
+        if n >= desk.orders_count - batch or now - SECOND < other.decided_at <= now:
             second_account += 1
             second_strategy += theirs.strategy == book.strategy
         if other.book == b and other.side == order.side and other.lots == order.lots and other.price == order.price:
@@ -207,10 +207,10 @@ def _flow(desk: Desk, number: int, b: int, batch: int, of_book: bool, now: int, 
         return _saw(DUPLICATE, 0.0, alike, seen)
     if entries > book.entries and not of_book:
         return _saw(ENTRIES, book.entries, entries, seen)
-    for n in range(account.open + batch):
-        other_number = desk.open[n] if n < account.open else desk.batch[n - account.open]
-        other = desk.orders[other_number]
-        if desk.books[other.book].symbol != book.symbol or other.side == order.side:
+    for n in range(desk.open_count + batch):
+        other_number = rows.open_orders(desk)[n] if n < desk.open_count else rows.batch_orders(desk)[n - desk.open_count]
+        other = rows.orders(desk)[other_number]
+        if rows.books(desk)[other.book].symbol != book.symbol or other.side == order.side:
             continue
         buy, sell = (order.price, other.price) if order.side > 0 else (other.price, order.price)
         if buy >= sell:

@@ -4,11 +4,13 @@ Prices are ticks, quantities lots, money whole billionths of a thousandth (1e-12
 "none", and -1 for no row. Symbols, strategies and books are numbered in the order of their names, in which the event path adds them up.
 """
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     Rows = NDArray[Any]
@@ -42,6 +44,9 @@ SYMBOL: Final = np.dtype(
         ("calendar", "i8"),  # its sessions; -1: it is never shut
         ("books", "i8"),  # its books are `of_symbol[books]` to `of_symbol[books_end - 1]`
         ("books_end", "i8"),
+        ("hint", "i8"),  # where it was looked for last
+        ("marked_at", "i8"),
+        ("mark", "f8"),  # at that moment
     ],
     align=True,
 )
@@ -101,6 +106,7 @@ ORDER: Final = np.dtype(
         ("decided_at", "i8"),
         ("valid_until", "i8"),
         ("expires_at", "i8"),
+        ("ends", "i8"),  # the moment of the market at which it is over; -1: none
         ("placed_at", "i8"),
         ("filled", "i8"),
         ("triggered", "i8"),
@@ -116,8 +122,42 @@ REFUSAL: Final = np.dtype([("signal", "i8"), ("reason", "i8"), ("limit", "f8"), 
 
 HALT: Final = np.dtype([("limit", "i8"), ("at", "i8"), ("equity", "f8"), ("reference", "f8"), ("most", "f8"), ("seen", "f8")], align=True)
 
-ACCOUNT: Final = np.dtype(
+WHOLE: Final = np.dtype("i8")
+NUMBER: Final = np.dtype("f8")
+KINDS: Final = {
+    # Columns of all symbols, one after another; a row of symbol s is between its `first` and `last`.
+    "starts": WHOLE,
+    "opens": NUMBER,
+    "highs": NUMBER,
+    "lows": NUMBER,
+    "closes": NUMBER,
+    "volumes": NUMBER,
+    "known": WHOLE,  # every moment at which some bar is known, ascending
+    "days": WHOLE,  # beginnings of trading days, ascending
+    "session_opens": WHOLE,  # of all calendars, one after another
+    "session_closes": WHOLE,
+    "calendars": WHOLE,  # where each calendar's sessions begin, and where the last ones end
+    "of_symbol": WHOLE,  # books by symbol
+    "symbols": SYMBOL,
+    "books": BOOK,
+    "signals": SIGNAL,
+    "orders": ORDER,
+    "fills": FILL,
+    "refusals": REFUSAL,
+    "halts": HALT,  # two at most
+    "open_orders": WHOLE,  # in order of arrival
+    "waiting_books": WHOLE,  # whose signals wait, in the order in which they began to
+    "killed": WHOLE,  # by strategy: 1 once it may only reduce
+    "batch_orders": WHOLE,  # of the decision under way
+    "cancels": WHOLE,
+    "sums": NUMBER,  # of the decision under way: see view.py
+    "seen": NUMBER,  # what the control that refused has compared
+}
+"""The arrays there are, and what their rows are."""
+
+DESK: Final = np.dtype(
     [
+        *((f"{name}_{what}", "i8") for name in KINDS for what in ("at", "room")),  # address and length of each array
         ("naked", "i8"),  # without controls, on credit
         ("entry", "i8"),  # kind of a naked order
         ("entry_offset", "f8"),
@@ -138,53 +178,38 @@ ACCOUNT: Final = np.dtype(
         ("watched", "i8"),
         ("cash", "i8"),  # this and the rest change
         ("now", "i8"),
-        ("orders", "i8"),
-        ("fills", "i8"),
-        ("refusals", "i8"),
-        ("open", "i8"),
-        ("waiting", "i8"),
+        ("orders_count", "i8"),
+        ("fills_count", "i8"),
+        ("refusals_count", "i8"),
+        ("open_count", "i8"),
+        ("waiting_count", "i8"),
+        ("halts_count", "i8"),
         ("seen_to", "i8"),
         ("equity", "f8"),
         ("day", "i8"),  # number of the trading day
         ("day_equity", "f8"),
         ("peak", "f8"),
-        ("halts", "i8"),
+        ("hint", "i8"),
     ],
     align=True,
 )
+"""One account: its terms, how far it has come, and where its rows lie. Compiled functions are handed nothing else: one address, where
+two dozen arrays would be copied at every call."""
 
 
-class Market(NamedTuple):
-    """Columns of all symbols, one after another; a row of symbol s is between its `first` and `last`."""
+class Desk:
+    """The rows of one account, which live as long as this does."""
 
-    start: "Times"
-    open: "Floats"
-    high: "Floats"
-    low: "Floats"
-    close: "Floats"
-    volume: "Floats"
-    known: "Times"  # every moment at which some bar is known, ascending
-    days: "Times"  # beginnings of trading days, ascending
-    session_opens: "Times"  # of all calendars, one after another
-    session_closes: "Times"
-    calendars: "Times"  # where each calendar's sessions begin, and where the last ones end
-    of_symbol: "Times"  # books by symbol
+    def __init__(self, row: "Rows", arrays: "Mapping[str, Rows]") -> None:
+        """
+        Args:
+            row: one of DESK.
+            arrays: one of each of KINDS.
+        """
+        self.row = row
+        self.arrays = {name: np.ascontiguousarray(arrays[name], kind) for name, kind in KINDS.items()}
+        for name, array in self.arrays.items():
+            row[f"{name}_at"], row[f"{name}_room"] = array.ctypes.data, len(array)
 
-
-class Desk(NamedTuple):
-    """All that is played with."""
-
-    market: Market
-    symbols: "Rows"
-    books: "Rows"
-    signals: "Rows"
-    account: "Rows"  # one
-    orders: "Rows"
-    fills: "Rows"
-    refusals: "Rows"
-    halts: "Rows"  # two at most
-    open: "Times"  # orders that are open, in order of arrival
-    waiting: "Times"  # books whose signals wait, in the order in which they began to
-    killed: "Times"  # by strategy: 1 once it may only reduce
-    batch: "Times"  # orders of the decision under way
-    cancels: "Times"
+    def __getattr__(self, name: str) -> "Rows":
+        return self.__dict__["arrays"][name]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from libs.domain.columns import Columns
 from libs.domain.instruments import Calendar, Instrument
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
@@ -15,8 +16,8 @@ from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.calendars import DAY, sessions
 from libs.quant.compiled.layout import (
-    ACCOUNT,
     BOOK,
+    DESK,
     FILL,
     HALT,
     MONEY,
@@ -26,7 +27,6 @@ from libs.quant.compiled.layout import (
     SYMBOL,
     UNBOUNDED,
     Desk,
-    Market,
 )
 from libs.quant.compiled.venue import LIMIT, MARKET, STOP, STOP_LIMIT
 from libs.quant.risk.assess import terms_of
@@ -63,30 +63,30 @@ def desk_of(tape: Tape, setup: Setup, signals: Sequence[Signal], fills: int) -> 
     for reason in _unplayable(tape, setup):
         raise Unplayable(reason)
     names = sorted(tape.bars[tape.timeframes[0]])
-    market, symbols = _market(tape, setup, names)
+    market = _market(tape, setup, names)
+    symbols = market["symbols"]
     keys = sorted({(signal.strategy_id, signal.symbol) for signal in signals})
     books = _books(tape, setup, keys, names, signals)
-    by_symbol = sorted(range(len(keys)), key=lambda b: (books["symbol"][b], b))
-    of_symbol = np.array(by_symbol, np.int64)
+    of_symbol = np.array(sorted(range(len(keys)), key=lambda b: (books["symbol"][b], b)), np.int64)
     symbols["books"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "left")
     symbols["books_end"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "right")
-    rows = _signals(signals, keys)
-    count = len(signals)
+    count, room = len(signals), len(keys) + 1
     return Desk(
-        market=market._replace(of_symbol=of_symbol),
-        symbols=symbols,
-        books=books,
-        signals=rows,
-        account=_account(tape, setup),
-        orders=np.zeros(2 * count + 1, ORDER),
-        fills=np.zeros(fills, FILL),
-        refusals=np.zeros(count + 1, REFUSAL),
-        halts=np.zeros(2, HALT),
-        open=np.zeros(len(keys) + 1, np.int64),
-        waiting=np.zeros(len(keys) + 1, np.int64),
-        killed=np.zeros(len(setup.strategies) + 1, np.int64),
-        batch=np.zeros(len(keys) + 1, np.int64),
-        cancels=np.zeros(len(keys) + 1, np.int64),
+        _account(tape, setup),
+        market
+        | {
+            "of_symbol": of_symbol,
+            "books": books,
+            "signals": _signals(signals, keys),
+            "orders": np.zeros(2 * count + 1, ORDER),
+            "fills": np.zeros(fills, FILL),
+            "refusals": np.zeros(count + 1, REFUSAL),
+            "halts": np.zeros(2, HALT),
+            "killed": np.zeros(len(setup.strategies) + 1, np.int64),
+            "sums": np.zeros(5),
+            "seen": np.zeros(3),
+            **{name: np.zeros(room, np.int64) for name in ("open_orders", "waiting_books", "batch_orders", "cancels")},
+        },
     )
 
 
@@ -129,7 +129,7 @@ def _exactly(amount: Decimal) -> int:
     return count
 
 
-def _market(tape: Tape, setup: Setup, names: Sequence[str]) -> "tuple[Market, Rows]":
+def _market(tape: Tape, setup: Setup, names: Sequence[str]) -> "dict[str, Rows]":
     columns = [tape.bars[tape.timeframes[0]][name] for name in names]
     symbols = np.zeros(len(names), SYMBOL)
     ends = np.cumsum([len(each.start) for each in columns])
@@ -149,9 +149,16 @@ def _market(tape: Tape, setup: Setup, names: Sequence[str]) -> "tuple[Market, Ro
         row["min_money"] = _exactly(instrument.min_notional)
         row["fee_above"], row["fee_lots"], row["fee_below"] = _fee(instrument, setup)
         row["calendar"] = calendars.index(instrument.calendar) if instrument.calendar != "24/7" else -1
-    joined = [np.concatenate([np.asarray(getattr(each, name), np.float64) for each in columns]) for name in columns[0]._fields[1:]]
-    nothing = np.zeros(0, np.int64)
-    return Market(np.concatenate(starts), *joined, known, _days(setup, tape.since, int(known[-1])), opens, closes, begins, nothing), symbols
+    return {
+        "symbols": symbols,
+        "starts": np.concatenate(starts),
+        **{f"{name}s": np.concatenate([np.asarray(getattr(each, name), np.float64) for each in columns]) for name in Columns._fields[1:]},
+        "known": known,
+        "days": _days(setup, tape.since, int(known[-1])),
+        "session_opens": opens,
+        "session_closes": closes,
+        "calendars": begins,
+    }
 
 
 def _fee(instrument: Instrument, setup: Setup) -> tuple[int, int, int]:
@@ -231,7 +238,7 @@ def _signals(signals: Sequence[Signal], keys: Sequence[tuple[str, str]]) -> "Row
 
 
 def _account(tape: Tape, setup: Setup) -> "Rows":
-    account = np.zeros(1, ACCOUNT)
+    account = np.zeros(1, DESK)
     row, terms, length = account[0], setup.terms, TIMEFRAMES[tape.timeframes[0]]
     row["naked"], row["kind"], row["allow_short"] = setup.limits is None, setup.kind == "margin", setup.allow_short
     row["entry"], row["entry_offset"], row["entry_limit"] = KINDS[setup.entry.kind], setup.entry.offset_bps, setup.entry.limit_bps

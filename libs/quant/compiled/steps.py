@@ -1,12 +1,17 @@
 """Whole lots and ticks, and moments of the market: what libs/quant/sizing.py, fills.py and calendars.py say, compiled."""
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from libs.quant.compiled import rows
 from libs.quant.compiled.exact import product
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import UNBOUNDED, Market
+from libs.quant.compiled.layout import UNBOUNDED
+
+if TYPE_CHECKING:
+    from libs.quant.compiled.layout import Times
 
 
 @compiled
@@ -56,31 +61,64 @@ def against_us(side: int, ticks: int, above: int, below: int) -> int:
 
 
 @compiled
-def row_known(market: Market, first: int, last: int, late: int, now: int) -> int:
+def newest(times: "Times", first: int, last: int, at: int, hint: int) -> int:
+    """Where the last of `times[first:last]` (ascending) stands that is not later than `at`; first - 1 where all are.
+
+    Looked for from `hint` on, farther at each step: who asks as time goes by finds it near where he found it before.
+    """
+    if first >= last:
+        return first - 1
+    low = min(max(hint, first), last - 1)
+    step = 1
+    if times[low] <= at:
+        while low + step < last and times[low + step] <= at:
+            low += step
+            step *= 2
+        high = min(low + step, last)
+    else:
+        high = low
+        while high - step >= first and times[high - step] > at:
+            high -= step
+            step *= 2
+        low = max(high - step, first - 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if times[middle] <= at:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@compiled
+def row_known(desk: Any, symbol: Any, late: int, now: int) -> int:
     """The newest row of a symbol that is known by `now`; first - 1 before the first."""
-    return first + np.searchsorted(market.start[first:last], now - late, side="right") - 1
+    symbol.hint = newest(rows.starts(desk), symbol.first, symbol.last, now - late, symbol.hint)
+    return symbol.hint
 
 
 @compiled
-def next_known(market: Market, at: int) -> int:
+def next_known(desk: Any, at: int) -> int:
     """The first moment from `at` on at which anything is known; -1 after the end."""
-    n = np.searchsorted(market.known, at, side="left")
-    return market.known[n] if n < len(market.known) else -1
+    count = len(rows.known(desk))
+    desk.hint = newest(rows.known(desk), 0, count, at - 1, desk.hint)
+    n = desk.hint + 1
+    return rows.known(desk)[n] if n < count else -1
 
 
 @compiled
-def in_session(market: Market, calendar: int, now: int) -> bool:
+def in_session(desk: Any, calendar: int, now: int) -> bool:
     """Whether the calendar's market is open at `now`."""
-    first, last = market.calendars[calendar], market.calendars[calendar + 1]
-    n = first + np.searchsorted(market.session_opens[first:last], now, side="right") - 1
-    return n >= first and now < market.session_closes[n]
+    first, last = rows.calendars(desk)[calendar], rows.calendars(desk)[calendar + 1]
+    n = first + np.searchsorted(rows.session_opens(desk)[first:last], now, side="right") - 1
+    return n >= first and now < rows.session_closes(desk)[n]
 
 
 @compiled
-def next_open(market: Market, calendar: int, at: int) -> int:
+def next_open(desk: Any, calendar: int, at: int) -> int:
     """When the first session begins that does so at `at` or later."""
-    first, last = market.calendars[calendar], market.calendars[calendar + 1]
-    n = first + np.searchsorted(market.session_opens[first:last], at, side="left")
+    first, last = rows.calendars(desk)[calendar], rows.calendars(desk)[calendar + 1]
+    n = first + np.searchsorted(rows.session_opens(desk)[first:last], at, side="left")
     if n >= last:
         raise IndexError("no session is known that late")
-    return market.session_opens[n]
+    return rows.session_opens(desk)[n]

@@ -2,10 +2,11 @@
 
 from typing import Any, Final
 
+from libs.quant.compiled import rows
 from libs.quant.compiled.exact import half_even, product, total
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import FOREVER, NONE, UNBOUNDED, Desk
-from libs.quant.compiled.steps import against_us, to_lots, to_ticks
+from libs.quant.compiled.layout import FOREVER, NONE, UNBOUNDED
+from libs.quant.compiled.steps import against_us, next_known, to_lots, to_ticks
 
 MARKET: Final = 0
 LIMIT: Final = 1
@@ -22,62 +23,62 @@ REJECTED: Final = 6
 
 
 @compiled
-def fee(desk: Desk, symbol: Any, lots: int, ticks: int) -> int:
+def fee(desk: Any, symbol: Any, lots: int, ticks: int) -> int:
     """Of one fill, money: a share of the notional and so much a unit, to twelve decimals."""
     notional = product(product(lots, ticks), symbol.worth)
     whole, left = notional // symbol.fee_below, notional % symbol.fee_below
     paid = total(product(whole, symbol.fee_above), half_even(total(product(left, symbol.fee_above), product(lots, symbol.fee_lots)), symbol.fee_below))
-    return max(paid, desk.account[0].fee_least)
+    return max(paid, desk.fee_least)
 
 
 @compiled
-def cost(desk: Desk, symbol: Any, lots: int, ticks: int) -> int:
+def cost(desk: Any, symbol: Any, lots: int, ticks: int) -> int:
     """What buying takes at that price, money."""
     return total(product(product(lots, ticks), symbol.worth), fee(desk, symbol, lots, ticks))
 
 
 @compiled
-def takes(desk: Desk, number: int) -> bool:
+def takes(desk: Any, number: int) -> bool:
     """Whether the venue takes an order: on its grid, large enough, and paid for unless on credit."""
-    order = desk.orders[number]
-    book = desk.books[order.book]
-    symbol = desk.symbols[book.symbol]
+    order = rows.orders(desk)[number]
+    book = rows.books(desk)[order.book]
+    symbol = rows.symbols(desk)[book.symbol]
     if order.lots <= 0 or (order.price != NONE and order.price <= 0) or (order.stop != NONE and order.stop <= 0):
         return False
     if order.price != NONE and product(product(order.lots, order.price), symbol.worth) < symbol.min_money:
         return False
-    account = desk.account[0]
-    if account.naked:
+    if desk.naked:
         return True
     if order.side > 0:
-        free = account.cash
-        for n in range(account.open):
-            other = desk.orders[desk.open[n]]
+        free = desk.cash
+        for n in range(desk.open_count):
+            other = rows.orders(desk)[rows.open_orders(desk)[n]]
             if other.side > 0:
-                there = desk.symbols[desk.books[other.book].symbol]
+                there = rows.symbols(desk)[rows.books(desk)[other.book].symbol]
                 free -= cost(desk, there, other.lots - other.filled, other.price)
         return cost(desk, symbol, order.lots, order.price) <= free
-    if account.allow_short:
+    if desk.allow_short:
         return True
     held = 0
     for n in range(symbol.books, symbol.books_end):
-        held += desk.books[desk.market.of_symbol[n]].lots
-    for n in range(account.open):
-        other = desk.orders[desk.open[n]]
-        if other.side < 0 and desk.books[other.book].symbol == book.symbol:
+        held += rows.books(desk)[rows.of_symbol(desk)[n]].lots
+    for n in range(desk.open_count):
+        other = rows.orders(desk)[rows.open_orders(desk)[n]]
+        if other.side < 0 and rows.books(desk)[other.book].symbol == book.symbol:
             held -= other.lots - other.filled
     return order.lots <= held
 
 
 @compiled
-def send(desk: Desk, number: int) -> None:
+def send(desk: Any, number: int) -> None:
     """An order is open from now on, or turned down."""
-    order, account = desk.orders[number], desk.account[0]
-    book = desk.books[order.book]
+    order = rows.orders(desk)[number]
+    book = rows.books(desk)[order.book]
     if takes(desk, number):
         order.status = OPEN
-        desk.open[account.open] = number
-        account.open += 1
+        order.ends = -1 if order.expires_at == FOREVER else next_known(desk, max(order.expires_at, desk.now + 1))
+        rows.open_orders(desk)[desk.open_count] = number
+        desk.open_count += 1
     else:
         order.status = REJECTED
         if book.order == number:
@@ -85,36 +86,35 @@ def send(desk: Desk, number: int) -> None:
 
 
 @compiled
-def end(desk: Desk, number: int, status: int) -> None:
+def end(desk: Any, number: int, status: int) -> None:
     """An open order is over."""
-    account = desk.account[0]
-    desk.orders[number].status = status
-    book = desk.books[desk.orders[number].book]
+    rows.orders(desk)[number].status = status
+    book = rows.books(desk)[rows.orders(desk)[number].book]
     if book.order == number:
         book.order = -1
     kept = 0
-    for n in range(account.open):
-        if desk.open[n] != number:
-            desk.open[kept] = desk.open[n]
+    for n in range(desk.open_count):
+        if rows.open_orders(desk)[n] != number:
+            rows.open_orders(desk)[kept] = rows.open_orders(desk)[n]
             kept += 1
-    account.open = kept
+    desk.open_count = kept
 
 
 @compiled
-def show(desk: Desk, s: int, row: int, known: int) -> bool:
+def show(desk: Any, s: int, row: int, known: int) -> bool:
     """One bar meets the open orders of its symbol in order of arrival; what one takes is gone for the next. Whether any was filled."""
-    symbol, account, market = desk.symbols[s], desk.account[0], desk.market
-    start = market.start[row]
+    symbol = rows.symbols(desk)[s]
+    start = rows.starts(desk)[row]
     left_buy = left_sell = -1  # lots that are left; -1: not asked for yet
     changed = False
     n = 0
-    while n < account.open:
-        number = desk.open[n]
+    while n < desk.open_count:
+        number = rows.open_orders(desk)[n]
         n += 1
-        order = desk.orders[number]
-        if desk.books[order.book].symbol != s:
+        order = rows.orders(desk)[number]
+        if rows.books(desk)[order.book].symbol != s:
             continue
-        if start < order.decided_at - account.grace + account.delay or start + account.late > order.expires_at:
+        if start < order.decided_at - desk.grace + desk.delay or start + desk.late > order.expires_at:
             continue
         side = order.side
         if side > 0 and left_buy < 0:
@@ -139,28 +139,27 @@ def show(desk: Desk, s: int, row: int, known: int) -> bool:
 
 
 @compiled
-def _offered(desk: Desk, symbol: Any, row: int, side: int) -> int:
+def _offered(desk: Any, symbol: Any, row: int, side: int) -> int:
     """Lots of a bar that are ours to take; 0: it shows no price or too little."""
-    market, account = desk.market, desk.account[0]
-    first, best = market.open[row], market.low[row] if side > 0 else market.high[row]
+    first, best = rows.opens(desk)[row], rows.lows(desk)[row] if side > 0 else rows.highs(desk)[row]
     if not (first > 0.0 and best > 0.0):
         return 0
-    ticks = against_us(side, to_ticks(first, symbol.tick), account.costs_above, account.costs_below)
+    ticks = against_us(side, to_ticks(first, symbol.tick), desk.costs_above, desk.costs_below)
     if ticks <= 0:
         return 0
-    if account.share_above == 0:
+    if desk.share_above == 0:
         return UNBOUNDED
-    size = market.volume[row]
+    size = rows.volumes(desk)[row]
     if not size > 0.0:
         return 0
     shown = to_lots(min(size, symbol.lot * 2.0**52), symbol.lot)
-    return product(shown, account.share_above) // account.share_below
+    return product(shown, desk.share_above) // desk.share_below
 
 
 @compiled
-def _price(desk: Desk, symbol: Any, row: int, number: int, left: int) -> int:
+def _price(desk: Any, symbol: Any, row: int, number: int, left: int) -> int:
     """Ticks at which an order would be filled by a bar, costs included; -1: it is not. A stop that is touched is triggered."""
-    order, market, account = desk.orders[number], desk.market, desk.account[0]
+    order = rows.orders(desk)[number]
     side = order.side
     if order.kind >= STOP and not order.triggered:
         touched = _touched(desk, symbol, row, number)
@@ -169,13 +168,13 @@ def _price(desk: Desk, symbol: Any, row: int, number: int, left: int) -> int:
         order.triggered = 1
         if left <= 0:
             return -1
-        at = against_us(side, touched, account.costs_above, account.costs_below)
+        at = against_us(side, touched, desk.costs_above, desk.costs_below)
         return _within(side, order.price, at, at)
     if left <= 0:
         return -1
-    first = against_us(side, to_ticks(market.open[row], symbol.tick), account.costs_above, account.costs_below)
-    extreme = market.low[row] if side > 0 else market.high[row]
-    best = against_us(side, to_ticks(extreme, symbol.tick), account.costs_above, account.costs_below)
+    first = against_us(side, to_ticks(rows.opens(desk)[row], symbol.tick), desk.costs_above, desk.costs_below)
+    extreme = rows.lows(desk)[row] if side > 0 else rows.highs(desk)[row]
+    best = against_us(side, to_ticks(extreme, symbol.tick), desk.costs_above, desk.costs_below)
     return _within(side, order.price, first, best)
 
 
@@ -188,37 +187,37 @@ def _within(side: int, limit: int, first: int, best: int) -> int:
 
 
 @compiled
-def _touched(desk: Desk, symbol: Any, row: int, number: int) -> int:
+def _touched(desk: Any, symbol: Any, row: int, number: int) -> int:
     """Where a bar touches a stop: at it, or at an open beyond it; -1: nowhere."""
-    market, stop = desk.market, desk.orders[number].stop
-    first, high, low, last = market.open[row], market.high[row], market.low[row], market.close[row]
+    stop = rows.orders(desk)[number].stop
+    first, high, low, last = rows.opens(desk)[row], rows.highs(desk)[row], rows.lows(desk)[row], rows.closes(desk)[row]
     if not (first > 0.0 and high > 0.0 and low > 0.0 and last > 0.0):
         return -1
     opened = to_ticks(first, symbol.tick)
-    if desk.orders[number].side < 0:
+    if rows.orders(desk)[number].side < 0:
         return opened if opened <= stop else stop if to_ticks(low, symbol.tick) <= stop else -1
     return opened if opened >= stop else stop if to_ticks(high, symbol.tick) >= stop else -1
 
 
 @compiled
-def _fill(desk: Desk, symbol: Any, number: int, lots: int, ticks: int, at: int, known: int) -> bool:
+def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, at: int, known: int) -> bool:
     """Books a fill; whether the order is over with it.
 
     Raises:
         MemoryError: there is no row left for it: the caller has to make room and begin again.
     """
-    order, account = desk.orders[number], desk.account[0]
-    book = desk.books[order.book]
-    if account.fills == len(desk.fills):
+    order = rows.orders(desk)[number]
+    book = rows.books(desk)[order.book]
+    if desk.fills_count == desk.fills_room:
         raise MemoryError("more fills than rows")
     paid = fee(desk, symbol, lots, ticks)
     moved = total(product(product(-order.side * lots, ticks), symbol.worth), -paid)
-    account.cash = total(account.cash, moved)
+    desk.cash = total(desk.cash, moved)
     book.lots += order.side * lots
     order.filled += lots
-    fill = desk.fills[account.fills]
-    fill.order, fill.lots, fill.price, fill.fee, fill.at, fill.known, fill.cash = number, lots, ticks, paid, at, known, account.cash
-    account.fills += 1
+    fill = rows.fills(desk)[desk.fills_count]
+    fill.order, fill.lots, fill.price, fill.fee, fill.at, fill.known, fill.cash = number, lots, ticks, paid, at, known, desk.cash
+    desk.fills_count += 1
     if order.filled < order.lots:
         order.status = PARTIAL
         return False
@@ -227,13 +226,12 @@ def _fill(desk: Desk, symbol: Any, number: int, lots: int, ticks: int, at: int, 
 
 
 @compiled
-def expire(desk: Desk, now: int) -> None:
+def expire(desk: Any, now: int) -> None:
     """Ends the open orders whose time is over."""
-    account = desk.account[0]
     n = 0
-    while n < account.open:
-        number = desk.open[n]
-        if desk.orders[number].expires_at <= now and desk.orders[number].expires_at != FOREVER:
+    while n < desk.open_count:
+        number = rows.open_orders(desk)[n]
+        if rows.orders(desk)[number].expires_at <= now and rows.orders(desk)[number].expires_at != FOREVER:
             end(desk, number, EXPIRED)
         else:
             n += 1

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from libs.quant.compiled import rows
 from libs.quant.compiled.exact import product, quotient
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import MONEY, Desk
+from libs.quant.compiled.layout import MONEY
 from libs.quant.compiled.steps import row_known
 
 GROSS = 0
@@ -17,33 +18,35 @@ EQUITY = 4
 
 
 @compiled
-def mark(desk: Desk, s: int, now: int) -> float:
+def mark(desk: Any, s: int, now: int) -> float:
     """Close of the newest bar known; NaN before the first."""
-    symbol = desk.symbols[s]
-    row = row_known(desk.market, symbol.first, symbol.last, desk.account[0].late, now)
-    return desk.market.close[row] if row >= symbol.first else np.nan
+    symbol = rows.symbols(desk)[s]
+    if symbol.marked_at != now:
+        row = row_known(desk, symbol, desk.late, now)
+        symbol.marked_at, symbol.mark = now, rows.closes(desk)[row] if row >= symbol.first else np.nan
+    return symbol.mark
 
 
 @compiled
-def mark_before(desk: Desk, s: int, now: int) -> float:
+def mark_before(desk: Any, s: int, now: int) -> float:
     """Close of the bar before that one; NaN where there is none."""
-    symbol = desk.symbols[s]
-    row = row_known(desk.market, symbol.first, symbol.last, desk.account[0].late, now) - 1
-    return desk.market.close[row] if row >= symbol.first else np.nan
+    symbol = rows.symbols(desk)[s]
+    row = row_known(desk, symbol, desk.late, now) - 1
+    return rows.closes(desk)[row] if row >= symbol.first else np.nan
 
 
 @compiled
-def cash(desk: Desk) -> float:
-    return quotient(desk.account[0].cash, MONEY)
+def cash(desk: Any) -> float:
+    return quotient(desk.cash, MONEY)
 
 
 @compiled
-def equity(desk: Desk, now: int) -> float:
+def equity(desk: Any, now: int) -> float:
     """Cash and every position at the newest close, added up in the order of the books."""
     worth = 0.0 + cash(desk)
-    for book in desk.books:
+    for book in rows.books(desk):
         if book.lots != 0:
-            worth += book.lots * (desk.symbols[book.symbol].units * mark(desk, book.symbol, now))
+            worth += book.lots * (rows.symbols(desk)[book.symbol].units * mark(desk, book.symbol, now))
     return worth
 
 
@@ -54,41 +57,41 @@ def notional(symbol: Any, lots: int, ticks: int) -> float:
 
 
 @compiled
-def left_of(desk: Desk, number: int) -> int:
+def left_of(desk: Any, number: int) -> int:
     """Lots that an open order still wants, signed."""
-    order = desk.orders[number]
+    order = rows.orders(desk)[number]
     return order.side * (order.lots - order.filled)
 
 
 @compiled
-def book_low(desk: Desk, b: int) -> int:
+def book_low(desk: Any, b: int) -> int:
     """Lowest position that the book's open order can lead to."""
-    book = desk.books[b]
+    book = rows.books(desk)[b]
     return book.lots + (min(left_of(desk, book.order), 0) if book.order >= 0 else 0)
 
 
 @compiled
-def book_high(desk: Desk, b: int) -> int:
+def book_high(desk: Any, b: int) -> int:
     """Highest one."""
-    book = desk.books[b]
+    book = rows.books(desk)[b]
     return book.lots + (max(left_of(desk, book.order), 0) if book.order >= 0 else 0)
 
 
 @compiled
-def symbol_low(desk: Desk, s: int) -> int:
+def symbol_low(desk: Any, s: int) -> int:
     """Lowest position of the account in a symbol."""
     low = 0
-    for n in range(desk.symbols[s].books, desk.symbols[s].books_end):
-        low += book_low(desk, desk.market.of_symbol[n])
+    for n in range(rows.symbols(desk)[s].books, rows.symbols(desk)[s].books_end):
+        low += book_low(desk, rows.of_symbol(desk)[n])
     return low
 
 
 @compiled
-def symbol_high(desk: Desk, s: int) -> int:
+def symbol_high(desk: Any, s: int) -> int:
     """Highest one."""
     high = 0
-    for n in range(desk.symbols[s].books, desk.symbols[s].books_end):
-        high += book_high(desk, desk.market.of_symbol[n])
+    for n in range(rows.symbols(desk)[s].books, rows.symbols(desk)[s].books_end):
+        high += book_high(desk, rows.of_symbol(desk)[n])
     return high
 
 
@@ -111,17 +114,17 @@ def shrinks(lots: int, side: int, low: int, high: int) -> bool:
 
 
 @compiled
-def lot_value(desk: Desk, s: int, now: int) -> float:
+def lot_value(desk: Any, s: int, now: int) -> float:
     """Worth of a lot at the newest close."""
-    return desk.symbols[s].units * mark(desk, s, now)
+    return rows.symbols(desk)[s].units * mark(desk, s, now)
 
 
 @compiled
-def gross(desk: Desk, s: int, change: int, now: int, sums: Any) -> float:
+def gross(desk: Any, s: int, change: int, now: int, sums: Any) -> float:
     """As `View.gross`: kept in `sums` from the first question on, and moved by what is approved."""
     if np.isnan(sums[GROSS]):
         everything = 0.0
-        for n in range(len(desk.symbols)):
+        for n in range(len(rows.symbols(desk))):
             low, high = symbol_low(desk, n), symbol_high(desk, n)
             if low != 0 or high != 0:
                 everything += abs(farther(low, high) * lot_value(desk, n, now))
@@ -132,11 +135,11 @@ def gross(desk: Desk, s: int, change: int, now: int, sums: Any) -> float:
 
 
 @compiled
-def net(desk: Desk, s: int, change: int, now: int, sums: Any) -> float:
+def net(desk: Any, s: int, change: int, now: int, sums: Any) -> float:
     """As `View.net`."""
     if np.isnan(sums[NET_LOW]):
         lowest = highest = 0.0
-        for n in range(len(desk.symbols)):
+        for n in range(len(rows.symbols(desk))):
             low, high = symbol_low(desk, n), symbol_high(desk, n)
             if low != 0 or high != 0:
                 value = lot_value(desk, n, now)
@@ -148,31 +151,31 @@ def net(desk: Desk, s: int, change: int, now: int, sums: Any) -> float:
 
 
 @compiled
-def free_cash(desk: Desk, batch: int, sums: Any) -> float:
+def free_cash(desk: Any, batch: int, sums: Any) -> float:
     """As `View.free_cash`: less what open buys and those of this decision may take. `batch`: orders of the decision so far."""
     if np.isnan(sums[FREE]):
         taken = 0.0
-        for n in range(desk.account[0].open):
-            taken += _buys(desk, desk.open[n])
+        for n in range(desk.open_count):
+            taken += _buys(desk, rows.open_orders(desk)[n])
         for n in range(batch):
-            taken += _buys(desk, desk.batch[n])
+            taken += _buys(desk, rows.batch_orders(desk)[n])
         sums[FREE] = cash(desk) - taken
     return sums[FREE]
 
 
 @compiled
-def _buys(desk: Desk, number: int) -> float:
-    order = desk.orders[number]
+def _buys(desk: Any, number: int) -> float:
+    order = rows.orders(desk)[number]
     if order.side < 0:
         return 0.0
-    return notional(desk.symbols[desk.books[order.book].symbol], order.lots - order.filled, max(order.price, 0))
+    return notional(rows.symbols(desk)[rows.books(desk)[order.book].symbol], order.lots - order.filled, max(order.price, 0))
 
 
 @compiled
-def reserve(desk: Desk, number: int, now: int, sums: Any) -> None:
+def reserve(desk: Any, number: int, now: int, sums: Any) -> None:
     """An approved order counts for whatever is judged later at the same moment. As `View.reserve`, before the book has the order."""
-    order = desk.orders[number]
-    book = desk.books[order.book]
+    order = rows.orders(desk)[number]
+    book = rows.books(desk)[order.book]
     change = order.side * order.lots
     if not np.isnan(sums[GROSS]):
         sums[GROSS] = gross(desk, book.symbol, change, now, sums)

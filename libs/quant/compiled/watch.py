@@ -1,67 +1,66 @@
 """Loss limits, compiled: libs/quant/risk/halts.py, looked at whenever a bar of what is held is known, as backtest/watch.py does."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from libs.quant.compiled import rows
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import Desk
-from libs.quant.compiled.steps import row_known
+from libs.quant.compiled.layout import FOREVER
+from libs.quant.compiled.steps import newest, row_known
 from libs.quant.compiled.view import cash, equity
 
-DAILY_LOSS = 0
-DRAWDOWN = 1
+DAILY_LOSS: Final = 0
+DRAWDOWN: Final = 1
+ROUNDING: Final = 1e-9  # of an equity: more than float64 can lose on it
 
 
 @compiled
-def look(desk: Desk, now: int) -> None:
+def look(desk: Any, now: int) -> None:
     """Once, at what is held now."""
-    account = desk.account[0]
-    account.seen_to = max(account.seen_to, now)
-    if account.watched:
+    desk.seen_to = max(desk.seen_to, now)
+    if desk.watched:
         evaluate(desk, now, equity(desk, now))
 
 
 @compiled
-def evaluate(desk: Desk, now: int, worth: float) -> None:
+def evaluate(desk: Any, now: int, worth: float) -> None:
     """As `halts.evaluate`, with the trading day of `now`."""
-    account, days = desk.account[0], desk.market.days
-    while account.day + 1 < len(days) and days[account.day + 1] <= now:
-        account.day += 1
-        account.day_equity = account.equity
-    account.peak = max(account.peak, worth)
-    account.equity = worth
-    _measure(desk, DAILY_LOSS, now, worth, account.day_equity, account.max_daily_loss)
-    _measure(desk, DRAWDOWN, now, worth, account.peak, account.max_drawdown)
+    days = rows.days(desk)
+    while desk.day + 1 < len(days) and days[desk.day + 1] <= now:
+        desk.day += 1
+        desk.day_equity = desk.equity
+    desk.peak = max(desk.peak, worth)
+    desk.equity = worth
+    _measure(desk, DAILY_LOSS, now, worth, desk.day_equity, desk.max_daily_loss)
+    _measure(desk, DRAWDOWN, now, worth, desk.peak, desk.max_drawdown)
 
 
 @compiled
-def _measure(desk: Desk, limit: int, now: int, worth: float, reference: float, most: float) -> None:
-    account = desk.account[0]
+def _measure(desk: Any, limit: int, now: int, worth: float, reference: float, most: float) -> None:
     if np.isnan(most):
         return
-    for n in range(account.halts):
-        if desk.halts[n].limit == limit:
+    for n in range(desk.halts_count):
+        if rows.halts(desk)[n].limit == limit:
             return
     seen = (reference - worth) / reference if reference > 0 else 1.0
     if seen > most:
-        halt = desk.halts[account.halts]
+        halt = rows.halts(desk)[desk.halts_count]
         halt.limit, halt.at, halt.equity, halt.reference, halt.most, halt.seen = limit, now, worth, reference, most, seen
-        account.halts += 1
+        desk.halts_count += 1
 
 
 @compiled
-def look_until(desk: Desk, until: int) -> None:
+def look_until(desk: Any, until: int) -> None:
     """Whenever a bar is known after the last look and up to `until`, while anything is held."""
-    account = desk.account[0]
-    begin = account.seen_to
-    account.seen_to = max(begin, until)
-    if not account.watched or begin >= until:
+    begin = desk.seen_to
+    desk.seen_to = max(begin, until)
+    if not desk.watched or begin >= until:
         return
     held = -1
     several = False
-    for b in range(len(desk.books)):
-        if desk.books[b].lots != 0:
+    for b in range(len(rows.books(desk))):
+        if rows.books(desk)[b].lots != 0:
             several = held >= 0
             held = b
             if several:
@@ -71,23 +70,60 @@ def look_until(desk: Desk, until: int) -> None:
     if several:
         _walk_all(desk, begin, until)
     else:
-        _walk_one(desk, desk.books[held], begin, until)
+        _walk_one(desk, rows.books(desk)[held], begin, until)
 
 
 @compiled
-def _walk_one(desk: Desk, book: Any, begin: int, until: int) -> None:
-    account, symbol, market = desk.account[0], desk.symbols[book.symbol], desk.market
-    first = row_known(market, symbol.first, symbol.last, account.late, begin) + 1
-    last = row_known(market, symbol.first, symbol.last, account.late, until) + 1
+def _walk_one(desk: Any, book: Any, begin: int, until: int) -> None:
+    """With one book: closely only where the equity comes near a limit, and where a trading day begins."""
+    symbol = rows.symbols(desk)[book.symbol]
+    late, close, start = desk.late, rows.closes(desk), rows.starts(desk)
+    first = row_known(desk, symbol, late, begin) + 1
+    last = row_known(desk, symbol, late, until) + 1
     known, lots, units = 0.0 + cash(desk), book.lots, symbol.units
+    peak, worth = desk.peak, desk.equity
+    alarm, tomorrow = _alarm(desk, peak), _tomorrow(desk) - late
     for row in range(first, last):
-        evaluate(desk, market.start[row] + account.late, known + lots * (units * market.close[row]))
+        now_worth = known + lots * (units * close[row])
+        if now_worth <= alarm or start[row] >= tomorrow:
+            desk.peak, desk.equity = peak, worth
+            evaluate(desk, start[row] + late, now_worth)
+            peak = desk.peak
+            alarm, tomorrow = _alarm(desk, peak), _tomorrow(desk) - late
+        elif now_worth > peak:
+            peak = now_worth
+            alarm = _alarm(desk, peak)
+        worth = now_worth
+    desk.peak, desk.equity = peak, worth
 
 
 @compiled
-def _walk_all(desk: Desk, begin: int, until: int) -> None:
-    market = desk.market
-    first = np.searchsorted(market.known, begin, side="right")
-    last = np.searchsorted(market.known, until, side="right")
+def _tomorrow(desk: Any) -> int:
+    """When the next trading day begins."""
+    n = desk.day + 1
+    return rows.days(desk)[n] if n < len(rows.days(desk)) else FOREVER
+
+
+@compiled
+def _alarm(desk: Any, peak: float) -> float:
+    """An equity above which no limit is passed over."""
+    alarm = -np.inf
+    if not np.isnan(desk.max_daily_loss):
+        alarm = max(alarm, _floor(desk.day_equity, desk.max_daily_loss))
+    if not np.isnan(desk.max_drawdown):
+        alarm = max(alarm, _floor(peak, desk.max_drawdown))
+    return alarm
+
+
+@compiled
+def _floor(reference: float, most: float) -> float:
+    return reference * (1.0 - most + ROUNDING) if reference > 0.0 else np.inf
+
+
+@compiled
+def _walk_all(desk: Any, begin: int, until: int) -> None:
+    count = len(rows.known(desk))
+    first = newest(rows.known(desk), 0, count, begin, desk.hint) + 1
+    last = newest(rows.known(desk), 0, count, until, first) + 1
     for n in range(first, last):
-        evaluate(desk, market.known[n], equity(desk, market.known[n]))
+        evaluate(desk, rows.known(desk)[n], equity(desk, rows.known(desk)[n]))
