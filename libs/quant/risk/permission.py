@@ -15,7 +15,7 @@ def kill_switch(signal: Signal, view: View, bounds: Bounds) -> Refusal | None:
     hit = applying(view.killed, (view.account_id, view.account_name), signal.strategy_id, signal.symbol) if view.killed else None
     if view.checks is not None:
         view.note("RC-C01", "kill switch", "off", "off" if hit is None else written(hit[1]))
-    return None if hit is None or hit[1] == "reduce_only" else _killed(*hit)
+    return None if hit is None or hit[1] == "reduce_only" else killed(*hit)
 
 
 def only_reduces(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
@@ -24,10 +24,11 @@ def only_reduces(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
         return None
     signal = leg.signal
     hit = applying(view.killed, (view.account_id, view.account_name), signal.strategy_id, signal.symbol)
-    return None if hit is None or view.shrinks(leg, signal.strategy_id) else _killed(*hit)
+    return None if hit is None or view.shrinks(leg, signal.strategy_id) else killed(*hit)
 
 
-def _killed(scope: str, mode: Mode) -> Refusal:
+def killed(scope: str, mode: Mode) -> Refusal:
+    """What a kill switch means and how it is lifted, for a person."""
     text = f"kill switch is on for {scope} ({written(mode)}: {MEANING[mode]}); rearm it with: fleet risk rearm --scope {scope} --reason ..."
     return Refusal("RC-C01", text, "off", written(mode))
 

@@ -1,0 +1,141 @@
+"""What the compiled desk did, as the event path tells it: the same orders, fills, books and refusals, made when somebody asks for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from libs.domain.booking import book
+from libs.domain.books import Position
+from libs.domain.configuration import LossLimitName
+from libs.domain.ledger import deposit_entries
+from libs.domain.losses import Halt
+from libs.domain.messages import Signal
+from libs.domain.orders import Order, Status
+from libs.domain.trades import Fill
+from libs.quant.backtest.naked import naked_order
+from libs.quant.backtest.result import Balance, Played, Refused
+from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.tape import Tape
+from libs.quant.compiled import venue
+from libs.quant.compiled.layout import MONEY, NONE, Desk
+from libs.quant.compiled.words import refusal
+from libs.quant.compiled.watch import DAILY_LOSS
+from libs.quant.risk.assess import as_decided_now, leg_of, order_of, terms_of
+from libs.quant.risk.view import View
+
+if TYPE_CHECKING:
+    from libs.quant.compiled.layout import Rows
+
+STATUSES: Final = {
+    venue.OPEN: Status.ACKED,
+    venue.PARTIAL: Status.PARTIAL,
+    venue.FILLED: Status.FILLED,
+    venue.CANCELED: Status.CANCELED,
+    venue.EXPIRED: Status.EXPIRED,
+    venue.REJECTED: Status.REJECTED,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A desk at its end."""
+
+    tape: Tape
+    setup: Setup
+    signals: Sequence[Signal]
+    desk: Desk
+
+    def played(self) -> Played:
+        """Everything that happened, in order."""
+        played = Played(self.signals)
+        played.lines += deposit_entries(UUID(int=0), self.setup.base_currency, self.setup.deposit)
+        played.balances.append(Balance(self.tape.since, float(self.setup.deposit), {}))
+        played.orders += [self._order(row) for row in self._rows("orders")]
+        played.statuses |= {order.client_order_id: STATUSES[int(row["status"])] for order, row in zip(played.orders, self._rows("orders"), strict=True)}
+        self._book(played)
+        played.halts = tuple(_halt(row) for row in self._rows("halts"))
+        played.refused += [self._refused(row, played) for row in self._rows("refusals")]
+        return played
+
+    def _rows(self, name: str) -> "Rows":
+        return self.desk.arrays[name][: int(self.desk.row[0][f"{name}_count"])]
+
+    def _order(self, row: Any) -> Order:
+        signal, setup = self.signals[int(row["signal"])], self.setup
+        judged = signal if setup.limits is None else as_decided_now(signal, int(row["leg"]), int(row["decided_at"]))
+        terms = {config.id: terms_of(config) for config in setup.strategies}
+        view = View(
+            account_id=setup.account_id,
+            account_name=setup.account_name,
+            base_currency=setup.base_currency,
+            kind=setup.kind,
+            allow_short=setup.allow_short,
+            now=0,
+            stale=False,
+            speed=0.0,
+            grace_ns=self.tape.grace_ns,
+            instruments=self.tape.instruments,
+            terms=terms,
+            cash={},
+            marks={},
+            killed={},
+            positions={(signal.strategy_id, signal.symbol): -int(row["side"]) * int(row["lots"])} if row["closes"] else {},
+        )
+        price = int(row["price"])
+        leg = leg_of(judged, int(row["leg"]), int(row["side"]) * int(row["lots"]), 0 if price == NONE else price, view)
+        make = order_of if setup.limits is not None else naked_order(setup.entry)
+        return make(leg, fleet_tag=setup.fleet_tag, venue=setup.venue, grace_ns=self.tape.grace_ns)
+
+    def _book(self, played: Played) -> None:
+        done: dict[int, tuple[int, Decimal]] = {}
+        for row in self._rows("fills"):
+            number = int(row["order"])
+            order = played.orders[number]
+            instrument = self.tape.instruments[order.symbol]
+            count, before = done.get(number, (0, Decimal(0)))
+            quantity = instrument.quantity(int(row["lots"]))
+            done[number] = count + 1, before + quantity
+            fill = Fill(
+                exec_key=f"{order.order_id}:{count + 1}",
+                client_order_id=order.client_order_id,
+                symbol=order.symbol,
+                side=order.side,
+                quantity=quantity,
+                price=instrument.price(int(row["price"])),
+                fee=_money(row["fee"]),
+                fee_currency=instrument.currency,
+                liquidity="taker",
+                executed_at=int(row["at"]),
+                cumulative=before + quantity,
+            )
+            key = (order.strategy_id, order.symbol)
+            booked = book(fill, order, played.positions.get(key, Position()), instrument)
+            played.trades.append(booked.trade)
+            played.positions[key] = booked.position
+            played.lines += booked.entries
+            self._balance(played, int(row["known"]), row["cash"])
+
+    def _balance(self, played: Played, known: int, cash: Any) -> None:
+        """One for each moment: what was filled together is one change."""
+        units: dict[str, float] = {}
+        for (_, symbol), position in played.positions.items():
+            if position.quantity:
+                units[symbol] = units.get(symbol, 0.0) + float(position.quantity)
+        if played.balances[-1].at == known and len(played.balances) > 1:
+            played.balances.pop()
+        played.balances.append(Balance(known, float(_money(cash)), units))
+
+    def _refused(self, row: Any, played: Played) -> Refused:
+        signal = self.signals[int(row["signal"])]
+        return Refused(signal, refusal(row, signal, self.tape, self.setup, played))
+
+
+def _money(amount: Any) -> Decimal:
+    return (Decimal(int(amount)) / MONEY).quantize(Decimal(1).scaleb(-12))
+
+
+def _halt(row: Any) -> Halt:
+    name: LossLimitName = "max_daily_loss" if row["limit"] == DAILY_LOSS else "max_drawdown"
+    return Halt(name, int(row["at"]), float(row["equity"]), float(row["reference"]), float(row["most"]), float(row["seen"]))
