@@ -113,9 +113,7 @@ def _even(guess: float, next_: float) -> bool:
 
 
 @compiled
-def half_even(above: int, below: int) -> int:
-    """above / below to the nearest whole number, half way to the even one, as Decimal rounds. `below` is positive."""
-    whole, left = above // below, above % below
-    if 2 * left > below or (2 * left == below and whole % 2 == 1):
-        return whole + 1
-    return whole
+def half_even(whole: int, above: int, below: int) -> int:
+    """whole + above / below to the nearest whole number, half way to the even one, as Decimal rounds. `below` is positive."""
+    found, left = whole + above // below, above % below
+    return found + 1 if 2 * left > below or (2 * left == below and found % 2 == 1) else found

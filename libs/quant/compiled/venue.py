@@ -27,7 +27,8 @@ def fee(desk: Any, symbol: Any, lots: int, ticks: int) -> int:
     """Of one fill, money: a share of the notional and so much a unit, to twelve decimals."""
     notional = product(product(lots, ticks), symbol.worth)
     whole, left = notional // symbol.fee_below, notional % symbol.fee_below
-    paid = total(product(whole, symbol.fee_above), half_even(total(product(left, symbol.fee_above), product(lots, symbol.fee_lots)), symbol.fee_below))
+    rest = total(product(left, symbol.fee_above), product(lots, symbol.fee_lots))
+    paid = half_even(product(whole, symbol.fee_above), rest, symbol.fee_below)
     return max(paid, desk.fee_least)
 
 
