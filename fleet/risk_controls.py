@@ -19,6 +19,7 @@ DISARMING: Final = "tests/integration/test_disarming.py"
 GUARDS: Final = "tests/unit/test_guards.py"
 AUDITOR: Final = "tests/integration/test_auditor.py"
 DAY: Final = "tests/integration/test_end_of_day.py"
+WATCH: Final = "tests/integration/test_exposure_watch.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
 
 
@@ -217,11 +218,17 @@ CONTROLS: Final[tuple[Control, ...]] = (
     ),
     Control(
         "B2",
-        "Gross and net exposure, leverage; sectors come later",
+        "Gross and net exposure, leverage; watched live, by strategy and currency too; sectors come later",
         "FIA",
         "gross 0.2 of equity",
         "libs/quant/risk/exposure.py:gross_exposure",
-        (f"{UNIT}::test_gross_exposure", f"{EXPOSURE}::test_net_exposure"),
+        (
+            f"{UNIT}::test_gross_exposure",
+            f"{EXPOSURE}::test_net_exposure",
+            "tests/unit/test_risk_exposures.py::test_every_figure_that_is_looked_at_can_be_bounded",
+            f"{WATCH}::test_what_a_fill_makes_too_large_stops_the_account",
+            f"{WATCH}::test_a_burst_of_fills_leads_to_one_look_at_each_account_that_traded",
+        ),
     ),
     Control(
         "B3",
@@ -240,7 +247,10 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "FINRA 4210",
         "25 % of gross",
         "libs/quant/risk/exposure.py:margin",
-        (f"{EXPOSURE}::test_margin",),
+        (
+            f"{EXPOSURE}::test_margin",
+            "tests/unit/test_risk_exposures.py::test_margin_is_a_quarter_of_all_positions_and_a_cash_account_has_none",
+        ),
     ),
     Control(
         "B5",

@@ -29,6 +29,7 @@ from libs.store import fleet, risk_alerts
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
 from services.risk_manager.disabling import disable
+from services.risk_manager.exposures import ExposureWatch
 from services.risk_manager.facts import Facts
 from services.risk_manager.fleet import elsewhere
 from services.risk_manager.limits import LimitsKeeper
@@ -70,9 +71,11 @@ class RiskStage:
         losses: LossKeeper,
         widest_collar: float = WIDEST_COLLAR,
         acknowledge_within: float = AlertsConfig().acknowledge_within,
+        exposures: ExposureWatch | None = None,
     ) -> None:
         """
         Args:
+            exposures: is shown every view; None: nobody watches what is held.
             widest_collar: how far from the newest price a liquidation may go, as a share of it.
             acknowledge_within: host seconds that a person has to acknowledge an alert.
         """
@@ -98,6 +101,7 @@ class RiskStage:
         self._looked_back = float("-inf")
         self._latency = latency
         self.losses = losses
+        self._exposures = exposures
         self._liquidator = Liquidator(store, account, session, widest_collar, fleet_tag, host, sealer)
 
     @property
@@ -201,6 +205,8 @@ class RiskStage:
         if snapshot.fleet is not None:
             elsewhere(view, snapshot.fleet)
         self.losses.look(snapshot, view)
+        if self._exposures is not None:
+            self._exposures.look(view, self.losses.drawdown)
         self._verdicts = assess_all(waiting, fresh, view, self._limits.limits)
         self.exposed = bool(snapshot.positions or view.open_orders)
         self.waits = any(verdict.kind == "WAITING" for verdict in self._verdicts) or bool(waiting)

@@ -30,6 +30,7 @@ from libs.store import limits as limits_on_record
 from libs.store.control import Control
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from services.risk_manager.exposures import ExposureWatch
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
@@ -52,6 +53,7 @@ class Desk:
         holder: str,
         actions: Sequence[CorporateAction],
         session: Session = SESSION,
+        exposures: ExposureWatch | None = None,
     ) -> None:
         self.database = database
         self.host = HandClock()
@@ -78,6 +80,7 @@ class Desk:
             latency=Latency(),
             losses=self.losses,
             widest_collar=0.05,
+            exposures=exposures,
         )
         self.consumer = Consumer(self.journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)
 
@@ -134,9 +137,10 @@ async def desk_of(
     holder: str = "one",
     actions: Sequence[CorporateAction] = (),
     session: Session = SESSION,
+    exposures: ExposureWatch | None = None,
 ) -> Desk:
     await limits_on_record.begin(database, [COLLAR, *limits], "test")
-    desk = Desk(database, account, holder, actions, session)
+    desk = Desk(database, account, holder, actions, session, exposures)
     assert await desk.lease.acquire(RiskStage.streams, asyncio.Event())
     return desk
 
