@@ -19,6 +19,7 @@ DISARMING: Final = "tests/integration/test_disarming.py"
 GUARDS: Final = "tests/unit/test_guards.py"
 AUDITOR: Final = "tests/integration/test_auditor.py"
 DAY: Final = "tests/integration/test_end_of_day.py"
+PERMITS: Final = "tests/integration/test_permits.py"
 WATCH: Final = "tests/integration/test_exposure_watch.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
 
@@ -82,7 +83,7 @@ CONTROLS: Final[tuple[Control, ...]] = (
     ),
     Control(
         "A6",
-        "Fat finger, against volume and own history",
+        "Fat finger, against volume and own history; one order by a person's word",
         "FIA",
         "none",
         "libs/quant/risk/order_size.py:usual_size",
@@ -90,6 +91,11 @@ CONTROLS: Final[tuple[Control, ...]] = (
             f"{SIZES}::test_share_of_volume",
             f"{SIZES}::test_usual_size",
             f"{GATE}::test_what_trades_on_an_average_day_is_read_once_the_day_is_over",
+            f"{SIZES}::test_what_a_person_has_named_passes_and_nothing_larger_nor_anything_else",
+            f"{SIZES}::test_every_other_control_still_judges_what_was_permitted_and_then_it_is_not_used_up",
+            f"{PERMITS}::test_the_order_that_a_person_has_named_passes_once_and_the_record_says_which",
+            f"{PERMITS}::test_of_ten_who_would_use_it_at_once_one_does",
+            f"{PERMITS}::test_an_approval_whose_permit_was_used_meanwhile_is_undone_and_decided_again",
             f"{OWN}::test_the_median_is_that_of_what_was_entered_and_of_too_few_there_is_none",
         ),
     ),

@@ -12,12 +12,13 @@ from libs.domain.guards import Reason
 from libs.domain.kill import Mode
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.orders import Order, Side, Status
-from libs.store import fleet, halts
+from libs.store import fleet, halts, permits
 from libs.store.disarmed import REASONS
 from libs.store.fleet import FleetRow
 from libs.store.halts import LossRow
 from libs.store.limits import NEWEST
 from libs.store.open_orders import IS_OPEN
+from libs.store.permits import OpenPermit
 
 
 class StoredSignal(NamedTuple):
@@ -129,6 +130,7 @@ class Asked(NamedTuple):
     quotes: Sequence[str] = ()  # how quote bars closed, of these symbols
     ratios: bool = False  # what became of the last hour's orders
     fleet: bool = False  # what the other accounts hold
+    permits: bool = False  # which orders may be larger than usual
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
@@ -145,6 +147,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     outcomes: list[OutcomeRow]
     fleet: FleetRow | None  # None where no limit is for all accounts together
     killed: list[tuple[str, str, Mode, int]]  # (scope, key, mode, host ns at which it was set)
+    permits: list[OpenPermit]
     closing: list[ClosingRow]  # oldest first
     disarmed: list[Reason]  # why the account sends nothing that adds to a book
     losses: LossRow
@@ -214,6 +217,7 @@ _READ: LiteralString = (
     "'fleet', " + fleet.SUMS + ","
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode, ns_of(set_at)) order by set_at), '[]')"
     " from kill_switch where active),"
+    "'permits', " + permits.OPEN + ","
     "'closing', (select coalesce(json_agg(json_build_array(id, key, ns_of(closing_since), decided_by, reason)"
     " order by closing_since), '[]') from reconcile_items where account_id = %(account)s and closing_since is not null),"
     "'disarmed', " + REASONS + ","

@@ -12,6 +12,7 @@ from libs.quant.calendars import DAY
 from libs.quant.risk.flow import KNOWN_SIZES, MINUTE, MONTH, Flow, Ordered, OwnOrders, ordered_at, ordered_of
 from libs.quant.risk.grid import Grid, grid_of
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.order_size import PERMITTED
 from libs.quant.risk.volume import DAYS, DailyVolume
 from libs.store.risk import Asked, DecidedRow, RiskStore, SizeRow, Snapshot
 from libs.store.sessions import Session
@@ -43,6 +44,7 @@ class Facts:
             quotes=self._quoted,
             ratios=bool(names & {"max_order_to_trade", "max_cancel_ratio"}),
             fleet=limits.of_fleet,
+            permits=bool(names & PERMITTED),
         )
 
     async def begin(self, now: int) -> None:

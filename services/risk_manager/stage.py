@@ -25,7 +25,7 @@ from libs.quant.adjustments import Adjustments
 from libs.quant.risk.assess import CHECK_FAILED, Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.view import Leg
-from libs.store import fleet, risk_alerts
+from libs.store import fleet, permits, risk_alerts
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
 from services.risk_manager.disabling import disable
@@ -224,6 +224,7 @@ class RiskStage:
         if orders:
             hop.writes.append(store_orders(orders, self._lease.epoch))
             hop.within, hop.after = "CP06", "CP07"
+        hop.writes += [permits.use(leg.permit, leg.signal.signal_id) for v in verdicts for leg in v.legs if leg.permit is not None]
         hop.out += [self._out(ORDERS_APPROVED, o, o.order_id, now, o.signal_id) for o in orders]
         hop.out += [
             self._out(
