@@ -301,11 +301,16 @@ CONTROLS: Final[tuple[Control, ...]] = (
     ),
     Control(
         "B13",
-        "Position over night: nothing is added beyond it in the last ten minutes",
+        "Position over night: nothing is added beyond it in the last ten minutes, and a person is told",
         "FIA",
         "none",
         "libs/quant/risk/market_state.py:overnight",
-        (f"{SIZES}::test_overnight",),
+        (
+            f"{SIZES}::test_overnight",
+            f"{SIZES}::test_too_large_overnight",
+            "tests/integration/test_overnight.py::test_it_is_told_once_a_session_to_services_and_to_a_person",
+            "tests/integration/test_overnight.py::test_who_takes_over_does_not_tell_it_again_and_the_next_session_does",
+        ),
     ),
     Control(
         "C1",

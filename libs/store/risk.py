@@ -316,6 +316,11 @@ class RiskStore:
         )
         return {(strategy_id, symbol): (n, age_s, ever) for strategy_id, symbol, n, age_s, ever in rows}
 
+    async def told(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Which of these notifications are on record."""
+        rows = await self._database.fetch("select id from notifications where id = any(%b::uuid[])", (list(ids),))
+        return {row[0] for row in rows}
+
     async def funded(self) -> bool:
         """Whether the account's deposit has been booked: without it nothing can be sized."""
         rows = await self._database.fetch("select exists (select from cash_balances where account_id = %s)", (self._params["account"],))

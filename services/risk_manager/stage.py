@@ -35,6 +35,7 @@ from services.risk_manager.fleet import elsewhere
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
+from services.risk_manager.overnight import OvernightWatch
 from services.risk_manager.telling import tell
 from services.risk_manager.view import Lots, view_of
 
@@ -102,6 +103,7 @@ class RiskStage:
         self._latency = latency
         self.losses = losses
         self._exposures = exposures
+        self._overnight = OvernightWatch(store, account, host, sealer)
         self._liquidator = Liquidator(store, account, session, widest_collar, fleet_tag, host, sealer)
 
     @property
@@ -137,6 +139,7 @@ class RiskStage:
             hop.moves.append(Move(consumer, UPDATES_STREAM, updates.no, snapshot.updates, updates.epoch))
         self.losses.add_to(hop, snapshot.now)
         self._limits.add_to(hop, snapshot.now)
+        await self._overnight.add_to(hop, self._view, self._limits.limits)
         if hop.writes and not hop.moves:
             hop.writes.insert(0, self._guard())
         if hop.writes or hop.moves:

@@ -165,4 +165,4 @@ async def test_an_operator_permits_an_order_and_sees_what_became_of_it(url: str,
     await desk.judge(wanting(0.1))
     assert "used " in (await types("permits")).stdout
     [shown] = json.loads((await types("permits", "--json")).stdout)["permits"]
-    assert (shown["reason"], Decimal(shown["quantity"]), shown["signal_id"]) == ("index rebalance", 100, str(wanting(0.1).signal_id))
+    assert (shown["reason"], shown["quantity"], shown["signal_id"]) == ("index rebalance", "100.000000000000", str(wanting(0.1).signal_id))

@@ -23,6 +23,7 @@ from libs.common.leases import Lease
 from libs.domain.actions import CorporateAction
 from libs.domain.configuration import LimitConfig, StrategyConfig
 from libs.domain.identity import client_order_id, order_id
+from libs.domain.instruments import Instrument
 from libs.domain.messages import Signal
 from libs.quant.adjustments import Adjustments
 from libs.store import halts, lockstep, risk_alerts, strategies
@@ -54,6 +55,7 @@ class Desk:
         actions: Sequence[CorporateAction],
         session: Session = SESSION,
         exposures: ExposureWatch | None = None,
+        stock: Instrument = ALFA,
     ) -> None:
         self.database = database
         self.host = HandClock()
@@ -72,7 +74,7 @@ class Desk:
             self.lease,
             account=account,
             session=session,
-            instruments={"ALFA": ALFA, "BTC/USD": COIN},
+            instruments={"ALFA": stock, "BTC/USD": COIN},
             strategies=[FAST, msgspec.structs.replace(FAST, id="slow")],
             limits=LimitsKeeper(database, account, self.host),
             adjustments=Adjustments(actions, SESSION.start_time),
@@ -138,9 +140,10 @@ async def desk_of(
     actions: Sequence[CorporateAction] = (),
     session: Session = SESSION,
     exposures: ExposureWatch | None = None,
+    stock: Instrument = ALFA,
 ) -> Desk:
     await limits_on_record.begin(database, [COLLAR, *limits], "test")
-    desk = Desk(database, account, holder, actions, session, exposures)
+    desk = Desk(database, account, holder, actions, session, exposures, stock)
     assert await desk.lease.acquire(RiskStage.streams, asyncio.Event())
     return desk
 

@@ -14,9 +14,10 @@ from libs.domain.times import nanoseconds
 from libs.quant.risk.assess import assess_all
 from libs.quant.risk.flow import Flow
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.market_state import too_large_overnight
 from libs.quant.risk.permits import Permit
 from libs.quant.risk.view import Outcomes, Quoted, Terms
-from tests.factories import INSTRUMENTS, NOON, SECOND, a_leg, a_limit, a_signal, a_view, the_limits
+from tests.factories import INSTRUMENTS, NOON, SECOND, a_leg, a_limit, a_signal, a_view, an_open_order, the_limits
 from tests.gate import ask, code
 from tests.paper import ALFA, COIN
 
@@ -215,6 +216,26 @@ def test_overnight(time: str, held: int, expected: str | None) -> None:
     limits = the_limits(a_limit("max_overnight_notional", 1_000))
     leg, view = at(time, positions={BOOK: held})
     assert code(ask("overnight", leg, view, limits)) == expected
+
+
+@pytest.mark.parametrize(
+    ("time", "books", "seen"),
+    [
+        pytest.param("2013-10-07T19:49:59Z", {BOOK: 11}, None, id="a second too early to count"),
+        pytest.param("2013-10-07T19:50:00Z", {BOOK: 10}, None, id="at the cap"),
+        pytest.param("2013-10-07T19:50:00Z", {BOOK: 6, ("slow", "ALFA"): 5}, 1_100.0, id="a lot beyond, by two strategies"),
+        pytest.param("2013-10-07T19:50:00Z", {BOOK: 11, ("slow", "ALFA"): -5}, None, id="less, by two strategies"),
+        pytest.param("2013-11-29T17:50:00Z", {BOOK: -11}, 1_100.0, id="a short, on a half day"),
+        pytest.param("2013-10-07T20:00:00Z", {BOOK: 11}, None, id="the session is over"),
+        pytest.param("2013-10-07T19:50:00Z", {("fast", "BTC/USD"): 1_000_000}, None, id="what never closes"),
+    ],
+)
+def test_too_large_overnight(time: str, books: dict[tuple[str, str], int], seen: float | None) -> None:
+    limits = the_limits(a_limit("max_overnight_notional", 1_000))
+    _, view = at(time, positions=books, open_orders=[an_open_order(100)])
+    assert [(found.symbol, found.most, found.seen) for found in too_large_overnight(view, limits)] == (
+        [("ALFA", 1_000.0, seen)] if seen else []
+    )
 
 
 def test_what_never_closes_has_no_night() -> None:
