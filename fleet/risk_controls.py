@@ -471,11 +471,12 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "D5",
         "Best execution",
         "RTS 6, MiFID II art. 27",
-        "beyond the limit: halt; a fifth of 20 orders 0.3 % worse than arrival: warning",
+        "beyond the limit: halt; more than a fifth of 20 orders 0.3 % worse than arrival: warning (`[best_execution]`)",
         "libs/quant/risk/audit.py",
         (
             "tests/unit/test_audit.py::test_a_sale_is_worse_below_its_limit",
             "tests/unit/test_audit.py::test_a_fill_that_is_not_as_approved_is_found",
+            "tests/integration/test_parents.py::test_an_order_is_badly_executed_when_it_was_filled_worse_than_the_operator_allows",
             "tests/unit/test_monitoring.py::test_alerts_fire_and_do_not_fire_as_the_rule_tests_say",
         ),
     ),

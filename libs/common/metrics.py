@@ -98,6 +98,11 @@ ARRIVAL_SLIPPAGE: Final = Histogram(
     ["strategy", "venue"],
     buckets=_SHARES,
 )
+POOR_EXECUTIONS: Final = Counter(
+    "tradewinds_poor_executions_total", "Ended orders that were filled worse than `[best_execution]` allows", ["strategy", "venue"]
+)
+POOR_SHARE: Final = Measured("tradewinds_best_execution_most_ratio", "Of the orders of half an hour, how many may be badly executed")
+POOR_LEAST: Final = Measured("tradewinds_best_execution_least_orders", "Of fewer orders nothing is said")
 
 # --- Risk: set by risk_manager
 
