@@ -19,6 +19,9 @@ DISARMING: Final = "tests/integration/test_disarming.py"
 GUARDS: Final = "tests/unit/test_guards.py"
 AUDITOR: Final = "tests/integration/test_auditor.py"
 DAY: Final = "tests/integration/test_end_of_day.py"
+ALPACA: Final = "tests/unit/test_alpaca_broker.py"
+CCXT: Final = "tests/unit/test_ccxt_payloads.py"
+REMOTE: Final = "tests/integration/test_remote_desk.py"
 PERMITS: Final = "tests/integration/test_permits.py"
 WATCH: Final = "tests/integration/test_exposure_watch.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
@@ -425,7 +428,23 @@ CONTROLS: Final[tuple[Control, ...]] = (
             f"{DISARMING}::test_while_the_disk_is_full_everybody_can_read_why",
         ),
     ),
-    Control("C11", "Live and paper apart", "own", "", "", later="`LIVE_TRADING_CONFIRMED`, and keys by environment"),
+    Control(
+        "C11",
+        "Live and paper apart: keys, addresses, the venue's word on the account, the session; arming by a second person comes later",
+        "own",
+        "paper; live needs `EXECUTION_MODE=live`, `LIVE_TRADING_CONFIRMED=yes`, real venues and live keys",
+        "libs/venues/alpaca/addresses.py:check",
+        (
+            f"{ALPACA}::test_a_key_of_the_other_mode_is_refused_before_anything_is_sent",
+            f"{ALPACA}::test_an_account_that_the_venue_does_not_call_a_paper_account_is_not_traded_as_one",
+            f"{ALPACA}::test_a_live_account_is_for_live_and_a_paper_account_for_paper",
+            f"{CCXT}::test_mode_and_address_have_to_agree",
+            f"{CCXT}::test_what_a_live_key_may_do_is_known_before_it_is_used",
+            f"{REMOTE}::test_real_money_is_refused_by_the_executor_itself",
+            f"{REMOTE}::test_a_session_of_one_market_never_trades_at_another",
+            "tests/unit/test_settings.py::test_a_wrong_variable_is_named",
+        ),
+    ),
     Control(
         "D1",
         "Fills are told at once",
