@@ -411,6 +411,8 @@ CONTROLS: Final[tuple[Control, ...]] = (
         (
             f"{LIMITS}::test_a_tighter_limit_holds_at_once",
             f"{LIMITS}::test_a_looser_limit_waits_and_then_holds",
+            f"{LIMITS}::test_of_allowed_symbols_the_first_holds_at_once_and_each_further_one_waits",
+            f"{LIMITS}::test_a_list_that_is_exchanged_for_another_is_never_empty_between",
             f"{LIMITS}::test_every_change_is_audited_with_its_command",
             f"{OBEYED}::test_both_obey_a_tighter_limit_within_a_second_without_a_bell",
         ),

@@ -322,7 +322,9 @@ class Control:
         command = uuid7(self._clock)
         scopes = ", ".join(dict.fromkeys(written(change.scope, change.key) for change in changes))
         writes = [limits.change(changes, reason, by, cool_off_s, command)]
-        if tighter := [sentence(change, standing, cool_off_s) for change in changes if not loosens(change, standing)]:
+        if tighter := [
+            sentence(change, standing, cool_off_s) for n, change in enumerate(changes) if not loosens(change, standing, changes[:n])
+        ]:
             body = "\n".join([*(f"- {text}" for text in tighter), "", reason])
             said = notifications.notification(
                 self._clock, "risk", "info", f"Limits of {scopes} changed by {by}", body, link="runbooks/limits"
