@@ -20,6 +20,7 @@ from fleet.plan import FleetSettings
 from fleet.tables import change, moment
 from libs.common.clocks import SystemClock
 from libs.common.settings import ConfigError, from_environment
+from libs.domain.fleet import SERVICES
 from libs.domain.instruments import Calendar
 from libs.domain.kill import named, written
 from libs.domain.times import SECOND
@@ -107,6 +108,16 @@ def _durable(seen: Facts) -> Result:
         return _unread(seen)
     settings = seen.record.server.settings
     return _judged(not {"off", "local"} & set(settings.values()), ", ".join(f"{name} {value}" for name, value in settings.items()))
+
+
+def _roles(seen: Facts) -> Result:
+    """Whoever brings a database with one user is served; he should know what that means."""
+    if seen.record is None:
+        return _unread(seen)
+    owners = sorted(SERVICES.keys() & set(seen.record.server.as_owner))
+    if not owners:
+        return Result("pass", "no service may do more than its own")
+    return Result("skip", f"WARNING: {', '.join(owners)} may do anything with the record; DATABASE_ROLES=each gives each a role of its own")
 
 
 def _leases(seen: Facts) -> Result:
@@ -321,6 +332,7 @@ ITEMS: Final = (
     Item("services ready", _services, "service-down"),
     Item("servers answer", _servers, "server-down"),
     Item("commits are durable", _durable, "server-down", PRE),
+    Item("own database roles", _roles, "", PRE),
     Item("leases held", _leases, "lease-lost", PRE),
     Item("consumers keep up", _consumers, "journal-lag"),
     Item("ledger balances", _ledger, "ledger-difference"),

@@ -2,7 +2,7 @@
 
 from os import environ
 
-from fleet import record
+from fleet import logins, record
 from fleet.operating import NOTHING_RUNS, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
 from fleet.record import NoRecord
@@ -16,10 +16,11 @@ def command(json: Json = False) -> None:
 
 def _answer() -> Answer:
     try:
-        url = from_environment(FleetSettings, environ).database_url
+        settings = from_environment(FleetSettings, environ)
+        url = settings.database_url
         if not url:
             raise ConfigError("DATABASE_URL is not set; the embedded Postgres is brought up to date by `fleet run` itself")
-        before, now = _upgrade(url)
+        before, now = _upgrade(url, settings)
     except ConfigError as error:
         return failed(str(error), USAGE)
     except NoRecord as error:
@@ -28,10 +29,11 @@ def _answer() -> Answer:
     return Answer(text, {"ok": True, "before": before, "now": now})
 
 
-def _upgrade(url: str) -> tuple[str | None, str | None]:
-    """The revisions before and now."""
+def _upgrade(url: str, settings: FleetSettings) -> tuple[str | None, str | None]:
+    """The revisions before and now. Whoever has a role of his own is given his rights, which may be others now."""
     from fleet.run import prepare  # what brings a schema up to date takes half a second to load
 
     before = record.revision(url)
     prepare(url)
+    logins.prepare(url, settings, environ)
     return before, record.revision(url)

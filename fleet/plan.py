@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from fleet.embedded import ports
 from fleet.markets import Played, Wanted, chosen
@@ -22,6 +22,7 @@ class FleetSettings(Settings, frozen=True, kw_only=True):
 
     database_url: str = ""
     redis_url: str = ""
+    database_roles: Literal["one", "each"] = "one"  # on DATABASE_URL: every service as its user, or each as a role of its own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import psycopg
 
-from fleet import running
+from fleet import logins, running
 from fleet.embedded.postgres import EmbeddedPostgres
 from fleet.embedded.server import ServerError
 from fleet.operating import NOTHING_RUNS, REFUSED, USAGE, Answer, failed, tell
@@ -43,29 +43,29 @@ def opened(settings: FleetSettings, *, to_write: bool) -> Iterator[str]:
         if not to_write and not (state / "postgres").is_dir():
             raise NoRecord(f"there is no record in {state} yet, and no fleet is running; STATE_DIR names another folder") from nothing
     else:
-        _bring_up_to_date(found.database_url, ours=found.pid is None)
+        _bring_up_to_date(found.database_url, settings, ours=found.pid is None)
         yield found.database_url
         return
-    with _embedded(state) as url:
+    with _embedded(state, settings) as url:
         yield url
 
 
 @contextmanager
-def _embedded(state: Path) -> Iterator[str]:
+def _embedded(state: Path, settings: FleetSettings) -> Iterator[str]:
     server = EmbeddedPostgres(state / "postgres")
     try:
         with running.alone(state):
             url = server.start()
             try:
-                _bring_up_to_date(url, ours=True)
-                yield url
+                _bring_up_to_date(url, settings, ours=True)
+                yield logins.prepare(url, settings, environ).operator
             finally:
                 server.stop()
     except (ConfigError, ServerError) as error:
         raise NoRecord(str(error)) from error
 
 
-def _bring_up_to_date(database_url: str, *, ours: bool) -> None:
+def _bring_up_to_date(database_url: str, settings: FleetSettings, *, ours: bool) -> None:
     """Raises NoRecord when the schema is not this release's and not `ours` to change, for a fleet is working on it."""
     if revision(database_url) == max(file.name.partition("_")[0] for file in _MIGRATIONS.glob("[0-9]*.py")):
         return
@@ -75,6 +75,7 @@ def _bring_up_to_date(database_url: str, *, ours: bool) -> None:
 
     try:
         prepare(database_url)
+        logins.prepare(database_url, settings, environ)
     except ConfigError as error:
         raise NoRecord(str(error)) from error
 

@@ -22,6 +22,7 @@ DAY: Final = "tests/integration/test_end_of_day.py"
 ALPACA: Final = "tests/unit/test_alpaca_broker.py"
 CCXT: Final = "tests/unit/test_ccxt_payloads.py"
 REMOTE: Final = "tests/integration/test_remote_desk.py"
+ROLES: Final = "tests/integration/test_roles.py"
 PERMITS: Final = "tests/integration/test_permits.py"
 WATCH: Final = "tests/integration/test_exposure_watch.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
@@ -97,6 +98,7 @@ CONTROLS: Final[tuple[Control, ...]] = (
             f"{SIZES}::test_what_a_person_has_named_passes_and_nothing_larger_nor_anything_else",
             f"{SIZES}::test_every_other_control_still_judges_what_was_permitted_and_then_it_is_not_used_up",
             f"{PERMITS}::test_the_order_that_a_person_has_named_passes_once_and_the_record_says_which",
+            f"{ROLES}::test_one_order_is_permitted_by_the_operator_only_and_risk_manager_cannot_make_it_larger",
             f"{PERMITS}::test_of_ten_who_would_use_it_at_once_one_does",
             f"{PERMITS}::test_an_approval_whose_permit_was_used_meanwhile_is_undone_and_decided_again",
             f"{OWN}::test_the_median_is_that_of_what_was_entered_and_of_too_few_there_is_none",

@@ -16,6 +16,8 @@ from fleet import limits, migrate, running
 from fleet.events import Speaker
 from fleet.face import Parts
 from fleet.leases import Undertaker
+from fleet.logins import Logins, without_theirs
+from fleet.logins import prepare as prepare_logins
 from fleet.plan import Options, Plan, check_ports
 from fleet.report import Report, report
 from fleet.screen import choice
@@ -106,32 +108,32 @@ class Run:
             stack.push_async_callback(self._servers.stop)
             await self._servers.start()
             await asyncio.to_thread(prepare, self._servers.database_url)
+            logins = await asyncio.to_thread(prepare_logins, self._servers.database_url, self._plan.settings, self._plan.environment)
             await check_bus(self._servers.redis_url)
             if self._stopping.is_set():
                 return None
             http = await stack.enter_async_context(aiohttp.ClientSession())
             database = Database(self._servers.database_url, "fleet:run")
             stack.push_async_callback(database.close)
-            return await self._played(database, http)
+            return await self._played(database, logins, http)
 
-    async def _played(self, database: Database, http: aiohttp.ClientSession) -> Report:
+    async def _played(self, database: Database, logins: Logins, http: aiohttp.ClientSession) -> Report:
         plan = self._plan
         start = await self._patiently(lambda: activity.start(database))
         undertaker = Undertaker(Database(self._servers.database_url, "fleet:leases"), self._say)
         if self._servers.postgres is not None:  # a database of others may hold leases of other hosts' fleets
             await undertaker.bury_the_dead()
         await self._patiently(lambda: database.write([sessions.suspend()]))  # data_collector says which session is played now
-        environment = {**plan.environment, "DATABASE_URL": self._servers.database_url, "REDIS_URL": self._servers.redis_url}
-        supervisor = Supervisor(plan.services, environment, plan.state / "logs", self._say, undertaker.bury, self._clock, http)
+        environment = {**without_theirs(plan.environment), "REDIS_URL": self._servers.redis_url}
+        services = [service._replace(own=logins.environment(service.name)) for service in plan.services]
+        supervisor = Supervisor(services, environment, plan.state / "logs", self._say, undertaker.bury, self._clock, http)
         self._supervisor = supervisor
         samples = Samples(supervisor, http)
         watcher = Watcher(database, start, samples, self._face, self._clock)
         self._greet()
         for line in await self._patiently(lambda: limits.at_start(database, plan.settings)):
             self._say(line)
-        running.announce(
-            plan.state, self._servers.database_url, self._servers.redis_url, {s.name: s.port for s in plan.services}, self._clock
-        )
+        running.announce(plan.state, logins.operator, self._servers.redis_url, {s.name: s.port for s in plan.services}, self._clock)
         shown = self._face.follow(Parts(self._servers, supervisor, samples, watcher))
         async with beside(self._servers.watch(), supervisor.run(), undertaker.run(), samples.run(), watcher.run(), shown):
             seconds = 0.0

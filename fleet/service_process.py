@@ -22,6 +22,7 @@ class Service(NamedTuple):
     name: str
     port: int
     command: tuple[str, ...]
+    own: Mapping[str, str] = {}  # what its environment has and others' have not
 
 
 def service(name: str, port: int) -> Service:
@@ -57,7 +58,7 @@ class ServiceProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**environment, "LOG_FILE": str(path)},
+                env={**environment, **service.own, "LOG_FILE": str(path)},
                 start_new_session=True,
             )
         return cls(service, process, path, begins)

@@ -21,7 +21,7 @@ keep() {
   [ -s "$new" ] || { rm -f "$new"; echo "secrets.sh: could not make $1" >&2; exit 1; }
   chmod 444 "$new"
   mv "$new" "$folder/$1"
-  printf 'secrets: made %-20s %s\n' "$1" "$2"
+  printf 'secrets: made %-27s %s\n' "$1" "$2"
 }
 missing() { [ ! -e "$folder/$1" ]; }
 random() { openssl rand -hex 24 | tr -d '\n'; }
@@ -30,6 +30,10 @@ read_secret() { cat "$folder/$1"; }
 missing postgres_password && random | keep postgres_password "of the database's owner"
 missing database_url && printf 'postgresql://fleet:%s@postgres:5432/tradewinds' "$(read_secret postgres_password)" |
   keep database_url "made of postgres_password"
+for service in data_collector strategy_engine risk_manager trade_executor portfolio scheduler backtester deadman monitor operator; do
+  missing "${service}_database_url" && printf 'postgresql://tradewinds_%s:%s@postgres:5432/tradewinds' "$service" "$(random)" |
+    keep "${service}_database_url" "with a role of its own"
+done
 
 missing valkey.conf && printf 'requirepass %s\n' "$(random)" | keep valkey.conf "the bus's password, as its configuration"
 missing redis_url && printf 'redis://:%s@valkey:6379/0' "$(sed 's/^requirepass //' "$folder/valkey.conf")" |
@@ -46,7 +50,7 @@ missing htpasswd && printf 'operator:%s\n' "$(openssl passwd -6 -stdin <"$folder
 for name in email_password slack_webhook_url discord_webhook_url; do
   if missing "$name"; then
     (umask 133 && : >"$folder/$name")
-    printf 'secrets: made %-20s %s\n' "$name" "empty: that channel is off until you write into it"
+    printf 'secrets: made %-27s %s\n' "$name" "empty: that channel is off until you write into it"
   fi
 done
 
@@ -55,7 +59,7 @@ for name in alpaca_api_key alpaca_secret_key binance_api_key binance_secret_key 
   alpaca_auditor_api_key alpaca_auditor_secret_key binance_auditor_api_key binance_auditor_secret_key; do
   if missing "$name"; then
     (umask 133 && : >"$folder/$name")
-    printf 'secrets: made %-20s %s\n' "$name" "empty: wanted only where that venue is not simulated"
+    printf 'secrets: made %-27s %s\n' "$name" "empty: wanted only where that venue is not simulated"
   fi
 done
 

@@ -13,6 +13,10 @@ class Latency:
         """Take one in."""
         self._samples.append(seconds)
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._samples.clear()
+
     def quantiles_ms(self) -> dict[str, float | int] | None:
         """Count, median and 99th percentile in milliseconds (nearest rank); None without a sample."""
         ordered = sorted(self._samples)

@@ -73,7 +73,7 @@ RISK_ALERTS: Final = Channel(
 CONTROL: Final = Channel(
     "control.{service}",
     (messages.Command,),
-    frozenset({"fleet", "scheduler", "trade_executor"}),
+    frozenset({"fleet", "risk_manager", "scheduler", "trade_executor"}),
     "What the operator, or a job, asks of a service.",
     stream="commands",
     parameter="service",

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "0005"
 down_revision: str | None = "0004"
 SQL = Path(__file__).parents[1] / "sql"
-FUNCTIONS: tuple[str, ...] = ("0005_limits.sql", "0005_fleet.sql", "0005_alerts.sql", "0005_permits.sql")
+FUNCTIONS: tuple[str, ...] = ("0005_limits.sql", "0005_fleet.sql", "0005_alerts.sql", "0005_permits.sql", "0005_roles.sql")
 
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None

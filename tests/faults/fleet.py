@@ -121,13 +121,18 @@ class Fleet:
         """Where its servers are."""
         return running.find(self.state, "", "", 0)
 
+    @property
+    def owner_url(self) -> str:
+        """Where the owner of the record may do what no service may."""
+        return EmbeddedPostgres(self.state / "postgres").url
+
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Asks its Postgres, again while it is away."""
         answer: list[tuple[Any, ...]] = []
 
         def asked() -> bool:
             try:
-                with psycopg.connect(self.running.database_url, autocommit=True, connect_timeout=2) as connection:
+                with psycopg.connect(self.owner_url, autocommit=True, connect_timeout=2) as connection:
                     found = connection.execute(query.encode(), values)
                     answer[:] = found.fetchall() if found.description else []
             except psycopg.OperationalError:

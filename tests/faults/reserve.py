@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fleet.logins import kept, url_as
 from tests.faults.fleet import ROOT, Fleet, free_offset
 
 
@@ -16,7 +17,7 @@ def a_reserve(fleet: Fleet, service: str, log: Path) -> Iterator[subprocess.Pope
     environment = {
         **fleet.environment,
         "PORT_OFFSET": str(free_offset()),
-        "DATABASE_URL": found.database_url,
+        "DATABASE_URL": url_as(fleet.owner_url, kept(fleet.state)[service]),
         "REDIS_URL": found.redis_url,
     }
     with log.open("wb") as said:

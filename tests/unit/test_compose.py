@@ -12,7 +12,9 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from fleet.logins import variable_of
 from libs.domain.fleet import PORTS, SERVICES, STANDBYS
+from libs.store.rights import RIGHTS
 
 ROOT: Final = Path(__file__).parents[2]
 FILE: Final = ROOT / "deploy" / "compose" / "compose.yaml"
@@ -142,6 +144,20 @@ def test_the_keys_of_who_does_not_trade_are_his_alone_and_he_has_nobody_elses(na
     assert theirs[name]
     assert all(purpose in secret for secret in theirs[name])
     assert not [other for other, keys in theirs.items() if other != name and any(purpose in key for key in keys)]
+
+
+def test_each_logs_in_to_the_database_as_itself_and_only_who_makes_the_roles_as_their_owner() -> None:
+    def logs_in(container: dict[str, Any]) -> set[str]:
+        return {secret for secret in container.get("secrets", []) if secret.endswith("database_url")}
+
+    everybody = {f"{role}_database_url" for role in RIGHTS}
+    for name, service in OURS.items():
+        role = "operator" if service == "fleet" else service
+        assert logs_in(CONTAINERS[name]) == ({f"{role}_database_url"} & everybody if name != "migrate" else {"database_url", *everybody})
+        if name != "migrate" and role in RIGHTS:
+            assert CONTAINERS[name]["environment"]["DATABASE_URL_FILE"] == f"/run/secrets/{role}_database_url"
+    told = CONTAINERS["migrate"]["environment"]
+    assert {told[f"{variable_of(role)}_FILE"] for role in RIGHTS} == {f"/run/secrets/{secret}" for secret in everybody}
 
 
 def test_the_standby_is_the_executor_again_under_another_name() -> None:

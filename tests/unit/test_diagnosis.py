@@ -315,3 +315,9 @@ def test_a_bundle_holds_page_data_and_logs_without_secrets(tmp_path: Path, monke
         "diagnose/diagnose.json": b'{"said":"***"}',
         "diagnose/logs/one.log": b"postgresql://fleet:***@db ***\n",
     }
+
+
+def test_services_that_log_in_as_the_owner_of_the_record_are_warned_of_and_fail_nothing() -> None:
+    server = msgspec.structs.replace(SERVER, as_owner=["fleet", "psql", "trade_executor"])
+    item = next(i for i in checked(msgspec.structs.replace(WELL, **with_record(server=server)), "pre-market") if "roles" in i.name)
+    assert (item.state, item.seen.partition(" may ")[0]) == ("skip", "WARNING: trade_executor")

@@ -151,7 +151,7 @@ def test_orders_of_a_second_are_limited_as_those_of_a_minute(scope: str, mine: i
 
 
 def a_view_that_ordered(age: int, signal: Signal) -> View:
-    flow = Flow(alike={("fast", "ALFA", "buy", 5, 10_000): [(NOON - age, signal.signal_id)]})
+    flow = Flow(before={("fast", "ALFA", "buy", 5, 10_000): [(NOON - age, signal.signal_id)]})
     return a_view(flow=flow, positions={BOOK: -3})
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.domain.times import SECOND
-from libs.quant.risk.flow import ALIKE, KNOWN_SIZES, LEAST_SIZES, MINUTE, MONTH, Flow, Ordered, OwnOrders
+from libs.quant.risk.flow import ALIKE, KNOWN_SIZES, LEAST_SIZES, MINUTE, MONTH, Content, Flow, Ordered, OwnOrders
 
 _ORDERS = st.lists(st.tuples(st.integers(0, 5 * MINUTE), st.sampled_from(["fast", "slow"])))
 _ids = count(1)
@@ -36,7 +36,15 @@ def test_what_is_counted_is_what_lies_within_the_span_before(looks: list[tuple[i
         assert flow.per_minute == lately(known, now, MINUTE)
         assert flow.per_second == lately(known, now, SECOND)
         assert {strategy: n for (strategy, _), n in flow.entries.items()} == lately(known, now, MINUTE)
-        assert sum(map(len, flow.alike.values())) == sum(lately(known, now, ALIKE).values())
+        for strategy, expected in lately(known, now, ALIKE).items():
+            assert sum(now - ALIKE < at <= now for at, _ in flow.alike((strategy, "ALFA", "buy", 1, 10_000))) == expected
+
+
+def test_orders_of_one_content_are_forgotten_once_two_seconds_have_passed() -> None:
+    own = OwnOrders([ordered(0), ordered(1)])
+    content: Content = ("fast", "ALFA", "buy", 1, 10_000)
+    assert [at for at, _ in own.at(ALIKE).alike(content)] == [1]
+    assert own.at(ALIKE + 1).alike(content) == ()
 
 
 def test_what_was_decided_before_a_start_counts_too() -> None:
@@ -51,6 +59,7 @@ def test_what_a_batch_approves_counts_for_the_rest_of_it_and_not_for_the_next() 
     flow.add(ordered(MINUTE))
     assert (flow.per_minute, flow.per_second, flow.entries) == ({"fast": 1}, {"fast": 1}, {("fast", "ALFA"): 1})
     assert own.at(MINUTE) == Flow()
+    assert len(flow.alike(("fast", "ALFA", "buy", 1, 10_000))) == 1
 
 
 def test_an_exit_is_no_entry() -> None:

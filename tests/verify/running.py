@@ -16,7 +16,7 @@ import psycopg
 from fleet.embedded.ports import free_port
 from fleet.embedded.server import wait_until
 from libs.domain.fleet import PORTS
-from tests.records import a_record
+from tests.roles import a_record_for_roles
 
 STOPS_WITHIN_S = 60
 
@@ -96,10 +96,11 @@ class Fleet:
 def a_fleet(
     folder: Path, database_url: str, redis_url: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> Iterator[Fleet]:
-    """`fleet run --json` with these arguments, on a new record."""
-    with a_record(database_url) as url:
+    """`fleet run --json` with these arguments, on a new record, each service with a database role of its own."""
+    with a_record_for_roles(database_url) as url:
         offset = free_port() - min(PORTS.values())
         state: dict[str, str] = {"STATE_DIR": str(folder), "PORT_OFFSET": str(offset), "DATABASE_URL": url, "REDIS_URL": redis_url}
+        state["DATABASE_ROLES"] = "each"
         whole = {**os.environ, **state, **(environment or {})}
         heard = folder.with_name(f"{folder.name}.said")  # a file: nobody reads along, and a pipe that is full would hold it up
         with (

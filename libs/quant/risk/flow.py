@@ -4,7 +4,8 @@ Times are market ns. Counted once each as they are decided; what is too old to m
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -27,6 +28,9 @@ LEAST_SIZES: Final = 20
 
 Content = tuple[str, str, Side, int, int]
 """(strategy, symbol, side, lots, limit in ticks)."""
+
+Decided = tuple[int, UUID]
+"""(decided at, signal)."""
 
 
 class Ordered(NamedTuple):
@@ -76,8 +80,14 @@ class Flow:
     per_minute: dict[str, int] = field(default_factory=dict)  # by strategy: orders of (now - 1 min, now]
     per_second: dict[str, int] = field(default_factory=dict)
     entries: dict[tuple[str, str], int] = field(default_factory=dict)  # by (strategy, symbol), of the same minute
-    alike: dict[Content, list[tuple[int, UUID]]] = field(default_factory=dict)  # (decided at, signal) of those of the last two seconds
+    before: Mapping[Content, list[Decided]] = field(default_factory=dict)  # of the last two seconds, and some that are older
     medians: dict[str, float] = field(default_factory=dict)  # notional of a strategy's entries, where there are enough
+    _added: dict[Content, list[Decided]] = field(default_factory=dict)
+
+    def alike(self, content: Content) -> Sequence[Decided]:
+        """Orders of the same content."""
+        before, added = self.before.get(content), self._added.get(content)
+        return [*before, *added] if before and added else before or added or ()
 
     def add(self, ordered: Ordered) -> None:
         """One that is decided now."""
@@ -87,7 +97,7 @@ class Flow:
         if ordered.entry:
             book = (strategy_id, ordered.symbol)
             self.entries[book] = self.entries.get(book, 0) + 1
-        self.alike.setdefault(ordered.content, []).append((ordered.decided_at, ordered.signal_id))
+        self._added.setdefault(ordered.content, []).append((ordered.decided_at, ordered.signal_id))
 
 
 class OwnOrders:
@@ -102,6 +112,8 @@ class OwnOrders:
         self._decided: list[Ordered] = []
         self._per_minute: dict[str, int] = {}
         self._entries: dict[tuple[str, str], int] = {}
+        self._lately: deque[Ordered] = deque()
+        self._alike: dict[Content, list[Decided]] = {}  # of those
         self._sizes: dict[str, Sizes] = {}
         for strategy_id, decided_at, notional in sizes:
             self._sizes.setdefault(strategy_id, Sizes()).add(decided_at, notional)
@@ -112,16 +124,19 @@ class OwnOrders:
         """One more order."""
         insort(self._decided, ordered, key=_time)
         self._count(ordered, 1)
+        self._lately.append(ordered)
+        self._alike.setdefault(ordered.content, []).append((ordered.decided_at, ordered.signal_id))
         if ordered.entry:
             self._sizes.setdefault(ordered.strategy_id, Sizes()).add(ordered.decided_at, ordered.notional)
 
     def at(self, now: int) -> Flow:
-        """As of `now`, which never goes back; those of a clock ahead of it do not count yet."""
+        """As of `now`, which never goes back; those of a clock ahead of it do not count yet. It holds until the next one is asked for."""
         past = bisect_right(self._decided, now - MINUTE, key=_time)
         for ordered in self._decided[:past]:
             self._count(ordered, -1)
         del self._decided[:past]
-        flow = Flow(dict(self._per_minute), {}, dict(self._entries))
+        self._forget(now - ALIKE)
+        flow = Flow(dict(self._per_minute), {}, dict(self._entries), self._alike)
         end = bisect_right(self._decided, now, key=_time)
         for ordered in self._decided[end:]:
             _take(flow.per_minute, ordered.strategy_id)
@@ -130,12 +145,18 @@ class OwnOrders:
         second = bisect_right(self._decided, now - SECOND, key=_time)
         for ordered in self._decided[second:end]:
             flow.per_second[ordered.strategy_id] = flow.per_second.get(ordered.strategy_id, 0) + 1
-        for ordered in self._decided[bisect_right(self._decided, now - ALIKE, key=_time) : end]:
-            flow.alike.setdefault(ordered.content, []).append((ordered.decided_at, ordered.signal_id))
         for strategy_id, sizes in self._sizes.items():
             if (median := sizes.median(now)) is not None:
                 flow.medians[strategy_id] = median
         return flow
+
+    def _forget(self, until: int) -> None:
+        """No two orders of one content are compared any more; one that came late may hold up those behind it."""
+        while self._lately and self._lately[0].decided_at <= until:
+            content = self._lately.popleft().content
+            self._alike[content].pop(0)
+            if not self._alike[content]:
+                del self._alike[content]
 
     def _count(self, ordered: Ordered, change: int) -> None:
         _add(self._per_minute, ordered.strategy_id, change)

@@ -60,13 +60,13 @@ def duplicate(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     """A11: an order of the same content that another signal has led to less than two seconds before, or less than a bar where bars are
     shorter: the next bar's decision is no repetition. What only shrinks its book passes: it cannot do so twice."""
     signal = leg.signal
-    if not view.flow.alike:
-        return None
-    alike = view.flow.alike.get((signal.strategy_id, signal.symbol, leg.side, leg.lots, leg.price))
-    if alike is None:
+    alike = view.flow.alike((signal.strategy_id, signal.symbol, leg.side, leg.lots, leg.price))
+    if not alike:
         return None
     window = min(ALIKE, TIMEFRAMES[signal.timeframe])
-    seen = sum(signal_id != signal.signal_id and abs(signal.decided_at - decided_at) < window for decided_at, signal_id in alike)
+    seen = sum(
+        other != signal.signal_id and abs(signal.decided_at - decided_at) < window and decided_at <= view.now for decided_at, other in alike
+    )
     if view.checks is not None:
         view.note("RC-A11", "orders just like it a moment before", 0.0, float(seen))
     if not seen or view.shrinks(leg, signal.strategy_id):

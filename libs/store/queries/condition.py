@@ -24,6 +24,7 @@ class ServerSays(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     size_bytes: int
     settings: dict[str, str]  # those that a commit's survival depends on
+    as_owner: list[str] = []  # who is logged in as the owner of the tables, by the first word of the connection's name
     schema: str | None  # revision; None: no migration has run
 
 
@@ -171,12 +172,15 @@ async def server(database: Database) -> ServerSays:
     """Asks the server itself; the only part that needs no schema."""
     rows = await database.fetch(
         "select current_setting('server_version'), pg_database_size(current_database()),"
-        " (select json_object_agg(s, current_setting(s)) from unnest(%b::text[]) s), to_regclass('alembic_version') is not null",
+        " (select json_object_agg(s, current_setting(s)) from unnest(%b::text[]) s), to_regclass('alembic_version') is not null,"
+        " (select coalesce(json_agg(distinct split_part(application_name, ':', 1)), '[]') from pg_stat_activity"
+        "   where datname = current_database() and usename = (select pg_get_userbyid(relowner) from pg_class"
+        "   where oid = to_regclass('orders')))",
         (list(DURABLE),),
     )
-    version, size, settings, migrated = rows[0]
+    version, size, settings, migrated, as_owner = rows[0]
     schema = (await database.fetch("select version_num from alembic_version"))[0][0] if migrated else None
-    return ServerSays(version=version, size_bytes=size, settings=settings, schema=schema)
+    return ServerSays(version=version, size_bytes=size, settings=settings, schema=schema, as_owner=as_owner)
 
 
 async def condition(database: Database) -> Condition:
