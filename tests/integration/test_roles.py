@@ -257,10 +257,10 @@ async def test_one_order_is_permitted_by_the_operator_only_and_risk_manager_cann
         await refused(them[service], give)
     await does(them[OPERATOR], give)
     for change in ("quantity = 1000", "valid_until = 'infinity'"):
-        await refused(them["risk_manager"], Write(f"update risk_permits set {change}", ()))  # type: ignore[arg-type]
+        await refused(them["risk_manager"], Write(f"update risk_permits set {change}", ()))
     await refused(them["trade_executor"], permits.use(id_, UUID(int=6)))
     await does(them["risk_manager"], permits.use(id_, UUID(int=6)))
-    assert [(row.quantity, row.signal_id) for row in await permits.newest(owner, 9)] == [(100, UUID(int=6))]
+    assert [(row.quantity, row.signal_id) for row in await permits.newest(owner, 9)] == [(Decimal(100), UUID(int=6))]
 
 
 async def test_a_limit_is_changed_past_its_cool_off_by_nobody(them: Mapping[str, str], owner: Database) -> None:
