@@ -34,7 +34,7 @@ def permit(
         except ValueError as error:
             return operating.failed(str(error), USAGE)
         return Answer(
-            f"permit {str(given)[:8]}: one order of {strategy} in {account} to {side} at most {order.quantity:f} {symbol} passes RC-A06"
+            f"permit {given}: one order of {strategy} in {account} to {side} at most {order.quantity:f} {symbol} passes RC-A06"
             f" within {valid:g} s; what was refused already is not judged again",
             {"ok": True, "id": str(given), "valid_s": valid},
         )
@@ -56,7 +56,7 @@ def permits_command(json: Json = False) -> None:
 def permit_text(row: PermitStanding) -> str:
     """One line, and what became of it."""
     what = f"{row.strategy_id} in {row.account}: {row.side} at most {row.quantity.normalize():f} {row.symbol}"
-    return f"{str(row.id)[:8]}  {row.at:%Y-%m-%d %H:%M:%S}  {what} ({row.by}: {row.reason})\n          {_then(row)}"
+    return f"{row.id}  {row.at:%Y-%m-%d %H:%M:%S}  {what} ({row.by}: {row.reason})\n          {_then(row)}"
 
 
 def _then(row: PermitStanding) -> str:
