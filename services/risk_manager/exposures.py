@@ -13,7 +13,7 @@ from libs.common.database import Rejected, Unreachable
 from libs.common.envelope import accounts_of
 from libs.common.logs import about
 from libs.quant.risk.measures.breaches import Breach, breaches
-from libs.quant.risk.measures.exposures import Exposures, exposures, figures
+from libs.quant.risk.measures.exposures import exposures, figures
 from libs.quant.risk.view import View
 from libs.store.sessions import Account
 from services.risk_manager.responding import Responding
@@ -45,24 +45,23 @@ class ExposureWatch:
         try:
             held = exposures(view)
         except LookupError:  # told by who looks at its losses
-            self._show(Exposures(0.0, 0.0, 0.0, {}, {}, None))
+            self._show({}, {}, None)
             self.found = ()
             return
-        self._show(held)
+        self._show(held.currencies, held.strategies, held.margin)
         self.found = breaches(figures(held, drawdown), self._responding.responses, self._account.name)
         if self.found:
             self._bell.ring()
 
-    def _show(self, held: Exposures) -> None:
+    def _show(self, currencies: Mapping[str, float], strategies: Mapping[str, float], margin: float | None) -> None:
         account = self._account.account_id
-        currencies, strategies = self._shown
-        _set(metrics.CURRENCY_EXPOSURE, account, held.currencies, currencies)
-        _set(metrics.STRATEGY_EXPOSURE, account, held.strategies, strategies)
-        if held.margin is None:
+        _set(metrics.CURRENCY_EXPOSURE, account, currencies, self._shown[0])
+        _set(metrics.STRATEGY_EXPOSURE, account, strategies, self._shown[1])
+        if margin is None:
             metrics.MARGIN_USED.remove(account)
         else:
-            metrics.MARGIN_USED.labels(account=account).set(held.margin)
-        self._shown = set(held.currencies), set(held.strategies)
+            metrics.MARGIN_USED.labels(account=account).set(margin)
+        self._shown = set(currencies), set(strategies)
 
     async def run(self) -> None:
         """Responds to what each look has found, until cancelled."""
