@@ -12,7 +12,7 @@ from fleet.explain import Understood, arithmetic, compared, judged_by, only, pas
 from fleet.strategy_state import words
 from fleet.tables import change, moment, money, number, share, table
 from libs.domain.configuration import StrategyConfig
-from libs.quant.sizing_rule import Volatility
+from libs.quant.price_volatility import Volatility
 from libs.quant.strategies import pairs, sma_cross
 from libs.store.queries.stories import AssessmentTold, CheckTold, Named, OrderTold, SignalTold, Story, StrategyTold, Worth
 from tests.fleets import configuration
