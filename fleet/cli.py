@@ -28,6 +28,7 @@ from fleet import (
     risk_alerts,
     risk_report,
     status,
+    weights,
 )
 from fleet.monitoring import command as monitoring
 from fleet.operating import OK, REFUSED, Answer, Hands, Json, ask
@@ -60,6 +61,7 @@ risk.command("close-all")(killing.close_all)
 risk.command("rearm")(killing.rearm)
 risk.add_typer(limits.app, name="limits")
 risk.command("measures")(measures.command)
+risk.command("weights")(weights.command)
 risk.command("report")(risk_report.command)
 risk.command("alerts")(risk_alerts.alerts)
 risk.command("ack")(risk_alerts.ack)
