@@ -56,7 +56,9 @@ def command(
                 raise LookupError(f"account {account_id}: {error}{_why(left_out)}") from error
             texts.append("\n".join(told(account_id, method, found, days, left_out)))
             data[account_id] = {"method": method, "left_out": left_out, **_data(found)}
-        return Answer("\n\n".join(texts) or "no accounts yet: a session opens them when the market begins; see `fleet status`", data)
+        return Answer(
+            "\n\n".join(texts) or "no accounts yet: a session opens them when the market begins; see `fleet status`", {"accounts": data}
+        )
 
     raise typer.Exit(ask(work, json=json))
 

@@ -15,7 +15,7 @@ from libs.quant.closed_trades import Close, edge_of
 from libs.quant.risk.size import desired_lots
 from libs.quant.risk.view import SIZED, Terms, View
 from libs.quant.sizing_factors import Edge
-from tests.factories import INSTRUMENTS, a_limit, a_setup, a_signal, a_strategy, a_tape, a_view, the_limits, walks
+from tests.factories import INSTRUMENTS, a_limit, a_setup, a_signal, a_strategy, a_tape, a_view, columns, the_limits, walks
 
 SOME_EDGE = Edge(40, 24, 0.02, 0.02)  # Kelly: 0.6 - 0.4 = 0.2
 
@@ -127,3 +127,13 @@ def test_a_backtest_sizes_by_its_own_closed_trades_and_its_own_fall() -> None:
     assert sum(order.quantity for order in scaled.orders) < sum(order.quantity for order in plain.orders)
     assert len(scaled.trades) > 60
     assert last.quantity < 1000
+
+
+def test_a_backtest_measures_the_fall_from_a_peak_between_its_orders_whether_a_limit_is_set_or_not() -> None:
+    tape = a_tape({"ALFA": columns([100.0, 101.0, 101.5, 130.0, 129.0, 110.0, 111.0, 111.0])})
+    played = play(tape, a_setup(a_strategy(sizing="fixed:1000 * drawdown:0.5")))
+    assert [order.quantity for order in played.orders] == [
+        1000,
+        1000,
+        815,
+    ]  # 128,500 at its peak, 108,500 when it buys again
