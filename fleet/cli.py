@@ -29,6 +29,7 @@ from fleet import (
     risk_alerts,
     risk_report,
     status,
+    weights,
 )
 from fleet.monitoring import command as monitoring
 from fleet.operating import OK, REFUSED, Answer, Hands, Json, ask
@@ -63,6 +64,7 @@ risk.add_typer(limits.app, name="limits")
 risk.command("permit")(permits.permit)
 risk.command("permits")(permits.permits_command)
 risk.command("measures")(measures.command)
+risk.command("weights")(weights.command)
 risk.command("report")(risk_report.command)
 risk.command("alerts")(risk_alerts.alerts)
 risk.command("ack")(risk_alerts.ack)

@@ -13,6 +13,7 @@ from libs.domain.instruments import ASSET_CLASSES, AssetClass
 from libs.domain.kill import Mode
 from libs.domain.measuring import MeasuresConfig, ResponseConfig, ShockConfig, must_have_unique_names
 from libs.domain.orders import Exits
+from libs.domain.sizings import NO_STOP, sizing
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
@@ -257,17 +258,19 @@ class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     params: dict[str, float | int] = {}
     enabled: bool = True
     members: list[MemberConfig] = []  # of a strategy of strategies
-    sizing: str = "equity"  # equity | fixed:UNITS | volatility:TARGET, see libs/quant/sizing_rule.py
+    sizing: str = "equity"  # equity | fixed:UNITS | risk:FRACTION, times volatility:TARGET, kelly:FRACTION, drawdown:MOST: docs/sizing.md
     no_trade_band: NotNegative = 0.0  # fraction of capital below which a change is not traded
     exits: Exits = Exits()  # what the venue holds against its positions
     execution: str = ""  # twap:SECONDS:SLICES | vwap:SECONDS:SLICES | iceberg:DISPLAY, see docs/execution.md; "": sent whole
 
     def __post_init__(self) -> None:
-        """ValueError: nothing is worked like that; the message says what was expected."""
+        """ValueError: nothing is worked or sized like that; the message says what was expected."""
         try:
             takes_ns(self.execution)
         except ValueError:
             raise ValueError(f"Expected {EXPECTED} in field `execution`, got {self.execution!r}") from None
+        if sizing(self.sizing).base == "risk" and not self.exits.stop:
+            raise ValueError(f"strategy {self.id}, sizing {self.sizing!r}: {NO_STOP}")
 
 
 class StrategiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -141,7 +141,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     | Rights(
         reads={
             *("signals", "strategies", "risk_limits", "risk_limits_used", "risk_states", "risk_halts", "risk_alerts", "jobs", "job_runs"),
-            "alembic_version",
+            *("alembic_version", "risk_permits"),
         },
         updates={"orders": ("status", "filled_quantity", "avg_fill_price", "epoch", "events", "updated_at")},
         deletes={"disarmed"},
@@ -166,7 +166,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
         reads={
             *("risk_assessments", "risk_halts", "risk_limits", "signals", "orders", "trades", "positions", "kill_switch"),
             *("cash_ledger", "cash_balances", "portfolio_snapshots", "portfolio_equity", "fill_quarantine", "reconcile_items"),
-            *("strategies", "data_quarantine", "risk_states", "risk_limits_used", "risk_metrics", "risk_alerts"),
+            *("strategies", "data_quarantine", "risk_states", "risk_limits_used", "risk_metrics", "risk_alerts", "risk_permits"),
         },
         deletes={"jobs", "job_runs", "journal", "notifications", "portfolio_equity", "risk_metrics", "data_quarantine"},
         calls={"ensure_market_partition", "market_partition_drop"},

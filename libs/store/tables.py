@@ -342,6 +342,7 @@ class TradeRow(Base):
         UniqueConstraint("venue", "account_id", "exec_key"),
         Index("ix_trades_account_id_executed_at", "account_id", "executed_at"),
         Index("ix_trades_order_id", "order_id"),
+        Index("ix_trades_closes", "account_id", "strategy_id", "executed_at", postgresql_where=text("pnl <> 0")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

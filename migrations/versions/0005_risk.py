@@ -151,8 +151,12 @@ def upgrade() -> None:
     )
     for name in FUNCTIONS:
         op.get_bind().connection.cursor().execute((SQL / name).read_text())  # as it is: not every % is a parameter
+    op.create_index(
+        "ix_trades_closes", "trades", ["account_id", "strategy_id", "executed_at"], unique=False, postgresql_where=sa.text("pnl <> 0")
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_trades_closes", table_name="trades")
     """What was recorded in the new tables has no place in the old schema."""
     raise RuntimeError("this migration has no way back; restore the backup made before it instead")

@@ -116,7 +116,7 @@ class LossKeeper:
         moved = before is None or state.day != before.day
         matters = bool(found or losses.rearmed) or moved or self._relimited or self._session.lockstep
         self._look = _Look(state, found, losses.rearmed, matters)
-        view.halts = state.halts
+        view.halts, view.peak = state.halts, state.peak_equity
 
     def add_to(self, hop: Hop, now: int) -> None:
         """What the look leads to goes into the hop's transaction."""

@@ -95,7 +95,7 @@ class RiskStage:
         self._fleet_tag = fleet_tag
         self._verdicts: list[Verdict] = []
         self._orders: list[Order] = []  # of the hop that is being committed
-        self._facts = Facts(store, session, instruments)
+        self._facts = Facts(store, session, instruments, [id_ for id_, terms in self._terms.items() if terms.sizing.kelly])
         self._acknowledge_within = acknowledge_within
         self.waits = True  # whether a signal waits for orders of its book to end
         self.exposed = True  # whether something is held or may be soon: what the account is worth moves with the market

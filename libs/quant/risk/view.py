@@ -10,13 +10,15 @@ from uuid import UUID
 from libs.domain.guards import Reason
 from libs.domain.instruments import Calendar, Instrument
 from libs.domain.kill import Kills, stricter
-from libs.domain.losses import Halt
+from libs.domain.losses import Halt, loss
 from libs.domain.messages import Signal
 from libs.domain.orders import Exits, Side, Status
+from libs.domain.sizings import Sizing
 from libs.quant.calendars import Session, session_of
 from libs.quant.risk.flow import Flow
 from libs.quant.risk.grid import Grid, grid_of
 from libs.quant.risk.permits import Permit
+from libs.quant.sizing_factors import Edge
 
 
 class OpenOrder(NamedTuple):
@@ -40,10 +42,15 @@ class Terms(NamedTuple):
 
     allocation: float  # of the account's equity
     no_trade_band: float = 0.0  # of the strategy's capital
-    units: float | None = None  # held at target 1, whatever the equity; None: a share of it
+    sizing: Sizing = Sizing()  # what a target is worth
     execution: str = ""  # how its orders are worked; "": sent whole
     exits: Exits | None = None  # what is to stand against its positions at the venue
     symbols: frozenset[str] | None = None  # what it may trade; None: whatever the account may
+
+
+SIZED: Final = "SIZE"
+"""The code of a check that is none: a factor that a size was multiplied by, `seen`."""
+NO_EDGE: Final = Edge(0, 0, 0.0, 0.0)
 
 
 class Check(NamedTuple):
@@ -106,6 +113,8 @@ class View:
     killed: Kills
     disarmed: Sequence[Reason] = ()  # by the state of the system it runs on; nothing where there is none: in a backtest, in lockstep
     halts: tuple[Halt, ...] = ()  # loss limits that were passed over: while there are any the account may only close
+    peak: float | None = None  # equity that its fall is measured from, base currency; None: never valued yet
+    edges: Mapping[str, Edge] = field(default_factory=dict)  # by strategy, of those whose sizing asks for it
     positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)
     flow: Flow = field(default_factory=Flow)  # of its own orders, lately
@@ -293,6 +302,11 @@ class View:
             LookupError: a position without a price, or money in a currency without a rate: no size can be trusted then.
         """
         return self._worth()
+
+    @property
+    def drawdown(self) -> float:
+        """Share of the peak that is gone, below 0 above it; LookupError as `equity`."""
+        return 0.0 if self.peak is None else loss(self.peak, self.equity)
 
     def _worth(self) -> float:
         total = money(self.cash, self.base_currency)
