@@ -60,7 +60,7 @@ def run_command(
     half_spread_bps: Annotated[Text, typer.Option(metavar="X", help="Prices of trade bars are so much worse.")] = None,
     participation: Annotated[Text, typer.Option(metavar="X", help="Share of shown size or volume that is ours; 1 is all.")] = None,
     latency_ms: Annotated[Text, typer.Option(metavar="X", help="From decision to venue; matters on quotes.")] = None,
-    sizing: Annotated[Text, typer.Option(metavar="RULE", help="equity, fixed:UNITS or volatility:TARGET.")] = None,
+    sizing: Annotated[Text, typer.Option(metavar="RULE", help="How large: equity, fixed:UNITS, ...; docs/sizing.md.")] = None,
     allocation: Annotated[Text, typer.Option(metavar="F", help="Share of equity per symbol at target 1; 0.2 if not said.")] = None,
     risk: Annotated[Text, typer.Option(metavar="on|off", help="The fleet's risk controls; on if not said.")] = None,
     fill: Annotated[Text, typer.Option(metavar="next_open", help="What a market order fills on.")] = None,

@@ -24,10 +24,12 @@ from fleet import (
     migrating,
     notify,
     parity,
+    permits,
     reading,
     risk_alerts,
     risk_report,
     status,
+    weights,
 )
 from fleet.monitoring import command as monitoring
 from fleet.operating import OK, REFUSED, Answer, Hands, Json, ask
@@ -59,7 +61,10 @@ risk.command("kill")(killing.kill)
 risk.command("close-all")(killing.close_all)
 risk.command("rearm")(killing.rearm)
 risk.add_typer(limits.app, name="limits")
+risk.command("permit")(permits.permit)
+risk.command("permits")(permits.permits_command)
 risk.command("measures")(measures.command)
+risk.command("weights")(weights.command)
 risk.command("report")(risk_report.command)
 risk.command("alerts")(risk_alerts.alerts)
 risk.command("ack")(risk_alerts.ack)

@@ -20,7 +20,8 @@ from libs.common.settings import from_environment
 from libs.domain.configuration import StrategyConfig
 from libs.domain.limits import CONTROL
 from libs.domain.orders import PROTECTIVE
-from libs.quant.sizing_rule import sizing
+from libs.domain.sizings import sizing
+from libs.quant.risk.view import SIZED
 from libs.store.queries import stories
 from libs.store.queries.stories import AssessmentTold, CheckTold, Named, OrderTold, Story, Worth
 
@@ -152,6 +153,8 @@ def _verdict(story: Story) -> Iterator[str]:
         yield f"limits      {stamp}, see `fleet risk limits history`"
     for n, check in enumerate(passed(assessment)):
         yield f"{'controls' if n == 0 else '':<12}passed   {check.code:<7} {compared(check)}"
+    for check in factors(assessment):
+        yield f"factor      {check.what}: {_seen(check.seen)}"
     if refused:
         numbers = f" (seen {assessment.seen}, limit {assessment.limit})" if assessment.limit or assessment.seen else ""
         yield f"verdict     REFUSED  {assessment.code:<7} {assessment.reason}{numbers}; see docs/risk-controls.md"
@@ -166,10 +169,15 @@ def judged_by(assessment: AssessmentTold) -> str:
 
 def passed(assessment: AssessmentTold) -> Sequence[CheckTold]:
     """The controls that were passed: one that refuses may have noted what it saw just before."""
-    checks = [check for check in assessment.checks if check.code != CONTROL]
+    checks = [check for check in assessment.checks if check.code not in (CONTROL, SIZED)]
     if assessment.verdict == "REFUSED" and checks and checks[-1].code == assessment.code:
         return checks[:-1]
     return checks
+
+
+def factors(assessment: AssessmentTold) -> Sequence[CheckTold]:
+    """What the size was multiplied by when it was decided, beside target and scale."""
+    return [check for check in assessment.checks if check.code == SIZED]
 
 
 def compared(check: CheckTold) -> str:
@@ -253,7 +261,10 @@ def _wanted(u: Understood, worth: Worth) -> tuple[str, Decimal] | None:
     rule = sizing(u.config.sizing)
     shares = Decimal(str(signal.target)) * Decimal(str(signal.scale))
     begun = f"target {signal.target:g} x scale {signal.scale:.4g} x "
-    if rule.kind == "fixed":
+    for check in factors(u.story.assessment) if u.story.assessment is not None else ():
+        begun += f"{check.what.partition(':')[0]} {_seen(check.seen)} x "
+        shares *= Decimal(str(check.seen))
+    if rule.base == "fixed":
         return f"{begun}{rule.value:g} units", shares * Decimal(str(rule.value))
     if worth.equity is None:
         return None

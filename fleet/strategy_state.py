@@ -11,7 +11,7 @@ import msgspec
 from libs.common.settings import ConfigError, from_toml
 from libs.domain.configuration import StrategiesConfig, StrategyConfig
 from libs.quant.folds.registry import configured
-from libs.quant.sizing_rule import Volatility
+from libs.quant.price_volatility import Volatility
 from libs.store.queries.stories import StrategyTold
 
 SHOWN: Final = 3

@@ -13,6 +13,7 @@ from libs.domain.instruments import ASSET_CLASSES, AssetClass
 from libs.domain.kill import Mode
 from libs.domain.measuring import MeasuresConfig, ResponseConfig, ShockConfig, must_have_unique_names
 from libs.domain.orders import Exits
+from libs.domain.sizings import NO_STOP, sizing
 
 StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
@@ -257,17 +258,19 @@ class StrategyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     params: dict[str, float | int] = {}
     enabled: bool = True
     members: list[MemberConfig] = []  # of a strategy of strategies
-    sizing: str = "equity"  # equity | fixed:UNITS | volatility:TARGET, see libs/quant/sizing_rule.py
+    sizing: str = "equity"  # equity | fixed:UNITS | risk:FRACTION, times volatility:TARGET, kelly:FRACTION, drawdown:MOST: docs/sizing.md
     no_trade_band: NotNegative = 0.0  # fraction of capital below which a change is not traded
     exits: Exits = Exits()  # what the venue holds against its positions
     execution: str = ""  # twap:SECONDS:SLICES | vwap:SECONDS:SLICES | iceberg:DISPLAY, see docs/execution.md; "": sent whole
 
     def __post_init__(self) -> None:
-        """ValueError: nothing is worked like that; the message says what was expected."""
+        """ValueError: nothing is worked or sized like that; the message says what was expected."""
         try:
             takes_ns(self.execution)
         except ValueError:
             raise ValueError(f"Expected {EXPECTED} in field `execution`, got {self.execution!r}") from None
+        if sizing(self.sizing).base == "risk" and not self.exits.stop:
+            raise ValueError(f"strategy {self.id}, sizing {self.sizing!r}: {NO_STOP}")
 
 
 class StrategiesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -422,6 +425,18 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mode: Mode = "halt"  # how the account is stopped when nobody answered
 
 
+BADLY_EXECUTED: Final = 0.003
+"""An order that was filled so much worse than the market was when it left, as a share of that price, is badly executed."""
+
+
+class BestExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[best_execution]` of config/risk.toml: when a strategy counts as badly executed at a venue."""
+
+    worse: Fraction = BADLY_EXECUTED
+    share: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.2  # of the orders of half an hour that may be bad
+    orders: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20  # of fewer nothing is said
+
+
 class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config/risk.toml"""
 
@@ -430,6 +445,7 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     kill_switch: KillSwitchConfig = KillSwitchConfig()
     guards: GuardsConfig = GuardsConfig()
     alerts: AlertsConfig = AlertsConfig()
+    best_execution: BestExecutionConfig = BestExecutionConfig()
     measures: MeasuresConfig = MeasuresConfig()
     shock: list[ShockConfig] = []
     response: list[ResponseConfig] = []

@@ -96,6 +96,11 @@ class Exits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def any(self) -> bool:
         return bool(self.stop_bps or self.target_bps or self.trail_bps)
 
+    @property
+    def stop(self) -> float:
+        """How far against us a stop stands at most, a share of the price; 0: none does. A trailing stop takes the plain one's place."""
+        return (self.trail_bps or self.stop_bps) / 10_000
+
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An order that risk_manager has approved. Quantity is positive; times are market time in nanoseconds."""

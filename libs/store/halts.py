@@ -22,6 +22,11 @@ class LossRow(msgspec.Struct, frozen=True, kw_only=True):
     halts: list[Halt]  # in force
     rearmed: list[LossLimitName]  # by a person, and not counted anew yet
 
+    @property
+    def peak(self) -> float | None:
+        """The highest equity that was stored; None before the first look."""
+        return None if self.state is None else self.state[4]
+
     def loss_state(self) -> LossState | None:
         """The state as it was stored last."""
         return None if self.state is None else LossState(*self.state, halts=tuple(self.halts))

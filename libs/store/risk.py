@@ -12,12 +12,13 @@ from libs.domain.guards import Reason
 from libs.domain.kill import Mode
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.orders import Order, Side, Status
-from libs.store import fleet, halts
+from libs.store import fleet, halts, permits
 from libs.store.disarmed import REASONS
 from libs.store.fleet import FleetRow
 from libs.store.halts import LossRow
 from libs.store.limits import NEWEST
 from libs.store.open_orders import IS_OPEN
+from libs.store.permits import OpenPermit
 
 
 class StoredSignal(NamedTuple):
@@ -122,13 +123,32 @@ class SizeRow(NamedTuple):
     price: Decimal
 
 
+class CloseRow(NamedTuple):
+    """A fill of a strategy that realised a profit or a loss."""
+
+    strategy_id: str
+    executed_us: int
+    order_id: UUID  # of a slice its parent
+    trade_id: UUID
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    pnl: Decimal
+    commission: Decimal
+    fee_currency: str
+
+
 class Asked(NamedTuple):
-    """What the limits that hold want to know beside what every decision needs."""
+    """What limits and sizing want to know beside what every decision needs."""
 
     jumps: bool = False  # the close before the newest
     quotes: Sequence[str] = ()  # how quote bars closed, of these symbols
     ratios: bool = False  # what became of the last hour's orders
     fleet: bool = False  # what the other accounts hold
+    permits: bool = False  # which orders may be larger than usual
+    closes: Sequence[str] = ()  # what these strategies closed lately, of those that are decided on
+    most_closes: int = 0  # of each
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
@@ -143,8 +163,10 @@ class Snapshot(msgspec.Struct, kw_only=True):
     now: int  # market ns: as asked for, or as recorded where that is later
     marks: list[MarkRow]
     outcomes: list[OutcomeRow]
+    closes: list[CloseRow]
     fleet: FleetRow | None  # None where no limit is for all accounts together
     killed: list[tuple[str, str, Mode, int]]  # (scope, key, mode, host ns at which it was set)
+    permits: list[OpenPermit]
     closing: list[ClosingRow]  # oldest first
     disarmed: list[Reason]  # why the account sends nothing that adds to a book
     losses: LossRow
@@ -211,9 +233,15 @@ _READ: LiteralString = (
     " from (select strategy_id, count(*) as ended, count(*) filter (where filled_quantity > 0) as traded,"
     " count(*) filter (where status = 'CANCELED') as canceled from orders o where account_id = %(account)s and purpose = 'signal'"
     " and decided_at > at_ns((select now from clock) - 3600000000000) and not o." + IS_OPEN + " group by strategy_id) f) else '[]' end,"
+    "'closes', (select coalesce(json_agg(json_build_array(t.strategy_id, ns_of(t.executed_at) / 1000, case when o.purpose = 'slice' then"
+    " o.parent_id else o.id end, t.id, t.symbol, t.side, t.quantity::text, t.executed_price::text, t.pnl::text, t.commission::text,"
+    " t.fee_currency)), '[]') from (select strategy_id from fresh union select strategy_id from waiting) w cross join lateral (select *"
+    " from trades where account_id = %(account)s and strategy_id = w.strategy_id and pnl <> 0 order by executed_at desc, order_id desc,"
+    " id desc limit %(most_closes)s) t join orders o on o.id = t.order_id where w.strategy_id = any(%(closes)s::text[])),"
     "'fleet', " + fleet.SUMS + ","
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode, ns_of(set_at)) order by set_at), '[]')"
     " from kill_switch where active),"
+    "'permits', " + permits.OPEN + ","
     "'closing', (select coalesce(json_agg(json_build_array(id, key, ns_of(closing_since), decided_by, reason)"
     " order by closing_since), '[]') from reconcile_items where account_id = %(account)s and closing_since is not null),"
     "'disarmed', " + REASONS + ","
@@ -253,6 +281,7 @@ class RiskStore:
                 "now": now,
                 **asked._asdict(),
                 "quotes": list(asked.quotes),
+                "closes": list(asked.closes),
             },
         )
         try:
@@ -311,6 +340,11 @@ class RiskStore:
             (since, self._params["account"]),
         )
         return {(strategy_id, symbol): (n, age_s, ever) for strategy_id, symbol, n, age_s, ever in rows}
+
+    async def told(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Which of these notifications are on record."""
+        rows = await self._database.fetch("select id from notifications where id = any(%b::uuid[])", (list(ids),))
+        return {row[0] for row in rows}
 
     async def funded(self) -> bool:
         """Whether the account's deposit has been booked: without it nothing can be sized."""

@@ -13,7 +13,6 @@ from libs.common.database import Database, Rejected, Unreachable
 from libs.common.runner import Context
 from libs.common.settings import Settings
 from libs.quant.folds.registry import configured
-from libs.quant.sizing_rule import sizing
 from libs.store import backtests
 from libs.venues.replay.catalog import named
 from services.backtester.spec import Spec
@@ -63,7 +62,6 @@ def spec_of(body: bytes, settings: Settings) -> Spec:
         spec = msgspec.json.decode(body, type=Spec)
         for config in spec.configured():
             configured(config)
-            sizing(config.sizing)
         if spec.data:
             _check_place(spec.data, settings)
         if spec.replay:

@@ -102,6 +102,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 params=self.params,
                 members=self.members,
                 sizing=self.sizing,
+                exits=self.exits,
             )
         ]
 

@@ -3,15 +3,17 @@
 Read once and kept: own orders at a start and after a hop of which nobody knows whether it was committed, volumes once a market day.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from libs.domain.instruments import Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Order
 from libs.quant.calendars import DAY
+from libs.quant.closed_trades import MOST_CLOSES
 from libs.quant.risk.flow import KNOWN_SIZES, MINUTE, MONTH, Flow, Ordered, OwnOrders, ordered_at, ordered_of
 from libs.quant.risk.grid import Grid, grid_of
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.order_size import PERMITTED
 from libs.quant.risk.volume import DAYS, DailyVolume
 from libs.store.risk import Asked, DecidedRow, RiskStore, SizeRow, Snapshot
 from libs.store.sessions import Session
@@ -23,9 +25,11 @@ LONGEST_PAUSE = 2 * DAYS * DAY
 class Facts:
     """One account under one lease."""
 
-    def __init__(self, store: RiskStore, session: Session, instruments: Mapping[str, Instrument]) -> None:
+    def __init__(self, store: RiskStore, session: Session, instruments: Mapping[str, Instrument], by_edge: Sequence[str]) -> None:
+        """`by_edge`: strategies whose size hangs on their own closed trades."""
         self._store = store
         self._instruments = instruments
+        self._by_edge = by_edge
         self._late_ns = TIMEFRAMES[session.timeframes[0]] + session.grace_ns
         self._quoted = tuple(symbol for symbol, kind in session.fills["on"].items() if kind == "quote_bar")
         self._own = OwnOrders()
@@ -36,13 +40,16 @@ class Facts:
         self._day = 0
 
     def asked(self, limits: Limits) -> Asked:
-        """What the limits that hold want to know."""
+        """What sizing and the limits that hold want to know."""
         names = limits.names
         return Asked(
             jumps="max_price_jump" in names,
             quotes=self._quoted,
             ratios=bool(names & {"max_order_to_trade", "max_cancel_ratio"}),
             fleet=limits.of_fleet,
+            permits=bool(names & PERMITTED),
+            closes=self._by_edge,
+            most_closes=MOST_CLOSES,
         )
 
     async def begin(self, now: int) -> None:

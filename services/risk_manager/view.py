@@ -1,6 +1,6 @@
 """From rows to what the pure risk functions judge: decimals become whole lots and ticks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_UP, Decimal
 
 from libs.common.clocks import MarketClock
@@ -8,10 +8,14 @@ from libs.domain.instruments import Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.reconciling import EXTERNAL
 from libs.quant.adjustments import Adjustments
+from libs.quant.closed_trades import Close, edge_of
 from libs.quant.risk.flow import Flow
 from libs.quant.risk.grid import Grid
+from libs.quant.risk.permits import Permit
 from libs.quant.risk.view import OpenOrder, Outcomes, Quoted, Terms, View
-from libs.store.risk import OpenRow, Snapshot
+from libs.quant.sizing_factors import Edge
+from libs.store.permits import OpenPermit
+from libs.store.risk import CloseRow, OpenRow, Snapshot
 from libs.store.sessions import Account, Session
 
 
@@ -77,6 +81,8 @@ def view_of(
         killed={(scope, key): mode for scope, key, mode, _ in snapshot.killed},
         disarmed=snapshot.disarmed,
         halts=tuple(snapshot.losses.halts),
+        peak=snapshot.losses.peak,
+        edges=_edges(snapshot.closes, instruments),
         positions=lots.of(snapshot.positions),
         open_orders=[_open_order(row, instruments[row.symbol]) for row in snapshot.orders],
         flow=flow,
@@ -89,8 +95,17 @@ def view_of(
         volumes=volumes,
         outcomes={strategy_id: Outcomes(*found) for strategy_id, *found in snapshot.outcomes},
         grids=grids,
+        permits=[permit for row in snapshot.permits if (permit := _permit(row, instruments)) is not None],
         checks=[],
     )
+
+
+def _edges(rows: Sequence[CloseRow], instruments: Mapping[str, Instrument]) -> dict[str, Edge]:
+    """By strategy, of those that have closed anything."""
+    closes: dict[str, list[Close]] = {}
+    for row in rows:
+        closes.setdefault(row.strategy_id, []).append(Close(*row[1:]))
+    return {strategy_id: edge_of(found, instruments) for strategy_id, found in closes.items()}
 
 
 def lots_of(strategy_id: str, quantity: Decimal, instrument: Instrument) -> int:
@@ -98,6 +113,14 @@ def lots_of(strategy_id: str, quantity: Decimal, instrument: Instrument) -> int:
     if strategy_id != EXTERNAL:
         return instrument.lots(quantity)
     return int((quantity / instrument.lot).to_integral_value(ROUND_UP))
+
+
+def _permit(row: OpenPermit, instruments: Mapping[str, Instrument]) -> Permit | None:
+    """None of one for what this market does not trade."""
+    instrument = instruments.get(row.symbol)
+    if instrument is None:
+        return None
+    return Permit(row.id, row.strategy_id, row.symbol, row.side, int(row.quantity / instrument.lot))
 
 
 def _open_order(row: OpenRow, instrument: Instrument) -> OpenOrder:

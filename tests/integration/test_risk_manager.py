@@ -23,13 +23,16 @@ from libs.common.leases import Lease
 from libs.domain.actions import CorporateAction
 from libs.domain.configuration import LimitConfig, StrategyConfig
 from libs.domain.identity import client_order_id, order_id
+from libs.domain.instruments import Instrument
 from libs.domain.messages import Signal
 from libs.quant.adjustments import Adjustments
+from libs.quant.risk.view import SIZED
 from libs.store import halts, lockstep, risk_alerts, strategies
 from libs.store import limits as limits_on_record
 from libs.store.control import Control
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from services.risk_manager.exposures import ExposureWatch
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
@@ -40,6 +43,7 @@ from tests.scripted_broker import a_split
 
 NOW = NOON + GRACE
 FAST = StrategyConfig(id="fast", class_name="sma_cross", symbols=["*"], account="paper", allocation=1.0)
+SCALED = "equity * kelly:0.5 * drawdown:0.5"
 
 
 class Desk:
@@ -52,6 +56,8 @@ class Desk:
         holder: str,
         actions: Sequence[CorporateAction],
         session: Session = SESSION,
+        exposures: ExposureWatch | None = None,
+        stock: Instrument = ALFA,
     ) -> None:
         self.database = database
         self.host = HandClock()
@@ -70,14 +76,15 @@ class Desk:
             self.lease,
             account=account,
             session=session,
-            instruments={"ALFA": ALFA, "BTC/USD": COIN},
-            strategies=[FAST, msgspec.structs.replace(FAST, id="slow")],
+            instruments={"ALFA": stock, "BTC/USD": COIN},
+            strategies=[FAST, msgspec.structs.replace(FAST, id="slow"), msgspec.structs.replace(FAST, id="scaled", sizing=SCALED)],
             limits=LimitsKeeper(database, account, self.host),
             adjustments=Adjustments(actions, SESSION.start_time),
             fleet_tag="TEST",
             latency=Latency(),
             losses=self.losses,
             widest_collar=0.05,
+            exposures=exposures,
         )
         self.consumer = Consumer(self.journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)
 
@@ -134,9 +141,11 @@ async def desk_of(
     holder: str = "one",
     actions: Sequence[CorporateAction] = (),
     session: Session = SESSION,
+    exposures: ExposureWatch | None = None,
+    stock: Instrument = ALFA,
 ) -> Desk:
     await limits_on_record.begin(database, [COLLAR, *limits], "test")
-    desk = Desk(database, account, holder, actions, session)
+    desk = Desk(database, account, holder, actions, session, exposures, stock)
     assert await desk.lease.acquire(RiskStage.streams, asyncio.Event())
     return desk
 
@@ -434,6 +443,52 @@ async def test_a_flip_sends_the_exit_first_and_the_entry_when_it_is_filled(datab
     assert await verdicts(database) == [("APPROVED", "")]
     assert (await orders(database))[0] == ("sell", 50, "FILLED")
     assert await database.fetch("select leg, side from orders order by leg") == [(0, "sell"), (1, "sell")]
+
+
+# --- sizes that hang on the account
+
+
+async def closed(database: Database, strategy_id: str, *, won: int, lost: int) -> None:
+    """Trades of a strategy that put in 1,000 each and won or lost 20, told as orders of which each filled in two halves."""
+    await database.fetch(
+        "insert into orders select (jsonb_populate_record(o, jsonb_build_object('id', gen_random_uuid(), 'leg', n, 'client_order_id', n,"
+        " 'side', 'sell', 'status', 'FILLED', 'strategy_id', %s::text))).* from orders o, generate_series(1, %s) n",
+        (strategy_id, won + lost),
+    )
+    await database.fetch(
+        "insert into trades (id, order_id, account_id, exec_key, symbol, side, quantity, executed_price, commission, fee_currency,"
+        " liquidity, executed_at, venue, strategy_id, pnl) select gen_random_uuid(), id, account_id, gen_random_uuid()::text, symbol, side,"
+        " 5, case when leg <= %(won)s then 102 else 98 end, 0, 'USD', 'taker', decided_at, venue, strategy_id,"
+        " case when leg <= %(won)s then 10 else -10 end from orders, generate_series(1, 2) where leg > 0",
+        {"won": won},
+    )
+
+
+async def factors(database: Database, strategy_id: str) -> list[tuple[str, float]]:
+    [[checks]] = await database.fetch("select checks from risk_assessments where strategy_id = %s", (strategy_id,))
+    return [(what.partition(",")[0], round(seen, 9)) for code, what, _, seen in checks if code == SIZED]
+
+
+async def test_a_size_hangs_on_the_strategys_own_closed_trades_on_record_and_the_fall_of_the_account(
+    database: Database, account: Account
+) -> None:
+    desk = await desk_of(database, account)
+    await desk.judge(nth(0, 0.1))
+    await closed(database, "scaled", won=24, lost=16)
+    await database.fetch("update risk_states set peak_equity = 125000")
+    await desk.lease.release()
+    again = await desk_of(database, account, holder="two")
+    await again.judge(nth(1, 1.0, strategy_id="scaled"))
+    assert await factors(database, "scaled") == [("kelly:0.5", 0.1), ("drawdown:0.5", 0.75)]
+    assert (await orders(database))[-1][:2] == ("buy", 75)
+
+
+async def test_what_another_strategy_has_closed_says_nothing_of_the_edge(database: Database, account: Account) -> None:
+    desk = await desk_of(database, account)
+    await desk.judge(nth(0, 0.1))
+    await closed(database, "slow", won=24, lost=16)
+    await desk.judge(nth(1, 1.0, strategy_id="scaled"))
+    assert await factors(database, "scaled") == [("kelly:0.5", 0.5), ("drawdown:0.5", 1.0)]
 
 
 # --- nothing is lost, nothing is done twice

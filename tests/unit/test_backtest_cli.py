@@ -94,7 +94,7 @@ def test_without_json_a_person_is_told_what_was_run(bars: Path) -> None:
         (("--cash", "-5"), "expected cash above 0"),
         (("--cash", "much"), "--cash much: Invalid decimal string"),
         (("--allocation", "2"), "--allocation 2: Expected `float` <= 1.0"),
-        (("--sizing", "huge"), "expected sizing equity, fixed:UNITS or volatility:TARGET"),
+        (("--sizing", "huge"), "expected sizing equity, fixed:UNITS or risk:FRACTION"),
         (("--fill", "close"), "--fill close"),
         (("--risk", "maybe"), "--risk maybe: expected on or off"),
         (("--risk", "off", "--entry", "limit"), "--entry limit: expected market, limit:BPS"),

@@ -12,7 +12,7 @@ from fleet.explain import Understood, arithmetic, compared, judged_by, only, pas
 from fleet.strategy_state import words
 from fleet.tables import change, moment, money, number, share, table
 from libs.domain.configuration import StrategyConfig
-from libs.quant.sizing_rule import Volatility
+from libs.quant.price_volatility import Volatility
 from libs.quant.strategies import pairs, sma_cross
 from libs.store.queries.stories import AssessmentTold, CheckTold, Named, OrderTold, SignalTold, Story, StrategyTold, Worth
 from tests.fleets import configuration
@@ -282,3 +282,12 @@ def test_a_protective_order_is_told_as_what_it_protects_and_nobody_is_said_to_ha
     text = told(understood(orders=[an_order_told(), child]))
     assert f"protects    what order {UUID(int=2)} has opened: sell 10 stop at 98 ALFA, for as long as that is held" in text
     assert text.count("sizing ") == 2, "of the entry, and of the strategy's configuration"
+
+
+def test_what_sized_an_order_is_told_factor_by_factor_and_counts_in_the_arithmetic(tmp_path: Path) -> None:
+    factor = CheckTold(code="SIZE", what="kelly:0.5, 24 of 40 closed trades won", limit=None, seen=0.25)
+    assessment = msgspec.structs.replace(an_assessment(), checks=[factor])
+    story = understood(msgspec.structs.replace(SMA, sizing="fixed:8 * kelly:0.5"), assessment=assessment)
+    assert "factor      kelly:0.5, 24 of 40 closed trades won: 0.25" in told(story)
+    assert "passed" not in told(story)
+    assert "x kelly 0.25 x 8 units = 2 ALFA wanted" in arithmetic(story, EMPTY)

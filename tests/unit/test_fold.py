@@ -320,7 +320,6 @@ def test_what_has_nothing_to_run_on_is_left_out_with_the_reason(config: Strategy
     [
         pytest.param(a_strategy("nothing"), "no strategy class 'nothing'", id="class"),
         pytest.param(a_strategy(params={"fast": 3, "slow": 2}), "sma_cross: expected 1 <= fast < slow", id="parameters"),
-        pytest.param(a_strategy(sizing="some"), "expected sizing equity", id="sizing"),
     ],
 )
 def test_what_is_configured_wrongly_is_refused(config: StrategyConfig, why: str) -> None:

@@ -3,15 +3,20 @@
 Read only where a limit asks for it: most backtests have none that does.
 """
 
+from bisect import insort
 from collections.abc import Iterable
 from typing import Final, TypedDict
 
-from libs.domain.orders import TERMINAL, Status
+from libs.domain.orders import TERMINAL, Order, Status
+from libs.domain.sizings import sizing
+from libs.domain.trades import Trade
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
+from libs.quant.closed_trades import MOST_CLOSES, Close, close_of, edge_of
 from libs.quant.risk.grid import Grid
 from libs.quant.risk.view import Outcomes, Quoted
+from libs.quant.sizing_factors import Edge
 
 HOUR: Final = 3_600_000_000_000
 
@@ -23,6 +28,7 @@ class Known(TypedDict):
     quotes: dict[str, Quoted]
     volumes: dict[str, float]
     outcomes: dict[str, Outcomes]
+    edges: dict[str, Edge]
 
 
 class Facts:
@@ -33,6 +39,22 @@ class Facts:
         every = [setup.limits, *(limits for _, limits in setup.limit_changes)]
         self._asked = frozenset().union(*(limits.names for limits in every if limits is not None))
         self.grids: dict[str, Grid] = {}
+        self._closes: dict[str, list[Close]] = {config.id: [] for config in setup.strategies if sizing(config.sizing).kelly}
+        self._edges: dict[str, Edge] = {}  # of all that is booked; made anew after a close
+
+    def filled(self, trade: Trade, order: Order) -> None:
+        """A fill is booked."""
+        closes = self._closes.get(trade.strategy_id)
+        if closes is not None and (close := close_of(trade, order)) is not None:
+            insort(closes, close)
+            self._edges.pop(trade.strategy_id, None)
+
+    def edges(self) -> dict[str, Edge]:
+        """By strategy, of those whose size hangs on it."""
+        for strategy_id, closes in self._closes.items():
+            if strategy_id not in self._edges:
+                self._edges[strategy_id] = edge_of(closes[-MOST_CLOSES:], self._tape.instruments)
+        return self._edges
 
     def of(self, symbols: Iterable[str], played: Played, now: int) -> Known:
         """As of `now`, market ns."""
@@ -45,6 +67,7 @@ class Facts:
             quotes={symbol: quote for symbol, quote in quotes if quote is not None},
             volumes={symbol: volume for symbol, volume in volumes if volume is not None},
             outcomes=outcomes(played, now) if {"max_order_to_trade", "max_cancel_ratio"} & asked else {},
+            edges=self.edges(),
         )
 
 

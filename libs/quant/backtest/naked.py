@@ -11,8 +11,9 @@ from libs.domain.instruments import Instrument
 from libs.domain.messages import Signal
 from libs.domain.orders import Order
 from libs.quant.backtest.setup import Entry
-from libs.quant.risk.assess import Verdict, desired_lots, leg_of, order_of, within_band
+from libs.quant.risk.assess import Verdict, leg_of, order_of, within_band
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.size import desired_lots
 from libs.quant.risk.view import Leg, View
 from libs.quant.sizing import to_ticks
 

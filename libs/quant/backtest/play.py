@@ -126,21 +126,22 @@ class Desk:
         self._own = OwnOrders()
         self._facts = Facts(tape, setup)
         self._killed = setup.killed
-        self._terms = {config.id: terms_of(config) for config in setup.strategies}
-        if setup.exits.any:
-            self._terms = {id_: terms._replace(exits=setup.exits) for id_, terms in self._terms.items()}
+        exits = setup.exits if setup.exits.any else None
+        self._terms = {config.id: terms_of(config, exits) for config in setup.strategies}
         self._guarding = Guarding(tape.instruments)
         self._book_lines(deposit_entries(UUID(int=0), setup.base_currency, setup.deposit))
         self._action_times = deque(sorted(action.effective for action in actions))
         self._limits, self._limit_changes = setup.limits, deque(setup.limit_changes)
-        self._watch = self._a_watch(setup.limits) if setup.limits is not None else None
+        self._watch = self._a_watch(setup.limits or Limits(()))
         played.balances.append(Balance(tape.since, float(setup.deposit), {}))
 
     def _a_watch(self, limits: Limits) -> LossWatch | None:
-        """Over the loss limits that hold now or later; None where there never are any."""
+        """Over the loss limits that hold now or later, and the peak where a size hangs on it; None where nobody asks."""
         name = self._setup.account_name
         losses, later = loss_limits(limits, name), [loss_limits(limits, name) for _, limits in self._limit_changes]
-        return LossWatch(self._tape, self._setup, losses, later) if any(each.any for each in (losses, *later)) else None
+        peak = any(terms.sizing.drawdown for terms in self._terms.values())
+        asked = peak or any(each.any for each in (losses, *later))
+        return LossWatch(self._tape, self._setup, losses, later, peak=peak) if asked else None
 
     # --- the market
 
@@ -237,6 +238,7 @@ class Desk:
         instrument = self._tape.instruments[order.symbol]
         booked = book(record.fill, order, self._played.positions.get(key, Position()), instrument)
         self._played.trades.append(booked.trade)
+        self._facts.filled(booked.trade, order)
         self._keep(key, booked.position)
         self._book_lines(booked.entries)
         self._guarding.filled(next((p for p in self._parents.orders() if p.order_id == order.parent_id), order))
@@ -326,6 +328,7 @@ class Desk:
             marks={symbol: mark for symbol, mark in marks if mark is not None},
             killed=self._killed,
             halts=self._watch.state.halts if self._watch is not None else (),
+            peak=self._watch.state.peak_equity if self._watch is not None else None,
             positions=self._lots,
             open_orders=[*self._parents.open(), *(self._as_open(p) for p in self._placed.values() if p.purpose == "signal")],
             flow=self._own.at(now),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from libs.domain.names import TIMEFRAMES
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.tape import Tape
-from libs.quant.sizing_rule import bars_per_year
+from libs.quant.price_volatility import bars_per_year
 
 if TYPE_CHECKING:
     import numpy as np

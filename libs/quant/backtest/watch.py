@@ -37,8 +37,13 @@ class _Book(NamedTuple):
 class LossWatch:
     """What is looked at is told by whoever holds the books; what is found stands in `state`."""
 
-    def __init__(self, tape: Tape, setup: Setup, limits: LossLimits, later: Iterable[LossLimits] = ()) -> None:
-        """`later`: limits that `limit_by` will be told of."""
+    def __init__(self, tape: Tape, setup: Setup, limits: LossLimits, later: Iterable[LossLimits] = (), *, peak: bool = False) -> None:
+        """
+        Args:
+            later: limits that `limit_by` will be told of.
+            peak: whether the highest equity is asked for, with or without a limit.
+        """
+        self._peak = peak
         self._tape = tape
         self._base_currency = setup.base_currency
         self._day_starts_at, self._day_tz = setup.day_starts_at, setup.day_tz
@@ -74,8 +79,8 @@ class LossWatch:
         self._limits = limits
 
     def _nothing_left(self) -> bool:
-        """Whether every limit there is or will be has been passed over."""
-        return self._ever <= {halt.limit for halt in self.state.halts}
+        """Whether every limit there is or will be has been passed over, and nobody asks for the peak."""
+        return not self._peak and self._ever <= {halt.limit for halt in self.state.halts}
 
     def _day_of(self, now: int) -> int:
         """When the trading day of `now` ends."""

@@ -21,12 +21,13 @@ from libs.domain.instruments import ASSET_CLASSES, AssetClass, Calendar
 from libs.domain.market import Bar
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
+from libs.domain.sizings import sizing
 from libs.domain.states import StoredState
 from libs.domain.times import SECOND, iso
 from libs.quant.adjustments import Adjustments
 from libs.quant.folds.contract import BarView, PanelView
 from libs.quant.folds.registry import configured
-from libs.quant.sizing_rule import Volatility, observe, scale, sizing
+from libs.quant.price_volatility import Volatility, observe, scale
 
 PANEL: Final = "*"
 """What a panel's state is stored under in place of a symbol."""
@@ -83,14 +84,14 @@ class Fold:
         self.symbol = PANEL if self.strategy.panel else self.symbols[0]
         self.timeframe = timeframe
         self.bar_time = 0  # start of the last bar folded in
-        self._sizing = sizing(config.sizing)
+        self._aim = sizing(config.sizing).volatility
         self._length = TIMEFRAMES[timeframe]
         self._playing = playing
         self._adjustments = adjustments
         self._calendars = calendars
         self._spoken_to = 0  # start of the last bar that other parameters have spoken of: one signal per bar at most
         self._last: dict[str, float | None] = dict.fromkeys(self.symbols)  # targets last emitted
-        self._volatility = dict.fromkeys(self.symbols if self._sizing.kind == "volatility" else (), Volatility())
+        self._volatility = dict.fromkeys(self.symbols if self._aim is not None else (), Volatility())
         fewest, most = self.strategy.width
         if self.strategy.panel and not fewest <= len(self.symbols) <= most:
             raise ValueError(f"{self.strategy.name}: expected {fewest} to {most} symbols, got {len(self.symbols)}")
@@ -198,8 +199,8 @@ class Fold:
     def _signal(self, symbol: str, start: int, close: float, target: float, triggered_ns: int) -> Signal | None:
         """The signal of a new target; None while its size is not known."""
         sized = 1.0
-        if self._volatility:
-            known = scale(self._volatility[symbol], self._sizing.value, self.timeframe, self._calendars[symbol])
+        if self._aim is not None:
+            known = scale(self._volatility[symbol], self._aim, self.timeframe, self._calendars[symbol])
             if known is None:
                 return None
             sized = known

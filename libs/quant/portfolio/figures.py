@@ -9,7 +9,7 @@ from libs.quant.calendars import overlaps
 from libs.quant.portfolio.activity import Activity
 from libs.quant.portfolio.returns import Statistics, statistics
 from libs.quant.portfolio.valuation import NOBODY, ZERO, Part, Worth, gross, net, share
-from libs.quant.sizing_rule import sessions_per_year
+from libs.quant.price_volatility import sessions_per_year
 from libs.quant.trading_day import TradingDay
 
 _NOTHING: Final = Activity()

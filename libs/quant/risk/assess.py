@@ -11,14 +11,16 @@ from libs.domain.executions import takes_ns
 from libs.domain.identity import client_order_id, order_id
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.names import TIMEFRAMES
-from libs.domain.orders import Order, Side, Status
+from libs.domain.orders import Exits, Order, Side, Status
+from libs.domain.sizings import NO_STOP, sizing
 from libs.quant.risk.controls import SIGNAL_CONTROLS, leg_controls
 from libs.quant.risk.flow import ordered_at
 from libs.quant.risk.lifetime import expires_at
 from libs.quant.risk.limits import Bounds, Limits
+from libs.quant.risk.order_size import needed_permit
+from libs.quant.risk.size import desired_lots, terms_of_signal
 from libs.quant.risk.view import Check, Leg, OpenOrder, Refusal, Terms, View
-from libs.quant.sizing import ticks_towards, to_lots
-from libs.quant.sizing_rule import sizing
+from libs.quant.sizing import ticks_towards
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +104,8 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
 
 def _reserve(leg: Leg, view: View) -> None:
     signal, id_ = leg.signal, order_id(leg.signal.signal_id, leg.n)
+    if leg.permit is not None:
+        view.permits = [permit for permit in view.permits if permit.id != leg.permit]
     view.reserve(OpenOrder(id_, signal.strategy_id, signal.symbol, leg.side, leg.lots, leg.price, Status.APPROVED))
     grid = view.grid(signal.symbol)
     decided_at = signal.decided_at
@@ -135,6 +139,8 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     for judges_leg in leg_controls(bounds.given):
         if (refusal := judges_leg(proposed, view, bounds)) is not None:
             return Verdict(signal, "REFUSED", refusal)
+    if view.permits and (permit := needed_permit(proposed, view, bounds)) is not None:
+        proposed = proposed._replace(permit=permit.id)
     if flips:
         return Verdict(signal, "WAITING", legs=(proposed,), reason="the exit of a flip goes first")
     return Verdict(signal, "APPROVED", None, (proposed,))
@@ -158,32 +164,11 @@ def as_decided_now(signal: Signal, leg: int, now: int, worked_ns: int = 0) -> Si
     return msgspec.structs.replace(signal, decided_at=now, valid_until=good_until(signal, leg, worked_ns))
 
 
-def desired_lots(signal: Signal, view: View, limits: Limits) -> int:
-    """Position the target asks for, in lots: target x scale x allocation x equity / price, cut to what the book may hold.
-
-    With a fixed number of units it is target x scale x units. An account worth less than nothing can only go flat.
-    """
-    terms = _terms(signal, view)
-    grid = view.grid(signal.symbol)
-    worth = max(0.0, view.equity)
-    capital = terms.allocation * worth
-    if terms.units is not None and worth > 0:
-        capital = terms.units * signal.reference_price * grid.multiplier
-    wish = signal.target * signal.scale * capital
-    bound = limits.over(view.account_name, signal.strategy_id, signal.symbol).strategy_position
-    if bound is not None:
-        most = bound.at(worth)
-        wish = most if wish > most else -most if wish < -most else wish
-    if wish < 0.0 and not view.allow_short:
-        wish = 0.0
-    return to_lots(wish / (signal.reference_price * grid.multiplier), grid.lot)
-
-
 def within_band(change: int, signal: Signal, view: View) -> bool:
     """Whether a change is too small to trade. A target of zero is always traded."""
     if change == 0 or signal.target == 0.0:
         return change == 0
-    terms = _terms(signal, view)
+    terms = terms_of_signal(signal, view)
     if not terms.no_trade_band:
         return False
     grid = view.grid(signal.symbol)
@@ -207,7 +192,7 @@ def leg_of(signal: Signal, leg: int, change: int, ticks: int, view: View) -> Leg
     held = view.positions.get((signal.strategy_id, signal.symbol), 0)
     closes, lots = held * change < 0 and abs(change) <= abs(held), abs(change)
     side: Side = "buy" if change > 0 else "sell"
-    terms = _terms(signal, view)
+    terms = terms_of_signal(signal, view)
     notional = view.grid(signal.symbol).notional(lots, ticks)
     return Leg(signal, leg, side, lots, ticks, instrument, notional, terms.execution, closes, None if closes else terms.exits)
 
@@ -240,25 +225,20 @@ def order_of(leg: Leg, *, fleet_tag: str, venue: str, grace_ns: int) -> Order:
     )
 
 
-def terms_of(config: StrategyConfig) -> Terms:
-    """What a configured strategy may hold.
+def terms_of(config: StrategyConfig, exits: Exits | None = None) -> Terms:
+    """What a configured strategy may hold; `exits` in the place of its own.
 
     Raises:
-        ValueError: its sizing is none.
+        ValueError: its sizing is none, or hangs on a stop that it has not.
     """
-    rule = sizing(config.sizing)
+    rule, exits = sizing(config.sizing), exits or config.exits
+    if rule.base == "risk" and not exits.stop:
+        raise ValueError(f"strategy {config.id}, sizing {config.sizing!r}: {NO_STOP}")
     return Terms(
         config.allocation,
         config.no_trade_band,
-        rule.value if rule.kind == "fixed" else None,
+        rule,
         config.execution,
-        config.exits if config.exits.any else None,
+        exits if exits.any else None,
         None if "*" in config.symbols else frozenset(config.symbols),
     )
-
-
-def _terms(signal: Signal, view: View) -> Terms:
-    try:
-        return view.terms[signal.strategy_id]
-    except KeyError:
-        raise LookupError(f"strategy {signal.strategy_id} is not configured here") from None

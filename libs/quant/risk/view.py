@@ -10,12 +10,15 @@ from uuid import UUID
 from libs.domain.guards import Reason
 from libs.domain.instruments import Calendar, Instrument
 from libs.domain.kill import Kills, stricter
-from libs.domain.losses import Halt
+from libs.domain.losses import Halt, loss
 from libs.domain.messages import Signal
 from libs.domain.orders import Exits, Side, Status
+from libs.domain.sizings import Sizing
 from libs.quant.calendars import Session, session_of
 from libs.quant.risk.flow import Flow
 from libs.quant.risk.grid import Grid, grid_of
+from libs.quant.risk.permits import Permit
+from libs.quant.sizing_factors import Edge
 
 
 class OpenOrder(NamedTuple):
@@ -39,10 +42,15 @@ class Terms(NamedTuple):
 
     allocation: float  # of the account's equity
     no_trade_band: float = 0.0  # of the strategy's capital
-    units: float | None = None  # held at target 1, whatever the equity; None: a share of it
+    sizing: Sizing = Sizing()  # what a target is worth
     execution: str = ""  # how its orders are worked; "": sent whole
     exits: Exits | None = None  # what is to stand against its positions at the venue
     symbols: frozenset[str] | None = None  # what it may trade; None: whatever the account may
+
+
+SIZED: Final = "SIZE"
+"""The code of a check that is none: a factor that a size was multiplied by, `seen`."""
+NO_EDGE: Final = Edge(0, 0, 0.0, 0.0)
 
 
 class Check(NamedTuple):
@@ -105,6 +113,8 @@ class View:
     killed: Kills
     disarmed: Sequence[Reason] = ()  # by the state of the system it runs on; nothing where there is none: in a backtest, in lockstep
     halts: tuple[Halt, ...] = ()  # loss limits that were passed over: while there are any the account may only close
+    peak: float | None = None  # equity that its fall is measured from, base currency; None: never valued yet
+    edges: Mapping[str, Edge] = field(default_factory=dict)  # by strategy, of those whose sizing asks for it
     positions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # lots by (strategy, symbol)
     open_orders: list[OpenOrder] = field(default_factory=list)
     flow: Flow = field(default_factory=Flow)  # of its own orders, lately
@@ -114,6 +124,7 @@ class View:
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict)  # by strategy; where no limit asks for them there are none
     others: Others | None = None  # None: it is the only account there is, or no limit is for all of them
     others_unknown: str = ""  # why nobody can say what they hold
+    permits: Sequence[Permit] = ()  # the smallest first; nobody gives one in a backtest
     grids: dict[str, Grid] = field(default_factory=dict)  # by symbol, filled as they are asked for; outlives a view
     checks: list[Check] | None = None  # what the controls compared is noted here; None: nobody wants to know
     ages: dict[str, int] = field(default_factory=dict, init=False)  # by timeframe: how old a reference price may be, ns
@@ -145,6 +156,11 @@ class View:
             self._books.setdefault((order.strategy_id, order.symbol), []).append(order)
             self._symbols.setdefault(order.symbol, []).append(order)
         self.open_orders.append(order)
+
+    def permit(self, leg: "Leg") -> Permit | None:
+        """A person's word for this order, where there is one."""
+        of = leg.signal.strategy_id, leg.signal.symbol, leg.side, leg.lots
+        return next((permit for permit in self.permits if permit.covers(*of)), None)
 
     def disable(self, strategy_id: str) -> None:
         """From here on the strategy may only reduce its books, as if a person had said so."""
@@ -287,6 +303,11 @@ class View:
         """
         return self._worth()
 
+    @property
+    def drawdown(self) -> float:
+        """Share of the peak that is gone, below 0 above it; LookupError as `equity`."""
+        return 0.0 if self.peak is None else loss(self.peak, self.equity)
+
     def _worth(self) -> float:
         total = money(self.cash, self.base_currency)
         for (_, symbol), lots in sorted(self.positions.items()):
@@ -349,6 +370,7 @@ class Leg(NamedTuple):
     execution: str = ""  # how it is to be worked; "": sent whole
     closes: bool = False  # it can but bring its book nearer to zero
     protect: Exits | None = None  # of one that opens or adds
+    permit: UUID | None = None  # without which it would be too large
 
     @property
     def signed(self) -> int:

@@ -1,7 +1,7 @@
-"""How much a strategy's target is worth, as its configuration says: `equity`, `fixed:UNITS` or `volatility:TARGET`."""
+"""How volatile a price is, and what a position in it is scaled by to have a volatility that was asked for."""
 
-from math import isfinite, log, sqrt
-from typing import Final, Literal, NamedTuple
+from math import log, sqrt
+from typing import Final, NamedTuple
 
 from libs.domain.instruments import Calendar
 from libs.domain.names import TIMEFRAMES
@@ -20,32 +20,6 @@ DECAY: Final = 0.94
 """Weight of yesterday's variance; RiskMetrics Technical Document (J.P. Morgan, 1996), table 5.8."""
 WARMUP: Final = 20
 """Returns before a volatility is believed."""
-
-
-class Sizing(NamedTuple):
-    """`equity`: target x allocation x equity. `fixed`: target x `value` units, whatever the equity. `volatility`: as
-    `equity`, scaled by `value` (a year's volatility, 0.1 is 10 %) over what the price shows, never above 1."""
-
-    kind: Literal["equity", "fixed", "volatility"]
-    value: float = 0.0
-
-
-def sizing(text: str) -> Sizing:
-    """The rule a configuration names.
-
-    Raises:
-        ValueError: it is none; the message says what was expected.
-    """
-    kind, colon, number = text.partition(":")
-    if kind == "equity" and not colon:
-        return Sizing("equity")
-    try:
-        value = float(number)
-    except ValueError:
-        value = 0.0
-    if kind in ("fixed", "volatility") and isfinite(value) and value > 0:
-        return Sizing("fixed" if kind == "fixed" else "volatility", value)
-    raise ValueError(f"expected sizing equity, fixed:UNITS or volatility:TARGET with a number above 0, got {text!r}")
 
 
 class Volatility(NamedTuple):
@@ -67,7 +41,10 @@ def observe(state: Volatility, close: float) -> Volatility:
 
 
 def scale(state: Volatility, target: float, timeframe: str, calendar: Calendar) -> float | None:
-    """What a position is scaled by to have `target` volatility a year, at most 1; None while too little is known."""
+    """What a position is scaled by to have `target` volatility a year, at most 1; None while too little is known.
+
+    Source: A. Moreira and T. Muir, Volatility-Managed Portfolios (2017), with a cap: nothing is borrowed to reach the target.
+    """
     if state.seen < WARMUP:
         return None
     year = sqrt(state.variance * bars_per_year(timeframe, calendar))

@@ -1,4 +1,4 @@
-"""What a configured sizing means, and how much volatility scales a position."""
+"""How much volatility scales a position."""
 
 from itertools import pairwise
 from math import log, sqrt
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.domain.instruments import Calendar
-from libs.quant.sizing_rule import WARMUP, Sizing, Volatility, bars_per_year, observe, scale, sizing
+from libs.quant.price_volatility import WARMUP, Volatility, bars_per_year, observe, scale
 
 PRICES = st.floats(0.01, 1e6)
 
@@ -18,31 +18,6 @@ def observed(*closes: float) -> Volatility:
     for close in closes:
         state = observe(state, close)
     return state
-
-
-@pytest.mark.parametrize(
-    ("text", "rule"),
-    [
-        ("equity", Sizing("equity")),
-        ("fixed:10", Sizing("fixed", 10.0)),
-        ("fixed:0.5", Sizing("fixed", 0.5)),
-        ("volatility:0.1", Sizing("volatility", 0.1)),
-    ],
-)
-def test_a_sizing_is_read_from_its_name_and_number(text: str, rule: Sizing) -> None:
-    assert sizing(text) == rule
-
-
-@pytest.mark.parametrize("text", ["", "all", "equity:1", "equity:", "fixed", "fixed:", "fixed:ten", "fixed:0", "fixed:-1", "fixed:inf"])
-def test_anything_else_is_refused_with_what_was_expected(text: str) -> None:
-    with pytest.raises(ValueError, match=f"expected sizing equity, fixed:UNITS or volatility:TARGET .*, got '{text}'"):
-        sizing(text)
-
-
-@pytest.mark.parametrize("text", ["volatility", "volatility:nan", "volatility:0", "volatilty:0.1"])
-def test_a_volatility_without_a_target_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected sizing"):
-        sizing(text)
 
 
 @pytest.mark.parametrize(
