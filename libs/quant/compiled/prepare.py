@@ -12,6 +12,7 @@ from libs.domain.columns import Columns
 from libs.domain.instruments import Calendar, Instrument
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
+from libs.domain.sizings import sizing
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.calendars import DAY, sessions
@@ -99,6 +100,10 @@ def _unplayable(tape: Tape, setup: Setup) -> Iterator[str]:
         yield "positions are protected by stops or targets"
     if any(strategy.execution for strategy in setup.strategies):
         yield "orders are worked in slices"
+    for strategy in setup.strategies:
+        rule = sizing(strategy.sizing)
+        if rule.base == "risk" or rule.kelly is not None or rule.drawdown is not None:
+            yield f"strategy {strategy.id} is sized by {strategy.sizing}"
     if setup.limit_changes or setup.killed:
         yield "limits change on the way"
     for instrument in tape.instruments.values():
@@ -200,7 +205,7 @@ def _books(tape: Tape, setup: Setup, keys: Sequence[tuple[str, str]], names: Seq
         row["symbol"], row["strategy"] = names.index(symbol), strategies.index(strategy_id)
         row["length"] = lengths[strategy_id, symbol]
         row["listed"] = its.symbols is None or symbol in its.symbols
-        row["allocation"], row["band"], row["fixed"] = its.allocation, its.no_trade_band, nan if its.units is None else its.units
+        row["allocation"], row["band"], row["fixed"] = its.allocation, its.no_trade_band, its.sizing.value if its.sizing.base == "fixed" else nan
         _limit(row, limits.over(setup.account_name, strategy_id, symbol), grid_of(tape.instruments[symbol]).lot)
         row["order"] = row["waiting"] = -1
     return books
