@@ -13,6 +13,7 @@ from libs.quant.backtest.play import play
 from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.summary import summary_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from libs.quant.risk.limits import Limits
@@ -76,8 +77,9 @@ def run(spec: Spec, loaded: Loaded, limits: Sequence[LimitConfig], clock: HostCl
     played = play(loaded.tape, setup)
     if played.left_out:
         raise ValueError("; ".join(played.left_out))
-    curve = equity_curve(loaded.tape, played)
-    found = figures(loaded.tape, played, setup.deposit, curve)
+    summary = summary_of(loaded.tape, played)
+    curve = equity_curve(loaded.tape, summary)
+    found = figures(loaded.tape, summary, setup.deposit, curve)
     seconds = clock.monotonic() - began
     return Answer(
         spec, played, found, setup.base_currency, curve, _fingerprints(loaded, spec, limits), seconds, [*loaded.labels, *_odd(played)]

@@ -16,6 +16,7 @@ from libs.domain.orders import Exits
 from libs.quant.backtest.play import play
 from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
 from libs.quant.backtest.result import Played
+from libs.quant.backtest.summary import summary_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from tests.factories import MINUTE, NOON, a_setup, a_strategy, a_tape, columns, walks
@@ -36,7 +37,7 @@ def by_hand(tape: Tape, played: Played, at: int) -> float:
 def figures_of(*equity: float, deposit: int = 100, tape: Tape = FLAT) -> Figures:
     """Of a curve; nothing was traded."""
     curve = Equity(np.arange(len(equity), dtype=np.int64), np.array(equity))
-    return figures(tape, Played([]), D(deposit), curve)
+    return figures(tape, summary_of(tape, Played([])), D(deposit), curve)
 
 
 # --- the curve
@@ -49,7 +50,7 @@ def test_the_curve_is_cash_and_positions_at_every_bar(seed: int, length: int, ga
     strategies = a_strategy(), a_strategy("momentum", "both", params={"lookback": 2, "every": 1, "short": 1}, sizing="fixed:7")
     setup = a_setup(*strategies, terms=FillTerms(fee_bps=D(3)), allow_short=True, exits=Exits(stop_bps=80))
     played = play(tape, setup)
-    curve = equity_curve(tape, played)
+    curve = equity_curve(tape, summary_of(tape, played))
     ends = sorted({start + MINUTE + grace for of in tape.bars["1m"].values() for start in of.start})
     assert curve.times.tolist() == ends
     assert curve.values.tolist() == pytest.approx([by_hand(tape, played, at) for at in ends], abs=1e-6)
@@ -58,21 +59,21 @@ def test_the_curve_is_cash_and_positions_at_every_bar(seed: int, length: int, ga
 def test_the_curve_counts_what_a_contract_is_worth() -> None:
     future = msgspec.structs.replace(ALFA, multiplier=D(50))
     tape = a_tape({"ALFA": columns([100.0, 101.0, 102.0, 104.0])}, instruments={"ALFA": future})
-    curve = equity_curve(tape, play(tape, a_setup()))
+    curve = equity_curve(tape, summary_of(tape, play(tape, a_setup())))
     assert curve.values.tolist() == [100_000, 100_000, 100_000, 100_000 + 10 * 50 * 2]
 
 
 def test_the_curve_is_of_the_finest_bars() -> None:
     five = columns([100.0, 101.0, 101.0], step=5 * MINUTE)
     tape = a_tape({"ALFA": columns([100.0] * 14 + [103.0])}, bars={"1m": {"ALFA": columns([100.0] * 14 + [103.0])}, "5m": {"ALFA": five}})
-    curve = equity_curve(tape, play(tape, a_setup(a_strategy(timeframe="5m"))))
+    curve = equity_curve(tape, summary_of(tape, play(tape, a_setup(a_strategy(timeframe="5m")))))
     assert curve.times.tolist() == [NOON + n * MINUTE for n in range(1, 16)]
     assert curve.values.tolist() == [100_000.0] * 14 + [100_030.0]
 
 
 def test_without_bars_there_is_no_curve() -> None:
     tape = a_tape({"ALFA": columns([])})
-    assert [len(column) for column in equity_curve(tape, play(tape, a_setup()))] == [0, 0]
+    assert [len(column) for column in equity_curve(tape, summary_of(tape, play(tape, a_setup())))] == [0, 0]
 
 
 # --- the figures
@@ -109,7 +110,7 @@ def test_where_no_deviation_of_returns_can_be_told_the_sharpe_ratio_is_zero(equi
 def test_what_was_done_is_counted() -> None:
     tape = a_tape({"ALFA": columns([100.0, 101.0, 102.0, 101.0, 101.0])})
     played = play(tape, a_setup(terms=FillTerms(fee_per_unit=D("0.01"))))
-    found = figures(tape, played, DEPOSIT, equity_curve(tape, played))
+    found = figures(tape, summary_of(tape, played), DEPOSIT, equity_curve(tape, summary_of(tape, played)))
     assert (found.orders, found.trades, found.refused, found.bars) == (2, 2, 0, 5)
     assert (found.fees, found.final_equity) == (0.2, 99_989.8)
     assert found.total_return == pytest.approx(-0.000102)
@@ -120,8 +121,8 @@ def test_what_was_done_is_counted() -> None:
 def test_the_figures_end_where_the_curve_does(seed: int, length: int) -> None:
     tape = a_tape(walks(seed, length, "ALFA"))
     played = play(tape, a_setup())
-    curve = equity_curve(tape, played)
-    found = figures(tape, played, DEPOSIT, curve)
+    curve = equity_curve(tape, summary_of(tape, played))
+    found = figures(tape, summary_of(tape, played), DEPOSIT, curve)
     assert found.final_equity == pytest.approx(curve.values[-1])
     assert found.total_return == pytest.approx(curve.values[-1] / 100_000 - 1, abs=1e-9)
     assert -1e-12 <= found.max_drawdown < 1

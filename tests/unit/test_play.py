@@ -19,6 +19,7 @@ from libs.quant.backtest.play import play
 from libs.quant.backtest.report import equity_curve, figures
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Entry, Setup
+from libs.quant.backtest.summary import summary_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from tests.factories import MINUTE, NOON, Prices, a_limit, a_setup, a_strategy, a_tape, columns, the_limits, walks
@@ -102,8 +103,8 @@ def test_the_yardsticks_money_is_exact() -> None:
 
 def test_the_yardsticks_figures() -> None:
     played = play(TAPE, a_setup(terms=COSTS))
-    curve = equity_curve(TAPE, played)
-    found = figures(TAPE, played, D(100_000), curve)
+    curve = equity_curve(TAPE, summary_of(TAPE, played))
+    found = figures(TAPE, summary_of(TAPE, played), D(100_000), curve)
     high, low = 100_000 - 1007.6066 + 1010, 100_000 - 1044.8238 + 1010
     assert curve.values[[1, 2, 4, 11]].tolist() == pytest.approx([100_000, high, high - 10, low])
     assert (found.orders, found.trades, found.bars, found.refused) == (5, 5, 12, 0)

@@ -5,7 +5,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from libs.domain.names import TIMEFRAMES
-from libs.quant.backtest.result import Played
+from libs.quant.backtest.summary import Summary
 from libs.quant.backtest.tape import Tape
 from libs.quant.price_volatility import bars_per_year
 
@@ -38,7 +38,7 @@ class Figures(NamedTuple):
     bars: int
 
 
-def equity_curve(tape: Tape, played: Played) -> Equity:
+def equity_curve(tape: Tape, summary: Summary) -> Equity:
     """Cash plus every position at its last close, at each time at which a finest bar is known.
 
     An instrument in another currency than the account's is never held (RC-A05), so no rate is needed.
@@ -50,30 +50,30 @@ def equity_curve(tape: Tape, played: Played) -> Equity:
     starts = {symbol: np.asarray(c.start, np.int64) for symbol, c in columns.items()}
     known = [times + late for times in starts.values()]
     times = known[0] if len(known) == 1 else np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
-    at = np.searchsorted(np.array([b.at for b in played.balances], np.int64), times, "right") - 1
-    values = np.array([b.cash for b in played.balances])[at]
-    for symbol in sorted({symbol for b in played.balances for symbol in b.units}):
-        units = np.array([b.units.get(symbol, 0.0) for b in played.balances])[at]
-        row = np.searchsorted(starts[symbol], times - late, "right") - 1
-        price = np.where(row >= 0, np.asarray(columns[symbol].close)[row], 0.0)
+    lasting = _lasting(summary.at, times)
+    values = np.repeat(summary.cash, lasting)
+    for symbol in sorted(summary.units):
+        start, close = starts[symbol], np.asarray(columns[symbol].close)
+        row = np.arange(len(times)) if len(known) == 1 else np.searchsorted(start, times - late, "right") - 1
+        price = close if len(known) == 1 else np.where(row >= 0, close[row], 0.0)
         for change in tape.adjustments.changes(symbol):
-            before = (times >= change) & (starts[symbol][row] + length - 1 < change)
+            price = price.copy()
+            before = (times >= change) & (start[row] + length - 1 < change)
             price[before] /= tape.adjustments.volume(symbol, change) / tape.adjustments.volume(symbol, change - 1)
-        values = values + units * price * float(tape.instruments[symbol].multiplier)
+        values = values + np.repeat(summary.units[symbol], lasting) * price * float(tape.instruments[symbol].multiplier)
     return Equity(times, values)
 
 
-def _worth(tape: Tape, played: Played) -> Decimal:
-    """What the account is worth at the end, exactly: the last value of the curve without its rounding."""
-    total = sum((line.amount for line in played.lines if line.ledger_account == "cash"), Decimal(0))
-    for (_, symbol), position in played.positions.items():
-        mark = tape.mark(symbol, tape.last_known())
-        if position.quantity and mark is not None:
-            total += position.quantity * Decimal(repr(mark)) * tape.instruments[symbol].multiplier
-    return total
+def _lasting(at: "Times", times: "Times") -> "Times":
+    """For how many of `times` each row of a summary holds: from its moment on until that of the next."""
+    import numpy as np
+
+    begins = np.searchsorted(times, at, "left")
+    begins[0] = 0
+    return np.diff(np.append(begins, len(times)))
 
 
-def figures(tape: Tape, played: Played, deposit: Decimal, curve: Equity) -> Figures:
+def figures(tape: Tape, summary: Summary, deposit: Decimal, curve: Equity) -> Figures:
     """The figures of a finished backtest. Sharpe: W. F. Sharpe, The Sharpe Ratio (1994), with no riskless rate."""
     import numpy as np
 
@@ -83,15 +83,15 @@ def figures(tape: Tape, played: Played, deposit: Decimal, curve: Equity) -> Figu
     deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
     calendar = next(iter(tape.instruments.values())).calendar
     year = sqrt(bars_per_year(tape.timeframes[0], calendar))
-    final = float(_worth(tape, played))
+    final = float(summary.worth)
     return Figures(
         final_equity=final,
         total_return=final / float(deposit) - 1,
         max_drawdown=float((1 - values / highs).max()),
         sharpe=float(returns.mean()) / deviation * year if deviation > 0 else 0.0,
-        fees=float(sum((trade.commission for trade in played.trades), Decimal(0))),
-        trades=len(played.trades),
-        orders=len(played.orders),
-        refused=len(played.refused),
+        fees=float(summary.fees),
+        trades=summary.fills,
+        orders=summary.orders,
+        refused=summary.refused,
         bars=tape.count(),
     )
