@@ -24,6 +24,7 @@ from libs.store import backtests
 from libs.store.backtests import Outcome
 from libs.venues.bar_faults import BadData
 from libs.venues.replay.dataset import DataNotFound
+from services.backtester.compiling import COMPILED
 from services.backtester.data import Loaded, NoData, load, load_stored
 from services.backtester.record import outcome_of
 from services.backtester.run import run
@@ -69,6 +70,7 @@ def run_command(
     stop_loss: Annotated[Text, typer.Option(metavar="BPS", help="A stop so far below the cost of what is held.")] = None,
     take_profit: Annotated[Text, typer.Option(metavar="BPS", help="A limit so far above it.")] = None,
     trailing_stop: Annotated[Text, typer.Option(metavar="BPS", help="A stop that follows the price at this distance.")] = None,
+    engine: Annotated[Text, typer.Option(metavar="HOW", help="event, compiled, or auto: where it pays. Equal results.")] = None,
     store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
 ) -> None:
@@ -100,6 +102,7 @@ def run_command(
             "allocation": allocation,
             "risk": backtest_spec.switch("--risk", risk) if risk is not None else None,
             "fill": fill,
+            "engine": engine,
             "allow_short": allow_short or None,
             "entry": backtest_spec.entry(entry) if entry is not None else None,
             "exits": backtest_spec.exits(stop_bps=stop_loss, target_bps=take_profit, trail_bps=trailing_stop) or None,
@@ -117,7 +120,7 @@ def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
         with ExitStack() as stack:
             url = stack.enter_context(record.opened(settings, to_write=False)) if spec.symbols else None
             loaded = _loaded(spec, settings, url)
-            outcome = outcome_of(run(spec, loaded, limits, SystemClock()), loaded)
+            outcome = outcome_of(run(spec, loaded, limits, SystemClock(), Path(settings.state_dir) / COMPILED, _warn), loaded)
             id_ = _kept(spec, outcome, settings, url, stack) if store else ""
     except (ConfigError, *WRONG) as error:
         return failed(str(error), USAGE)

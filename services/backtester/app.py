@@ -19,6 +19,7 @@ from libs.domain.configuration import LimitConfig, RiskConfig
 from libs.store import backtests
 from libs.store.backtests import Taken
 from services.backtester import process
+from services.backtester.compiling import COMPILED
 from services.backtester.job import Done, End, Failed, Job
 
 T = TypeVar("T")
@@ -66,7 +67,13 @@ async def _either(waited: Coroutine[Any, Any, T], stopping: asyncio.Task[Literal
 
 
 def _job(taken: Taken, limits: list[LimitConfig], settings: Settings) -> Job:
-    return Job(spec=taken.spec, limits=limits, market_data_dir=settings.market_data_dir, database_url=settings.database_url)
+    return Job(
+        spec=taken.spec,
+        limits=limits,
+        market_data_dir=settings.market_data_dir,
+        database_url=settings.database_url,
+        code_dir=str(Path(settings.state_dir).resolve() / COMPILED),
+    )
 
 
 async def _keep(database: Database, id_: UUID, end: End) -> None:

@@ -15,6 +15,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     limits: list[LimitConfig]
     market_data_dir: str
     database_url: str
+    code_dir: str = ""  # for machine code; "": nothing is compiled
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):

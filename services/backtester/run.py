@@ -1,25 +1,25 @@
 """One backtest from its spec and its data to its answer. No database, no network."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from libs.common.clocks import HostClock
 from libs.domain.configuration import LimitConfig, StrategyConfig
 from libs.domain.times import iso
-from libs.quant.backtest.play import play
 from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
-from libs.quant.backtest.summary import summary_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.permission import HALTED
 from services.backtester.code import ENGINE, code_fingerprint
 from services.backtester.data import Loaded
+from services.backtester.engines import playing
 from services.backtester.spec import ACCOUNT, Spec
 
 
@@ -63,27 +63,35 @@ class Answer:
         }
 
 
-def run(spec: Spec, loaded: Loaded, limits: Sequence[LimitConfig], clock: HostClock) -> Answer:
+def run(
+    spec: Spec,
+    loaded: Loaded,
+    limits: Sequence[LimitConfig],
+    clock: HostClock,
+    code: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Answer:
     """Plays a backtest.
 
     Args:
         limits: the operator's, used with risk on when the spec brings none.
+        code: folder for machine code; None: nothing is compiled.
+        say: tells a person what takes long.
 
     Raises:
         ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault); the message says where.
     """
     setup = setup_of(spec, limits, loaded.tape)
     began = clock.monotonic()
-    played = play(loaded.tape, setup)
+    result = playing(loaded.tape, setup, spec.engine, code, say)
+    curve = equity_curve(loaded.tape, result.summary)
+    found = figures(loaded.tape, result.summary, setup.deposit, curve)
+    seconds = clock.monotonic() - began
+    played = result.played()
     if played.left_out:
         raise ValueError("; ".join(played.left_out))
-    summary = summary_of(loaded.tape, played)
-    curve = equity_curve(loaded.tape, summary)
-    found = figures(loaded.tape, summary, setup.deposit, curve)
-    seconds = clock.monotonic() - began
-    return Answer(
-        spec, played, found, setup.base_currency, curve, _fingerprints(loaded, spec, limits), seconds, [*loaded.labels, *_odd(played)]
-    )
+    notes = [*loaded.labels, *result.notes, *_odd(played)]
+    return Answer(spec, played, found, setup.base_currency, curve, _fingerprints(loaded, spec, limits), seconds, notes)
 
 
 def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
@@ -124,7 +132,9 @@ def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
 
 def _fingerprints(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
     used = (spec.limits if spec.limits is not None else limits) if spec.risk else []
-    where = msgspec.structs.replace(spec, data="-" if spec.data else "", limits=[])  # the data speak for themselves
+    where = msgspec.structs.replace(
+        spec, data="-" if spec.data else "", limits=[], engine="auto"
+    )  # the data speak for themselves, and every engine finds the same
     config = _digest(msgspec.json.encode([where, list(used)], order="deterministic").decode())
     data, code = loaded.tape.fingerprint(), code_fingerprint()
     return Fingerprints(data=data, code=code, config=config, engine=ENGINE, all=_digest(data, code, config, ENGINE))

@@ -58,6 +58,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     bar_participation: Decimal | None = None  # of a trade bar's volume; None: as participation
     latency_ms: Annotated[float, msgspec.Meta(ge=0, le=_DAY_MS)] = 0.0
     fill: Literal["next_open"] = "next_open"
+    engine: Literal["auto", "event", "compiled"] = "auto"  # how it is played; what is found is the same
     entry: Entry = Entry()
     exits: Exits = Exits()
 

@@ -22,7 +22,8 @@ def end_of(job: Job) -> End:
     try:
         spec = msgspec.convert(job.spec, Spec)
         loaded = _loaded(spec, job)
-        return Done(outcome=outcome_of(run(spec, loaded, job.limits, SystemClock()), loaded))
+        code = Path(job.code_dir) if job.code_dir else None
+        return Done(outcome=outcome_of(run(spec, loaded, job.limits, SystemClock(), code), loaded))
     except (BadData, DataNotFound, NoData, Rejected, Unreachable, ValueError) as error:
         return Failed(error=str(error))
 

@@ -32,7 +32,7 @@ from libs.quant.exchange.book import Adjusted, Book, Ended, Filled, Opened, Reco
 from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Turned, Venue
 from libs.quant.fills import FillEvent
-from libs.quant.folds.assembly import assembled
+from libs.quant.folds.assembly import Assembled, assembled
 from libs.quant.folds.fold import Playing, StrategyFault
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.flow import OwnOrders, ordered_of
@@ -53,6 +53,16 @@ class Said(NamedTuple):
     left_out: list[str]  # what had nothing to run on
 
 
+def playing_folds(tape: Tape, setup: Setup) -> Assembled:
+    """The strategies' folds over a tape, at their beginning.
+
+    Raises:
+        ValueError: a strategy is configured wrongly; the message says which and how.
+    """
+    playing = Playing(setup.session_id, setup.account_id, 0.0, tape.grace_ns, setup.tradable)
+    return assembled(setup.strategies, tape.instruments, tape.timeframes, {setup.account_name: playing}, tape.adjustments)
+
+
 def signals_of(tape: Tape, setup: Setup) -> Said:
     """What the strategies say of the bars.
 
@@ -60,8 +70,7 @@ def signals_of(tape: Tape, setup: Setup) -> Said:
         ValueError: a strategy is configured wrongly; the message says which and how.
         StrategyFault: one failed on a bar, and faults are fatal.
     """
-    playing = Playing(setup.session_id, setup.account_id, 0.0, tape.grace_ns, setup.tradable)
-    found = assembled(setup.strategies, tape.instruments, tape.timeframes, {setup.account_name: playing}, tape.adjustments)
+    found = playing_folds(tape, setup)
     signals: list[Signal] = []
     faults: list[str] = []
     for fold in found.folds:

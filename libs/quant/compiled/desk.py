@@ -9,7 +9,7 @@ from libs.quant.compiled.gate import ENTRIES, bound, judged_leg, judged_signal
 from libs.quant.compiled.jit import compiled
 from libs.quant.compiled.layout import FOREVER, NONE
 from libs.quant.compiled.steps import next_open, row_known, ticks_towards, to_lots, to_ticks
-from libs.quant.compiled.venue import CANCELED, LIMIT, MARKET, NEW, STOP, STOP_LIMIT, end, expire, send, show
+from libs.quant.compiled.venue import CANCELED, LIMIT, MARKET, NEW, STOP_LIMIT, end, expire, send, show
 from libs.quant.compiled.view import EQUITY, equity, reserve
 from libs.quant.compiled.watch import look, look_until
 
@@ -189,7 +189,7 @@ def _assess(desk: Any, number: int, leg: int, now: int, sums: Any, batch: int, c
     seen = rows.seen(desk)
     seen[:] = np.nan
     if not desk.naked:
-        reason = judged_signal(desk, b, signal.target, signal.scale, signal.price, decided_at, valid_until, now, seen)
+        reason = judged_signal(desk, signal, decided_at, valid_until, now, seen)
         if reason:
             _refuse(desk, number, reason, seen)
             return batch, cancels

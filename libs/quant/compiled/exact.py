@@ -4,11 +4,14 @@ Python's integers have no end and `int / int` gives the float64 nearest to the t
 What would not fit raises OverflowError: the event path, which can, then plays instead.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from libs.quant.compiled.jit import compiled
+
+if TYPE_CHECKING:
+    from libs.quant.compiled.layout import Floats, Times
 
 LARGEST: Final = 9.2e18
 """Below 2^63, with room for the rounding of the float that is compared with it."""
@@ -52,6 +55,15 @@ def quotient(above: int, below: int) -> float:
     if nearer + lost * SURELY == nearer:
         return nearer
     return _nearest(above, below, guess)
+
+
+@compiled
+def quotients(above: "Times", below: int) -> "Floats":
+    """As `quotient`, of many."""
+    found = np.empty(len(above))
+    for n in range(len(above)):
+        found[n] = quotient(above[n], below)
+    return found
 
 
 @compiled

@@ -66,12 +66,14 @@ ERROR: Final = 33
 
 
 @compiled
-def judged_signal(desk: Any, b: int, target: float, scale: float, price: float, decided_at: int, valid_until: int, now: int, seen: Any) -> int:
+def judged_signal(
+    desk: Any, b: int, target: float, scale: float, price: float, decided_at: int, valid_until: int, now: int, seen: Any
+) -> int:
     """As SIGNAL_CONTROLS."""
     book = rows.books(desk)[b]
     if not book.listed:
         return NOT_LISTED
-    if not (0.0 <= scale <= 1.0 and -1.0 <= target <= 1.0 and 0.0 < price < np.inf):
+    if not (0.0 <= signal.scale <= 1.0 and -1.0 <= signal.target <= 1.0 and 0.0 < price < np.inf):
         return UNSOUND
     if now > valid_until:
         return _saw(TOO_LATE, 0.0, now - valid_until, seen)
@@ -168,7 +170,9 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
     if not (np.isnan(book.open_symbol) and np.isnan(book.open_strategy) and np.isnan(book.open_account)):
         open_symbol = open_strategy = 1
         for n in range(desk.open_count + batch):
-            other = rows.books(desk)[rows.orders(desk)[rows.open_orders(desk)[n] if n < desk.open_count else rows.batch_orders(desk)[n - desk.open_count]].book]
+            other = rows.books(desk)[
+                rows.orders(desk)[rows.open_orders(desk)[n] if n < desk.open_count else rows.batch_orders(desk)[n - desk.open_count]].book
+            ]
             open_symbol += other.symbol == book.symbol
             open_strategy += other.strategy == book.strategy
         if open_symbol > book.open_symbol and not of_book:
@@ -208,7 +212,7 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
     if entries > book.entries and not of_book:
         return _saw(ENTRIES, book.entries, entries, seen)
     for n in range(desk.open_count + batch):
-        other_number = rows.open_orders(desk)[n] if n < desk.open_count else rows.batch_orders(desk)[n - desk.open_count]
+        other_number = _open(desk, n)
         other = rows.orders(desk)[other_number]
         if rows.books(desk)[other.book].symbol != book.symbol or other.side == order.side:
             continue
@@ -217,6 +221,12 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
             seen[2] = other_number
             return _saw(CROSSING, buy, sell, seen)
     return 0
+
+
+@compiled
+def _open(desk: Any, n: int) -> int:
+    """The n-th of the orders that are open, and after them of those that are about to be."""
+    return rows.open_orders(desk)[n] if n < desk.open_count else rows.batch_orders(desk)[n - desk.open_count]
 
 
 @compiled
@@ -232,4 +242,3 @@ def bound(plain: float, multiple: float, equity: float) -> float:
 def _saw(reason: int, limit: float, value: float, seen: Any) -> int:
     seen[0], seen[1] = limit, value
     return reason
-

@@ -116,7 +116,7 @@ ORDER: Final = np.dtype(
     align=True,
 )
 
-FILL: Final = np.dtype([("order", "i8"), ("lots", "i8"), ("price", "i8"), ("fee", "i8"), ("at", "i8"), ("known", "i8"), ("cash", "i8")], align=True)
+FILL: Final = np.dtype([(name, "i8") for name in ("order", "lots", "price", "fee", "at", "known", "cash")], align=True)
 
 REFUSAL: Final = np.dtype([("signal", "i8"), ("reason", "i8"), ("limit", "f8"), ("seen", "f8"), ("other", "f8")], align=True)
 

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
+
+import numpy as np
 
 from libs.domain.booking import book
 from libs.domain.books import Position
@@ -17,16 +20,20 @@ from libs.domain.trades import Fill
 from libs.quant.backtest.naked import naked_order
 from libs.quant.backtest.result import Balance, Played, Refused
 from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.summary import Summary, worth_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.compiled import venue
+from libs.quant.compiled.exact import quotients
 from libs.quant.compiled.layout import MONEY, NONE, Desk
-from libs.quant.compiled.words import refusal
+from libs.quant.compiled.spoken import Spoken
 from libs.quant.compiled.watch import DAILY_LOSS
+from libs.quant.compiled.words import refusal
 from libs.quant.risk.assess import as_decided_now, leg_of, order_of, terms_of
 from libs.quant.risk.view import View
 
 if TYPE_CHECKING:
-    from libs.quant.compiled.layout import Rows
+    from libs.quant.compiled.exact import quotients
+from libs.quant.compiled.layout import Rows
 
 STATUSES: Final = {
     venue.OPEN: Status.ACKED,
@@ -44,26 +51,68 @@ class Outcome:
 
     tape: Tape
     setup: Setup
-    signals: Sequence[Signal]
+    spoken: Spoken
     desk: Desk
+    left_out: Sequence[str] = ()
+
+    @cached_property
+    def _decided(self) -> Sequence[Signal]:
+        """Those that the desk has judged, by their numbers."""
+        signals = self.spoken.signals()
+        return signals if self.setup.orders_on_last_bar else [s for s in signals if s.decided_at < self.tape.last_known()]
 
     def played(self) -> Played:
         """Everything that happened, in order."""
-        played = Played(self.signals)
+        played = Played(self.spoken.signals(), left_out=self.left_out)
         played.lines += deposit_entries(UUID(int=0), self.setup.base_currency, self.setup.deposit)
         played.balances.append(Balance(self.tape.since, float(self.setup.deposit), {}))
         played.orders += [self._order(row) for row in self._rows("orders")]
-        played.statuses |= {order.client_order_id: STATUSES[int(row["status"])] for order, row in zip(played.orders, self._rows("orders"), strict=True)}
+        played.statuses |= {
+            order.client_order_id: STATUSES[int(row["status"])] for order, row in zip(played.orders, self._rows("orders"), strict=True)
+        }
         self._book(played)
         played.halts = tuple(_halt(row) for row in self._rows("halts"))
         played.refused += [self._refused(row, played) for row in self._rows("refusals")]
         return played
 
+    def summary(self) -> Summary:
+        """What the figures are made of, without an object for each order."""
+        fills, orders, books = self._rows("fills"), self._rows("orders"), self.desk.arrays["books"]
+        last = np.append(fills["known"][1:] != fills["known"][:-1], True)[: len(fills)]  # what was filled together is one change
+        deposit = float(self.setup.deposit)
+        names = sorted(self.tape.bars[self.tape.timeframes[0]])
+        units = {}
+        book_of, signed = orders["book"][fills["order"]], orders["side"][fills["order"]] * fills["lots"]
+        for s, name in enumerate(names):
+            held = np.zeros(int(last.sum()) + 1)
+            above, below = self.tape.instruments[name].lot.as_integer_ratio()
+            first = {int(b): int(np.argmax(book_of == b)) for b in np.flatnonzero(books["symbol"] == s) if (book_of == b).any()}
+            for b in sorted(first, key=first.__getitem__):  # added up in the order in which the books came to be
+                lots = np.cumsum(np.where(book_of == b, signed, 0))[last]
+                held[1:] += quotients(lots * above, below)
+            if first:
+                units[name] = held
+        cash = quotients(np.ascontiguousarray(fills["cash"][last]), MONEY)
+        worth = _money(self.desk.row[0]["cash"])
+        for s, name in enumerate(names):
+            lots = int(books["lots"][books["symbol"] == s].sum())
+            worth += worth_of(self.tape, name, self.tape.instruments[name].quantity(lots))
+        return Summary(
+            at=np.append(np.array([self.tape.since], np.int64), fills["known"][last]),
+            cash=np.append(np.array([deposit]), cash),
+            units=units,
+            worth=worth,
+            fees=_money(sum(map(int, fills["fee"]))),
+            fills=len(fills),
+            orders=len(orders),
+            refused=int(self.desk.row[0]["refusals_count"]),
+        )
+
     def _rows(self, name: str) -> "Rows":
         return self.desk.arrays[name][: int(self.desk.row[0][f"{name}_count"])]
 
     def _order(self, row: Any) -> Order:
-        signal, setup = self.signals[int(row["signal"])], self.setup
+        signal, setup = self._decided[int(row["signal"])], self.setup
         judged = signal if setup.limits is None else as_decided_now(signal, int(row["leg"]), int(row["decided_at"]))
         terms = {config.id: terms_of(config) for config in setup.strategies}
         view = View(
@@ -128,7 +177,7 @@ class Outcome:
         played.balances.append(Balance(known, float(_money(cash)), units))
 
     def _refused(self, row: Any, played: Played) -> Refused:
-        signal = self.signals[int(row["signal"])]
+        signal = self._decided[int(row["signal"])]
         return Refused(signal, refusal(row, signal, self.tape, self.setup, played))
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from libs.domain.columns import Columns
 from libs.domain.instruments import Calendar, Instrument
-from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
 from libs.domain.sizings import sizing
+from libs.domain.times import SECOND
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.calendars import DAY, sessions
@@ -29,6 +29,7 @@ from libs.quant.compiled.layout import (
     UNBOUNDED,
     Desk,
 )
+from libs.quant.compiled.spoken import Spoken, Voice
 from libs.quant.compiled.venue import LIMIT, MARKET, STOP, STOP_LIMIT
 from libs.quant.risk.assess import terms_of
 from libs.quant.risk.grid import grid_of
@@ -51,11 +52,10 @@ class Unplayable(Exception):
     """The compiled desk cannot play this; the message says why."""
 
 
-def desk_of(tape: Tape, setup: Setup, signals: Sequence[Signal], fills: int) -> Desk:
+def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
     """Everything at its beginning.
 
     Args:
-        signals: ascending in time, then in strategy and symbol.
         fills: rows for as many.
 
     Raises:
@@ -66,19 +66,20 @@ def desk_of(tape: Tape, setup: Setup, signals: Sequence[Signal], fills: int) -> 
     names = sorted(tape.bars[tape.timeframes[0]])
     market = _market(tape, setup, names)
     symbols = market["symbols"]
-    keys = sorted({(signal.strategy_id, signal.symbol) for signal in signals})
-    books = _books(tape, setup, keys, names, signals)
-    of_symbol = np.array(sorted(range(len(keys)), key=lambda b: (books["symbol"][b], b)), np.int64)
+    voices = sorted(spoken.voices, key=lambda voice: (voice.strategy_id, voice.symbol))
+    books = _books(tape, setup, voices, names)
+    of_symbol = np.array(sorted(range(len(voices)), key=lambda b: (books["symbol"][b], b)), np.int64)
     symbols["books"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "left")
     symbols["books_end"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "right")
-    count, room = len(signals), len(keys) + 1
+    signals = _signals(tape, setup, voices)
+    count, room = len(signals), len(voices) + 1
     return Desk(
         _account(tape, setup),
         market
         | {
             "of_symbol": of_symbol,
             "books": books,
-            "signals": _signals(signals, keys),
+            "signals": signals,
             "orders": np.zeros(2 * count + 1, ORDER),
             "fills": np.zeros(fills, FILL),
             "refusals": np.zeros(count + 1, REFUSAL),
@@ -111,6 +112,8 @@ def _unplayable(tape: Tape, setup: Setup) -> Iterator[str]:
             yield f"{instrument.symbol} is priced in {instrument.currency}"
         if _money(instrument.tick * instrument.lot * instrument.multiplier) is None or grid_of(instrument).below > _LARGEST:
             yield f"a lot of {instrument.symbol} at a tick is worth less than 1e-12"
+        if instrument.lot.as_integer_ratio()[1] > _LARGEST:
+            yield f"a lot of {instrument.symbol} is smaller than a float64 tells apart"
         if _money(instrument.min_notional) is None:
             yield f"the smallest notional of {instrument.symbol} has more than twelve decimals"
     if _money(setup.deposit) is None or _money(setup.terms.fee_min) is None:
@@ -194,19 +197,19 @@ def _days(setup: Setup, first: int, last: int) -> "Times":
     return np.array(begins, np.int64)
 
 
-def _books(tape: Tape, setup: Setup, keys: Sequence[tuple[str, str]], names: Sequence[str], signals: Sequence[Signal]) -> "Rows":
-    books = np.zeros(len(keys), BOOK)
-    strategies = sorted({strategy_id for strategy_id, _ in keys})
-    lengths = {(signal.strategy_id, signal.symbol): TIMEFRAMES[signal.timeframe] for signal in signals}
+def _books(tape: Tape, setup: Setup, voices: Sequence[Voice], names: Sequence[str]) -> "Rows":
+    books = np.zeros(len(voices), BOOK)
+    strategies = sorted({voice.strategy_id for voice in voices})
     terms = {config.id: terms_of(config) for config in setup.strategies}
     limits = setup.limits if setup.limits is not None else Limits(())
-    for row, (strategy_id, symbol) in zip(books, keys, strict=True):
-        its = terms[strategy_id]
-        row["symbol"], row["strategy"] = names.index(symbol), strategies.index(strategy_id)
-        row["length"] = lengths[strategy_id, symbol]
+    for row, voice in zip(books, voices, strict=True):
+        its, symbol = terms[voice.strategy_id], voice.symbol
+        row["symbol"], row["strategy"] = names.index(symbol), strategies.index(voice.strategy_id)
+        row["length"] = TIMEFRAMES[voice.timeframe]
         row["listed"] = its.symbols is None or symbol in its.symbols
-        row["allocation"], row["band"], row["fixed"] = its.allocation, its.no_trade_band, its.sizing.value if its.sizing.base == "fixed" else nan
-        _limit(row, limits.over(setup.account_name, strategy_id, symbol), grid_of(tape.instruments[symbol]).lot)
+        row["allocation"], row["band"] = its.allocation, its.no_trade_band
+        row["fixed"] = its.sizing.value if its.sizing.base == "fixed" else nan
+        _limit(row, limits.over(setup.account_name, voice.strategy_id, symbol), grid_of(tape.instruments[symbol]).lot)
         row["order"] = row["waiting"] = -1
     return books
 
@@ -229,17 +232,20 @@ def _limit(row: "Rows", bounds: Bounds, lot: float) -> None:
         row[f"second_{scope}"] = given(bounds.orders_per_second.get(scope))
 
 
-def _signals(signals: Sequence[Signal], keys: Sequence[tuple[str, str]]) -> "Rows":
-    rows = np.zeros(len(signals), SIGNAL)
-    at = {key: n for n, key in enumerate(keys)}
-    rows["time"] = [s.decided_at for s in signals]
-    rows["book"] = [at[s.strategy_id, s.symbol] for s in signals]
-    rows["bar_time"] = [s.bar_time for s in signals]
-    rows["valid_until"] = [s.valid_until for s in signals]
-    rows["target"] = [s.target for s in signals]
-    rows["scale"] = [s.scale for s in signals]
-    rows["price"] = [s.reference_price for s in signals]
-    return rows
+def _signals(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> "Rows":
+    """In the order in which they are decided: by time, and at one moment by book."""
+    rows = np.zeros(sum(len(voice.bar_time) for voice in voices), SIGNAL)
+    at = 0
+    for b, voice in enumerate(voices):
+        there, length = rows[at : at + len(voice.bar_time)], TIMEFRAMES[voice.timeframe]
+        there["book"], there["bar_time"] = b, voice.bar_time
+        there["time"] = voice.bar_time + length + tape.grace_ns
+        there["valid_until"] = voice.bar_time + length + max(5 * SECOND, length)
+        there["target"], there["scale"], there["price"] = voice.target, voice.scale, voice.price
+        at += len(there)
+    if len(voices) > 1:
+        rows = rows[np.lexsort((rows["book"], rows["time"]))]
+    return rows if setup.orders_on_last_bar else rows[rows["time"] < tape.last_known()]
 
 
 def _account(tape: Tape, setup: Setup) -> "Rows":
@@ -260,4 +266,3 @@ def _account(tape: Tape, setup: Setup) -> "Rows":
     row["seen_to"] = tape.since
     row["equity"] = row["day_equity"] = row["peak"] = float(setup.deposit)
     return account
-

@@ -11,7 +11,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import BOOK, FILL, HALT, ORDER, REFUSAL, SIGNAL, SYMBOL, WHOLE, NUMBER
+from libs.quant.compiled.layout import BOOK, FILL, HALT, NUMBER, ORDER, REFUSAL, SIGNAL, SYMBOL, WHOLE
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -189,7 +189,8 @@ class _Function(ast.NodeTransformer):
     def visit_List(self, node: ast.List) -> ast.expr:
         if not isinstance(node.ctx, ast.Load):
             raise self._refused(node, "a list is assigned to")
-        return ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "array", ast.Load()), [ast.List([self.visit(e) for e in node.elts], ast.Load())], [])
+        array = ast.Attribute(ast.Name("np", ast.Load()), "array", ast.Load())
+        return ast.Call(array, [ast.List([self.visit(part) for part in node.elts], ast.Load())], [])
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         if isinstance(node.func, ast.Name) and node.func.id in ("min", "max") and node.func.id not in self._inside:

@@ -236,4 +236,3 @@ def expire(desk: Any, now: int) -> None:
             end(desk, number, EXPIRED)
         else:
             n += 1
-

@@ -41,7 +41,9 @@ def refusal(row: Any, signal: Signal, tape: Tape, setup: Setup, played: Played) 
         return Refusal(code, text, f"{limit:.2f}", f"{seen:.2f}")
     if reason in _COUNTS:
         code, text = _COUNTS[reason]
-        return Refusal(code, text.format(symbol=signal.symbol, strategy=signal.strategy_id, account=setup.account_name), f"{limit:g}", f"{seen:.0f}")
+        return Refusal(
+            code, text.format(symbol=signal.symbol, strategy=signal.strategy_id, account=setup.account_name), f"{limit:g}", f"{seen:.0f}"
+        )
     return _words(reason, signal, tape, setup, played, limit, seen, other)
 
 

@@ -6,7 +6,7 @@ there. `step` never sees a fill or a position, so the two cannot differ.
 
 import hashlib
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from math import isnan, nan
 from types import GenericAlias
@@ -100,6 +100,11 @@ class Fold:
         self.fingerprint = hashlib.blake2b(repr(what).encode(), digest_size=8).hexdigest()
         kept = GenericAlias(tuple, (self.strategy.state, list[float | None], list[Volatility]))
         self._decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(kept).decode
+
+    @property
+    def alone(self) -> bool:
+        """Whether its targets follow from the bars of one symbol by `step` and nothing else, so that a compiled `step` can find them."""
+        return not (self.strategy.panel or self._volatility or self._adjustments.changes(self.symbol))
 
     def _initial(self) -> Any:
         return self.strategy.init(self.params, len(self.symbols)) if self.strategy.panel else self.strategy.init(self.params)
@@ -251,14 +256,15 @@ class Fold:
                     last = target
         except Exception as error:
             fault = self._fault(error, self.symbol, columns.start[n], n)
-            fault.signals = self._said(columns, found)
+            fault.signals = self.said(columns, found)
             raise fault from error
         self._state = state
         if columns.start:
             self.bar_time = columns.start[-1]
-        return self._said(columns, found)
+        return self.said(columns, found)
 
-    def _said(self, columns: Columns, found: Sequence[tuple[int, float]]) -> list[Signal]:
+    def said(self, columns: Columns, found: Iterable[tuple[int, float]]) -> list[Signal]:
+        """The signals of new targets (row, target) of the fold's one symbol, in order: what `run` gives once it has found them."""
         signals = (self._signal(self.symbol, columns.start[n], columns.close[n], target, 0) for n, target in found)
         return [signal for signal in signals if signal is not None]
 

@@ -1,0 +1,116 @@
+"""What the strategies say, as columns: by their own folds, or by folds that were compiled. Signals are made of them when somebody asks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from libs.domain.columns import Columns
+from libs.domain.messages import Signal
+from libs.domain.names import TIMEFRAMES
+from libs.quant.folds.fold import Fold
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Times = NDArray[np.int64]
+
+
+class Folding(Protocol):
+    """A compiled fold at its beginning."""
+
+    def __call__(self, opens: "Floats", highs: "Floats", lows: "Floats", closes: "Floats", volumes: "Floats") -> "tuple[Times, Floats]":
+        """(rows, targets) of what is news.
+
+        Raises:
+            ValueError: a target is none, or the strategy raised; OverflowError: its numbers do not fit. The fold itself says what is wrong.
+        """
+
+
+class Voice(NamedTuple):
+    """What one strategy says of one symbol."""
+
+    strategy_id: str
+    symbol: str
+    timeframe: str
+    bar_time: "Times"
+    target: "Floats"
+    scale: "Floats"
+    price: "Floats"
+    signals: Callable[[], Sequence[Signal]]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """All of them."""
+
+    voices: Sequence[Voice]
+
+    def signals(self) -> list[Signal]:
+        """In the order in which they are decided."""
+        everything = [signal for voice in self.voices for signal in voice.signals()]
+        return sorted(everything, key=lambda s: (s.decided_at, s.strategy_id, s.symbol))
+
+
+def spoken(folds: Sequence[Fold], bars: Mapping[str, Mapping[str, Columns]], compiled: "Mapping[int, Folding]") -> Spoken:
+    """Runs every fold over its bars.
+
+    Args:
+        bars: by timeframe, then symbol.
+        compiled: by number of the fold, of those that are.
+
+    Raises:
+        StrategyFault: a strategy failed on a bar.
+    """
+    voices: list[Voice] = []
+    for n, fold in enumerate(folds):
+        columns = bars[fold.timeframe].get(fold.symbol)
+        if n in compiled and columns is not None:
+            voices.append(_compiled(fold, columns, compiled[n]))
+        else:
+            voices += _of_signals(fold.run(bars[fold.timeframe]))
+    return Spoken(voices)
+
+
+def _compiled(fold: Fold, columns: Columns, folding: Folding) -> Voice:
+    starts, *prices = (np.asarray(column) for column in columns)
+    try:
+        rows, targets = folding(*prices)
+    except (ValueError, ArithmeticError, IndexError):
+        return _only(fold, _of_signals(fold.run({fold.symbol: columns})))
+
+    def signals() -> Sequence[Signal]:
+        return fold.said(columns, zip(rows.tolist(), targets.tolist(), strict=True))
+
+    return Voice(fold.strategy_id, fold.symbol, fold.timeframe, starts[rows], targets, np.ones(len(rows)), prices[3][rows], signals)
+
+
+def _only(fold: Fold, voices: Sequence[Voice]) -> Voice:
+    nothing, none = np.zeros(0, np.int64), np.zeros(0)
+    return voices[0] if voices else Voice(fold.strategy_id, fold.symbol, fold.timeframe, nothing, none, none, none, list)
+
+
+def _of_signals(signals: Sequence[Signal]) -> list[Voice]:
+    by_book: dict[tuple[str, str], list[Signal]] = {}
+    for signal in signals:
+        by_book.setdefault((signal.strategy_id, signal.symbol), []).append(signal)
+    return [
+        Voice(
+            strategy_id,
+            symbol,
+            said[0].timeframe,
+            np.array([signal.bar_time for signal in said], np.int64),
+            np.array([signal.target for signal in said]),
+            np.array([signal.scale for signal in said]),
+            np.array([signal.reference_price for signal in said]),
+            lambda said=said: said,  # type: ignore[misc]
+        )
+        for (strategy_id, symbol), said in by_book.items()
+    ]
+
+
+def length_of(voice: Voice) -> int:
+    """Of its bars, ns."""
+    return TIMEFRAMES[voice.timeframe]

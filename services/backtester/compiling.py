@@ -1,0 +1,137 @@
+"""Machine code for backtests: made once for each release, strategy and machine, kept in a folder, and read back by later processes."""
+
+import hashlib
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from libs.quant.folds.contract import BarView
+from libs.quant.folds.fold import Fold
+
+if TYPE_CHECKING:  # whoever imports these pays for numba
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from libs.quant.compiled.spoken import Folding
+
+COMPILED: Final = "compiled"
+"""The folder of machine code within the state folder."""
+SOURCES: Final = Path(__file__).parents[2] / "libs" / "quant" / "compiled"
+
+
+class NotCompiled(Exception):
+    """There is no machine code for it; the message says why."""
+
+
+class Compiler:
+    """One folder of machine code."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        """
+        Args:
+            folder: where code of this and other releases is kept; made where it is missing.
+            say: tells a person what takes long.
+
+        Raises:
+            NotCompiled: numba is not installed, or the folder cannot be written.
+        """
+        try:
+            import llvmlite
+            import numba
+        except ImportError as error:
+            raise NotCompiled(f"{error.name} is not installed: pip install 'tradewinds[backtester]'") from error
+        sources = b"".join(file.read_bytes() for file in sorted(SOURCES.glob("*.py")))
+        versions = f"{sys.version}|{numba.__version__}|{llvmlite.__version__}".encode()
+        self._folder = folder / hashlib.blake2b(sources + versions, digest_size=8).hexdigest()
+        self._say = say
+        try:
+            self.fresh = not self._folder.exists()
+            if self.fresh:
+                _forget_others(folder)
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NotCompiled(f"{self._folder}: {error.strerror}") from error
+        numba.config.CACHE_DIR = str(self._folder)  # before a function is decorated, which looks for its place then
+
+    def desk(self) -> None:
+        """Says that the account's own code is being made, where it is."""
+        if self.fresh:
+            self._say("compiling the account, once for this release: half a minute")
+
+    def fold(self, fold: Fold) -> "Folding":
+        """A compiled fold at its beginning.
+
+        Raises:
+            NotCompiled: its source, or what it needs, cannot be compiled.
+        """
+        from libs.quant.compiled.translate import Untranslatable, module_of
+
+        if not fold.alone:
+            raise NotCompiled(f"{fold.strategy_id}: a panel, or sized by volatility, or over corporate actions")
+        strategy, params = fold.strategy, fold.params
+        state = strategy.init(params)
+        try:
+            source, names = module_of(strategy.step, BarView, _kinds(params, _kinds(state, [])))
+        except Untranslatable as error:
+            raise NotCompiled(f"{fold.strategy_id}: {error}") from error
+        module = self._module(strategy.name, source)
+
+        def folding(*prices: "NDArray[np.float64]") -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
+            import numpy as np
+
+            rows, targets = np.empty(len(prices[3]), np.int64), np.empty(len(prices[3]))
+            count, wrong = module.run(_plain(state, module, names), _plain(params, module, names), *prices, rows, targets)
+            if wrong >= 0:
+                raise ValueError(f"row {wrong + 1}: no target")
+            return rows[:count].copy(), targets[:count].copy()
+
+        return folding
+
+    def _module(self, name: str, source: str) -> ModuleType:
+        digest = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+        path = self._folder / f"{name}_{digest}.py"
+        if not path.exists():
+            self._say(f"compiling {name}, once: a few seconds")
+            written = path.with_suffix(".new")
+            written.write_text(source)
+            written.replace(path)
+        title = f"tradewinds_compiled_{name}_{digest}"
+        if title not in sys.modules:
+            spec = importlib.util.spec_from_file_location(title, path)
+            assert spec is not None
+            assert spec.loader is not None, "it is a file of Python"
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[title] = module
+            spec.loader.exec_module(module)
+        return sys.modules[title]
+
+
+def _forget_others(folder: Path) -> None:
+    """Code of other releases: it is never read again."""
+    for other in folder.glob("*"):
+        shutil.rmtree(other, ignore_errors=True)
+
+
+def _kinds(value: Any, found: list[type[Any]]) -> list[type[Any]]:
+    """Classes of NamedTuples in a value, itself and what is in it."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        if type(value) not in found:
+            found.append(type(value))
+        for part in value:
+            _kinds(part, found)
+    return found
+
+
+def _plain(value: Any, module: ModuleType, names: Mapping[type[Any], str]) -> Any:
+    """A value as compiled code takes it: NamedTuples of the module's own classes, lists as arrays; copied."""
+    import numpy as np
+
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return getattr(module, names[type(value)])(*(_plain(part, module, names) for part in value))
+    if isinstance(value, list):
+        return np.array(value, np.int64 if value and all(isinstance(part, int) for part in value) else np.float64)
+    return value

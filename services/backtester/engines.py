@@ -1,0 +1,84 @@
+"""The two ways to play a tape: event by event, or compiled. What they find is the same to the last digit; the time it takes is not."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from libs.quant.backtest.play import play, playing_folds
+from libs.quant.backtest.result import Played
+from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.summary import Summary, summary_of
+from libs.quant.backtest.tape import Tape
+from services.backtester.compiling import Compiler, NotCompiled
+
+Engine = Literal["auto", "event", "compiled"]
+MANY_BARS: Final = 200_000
+"""With fewer it takes longer to load machine code, or to make it, than to do without."""
+ROOM: Final = 4
+"""Rows for fills, for each signal, to begin with."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was played. The objects of it are made when somebody asks for them."""
+
+    summary: Summary
+    played: Callable[[], Played]
+    notes: Sequence[str] = ()
+
+
+def playing(tape: Tape, setup: Setup, engine: Engine, folder: Path | None, say: Callable[[str], None]) -> Result:
+    """Plays a tape.
+
+    Args:
+        engine: `auto` compiles where it pays and can be done, and else plays event by event; so does `compiled`, whatever it pays.
+        folder: for machine code; None: nothing is compiled.
+        say: tells a person what takes long.
+
+    Raises:
+        ValueError: a strategy is configured wrongly, or failed on a bar.
+    """
+    why = ""
+    if folder is not None and (engine == "compiled" or (engine == "auto" and tape.count() >= MANY_BARS)):
+        try:
+            return _compiled(tape, setup, Compiler(folder, say))
+        except NotCompiled as error:
+            why = str(error)
+    played = play(tape, setup)
+    notes = [f"played event by event: {why}"] if why else []
+    return Result(summary_of(tape, played), lambda: played, notes)
+
+
+def _compiled(tape: Tape, setup: Setup, compiler: Compiler) -> Result:
+    """
+    Raises:
+        NotCompiled: something only the event path can play.
+    """
+    from libs.quant.compiled.desk import play as play_compiled
+    from libs.quant.compiled.outcome import Outcome
+    from libs.quant.compiled.prepare import Unplayable, desk_of
+    from libs.quant.compiled.spoken import spoken
+
+    folds = playing_folds(tape, setup)
+    compiled, notes = {}, []
+    for n, fold in enumerate(folds.folds):
+        try:
+            compiled[n] = compiler.fold(fold)
+        except NotCompiled as error:
+            notes.append(f"run as it is, the account compiled: {error}")
+    said = spoken(folds.folds, tape.bars, compiled)
+    room = ROOM * sum(len(voice.bar_time) for voice in said.voices) + 1_000
+    while True:
+        try:
+            desk = desk_of(tape, setup, said, room)
+            compiler.desk()
+            play_compiled(desk.row, tape.ends())
+        except MemoryError:
+            room *= 4
+        except (Unplayable, ArithmeticError, ValueError, IndexError) as error:
+            raise NotCompiled(str(error)) from error
+        else:
+            break
+    outcome = Outcome(tape, setup, said, desk, folds.left_out)
+    return Result(outcome.summary(), outcome.played, list(dict.fromkeys(notes)))
