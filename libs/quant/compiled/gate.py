@@ -66,11 +66,9 @@ ERROR: Final = 33
 
 
 @compiled
-def judged_signal(
-    desk: Any, b: int, target: float, scale: float, price: float, decided_at: int, valid_until: int, now: int, seen: Any
-) -> int:
+def judged_signal(desk: Any, signal: Any, decided_at: int, valid_until: int, now: int, seen: Any) -> int:
     """As SIGNAL_CONTROLS."""
-    book = rows.books(desk)[b]
+    book, price = rows.books(desk)[signal.book], signal.price
     if not book.listed:
         return NOT_LISTED
     if not (0.0 <= signal.scale <= 1.0 and -1.0 <= signal.target <= 1.0 and 0.0 < price < np.inf):
