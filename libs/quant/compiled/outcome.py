@@ -32,8 +32,7 @@ from libs.quant.risk.assess import as_decided_now, leg_of, order_of, terms_of
 from libs.quant.risk.view import View
 
 if TYPE_CHECKING:
-    from libs.quant.compiled.exact import quotients
-from libs.quant.compiled.layout import Rows
+    from libs.quant.compiled.layout import Rows
 
 STATUSES: Final = {
     venue.OPEN: Status.ACKED,
@@ -58,12 +57,12 @@ class Outcome:
     @cached_property
     def _decided(self) -> Sequence[Signal]:
         """Those that the desk has judged, by their numbers."""
-        signals = self.spoken.signals()
+        signals = self.spoken.signals
         return signals if self.setup.orders_on_last_bar else [s for s in signals if s.decided_at < self.tape.last_known()]
 
     def played(self) -> Played:
         """Everything that happened, in order."""
-        played = Played(self.spoken.signals(), left_out=self.left_out)
+        played = Played(self.spoken.signals, left_out=self.left_out)
         played.lines += deposit_entries(UUID(int=0), self.setup.base_currency, self.setup.deposit)
         played.balances.append(Balance(self.tape.since, float(self.setup.deposit), {}))
         played.orders += [self._order(row) for row in self._rows("orders")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -48,8 +49,9 @@ class Spoken:
 
     voices: Sequence[Voice]
 
+    @cached_property
     def signals(self) -> list[Signal]:
-        """In the order in which they are decided."""
+        """In the order in which they are decided. Made once: a fold remembers what it has said."""
         everything = [signal for voice in self.voices for signal in voice.signals()]
         return sorted(everything, key=lambda s: (s.decided_at, s.strategy_id, s.symbol))
 
