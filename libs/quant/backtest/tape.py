@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from libs.domain.actions import CorporateAction
 from libs.domain.columns import Columns, QuoteBarColumns, QuoteColumns
@@ -66,7 +67,7 @@ class Tape:
 
     def ends(self) -> int:
         """When the last of anything is known: ticks may go on after the last bar."""
-        return max((times[-1] + late for times, late in self._all_times if times), default=self.since)
+        return max((times[-1] + late for times, late in self.all_times if times), default=self.since)
 
     def mark(self, symbol: str, now: int) -> float | None:
         """Close of the newest finest bar known by `now`, in the units that hold then; None before the first."""
@@ -141,7 +142,7 @@ class Tape:
 
     def next_step(self, at: int) -> int | None:
         """The first time at or after `at` at which anything of the market is known; None after its end."""
-        found = [self._first(times, late, at) for times, late in self._all_times]
+        found = [self._first(times, late, at) for times, late in self.all_times]
         return min((time for time in found if time is not None), default=None)
 
     @staticmethod
@@ -150,7 +151,13 @@ class Tape:
         return times[row] + late if row < len(times) else None
 
     @cached_property
-    def _all_times(self) -> list[tuple[list[int], int]]:
+    def kept(self) -> dict[str, Any]:
+        """What whoever plays it has worked out of it and wants to find again, by a name of theirs."""
+        return {}
+
+    @cached_property
+    def all_times(self) -> list[tuple[list[int], int]]:
+        """Times of everything there is, and what to add for the moment at which each is known."""
         bars = [
             (columns.start, TIMEFRAMES[timeframe] + self.grace_ns)
             for timeframe, by_symbol in self.bars.items()

@@ -138,35 +138,55 @@ def _exactly(amount: Decimal) -> int:
 
 
 def _market(tape: Tape, setup: Setup, names: Sequence[str]) -> "dict[str, Rows]":
-    columns = [tape.bars[tape.timeframes[0]][name] for name in names]
-    symbols = np.zeros(len(names), SYMBOL)
-    ends = np.cumsum([len(each.start) for each in columns])
-    starts = [np.asarray(each.start, np.int64) for each in columns]
-    if any((np.diff(each) <= 0).any() for each in starts):
-        raise Unplayable("bars are not in order of time")
-    known = np.unique(np.concatenate([np.asarray(times, np.int64) + late for times, late in tape._all_times]))
+    columns = _columns(tape, names)
+    known = columns["known"]
     calendars = sorted({tape.instruments[name].calendar for name in names} - {"24/7"})
     opens, closes, begins = _sessions(calendars, int(known[0]), int(known[-1]))
-    for n, name in enumerate(names):
-        instrument, row = tape.instruments[name], symbols[n]
+    return columns | {
+        "symbols": _symbols(tape, setup, names, calendars),
+        "days": _days(tape, setup, int(known[-1])),
+        "session_opens": opens,
+        "session_closes": closes,
+        "calendars": begins,
+    }
+
+
+def _columns(tape: Tape, names: Sequence[str]) -> "dict[str, Rows]":
+    """The tape's bars as they are played, worked out once for a tape."""
+    kept = tape.kept.get("columns")
+    if kept is None:
+        columns = [tape.bars[tape.timeframes[0]][name] for name in names]
+        starts = [np.asarray(each.start, np.int64) for each in columns]
+        if any((each[1:] <= each[:-1]).any() for each in starts):
+            raise Unplayable("bars are not in order of time")
+        times = [np.asarray(of, np.int64) + late for of, late in tape.all_times]
+        kept = tape.kept["columns"] = {
+            "starts": _joined(starts),
+            **{f"{name}s": _joined([np.asarray(getattr(each, name), np.float64) for each in columns]) for name in Columns._fields[1:]},
+            "known": times[0] if len(times) == 1 else np.unique(np.concatenate(times)),
+        }
+    return dict(kept)
+
+
+def _joined(columns: "Sequence[Rows]") -> "Rows":
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
+def _symbols(tape: Tape, setup: Setup, names: Sequence[str], calendars: Sequence[Calendar]) -> "Rows":
+    symbols = np.zeros(len(names), SYMBOL)
+    last = 0
+    for name, row in zip(names, symbols, strict=True):
+        instrument = tape.instruments[name]
         grid = grid_of(instrument)
-        row["first"], row["last"] = int(ends[n]) - len(columns[n].start), ends[n]
+        row["first"], last = last, last + len(tape.bars[tape.timeframes[0]][name].start)
+        row["last"] = last
         row["tick"], row["lot"], row["multiplier"], row["units"] = grid.tick, grid.lot, grid.multiplier, grid.units
         row["above"], row["below"], row["min_notional"] = grid.above, grid.below, grid.min_notional
         row["worth"] = _exactly(instrument.tick * instrument.lot * instrument.multiplier)
         row["min_money"] = _exactly(instrument.min_notional)
         row["fee_above"], row["fee_lots"], row["fee_below"] = _fee(instrument, setup)
         row["calendar"] = calendars.index(instrument.calendar) if instrument.calendar != "24/7" else -1
-    return {
-        "symbols": symbols,
-        "starts": np.concatenate(starts),
-        **{f"{name}s": np.concatenate([np.asarray(getattr(each, name), np.float64) for each in columns]) for name in Columns._fields[1:]},
-        "known": known,
-        "days": _days(setup, tape.since, int(known[-1])),
-        "session_opens": opens,
-        "session_closes": closes,
-        "calendars": begins,
-    }
+    return symbols
 
 
 def _fee(instrument: Instrument, setup: Setup) -> tuple[int, int, int]:
@@ -187,14 +207,17 @@ def _sessions(calendars: Sequence[Calendar], first: int, last: int) -> "tuple[Ti
     )
 
 
-def _days(setup: Setup, first: int, last: int) -> "Times":
+def _days(tape: Tape, setup: Setup, last: int) -> "Times":
     """When trading days begin, from that of the tape's beginning on."""
-    day = trading_day_of(first, setup.day_starts_at, setup.day_tz)
-    begins = [day.start]
-    while day.end <= last:
-        day = trading_day_of(day.end, setup.day_starts_at, setup.day_tz)
-        begins.append(day.start)
-    return np.array(begins, np.int64)
+    name = f"days|{setup.day_starts_at}|{setup.day_tz}"
+    if name not in tape.kept:
+        day = trading_day_of(tape.since, setup.day_starts_at, setup.day_tz)
+        begins = [day.start]
+        while day.end <= last:
+            day = trading_day_of(day.end, setup.day_starts_at, setup.day_tz)
+            begins.append(day.start)
+        tape.kept[name] = np.array(begins, np.int64)
+    return tape.kept[name]  # type: ignore[no-any-return]
 
 
 def _books(tape: Tape, setup: Setup, voices: Sequence[Voice], names: Sequence[str]) -> "Rows":

@@ -77,7 +77,7 @@ def spoken(folds: Sequence[Fold], bars: Mapping[str, Mapping[str, Columns]], com
 
 
 def _compiled(fold: Fold, columns: Columns, folding: Folding) -> Voice:
-    starts, *prices = (np.asarray(column) for column in columns)
+    starts, *prices = (np.asarray(column) for column in columns)  # of arrays the same memory
     try:
         rows, targets = folding(*prices)
     except (ValueError, ArithmeticError, IndexError):
