@@ -25,7 +25,7 @@ import math
 import numpy as np
 
 from libs.quant.compiled import machine
-from libs.quant.compiled.jit import compiled
+from libs.quant.compiled.jit import {how} as compiled
 """
 
 
@@ -64,7 +64,9 @@ class Translation:
     def text(self, main: str) -> str:
         """The module, with `main` at its end."""
         classes = [f'{name} = namedtuple("{name}", {list(kind._fields)})' for kind, name in self.classes.items()]
-        return "\n\n\n".join([HEADER + "\n" + "\n".join(classes), *self._written, main.strip()]) + "\n"
+        body = "\n\n\n".join(["\n".join(classes), *self._written, main.strip()])
+        makes_arrays = "np.array(" in body or "machine.copied(" in body
+        return HEADER.format(how="compiled" if makes_arrays else "lean") + "\n" + body + "\n"
 
     def _free(self, wanted: str) -> str:
         name, n = wanted, 1
