@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from libs.quant.backtest.play import play, playing_folds
+from libs.quant.backtest.report import PLAIN, Sums
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.summary import Summary, summary_of
@@ -26,6 +27,7 @@ class Result:
     summary: Summary
     played: Callable[[], Played]
     notes: Sequence[str] = ()
+    sums: Sums = PLAIN
 
 
 def playing(tape: Tape, setup: Setup, engine: Engine, folder: Path | None, say: Callable[[str], None]) -> Result:
@@ -58,6 +60,7 @@ def _compiled(tape: Tape, setup: Setup, compiler: Compiler) -> Result:
     from libs.quant.compiled.desk import play as play_compiled
     from libs.quant.compiled.outcome import Outcome
     from libs.quant.compiled.prepare import Unplayable, desk_of
+    from libs.quant.compiled.report import SUMS
     from libs.quant.compiled.spoken import spoken
 
     folds = playing_folds(tape, setup)
@@ -81,4 +84,4 @@ def _compiled(tape: Tape, setup: Setup, compiler: Compiler) -> Result:
         else:
             break
     outcome = Outcome(tape, setup, said, desk, folds.left_out)
-    return Result(outcome.summary(), outcome.played, list(dict.fromkeys(notes)))
+    return Result(outcome.summary(), outcome.played, list(dict.fromkeys(notes)), SUMS)

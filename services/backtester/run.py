@@ -84,8 +84,8 @@ def run(
     setup = setup_of(spec, limits, loaded.tape)
     began = clock.monotonic()
     result = playing(loaded.tape, setup, spec.engine, code, say)
-    curve = equity_curve(loaded.tape, result.summary)
-    found = figures(loaded.tape, result.summary, setup.deposit, curve)
+    curve = equity_curve(loaded.tape, result.summary, result.sums)
+    found = figures(loaded.tape, result.summary, setup.deposit, curve, result.sums)
     seconds = clock.monotonic() - began
     played = result.played()
     if played.left_out:

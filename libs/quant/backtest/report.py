@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from math import sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from libs.domain.names import TIMEFRAMES
 from libs.quant.backtest.summary import Summary
@@ -10,6 +10,8 @@ from libs.quant.backtest.tape import Tape
 from libs.quant.price_volatility import bars_per_year
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -38,57 +40,100 @@ class Figures(NamedTuple):
     bars: int
 
 
-def equity_curve(tape: Tape, summary: Summary) -> Equity:
+def equity_curve(tape: Tape, summary: Summary, sums: "Sums | None" = None) -> Equity:
     """Cash plus every position at its last close, at each time at which a finest bar is known.
 
     An instrument in another currency than the account's is never held (RC-A05), so no rate is needed.
     """
     import numpy as np
 
+    sums = sums or PLAIN
     late, length = tape.late_ns, TIMEFRAMES[tape.timeframes[0]]
     columns = tape.bars[tape.timeframes[0]]
     starts = {symbol: np.asarray(c.start, np.int64) for symbol, c in columns.items()}
     known = [times + late for times in starts.values()]
     times = known[0] if len(known) == 1 else np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
-    lasting = _lasting(summary.at, times)
-    values = np.repeat(summary.cash, lasting)
+    begins = _begins(summary.at, times)
+    values = sums.spread(summary.cash, begins)
     for symbol in sorted(summary.units):
-        start, close = starts[symbol], np.asarray(columns[symbol].close)
-        row = np.arange(len(times)) if len(known) == 1 else np.searchsorted(start, times - late, "right") - 1
-        price = close if len(known) == 1 else np.where(row >= 0, close[row], 0.0)
+        start, price = starts[symbol], np.asarray(columns[symbol].close)
+        if len(known) > 1:
+            row = np.searchsorted(start, times - late, "right") - 1
+            price = np.where(row >= 0, price[row], 0.0)
+        else:
+            row = np.arange(len(times)) if tape.adjustments.changes(symbol) else start
         for change in tape.adjustments.changes(symbol):
             price = price.copy()
             before = (times >= change) & (start[row] + length - 1 < change)
             price[before] /= tape.adjustments.volume(symbol, change) / tape.adjustments.volume(symbol, change - 1)
-        values = values + np.repeat(summary.units[symbol], lasting) * price * float(tape.instruments[symbol].multiplier)
+        sums.add(values, summary.units[symbol], begins, price, float(tape.instruments[symbol].multiplier))
     return Equity(times, values)
 
 
-def _lasting(at: "Times", times: "Times") -> "Times":
-    """For how many of `times` each row of a summary holds: from its moment on until that of the next."""
+def _begins(at: "Times", times: "Times") -> "Times":
+    """Where among `times` each row of a summary begins to hold, and where the last one ends."""
     import numpy as np
 
     begins = np.searchsorted(times, at, "left")
     begins[0] = 0
-    return np.diff(np.append(begins, len(times)))
+    return np.append(begins, len(times))
 
 
-def figures(tape: Tape, summary: Summary, deposit: Decimal, curve: Equity) -> Figures:
-    """The figures of a finished backtest. Sharpe: W. F. Sharpe, The Sharpe Ratio (1994), with no riskless rate."""
+class Sums(NamedTuple):
+    """The arithmetic over all bars. Whoever does it adds up from the first to the last, so that all find the same."""
+
+    spread: "Callable[[Floats, Times], Floats]"
+    """(what held, from which bar on) -> of each bar."""
+    add: "Callable[[Floats, Floats, Times, Floats, float], None]"
+    """(values, units, from which bar on, prices, multiplier): adds what was held to the values."""
+    measured: "Callable[[Floats, float], Measured]"
+    """(values, deposit) -> what they come to."""
+
+
+class Measured(NamedTuple):
+    """Of an equity curve that begins with the deposit."""
+
+    max_drawdown: float
+    mean: float  # of returns per bar
+    deviation: float  # of them; 0 where there are none
+
+
+def _spread(held: "Floats", begins: "Times") -> "Floats":
     import numpy as np
 
-    values = np.concatenate(([float(deposit)], curve.values))
-    highs = np.maximum.accumulate(values)
-    returns = np.diff(values) / values[:-1] if (values > 0).all() else np.zeros(0)
-    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    return np.repeat(held, np.diff(begins))
+
+
+def _add(values: "Floats", units: "Floats", begins: "Times", price: "Floats", multiplier: float) -> None:
+    values += _spread(units, begins) * price * multiplier
+
+
+def _measured(values: "Floats", deposit: float) -> Measured:
+    import numpy as np
+
+    values = np.concatenate(([deposit], values))
+    drawdown = float((1 - values / np.maximum.accumulate(values)).max())
+    if len(values) < 3 or not (values > 0).all():
+        return Measured(drawdown, 0.0, 0.0)
+    returns = np.diff(values) / values[:-1]
+    mean = np.cumsum(returns)[-1] / len(returns)
+    return Measured(drawdown, float(mean), sqrt(np.cumsum((returns - mean) ** 2)[-1] / (len(returns) - 1)))
+
+
+PLAIN: Final = Sums(_spread, _add, _measured)
+
+
+def figures(tape: Tape, summary: Summary, deposit: Decimal, curve: Equity, sums: Sums = PLAIN) -> Figures:
+    """The figures of a finished backtest. Sharpe: W. F. Sharpe, The Sharpe Ratio (1994), with no riskless rate."""
+    found = sums.measured(curve.values, float(deposit))
     calendar = next(iter(tape.instruments.values())).calendar
     year = sqrt(bars_per_year(tape.timeframes[0], calendar))
     final = float(summary.worth)
     return Figures(
         final_equity=final,
         total_return=final / float(deposit) - 1,
-        max_drawdown=float((1 - values / highs).max()),
-        sharpe=float(returns.mean()) / deviation * year if deviation > 0 else 0.0,
+        max_drawdown=found.max_drawdown,
+        sharpe=found.mean / found.deviation * year if found.deviation > 0 else 0.0,
         fees=float(summary.fees),
         trades=summary.fills,
         orders=summary.orders,

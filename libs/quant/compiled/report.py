@@ -1,0 +1,56 @@
+"""The arithmetic of a backtest's figures over all bars, compiled: libs/quant/backtest/report.py, digit by digit."""
+
+from math import sqrt
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from libs.quant.backtest.report import Measured, Sums
+from libs.quant.compiled.jit import compiled
+
+if TYPE_CHECKING:
+    from libs.quant.compiled.layout import Floats, Times
+
+
+@compiled
+def _spread(held: "Floats", begins: "Times") -> "Floats":
+    values = np.empty(begins[-1])
+    for n in range(len(held)):
+        values[begins[n] : begins[n + 1]] = held[n]
+    return values
+
+
+@compiled
+def _add(values: "Floats", units: "Floats", begins: "Times", price: "Floats", multiplier: float) -> None:
+    for n in range(len(units)):
+        for row in range(begins[n], begins[n + 1]):
+            values[row] += units[n] * price[row] * multiplier
+
+
+@compiled
+def _sums(values: "Floats", deposit: float) -> tuple[float, float, float]:
+    before = high = least = deposit
+    fallen = added = 0.0
+    for value in values:
+        high = value if value > high else high
+        least = value if value < least else least
+        share = 1 - value / high
+        fallen = share if share > fallen else fallen
+        added += (value - before) / before
+        before = value
+    if len(values) < 2 or not least > 0:
+        return fallen, 0.0, 0.0
+    mean, squares, before = added / len(values), 0.0, deposit
+    for value in values:
+        off = (value - before) / before - mean
+        squares += off * off
+        before = value
+    return fallen, mean, squares
+
+
+def _measured(values: "Floats", deposit: float) -> Measured:
+    fallen, mean, squares = _sums(values, deposit)
+    return Measured(fallen, mean, sqrt(squares / (len(values) - 1)) if len(values) > 1 else 0.0)
+
+
+SUMS: Final = Sums(_spread, _add, _measured)
