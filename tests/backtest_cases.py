@@ -1,0 +1,186 @@
+"""Backtests drawn from a seed: market, instruments, strategies, limits, orders and terms of every kind that both engines play."""
+
+import random
+from decimal import Decimal as D
+from typing import Final, NamedTuple
+
+from libs.domain.columns import Columns
+from libs.domain.configuration import LimitConfig, LimitName, StrategyConfig
+from libs.domain.instruments import Calendar, Instrument
+from libs.domain.names import TIMEFRAMES
+from libs.domain.times import SECOND
+from libs.quant.backtest.setup import Entry, Setup
+from libs.quant.backtest.tape import Tape
+from libs.quant.fills import FillTerms
+from libs.quant.folds.registry import find, parameters
+from libs.quant.risk.limits import Limits
+
+DAY: Final = 86_400 * SECOND
+SINCE: Final = 1_700_000_000 * SECOND // DAY * DAY
+CALENDARS: Final[tuple[Calendar, ...]] = ("24/7", "24/7", "us_equity", "forex", "cme_globex")
+STRATEGIES: Final = ("sma_cross", "breakout", "mean_reversion", "momentum", "trend_vol_target")
+SIZINGS: Final = ("equity", "equity", "fixed:3", "fixed:500", "volatility:0.2")
+
+
+class Drawn(NamedTuple):
+    """A limit that may be drawn: how likely, and between which values."""
+
+    chance: float
+    scope: str
+    name: LimitName
+    values: tuple[float, ...]
+    unit: str
+
+
+LIMITS: Final = (
+    Drawn(1.0, "order", "price_collar", (0.02, 0.001, 0.1), "fraction"),
+    Drawn(0.5, "order", "max_order_notional", (500, 25_000), "currency"),
+    Drawn(0.3, "order", "max_order_notional", (0.1, 0.5), "equity"),
+    Drawn(0.5, "strategy", "max_position_notional", (0.1, 0.5), "equity"),
+    Drawn(0.3, "account", "max_position_notional", (0.1, 0.7), "equity"),
+    Drawn(0.3, "account", "max_gross_exposure", (0.2, 1.5), "equity"),
+    Drawn(0.3, "account", "max_net_exposure", (0.2, 1.0), "equity"),
+    Drawn(0.4, "account", "max_daily_loss", (0.001, 0.01, 0.1), "fraction"),
+    Drawn(0.4, "account", "max_drawdown", (0.005, 0.05, 0.3), "fraction"),
+    Drawn(0.3, "account", "max_orders_per_minute", (1, 2, 5), "count"),
+    Drawn(0.2, "strategy", "max_orders_per_second", (1,), "count"),
+    Drawn(0.3, "account", "max_open_orders", (1, 2), "count"),
+    Drawn(0.2, "symbol", "max_open_orders", (1,), "count"),
+    Drawn(0.2, "strategy", "max_repeated_entries", (1, 2), "count"),
+    Drawn(0.2, "order", "max_price_jump", (0.001, 0.05), "fraction"),
+    Drawn(0.2, "order", "max_order_quantity", (1, 50), "count"),
+    Drawn(0.2, "account", "max_short_notional", (0, 2_000), "currency"),
+)
+
+
+class Case(NamedTuple):
+    """A backtest to play."""
+
+    tape: Tape
+    setup: Setup
+
+
+def case(seed: int) -> Case:
+    """The same for the same seed, everywhere."""
+    draw = random.Random(seed)
+    timeframe = draw.choice(("1m", "1m", "5m", "1h", "1d"))
+    tape = _tape(draw, timeframe)
+    return Case(tape, _setup(draw, timeframe))
+
+
+def _tape(draw: random.Random, timeframe: str) -> Tape:
+    calendar, length = draw.choice(CALENDARS), draw.randrange(50, 500)
+    instruments = {f"S{n:02}": _instrument(draw, f"S{n:02}", calendar) for n in range(draw.randrange(1, 4))}
+    bars = {name: _bars(draw, float(its.tick), TIMEFRAMES[timeframe], length) for name, its in instruments.items()}
+    return Tape(
+        instruments=instruments,
+        bars={timeframe: bars},
+        fill_on=dict.fromkeys(bars, "bar"),
+        since=SINCE,
+        grace_ns=draw.choice((0, 0, 0, 2 * SECOND)),
+    )
+
+
+def _instrument(draw: random.Random, symbol: str, calendar: Calendar) -> Instrument:
+    return Instrument(
+        symbol=symbol,
+        venue="DRAWN",
+        asset_class="equity",
+        currency="USD",
+        tick=D(draw.choice(("0.01", "0.25", "0.000001", "0.05"))),
+        lot=D(draw.choice(("1", "0.001", "0.000001", "100"))),
+        multiplier=D(draw.choice((1, 1, 50))),
+        min_notional=D(draw.choice((0, 10))),
+        calendar=calendar,
+    )
+
+
+def _bars(draw: random.Random, tick: float, length: int, count: int) -> Columns:
+    """A walk on whole ticks with gaps, missing bars, and volumes from nothing to plenty."""
+    price, swing = draw.choice((5.0, 100.0, 3_000.0)), draw.choice((0.0005, 0.002, 0.02))
+    columns = Columns([], [], [], [], [], [])
+
+    def ticks(wish: float) -> float:
+        return max(tick, round(round(wish / tick) * tick, 8))
+
+    for n in range(1, count + 1):
+        if n > 1 and draw.random() < 0.05:
+            continue
+        first = ticks(price * (1 + draw.gauss(0, swing / 3)))
+        price = ticks(first * (1 + draw.gauss(0, swing)))
+        high = max(first, price, ticks(max(first, price) * (1 + abs(draw.gauss(0, swing / 3)))))
+        low = min(first, price, ticks(min(first, price) * (1 - abs(draw.gauss(0, swing / 3)))))
+        row = (SINCE + n * length, first, high, low, price, float(draw.choice((0, 10, 1_000, 50_000))))
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)  # type: ignore[arg-type]
+    return columns
+
+
+def _setup(draw: random.Random, timeframe: str) -> Setup:
+    naked = draw.random() < 0.35
+    kind = draw.choice(("market", "limit", "stop", "stop_limit")) if naked else "market"
+    offset, limit = draw.choice((1.0, 5.0, 30.0)), draw.choice((0.0, 2.0, 10.0))
+    return Setup(
+        account_id="drawn",
+        account_name="drawn",
+        base_currency="USD",
+        deposit=D(draw.choice(("100000", "1000", "50000.55"))),
+        strategies=[_strategy(draw, n, timeframe) for n in range(draw.randrange(1, 4))],
+        terms=FillTerms(
+            fee_bps=D(draw.choice(("0", "1.5", "0.1", "2.875"))),
+            slippage_bps=D(draw.choice(("0", "0.5", "3"))),
+            half_spread_bps=D(draw.choice((0, 1))),
+            fee_per_unit=D(draw.choice(("0", "0", "0.005"))),
+            fee_min=D(draw.choice((0, 0, 1))),
+            bar_participation=draw.choice((None, D("0.1"), D("0.02"))),
+        ),
+        limits=None if naked else Limits(_limits(draw)),
+        allow_short=draw.random() < 0.5,
+        kind=draw.choice(("cash", "margin")),
+        latency_ns=draw.choice((0, 1_000_000, TIMEFRAMES[timeframe])),
+        entry=Entry(kind=kind, offset_bps=offset, limit_bps=limit) if kind != "market" else Entry(),  # type: ignore[arg-type]
+        orders_on_last_bar=draw.random() < 0.3,
+        day_starts_at=draw.choice(("00:00", "17:00")),
+        day_tz=draw.choice(("UTC", "America/New_York")),
+    )
+
+
+def _strategy(draw: random.Random, n: int, timeframe: str) -> StrategyConfig:
+    name = draw.choice(STRATEGIES)
+    return StrategyConfig(
+        id=f"strategy_{n}",
+        class_name=name,
+        symbols=["*"] if draw.random() < 0.8 else ["S00"],
+        timeframe=timeframe,
+        account="drawn",
+        allocation=draw.choice((0.05, 0.2, 0.5, 1.0)),
+        params=_params(draw, name),
+        sizing=draw.choice(SIZINGS),
+        no_trade_band=draw.choice((0.0, 0.0, 0.2)),
+    )
+
+
+def _params(draw: random.Random, name: str) -> dict[str, float | int]:
+    """Within the strategy's own ranges, and short enough for a market of a few hundred bars."""
+    strategy = find(name)
+    while True:
+        found: dict[str, float | int] = {}
+        for field, (low, high) in strategy.ranges.items():
+            whole = isinstance(strategy.params._field_defaults[field], int)
+            found[field] = draw.randrange(int(low), max(int(low), min(int(high), 25)) + 1) if whole else draw.uniform(low, high)
+        try:
+            parameters(strategy, found)
+        except ValueError:
+            continue
+        return found
+
+
+def _limits(draw: random.Random) -> list[LimitConfig]:
+    found = [
+        LimitConfig(scope=one.scope, key="*", name=one.name, value=draw.choice(one.values), unit=one.unit)  # type: ignore[arg-type]
+        for one in LIMITS
+        if draw.random() < one.chance
+    ]
+    if draw.random() < 0.15:
+        found.append(LimitConfig(scope="symbol", key="S00", name="restricted", value=1, unit="count"))
+    return found

@@ -1,0 +1,36 @@
+"""The compiled engine beside the event path: whatever is drawn, both tell the same to the last digit."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from libs.domain.orders import Exits
+from services.backtester.engines import playing
+from tests.backtest_cases import case
+from tests.engines import by_machine_code, differences
+
+FEW: Final = range(40)
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of machine code for all tests here: it takes half a minute to make."""
+    return tmp_path_factory.mktemp("code")
+
+
+@pytest.mark.parametrize("seed", FEW)
+def test_both_engines_tell_the_same_to_the_last_digit(seed: int, code: Path) -> None:
+    assert differences(case(seed), code) == []
+
+
+def test_most_of_what_is_drawn_is_played_by_machine_code(code: Path) -> None:
+    notes = [by_machine_code(case(seed), code).notes for seed in FEW]
+    assert sum(any("event by event" in note for note in each) for each in notes) < len(FEW) // 10
+
+
+def test_what_is_not_compiled_is_played_event_by_event_and_says_why(code: Path) -> None:
+    drawn = case(0)
+    result = playing(drawn.tape, replace(drawn.setup, exits=Exits(stop_bps=50.0)), "compiled", code, lambda text: None)
+    assert result.notes == ["played event by event: positions are protected by stops or targets"]
