@@ -110,9 +110,9 @@ def _bars(draw: random.Random, tick: float, length: int, count: int) -> Columns:
         price = ticks(first * (1 + draw.gauss(0, swing)))
         high = max(first, price, ticks(max(first, price) * (1 + abs(draw.gauss(0, swing / 3)))))
         low = min(first, price, ticks(min(first, price) * (1 - abs(draw.gauss(0, swing / 3)))))
-        row = (SINCE + n * length, first, high, low, price, float(draw.choice((0, 10, 1_000, 50_000))))
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)  # type: ignore[arg-type]
+        columns.start.append(SINCE + n * length)
+        for column, value in zip(columns[1:], (first, high, low, price, float(draw.choice((0, 10, 1_000, 50_000)))), strict=True):
+            column.append(value)
     return columns
 
 
@@ -151,7 +151,7 @@ def _strategy(draw: random.Random, n: int, timeframe: str) -> StrategyConfig:
         id=f"strategy_{n}",
         class_name=name,
         symbols=["*"] if draw.random() < 0.8 else ["S00"],
-        timeframe=timeframe,
+        timeframe=timeframe,  # type: ignore[arg-type]
         account="drawn",
         allocation=draw.choice((0.05, 0.2, 0.5, 1.0)),
         params=_params(draw, name),

@@ -1,5 +1,6 @@
 """Bars from a person's file: refused when a number or a time in it is wrong, labelled when it is only odd."""
 
+from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -93,7 +94,7 @@ def _by_symbol(rows: Rows, symbols: Sequence[str], timeframe: str) -> tuple[dict
     for symbol, code in sorted((symbol, code) for code, symbol in enumerate(symbols)):
         begin, end = rows.code.searchsorted([code, code + 1])
         start, values = rows.start[begin:end], {name: column[begin:end] for name, column in rows.values.items()}
-        bars[symbol] = Columns(start.tolist(), *(values[name].tolist() for name in NUMBERS))
+        bars[symbol] = Columns(array("q", start.tobytes()), *(array("d", values[name].tobytes()) for name in NUMBERS))
         volume = values.pop("volume")
         odd += labels(Series(symbol, TIMEFRAMES[timeframe], rows.number[begin:end], start, values, volume))
     return bars, odd

@@ -88,7 +88,8 @@ async def load_stored(spec: Spec, database: Database) -> Loaded:
     begins, ends = _span(spec)
     venue, timeframe = await _venue_and_timeframe(spec, database)
     known = await sessions.instruments(database, venue)
-    stored = await market.bars_of(database, venue, spec.symbols, timeframe, begins, ends)
+    found = await market.bars_of(database, venue, spec.symbols, timeframe, begins, ends)
+    stored = {symbol: columns.packed for symbol, columns in found.items()}
     if missing := [symbol for symbol in spec.symbols if symbol not in stored]:
         raise NoData(
             f"no stored {timeframe} bars of {', '.join(missing)} on {venue} from {spec.start or 'the start'} to {spec.end or 'now'}"

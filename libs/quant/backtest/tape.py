@@ -104,7 +104,7 @@ class Tape:
     def _volumes(self) -> dict[str, DailyVolume]:
         return {}
 
-    def fill_times(self, symbol: str) -> tuple[list[int], int]:
+    def fill_times(self, symbol: str) -> tuple[Sequence[int], int]:
         """Ascending times of the events a symbol fills on, and what to add for the time at which each is known."""
         match self.fill_on[symbol]:
             case "quote":
@@ -156,15 +156,15 @@ class Tape:
         return {}
 
     @cached_property
-    def all_times(self) -> list[tuple[list[int], int]]:
+    def all_times(self) -> list[tuple[Sequence[int], int]]:
         """Times of everything there is, and what to add for the moment at which each is known."""
-        bars = [
+        bars: list[tuple[Sequence[int], int]] = [
             (columns.start, TIMEFRAMES[timeframe] + self.grace_ns)
             for timeframe, by_symbol in self.bars.items()
             for columns in by_symbol.values()
         ]
-        quote_bars = [(columns.start, self.late_ns) for columns in self.quote_bars.values()]
-        return bars + quote_bars + [(columns.ts, 0) for columns in self.quotes.values()]
+        bars += [(columns.start, self.late_ns) for columns in self.quote_bars.values()]
+        return [*bars, *((columns.ts, 0) for columns in self.quotes.values())]
 
     def fingerprint(self) -> str:
         """Of everything that could change a result: equal tapes have equal ones, however they were read."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import nan
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -217,7 +217,7 @@ def _days(tape: Tape, setup: Setup, last: int) -> "Times":
             day = trading_day_of(day.end, setup.day_starts_at, setup.day_tz)
             begins.append(day.start)
         tape.kept[name] = np.array(begins, np.int64)
-    return tape.kept[name]  # type: ignore[no-any-return]
+    return tape.kept[name]
 
 
 def _books(tape: Tape, setup: Setup, voices: Sequence[Voice], names: Sequence[str]) -> "Rows":
@@ -237,7 +237,7 @@ def _books(tape: Tape, setup: Setup, voices: Sequence[Voice], names: Sequence[st
     return books
 
 
-def _limit(row: "Rows", bounds: Bounds, lot: float) -> None:
+def _limit(row: Any, bounds: Bounds, lot: float) -> None:
     def given(value: float | None) -> float:
         return nan if value is None else value
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,15 +19,11 @@ if TYPE_CHECKING:
     Times = NDArray[np.int64]
 
 
-class Folding(Protocol):
-    """A compiled fold at its beginning."""
+Folding = Callable[..., "tuple[Times, Floats]"]
+"""A compiled fold at its beginning: (opens, highs, lows, closes, volumes) -> (rows, targets) of what is news.
 
-    def __call__(self, opens: "Floats", highs: "Floats", lows: "Floats", closes: "Floats", volumes: "Floats") -> "tuple[Times, Floats]":
-        """(rows, targets) of what is news.
-
-        Raises:
-            ValueError: a target is none, or the strategy raised; OverflowError: its numbers do not fit. The fold itself says what is wrong.
-        """
+Raises ValueError when a target is none or the strategy raised, OverflowError when its numbers do not fit: the fold itself says which.
+"""
 
 
 class Voice(NamedTuple):

@@ -18,6 +18,11 @@ _KEPT: Final = frozenset({"len", "range", "abs", "float", "bool", "enumerate", "
 _ASKED: Final = {"int": "whole", "sum": "total_of", "list": "copied"}
 """Builtins that are asked of `machine.py`, and what they are called there."""
 
+_UNKNOWN: Final = (
+    *(ast.Dict, ast.Set, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+    *(ast.Lambda, ast.JoinedStr, ast.Try, ast.With, ast.Match, ast.Global, ast.Nonlocal, ast.Yield, ast.YieldFrom, ast.FunctionDef),
+)
+
 HEADER: Final = """from collections import namedtuple
 from math import inf, nan
 import math
@@ -206,15 +211,11 @@ class _Function(ast.NodeTransformer):
         """The message is lost: the event path says it."""
         return ast.Raise(ast.Call(ast.Name("ValueError", ast.Load()), [], []), None)
 
-    def visit_Try(self, node: ast.Try) -> ast.stmt:
-        raise self._refused(node, "exceptions are caught")
-
-    visit_Dict = visit_Set = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda = visit_JoinedStr = (  # type: ignore[assignment]
-        lambda self, node: self._no(node)
-    )
-
-    def _no(self, node: ast.AST) -> ast.AST:
-        raise self._refused(node, f"{ast.unparse(node)[:60]} cannot be compiled")
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Whatever has no translation of its own keeps its form, if numba knows it."""
+        if isinstance(node, _UNKNOWN):
+            raise self._refused(node, f"{ast.unparse(node)[:60]} cannot be compiled")
+        return super().generic_visit(node)
 
 
 def _asked(name: str) -> ast.expr:
