@@ -22,7 +22,7 @@ class Columns(NamedTuple):
         return Columns(start if isinstance(start, array) else array("q", start), *map(_packed, values))
 
 
-def _packed(values: Iterable[float]) -> array[float]:
+def _packed(values: Iterable[float]) -> "array[float]":
     return values if isinstance(values, array) else array("d", values)
 
 
