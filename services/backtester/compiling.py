@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # whoever imports these pays for numba
 
 COMPILED: Final = "compiled"
 """The folder of machine code within the state folder."""
+MADE: Final = "made"
 SOURCES: Final = Path(__file__).parents[2] / "libs" / "quant" / "compiled"
 
 
@@ -48,9 +49,10 @@ class Compiler:
         versions = f"{sys.version}|{numba.__version__}|{llvmlite.__version__}".encode()
         self._folder = folder / hashlib.blake2b(sources + versions, digest_size=8).hexdigest()
         self._say = say
+        self.made = (self._folder / MADE).exists()
+        """Whether the account's own code lies there already."""
         try:
-            self.fresh = not self._folder.exists()
-            if self.fresh:
+            if not self._folder.exists():
                 _forget_others(folder)
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -59,8 +61,13 @@ class Compiler:
 
     def desk(self) -> None:
         """Says that the account's own code is being made, where it is."""
-        if self.fresh:
+        if not self.made:
             self._say("compiling the account, once for this release: half a minute")
+
+    def done(self) -> None:
+        """The account's own code lies there now."""
+        if not self.made:
+            (self._folder / MADE).touch()
 
     def fold(self, fold: Fold) -> "Folding":
         """A compiled fold at its beginning.

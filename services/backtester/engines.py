@@ -15,7 +15,9 @@ from services.backtester.compiling import Compiler, NotCompiled
 
 Engine = Literal["auto", "event", "compiled"]
 MANY_BARS: Final = 200_000
-"""With fewer it takes longer to load machine code, or to make it, than to do without."""
+"""With fewer it takes longer to load machine code than to do without."""
+SO_MANY_BARS: Final = 1_500_000
+"""With fewer it takes longer to make it."""
 ROOM: Final = 4
 """Rows for fills, for each signal, to begin with."""
 
@@ -44,7 +46,9 @@ def playing(tape: Tape, setup: Setup, engine: Engine, folder: Path | None, say: 
     why = ""
     if folder is not None and (engine == "compiled" or (engine == "auto" and tape.count() >= MANY_BARS)):
         try:
-            return _compiled(tape, setup, Compiler(folder, say))
+            compiler = Compiler(folder, say)
+            if engine == "compiled" or compiler.made or tape.count() >= SO_MANY_BARS:
+                return _compiled(tape, setup, compiler)
         except NotCompiled as error:
             why = str(error)
     played = play(tape, setup)
@@ -82,6 +86,7 @@ def _compiled(tape: Tape, setup: Setup, compiler: Compiler) -> Result:
         except (Unplayable, ArithmeticError, ValueError, IndexError) as error:
             raise NotCompiled(str(error)) from error
         else:
+            compiler.done()
             break
     outcome = Outcome(tape, setup, said, desk, folds.left_out)
     return Result(outcome.summary(), outcome.played, list(dict.fromkeys(notes)), SUMS)

@@ -74,10 +74,10 @@ def judged_signal(desk: Any, signal: Any, decided_at: int, valid_until: int, now
     if not (0.0 <= signal.scale <= 1.0 and -1.0 <= signal.target <= 1.0 and 0.0 < price < np.inf):
         return UNSOUND
     if now > valid_until:
-        return _saw(TOO_LATE, 0.0, now - valid_until, seen)
+        return _saw(TOO_LATE, 0.0, float(now - valid_until), seen)
     age, oldest = now - decided_at, max(2 * SECOND, book.length)
     if age > oldest:
-        return _saw(OLD_PRICE, oldest, age, seen)
+        return _saw(OLD_PRICE, float(oldest), float(age), seen)
     newest = mark(desk, book.symbol, now)
     if np.isnan(book.collar) or np.isnan(newest):
         return _saw(NO_COLLAR, book.collar, newest, seen)
@@ -111,9 +111,9 @@ def judged_leg(desk: Any, number: int, target_book: int, price: float, batch: in
     if symbol.calendar >= 0 and not in_session(desk, symbol.calendar, now):
         opens = next_open(desk, symbol.calendar, now)
         if not opens < order.expires_at:
-            return _saw(SHUT, order.expires_at, opens, seen)
+            return _saw(SHUT, float(order.expires_at), float(opens), seen)
     if lots <= 0 or order.price <= 0:
-        return _saw(NOT_POSITIVE, lots, order.price, seen)
+        return _saw(NOT_POSITIVE, float(lots), float(order.price), seen)
     worth = notional(symbol, lots, order.price)
     if not (worth >= symbol.min_notional or change + book.lots == 0):
         return _saw(TOO_SMALL, symbol.min_notional, worth, seen)
@@ -125,13 +125,13 @@ def judged_leg(desk: Any, number: int, target_book: int, price: float, batch: in
             return _saw(JUMP, book.jump, jumped, seen)
     if side < 0 and low + change < 0:
         if not desk.allow_short:
-            return _saw(NO_SHORT, 0.0, low + change, seen)
+            return _saw(NO_SHORT, 0.0, float(low + change), seen)
         most = bound(book.short_plain, book.short_multiple, equity)
         short = max(0.0, -((all_low + change) * lot_value(desk, s, now)))
         if short > most:
             return _saw(SHORT, most, short, seen)
     if lots > book.most_lots and not of_book:
-        return _saw(QUANTITY, book.most_lots, lots, seen)
+        return _saw(QUANTITY, float(book.most_lots), float(lots), seen)
     most = bound(book.order_notional_plain, book.order_notional_multiple, equity)
     if worth > most and not of_book:
         return _saw(NOTIONAL, most, worth, seen)
@@ -174,11 +174,11 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
             open_symbol += other.symbol == book.symbol
             open_strategy += other.strategy == book.strategy
         if open_symbol > book.open_symbol and not of_book:
-            return _saw(OPEN_SYMBOL, book.open_symbol, open_symbol, seen)
+            return _saw(OPEN_SYMBOL, book.open_symbol, float(open_symbol), seen)
         if open_strategy > book.open_strategy and not of_book:
-            return _saw(OPEN_STRATEGY, book.open_strategy, open_strategy, seen)
+            return _saw(OPEN_STRATEGY, book.open_strategy, float(open_strategy), seen)
         if desk.open_count + batch + 1 > book.open_account and not of_book:
-            return _saw(OPEN_ACCOUNT, book.open_account, desk.open_count + batch + 1, seen)
+            return _saw(OPEN_ACCOUNT, book.open_account, float(desk.open_count + batch + 1), seen)
     minute_strategy = minute_account = second_strategy = second_account = entries = 1
     alike = 0
     window = min(2 * SECOND, book.length)
@@ -198,17 +198,17 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
             alike += other.signal != order.signal and abs(signal_time - other.decided_at) < window and other.decided_at <= now
         n -= 1
     if minute_strategy > book.minute_strategy:
-        return _saw(MINUTE_STRATEGY, book.minute_strategy, minute_strategy, seen)
+        return _saw(MINUTE_STRATEGY, book.minute_strategy, float(minute_strategy), seen)
     if minute_account > book.minute_account:
-        return _saw(MINUTE_ACCOUNT, book.minute_account, minute_account, seen)
+        return _saw(MINUTE_ACCOUNT, book.minute_account, float(minute_account), seen)
     if second_strategy > book.second_strategy:
-        return _saw(SECOND_STRATEGY, book.second_strategy, second_strategy, seen)
+        return _saw(SECOND_STRATEGY, book.second_strategy, float(second_strategy), seen)
     if second_account > book.second_account:
-        return _saw(SECOND_ACCOUNT, book.second_account, second_account, seen)
+        return _saw(SECOND_ACCOUNT, book.second_account, float(second_account), seen)
     if alike and not of_book:
-        return _saw(DUPLICATE, 0.0, alike, seen)
+        return _saw(DUPLICATE, 0.0, float(alike), seen)
     if entries > book.entries and not of_book:
-        return _saw(ENTRIES, book.entries, entries, seen)
+        return _saw(ENTRIES, book.entries, float(entries), seen)
     for n in range(desk.open_count + batch):
         other_number = _open(desk, n)
         other = rows.orders(desk)[other_number]
@@ -217,7 +217,7 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
         buy, sell = (order.price, other.price) if order.side > 0 else (other.price, order.price)
         if buy >= sell:
             seen[2] = other_number
-            return _saw(CROSSING, buy, sell, seen)
+            return _saw(CROSSING, float(buy), float(sell), seen)
     return 0
 
 
@@ -238,5 +238,6 @@ def bound(plain: float, multiple: float, equity: float) -> float:
 
 @compiled
 def _saw(reason: int, limit: float, value: float, seen: Any) -> int:
+    """Both are floats, whatever was compared: else the same would be compiled for each pair of types."""
     seen[0], seen[1] = limit, value
     return reason
