@@ -24,6 +24,7 @@ from fleet import (
     migrating,
     notify,
     parity,
+    permits,
     reading,
     risk_alerts,
     risk_report,
@@ -60,6 +61,8 @@ risk.command("kill")(killing.kill)
 risk.command("close-all")(killing.close_all)
 risk.command("rearm")(killing.rearm)
 risk.add_typer(limits.app, name="limits")
+risk.command("permit")(permits.permit)
+risk.command("permits")(permits.permits_command)
 risk.command("measures")(measures.command)
 risk.command("weights")(weights.command)
 risk.command("report")(risk_report.command)

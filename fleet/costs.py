@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fleet import operating
 from fleet.operating import Answer, Hands, Json, ask
 from fleet.tables import NONE, change, money, share, table
 from libs.store.queries import costs
@@ -17,17 +18,18 @@ def command(account: AccountName = None, strategy: Annotated[str | None, typer.O
     """What executing orders cost: slippage against arrival, shortfall against the decision; positive is worse."""
 
     async def work(hands: Hands) -> Answer:
-        found = await costs.costs(hands.database, account=account, strategy=strategy)
-        return Answer(costs_text(found), {"costs": found})
+        worse = operating.risk().best_execution.worse
+        found = await costs.costs(hands.database, worse, account=account, strategy=strategy)
+        return Answer(costs_text(found, worse), {"costs": found, "worse": worse})
 
     raise typer.Exit(ask(work, json=json))
 
 
-def costs_text(found: Sequence[CostLine]) -> str:
-    """A line for each strategy, venue and symbol."""
+def costs_text(found: Sequence[CostLine], worse: float) -> str:
+    """A line for each strategy, venue and symbol; `worse` as the figures were asked for."""
     if not found:
         return "no order has ended yet: `fleet orders status` shows what is on its way"
-    measured = ("SLIPPAGE, bps", "MEDIAN", f"OVER {costs.POOR_BPS:g}", "SHORTFALL", "FEES", "", "SENT, ms", "FILL, ms")
+    measured = ("SLIPPAGE, bps", "MEDIAN", f"OVER {worse * 10_000:g}", "SHORTFALL", "FEES", "", "SENT, ms", "FILL, ms")
     head = ("ACCOUNT", "STRATEGY", "VENUE", "SYMBOL", "ORDERS", "FILLED", *measured)
     rows = [
         (

@@ -59,7 +59,20 @@ def cool_off(settings: Settings) -> float:
     Raises:
         ConfigError: config/risk.toml cannot be read.
     """
-    return from_toml(RiskConfig, Path(settings.config_dir), "risk", settings.environment).kill_switch.cool_off
+    return _risk(settings).kill_switch.cool_off
+
+
+def risk() -> RiskConfig:
+    """config/risk.toml.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return _risk(from_environment(FleetSettings, environ))
+
+
+def _risk(settings: Settings) -> RiskConfig:
+    return from_toml(RiskConfig, Path(settings.config_dir), "risk", settings.environment)
 
 
 def tell(answer: Answer, *, json: bool, page: bool = False) -> int:

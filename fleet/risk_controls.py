@@ -19,6 +19,12 @@ DISARMING: Final = "tests/integration/test_disarming.py"
 GUARDS: Final = "tests/unit/test_guards.py"
 AUDITOR: Final = "tests/integration/test_auditor.py"
 DAY: Final = "tests/integration/test_end_of_day.py"
+ALPACA: Final = "tests/unit/test_alpaca_broker.py"
+CCXT: Final = "tests/unit/test_ccxt_payloads.py"
+REMOTE: Final = "tests/integration/test_remote_desk.py"
+ROLES: Final = "tests/integration/test_roles.py"
+PERMITS: Final = "tests/integration/test_permits.py"
+WATCH: Final = "tests/integration/test_exposure_watch.py"
 RECONCILER: Final = "tests/integration/test_reconciler.py"
 
 
@@ -81,7 +87,7 @@ CONTROLS: Final[tuple[Control, ...]] = (
     ),
     Control(
         "A6",
-        "Fat finger, against volume and own history",
+        "Fat finger, against volume and own history; one order by a person's word",
         "FIA",
         "none",
         "libs/quant/risk/order_size.py:usual_size",
@@ -89,6 +95,12 @@ CONTROLS: Final[tuple[Control, ...]] = (
             f"{SIZES}::test_share_of_volume",
             f"{SIZES}::test_usual_size",
             f"{GATE}::test_what_trades_on_an_average_day_is_read_once_the_day_is_over",
+            f"{SIZES}::test_what_a_person_has_named_passes_and_nothing_larger_nor_anything_else",
+            f"{SIZES}::test_every_other_control_still_judges_what_was_permitted_and_then_it_is_not_used_up",
+            f"{PERMITS}::test_the_order_that_a_person_has_named_passes_once_and_the_record_says_which",
+            f"{ROLES}::test_one_order_is_permitted_by_the_operator_only_and_risk_manager_cannot_make_it_larger",
+            f"{PERMITS}::test_of_ten_who_would_use_it_at_once_one_does",
+            f"{PERMITS}::test_an_approval_whose_permit_was_used_meanwhile_is_undone_and_decided_again",
             f"{OWN}::test_the_median_is_that_of_what_was_entered_and_of_too_few_there_is_none",
         ),
     ),
@@ -217,11 +229,17 @@ CONTROLS: Final[tuple[Control, ...]] = (
     ),
     Control(
         "B2",
-        "Gross and net exposure, leverage; sectors come later",
+        "Gross and net exposure, leverage; watched live, by strategy and currency too; sectors come later",
         "FIA",
         "gross 0.2 of equity",
         "libs/quant/risk/exposure.py:gross_exposure",
-        (f"{UNIT}::test_gross_exposure", f"{EXPOSURE}::test_net_exposure"),
+        (
+            f"{UNIT}::test_gross_exposure",
+            f"{EXPOSURE}::test_net_exposure",
+            "tests/unit/test_risk_exposures.py::test_every_figure_that_is_looked_at_can_be_bounded",
+            f"{WATCH}::test_what_a_fill_makes_too_large_stops_the_account",
+            f"{WATCH}::test_a_burst_of_fills_leads_to_one_look_at_each_account_that_traded",
+        ),
     ),
     Control(
         "B3",
@@ -240,7 +258,10 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "FINRA 4210",
         "25 % of gross",
         "libs/quant/risk/exposure.py:margin",
-        (f"{EXPOSURE}::test_margin",),
+        (
+            f"{EXPOSURE}::test_margin",
+            "tests/unit/test_risk_exposures.py::test_margin_is_a_quarter_of_all_positions_and_a_cash_account_has_none",
+        ),
     ),
     Control(
         "B5",
@@ -285,11 +306,16 @@ CONTROLS: Final[tuple[Control, ...]] = (
     ),
     Control(
         "B13",
-        "Position over night: nothing is added beyond it in the last ten minutes",
+        "Position over night: nothing is added beyond it in the last ten minutes, and a person is told",
         "FIA",
         "none",
         "libs/quant/risk/market_state.py:overnight",
-        (f"{SIZES}::test_overnight",),
+        (
+            f"{SIZES}::test_overnight",
+            f"{SIZES}::test_too_large_overnight",
+            "tests/integration/test_overnight.py::test_it_is_told_once_a_session_to_services_and_to_a_person",
+            "tests/integration/test_overnight.py::test_who_takes_over_does_not_tell_it_again_and_the_next_session_does",
+        ),
     ),
     Control(
         "C1",
@@ -387,6 +413,8 @@ CONTROLS: Final[tuple[Control, ...]] = (
         (
             f"{LIMITS}::test_a_tighter_limit_holds_at_once",
             f"{LIMITS}::test_a_looser_limit_waits_and_then_holds",
+            f"{LIMITS}::test_of_allowed_symbols_the_first_holds_at_once_and_each_further_one_waits",
+            f"{LIMITS}::test_a_list_that_is_exchanged_for_another_is_never_empty_between",
             f"{LIMITS}::test_every_change_is_audited_with_its_command",
             f"{OBEYED}::test_both_obey_a_tighter_limit_within_a_second_without_a_bell",
         ),
@@ -404,7 +432,23 @@ CONTROLS: Final[tuple[Control, ...]] = (
             f"{DISARMING}::test_while_the_disk_is_full_everybody_can_read_why",
         ),
     ),
-    Control("C11", "Live and paper apart", "own", "", "", later="`LIVE_TRADING_CONFIRMED`, and keys by environment"),
+    Control(
+        "C11",
+        "Live and paper apart: keys, addresses, the venue's word on the account, the session; arming by a second person comes later",
+        "own",
+        "paper; live needs `EXECUTION_MODE=live`, `LIVE_TRADING_CONFIRMED=yes`, real venues and live keys",
+        "libs/venues/alpaca/addresses.py:check",
+        (
+            f"{ALPACA}::test_a_key_of_the_other_mode_is_refused_before_anything_is_sent",
+            f"{ALPACA}::test_an_account_that_the_venue_does_not_call_a_paper_account_is_not_traded_as_one",
+            f"{ALPACA}::test_a_live_account_is_for_live_and_a_paper_account_for_paper",
+            f"{CCXT}::test_mode_and_address_have_to_agree",
+            f"{CCXT}::test_what_a_live_key_may_do_is_known_before_it_is_used",
+            f"{REMOTE}::test_real_money_is_refused_by_the_executor_itself",
+            f"{REMOTE}::test_a_session_of_one_market_never_trades_at_another",
+            "tests/unit/test_settings.py::test_a_wrong_variable_is_named",
+        ),
+    ),
     Control(
         "D1",
         "Fills are told at once",
@@ -450,11 +494,12 @@ CONTROLS: Final[tuple[Control, ...]] = (
         "D5",
         "Best execution",
         "RTS 6, MiFID II art. 27",
-        "beyond the limit: halt; a fifth of 20 orders 0.3 % worse than arrival: warning",
+        "beyond the limit: halt; more than a fifth of 20 orders 0.3 % worse than arrival: warning (`[best_execution]`)",
         "libs/quant/risk/audit.py",
         (
             "tests/unit/test_audit.py::test_a_sale_is_worse_below_its_limit",
             "tests/unit/test_audit.py::test_a_fill_that_is_not_as_approved_is_found",
+            "tests/integration/test_parents.py::test_an_order_is_badly_executed_when_it_was_filled_worse_than_the_operator_allows",
             "tests/unit/test_monitoring.py::test_alerts_fire_and_do_not_fire_as_the_rule_tests_say",
         ),
     ),

@@ -96,9 +96,9 @@ class Servers:
 
     async def _revive(self, server: EmbeddedServer) -> None:
         async with self._busy[server]:
-            before = server.url
             self._say(f"{server.title} has died; starting it again")
             try:
+                before = server.url
                 after = await asyncio.to_thread(server.start)
             except ServerError as error:
                 self._say(f"ALERT: {server.title} does not start, trying again: {error}")

@@ -109,9 +109,10 @@ ORDER_PATH: Final = Dashboard(
                 ),
                 lines(
                     "Best execution",
-                    "Share of the orders of the last 30 minutes that were 0.3 % or more worse than arrival, by strategy and venue. A fifth"
-                    " of twenty or more is an alert.",
+                    "Share of the orders of the last 30 minutes that were worse than arrival by more than `[best_execution] worse` of"
+                    " config/risk.toml, by strategy and venue, and the most that is no alert.",
                     Query(recording.POOR_SHARE, "{{strategy}} at {{venue}}"),
+                    Query("max(tradewinds_best_execution_most_ratio)", "most"),
                     unit="percentunit",
                 ),
             ],

@@ -149,6 +149,24 @@ RISK: Final = Dashboard(
                     Query(f"tradewinds_portfolio_position_ratio{_OF}", "{{account}} {{symbol}}"),
                     unit="percentunit",
                 ),
+                lines(
+                    "Strategies",
+                    "Longs plus shorts of each, of equity, at the last look of risk_manager.",
+                    Query(f"tradewinds_risk_strategy_exposure_ratio{_OF}", "{{account}} {{strategy}}"),
+                    unit="percentunit",
+                ),
+                lines(
+                    "Currencies",
+                    "What moves with a currency that is not the account's, of equity: what is held of a pair. Shorts are negative.",
+                    Query(f"tradewinds_risk_currency_exposure_ratio{_OF}", "{{account}} {{currency}}"),
+                    unit="percentunit",
+                ),
+                lines(
+                    "Margin used",
+                    "What a broker asks for holding the positions of a margin account, of equity: at 1 nothing is left.",
+                    Query(f"tradewinds_risk_margin_used_ratio{_OF}", "{{account}}"),
+                    unit="percentunit",
+                ),
             ],
         ),
         Row(

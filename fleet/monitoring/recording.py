@@ -5,7 +5,7 @@ from typing import Final
 
 WINDOW: Final = "5m"
 FILLS_WINDOW: Final = "30m"
-BAD_FILL: Final = "0.003"  # of the reference or arrival price; an upper end of a bucket of both histograms
+BAD_FILL: Final = "0.003"  # of the reference price; an upper end of a bucket of the histogram
 
 EXPECTED_REFUSALS: Final = ("RC-B02", "RC-B05", "RC-C01")
 """No exposure left to give, a halted account, a kill switch: answers that are meant to be given, and have alerts of their own."""
@@ -19,12 +19,10 @@ REFUSED: Final = "code:tradewinds_refusals:ratio_5m"
 FILLS: Final = "strategy:tradewinds_slippage:increase30m"
 BAD_FILLS: Final = "strategy:tradewinds_slippage:bad_ratio_30m"
 EXECUTIONS: Final = "strategy_venue:tradewinds_arrival_slippage:increase30m"
-POOR_EXECUTIONS: Final = "strategy_venue:tradewinds_arrival_slippage:bad_ratio_30m"
+POOR_EXECUTIONS: Final = "strategy_venue:tradewinds_poor_executions:ratio_30m"
 _EXECUTED: Final = f"sum by (strategy, venue) (increase(tradewinds_arrival_slippage_ratio_count[{FILLS_WINDOW}]))"
-POOR_SHARE: Final = (
-    f'1 - sum by (strategy, venue) (increase(tradewinds_arrival_slippage_ratio_bucket{{le="{BAD_FILL}"}}[{FILLS_WINDOW}])) / {_EXECUTED}'
-)
-"""Of the orders of a strategy at a venue, those that were that much worse than arrival: what is recorded, and what dashboards show."""
+POOR_SHARE: Final = f"sum by (strategy, venue) (increase(tradewinds_poor_executions_total[{FILLS_WINDOW}])) / {_EXECUTED}"
+"""Of the orders of a strategy at a venue, those that were badly executed: what is recorded, and what dashboards show."""
 DAILY_LOSS: Final = "account:tradewinds_risk_daily_loss:of_limit"
 DRAWDOWN: Final = "account:tradewinds_risk_drawdown:of_limit"
 

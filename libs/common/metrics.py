@@ -98,6 +98,11 @@ ARRIVAL_SLIPPAGE: Final = Histogram(
     ["strategy", "venue"],
     buckets=_SHARES,
 )
+POOR_EXECUTIONS: Final = Counter(
+    "tradewinds_poor_executions_total", "Ended orders that were filled worse than `[best_execution]` allows", ["strategy", "venue"]
+)
+POOR_SHARE: Final = Measured("tradewinds_best_execution_most_ratio", "Of the orders of half an hour, how many may be badly executed")
+POOR_LEAST: Final = Measured("tradewinds_best_execution_least_orders", "Of fewer orders nothing is said")
 
 # --- Risk: set by risk_manager
 
@@ -115,6 +120,11 @@ PORTFOLIO_VOLATILITY: Final = Gauge("tradewinds_risk_volatility_ratio", "Standar
 CORRELATION: Final = Gauge("tradewinds_risk_correlation", "Mean correlation of all pairs of positions", ["account"])
 WORST_STRESS: Final = Gauge("tradewinds_risk_worst_stress_ratio", "Loss in the worst scenario, of equity", ["account"])
 TIME_TO_EXIT: Final = Gauge("tradewinds_risk_exit_seconds", "Trading time until the last position could be out", ["account"])
+CURRENCY_EXPOSURE: Final = Gauge(
+    "tradewinds_risk_currency_exposure_ratio", "Held in a currency that is not the account's, of equity", ["account", "currency"]
+)
+STRATEGY_EXPOSURE: Final = Gauge("tradewinds_risk_strategy_exposure_ratio", "Longs plus shorts, of equity", ["account", "strategy"])
+MARGIN_USED: Final = Gauge("tradewinds_risk_margin_used_ratio", "What a broker asks for holding the positions, of equity", ["account"])
 RISK_ALERTS_OPEN: Final = Gauge("tradewinds_risk_alerts_open", "Alerts that wait to be acknowledged", ["account"])
 HALTED: Final = Gauge("tradewinds_risk_halted", "1 while an account may only close, until a person re-arms it", ["account", "limit"])
 AUDITED: Final = Gauge("tradewinds_audit_last_look_timestamp_seconds", "Host time of the auditor's last whole look", ["account"])

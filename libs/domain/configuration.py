@@ -425,6 +425,18 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mode: Mode = "halt"  # how the account is stopped when nobody answered
 
 
+BADLY_EXECUTED: Final = 0.003
+"""An order that was filled so much worse than the market was when it left, as a share of that price, is badly executed."""
+
+
+class BestExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[best_execution]` of config/risk.toml: when a strategy counts as badly executed at a venue."""
+
+    worse: Fraction = BADLY_EXECUTED
+    share: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.2  # of the orders of half an hour that may be bad
+    orders: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20  # of fewer nothing is said
+
+
 class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config/risk.toml"""
 
@@ -433,6 +445,7 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     kill_switch: KillSwitchConfig = KillSwitchConfig()
     guards: GuardsConfig = GuardsConfig()
     alerts: AlertsConfig = AlertsConfig()
+    best_execution: BestExecutionConfig = BestExecutionConfig()
     measures: MeasuresConfig = MeasuresConfig()
     shock: list[ShockConfig] = []
     response: list[ResponseConfig] = []

@@ -34,6 +34,11 @@ def liquidation_id(account_id: str, scope: str, key: str, set_at: int, strategy_
     return _named(_SIGNALS, f"liquidation|{account_id}|{scope}|{key}|{set_at}|{strategy_id}|{symbol}|{attempt}")
 
 
+def overnight_id(account_id: str, symbol: str, close: int) -> UUID:
+    """What is told of a position that is too large to be held over the night after a session's close (market ns)."""
+    return _named(_SIGNALS, f"overnight|{account_id}|{symbol}|{close}")
+
+
 def order_id(signal: UUID, leg: int) -> UUID:
     """The one order of a leg of a signal."""
     return _named(_ORDERS, f"{signal}|{leg}")

@@ -136,19 +136,24 @@ def first(configured: Sequence[LimitConfig]) -> Mapping[Identity, float]:
     return found
 
 
-def loosens(change: Change, record: Standing) -> bool:
+def loosens(change: Change, record: Standing, beside: Sequence[Change] = ()) -> bool:
     """Whether it lets more through than what holds now, so that it has to wait.
 
-    Of the symbols that are `allowed` the first is the tightest of limits, each further one lets more through, and without the last
-    everything is allowed.
+    A list of symbols that are `allowed` is the tightest of limits when it begins, each further symbol lets more through, and without
+    the last everything is allowed.
+
+    Args:
+        beside: what the same command changes before it.
     """
     row = record.holds(change.identity)
     held = row.value if row else None
     if change.value == held:
         return False
     if change.name == "allowed":
-        others = any(row.name == "allowed" and row.identity != change.identity for row in record.holding)
-        return (change.value is None) != others
+        listed = {row.identity for row in record.holding if row.name == "allowed"}
+        if change.value is not None:
+            return bool(listed)
+        return listed <= {change.identity, *(other.identity for other in beside if other.value is None)}
     return held is not None and (change.value is None or change.value > held)
 
 

@@ -42,15 +42,21 @@ class ShockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 MeasureName = Literal[
+    # measured from history, as often as `[measures] every` says
     "value_at_risk",  # of equity, by the method that says most
     "expected_shortfall",  # of equity, likewise
     "volatility",  # of equity, per period
     "worst_stress",  # loss in the worst scenario, of equity
     "correlation",  # mean of all pairs
-    "largest_position",  # of equity
-    "gross_exposure",  # of equity
-    "drawdown",  # below the highest day end
     "days_to_exit",
+    # looked at after every fill and with every price; of equity, but for the last
+    "gross_exposure",
+    "net_exposure",  # either side
+    "largest_position",
+    "currency_exposure",  # the largest in a currency that is not the account's
+    "strategy_exposure",  # the largest of one strategy
+    "margin_used",  # of a margin account
+    "drawdown",  # below the highest equity, of that
 ]
 Step = Literal["warn", "throttle", "reduce_only", "halt", "flatten"]
 

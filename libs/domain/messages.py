@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-CommandName = Literal["pause", "resume", "reload", "kill", "rearm", "reconcile", "decide", "run_job", "limits", "acknowledge"]
+CommandName = Literal["pause", "resume", "reload", "kill", "rearm", "reconcile", "decide", "run_job", "limits", "permit", "acknowledge"]
 VerdictKind = Literal["APPROVED", "NO_CHANGE", "REFUSED", "WAITING", "SUPERSEDED", "EXPIRED"]
 
 

@@ -16,7 +16,7 @@ from libs.domain.limits import Change, LimitRow, loosens, must_be_sound, must_ch
 from libs.domain.messages import Command, CommandName, Notification
 from libs.domain.reconciling import CHOICES, Choice, Item
 from libs.domain.streams import CONTROL
-from libs.store import halts, jobs, limits, notifications, reconciliation, risk_alerts
+from libs.store import halts, jobs, limits, notifications, permits, reconciliation, risk_alerts
 from libs.store.halts import HaltStanding
 from libs.store.reconciliation import Standing
 from libs.store.risk_alerts import RiskAlertStanding
@@ -33,6 +33,7 @@ _OBEYING: Final[Mapping[CommandName, Sequence[str]]] = {
     "decide": ("trade_executor",),
     "run_job": ("scheduler",),
     "limits": ("risk_manager", "trade_executor"),
+    "permit": ("risk_manager",),
     "acknowledge": (),
 }
 
@@ -184,6 +185,24 @@ class Control:
         await self._order("acknowledge", f"alert:{found.id}", reason, by, *writes)
         return found
 
+    async def permit(self, order: permits.Order, valid_s: float, reason: str, by: str) -> UUID:
+        """One order may be larger than usual; the id of the word that says so. It is used once, or ends.
+
+        Raises:
+            LookupError: there is no such account, strategy or symbol; the text names those there are.
+            ValueError: the quantity is none, or no reason is given.
+        """
+        for scope, key in (("account", order.account), ("strategy", order.strategy_id), ("symbol", order.symbol)):
+            await self._must_know(scope, key)
+        if not (order.quantity.is_finite() and 0 < order.quantity < 10**16):  # as the record can hold
+            raise ValueError(f"expected a quantity above 0, got {order.quantity}")
+        if not reason.strip():
+            raise ValueError("say with --reason why: it stays on record, beside your name")
+        number = uuid7(self._clock)
+        scope = f"{named('account', order.account)} {order.strategy_id} {order.side} {order.quantity:f} {order.symbol}"
+        await self._order("permit", scope, reason, by, permits.give(number, order, valid_s, reason, by), number=number)
+        return number
+
     async def trip(self, alert: RiskAlertStanding, mode: Mode, by: str) -> None:
         """Nobody has acknowledged an alert in time: its account is stopped as by a kill switch.
 
@@ -303,7 +322,9 @@ class Control:
         command = uuid7(self._clock)
         scopes = ", ".join(dict.fromkeys(written(change.scope, change.key) for change in changes))
         writes = [limits.change(changes, reason, by, cool_off_s, command)]
-        if tighter := [sentence(change, standing, cool_off_s) for change in changes if not loosens(change, standing)]:
+        if tighter := [
+            sentence(change, standing, cool_off_s) for n, change in enumerate(changes) if not loosens(change, standing, changes[:n])
+        ]:
             body = "\n".join([*(f"- {text}" for text in tighter), "", reason])
             said = notifications.notification(
                 self._clock, "risk", "info", f"Limits of {scopes} changed by {by}", body, link="runbooks/limits"

@@ -117,15 +117,16 @@ RIGHTS: Final[Mapping[str, Rights]] = {
         reads={
             *("signals", "positions", "cash_balances", "cash_ledger", "trades", "risk_limits", "fill_quarantine", "strategies"),
             *("portfolio_snapshots", "jobs", "job_runs", "disarmed", "day_statements"),
-            "alembic_version",
+            *("alembic_version", "risk_permits"),
         },
         updates={
             "risk_alerts": ("message", "times", "last_at", "told_at", "tripped_at"),
+            "risk_permits": ("used_at", "signal_id"),
             "day_statements": ("state", "fills", "breaks", "detail", "read_at"),
         },
         calls={
             *("assessments_store", "risk_fleet_take", "strategy_disable", "risk_limits_begin", "risk_limits_change"),
-            *("risk_alert_raise", "risk_alert_trip"),
+            *("risk_alert_raise", "risk_alert_trip", "risk_permit_use"),
         },
     ),
     "trade_executor": _TIME
@@ -140,7 +141,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     | Rights(
         reads={
             *("signals", "strategies", "risk_limits", "risk_limits_used", "risk_states", "risk_halts", "risk_alerts", "jobs", "job_runs"),
-            "alembic_version",
+            *("alembic_version", "risk_permits"),
         },
         updates={"orders": ("status", "filled_quantity", "avg_fill_price", "epoch", "events", "updated_at")},
         deletes={"disarmed"},
@@ -165,7 +166,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
         reads={
             *("risk_assessments", "risk_halts", "risk_limits", "signals", "orders", "trades", "positions", "kill_switch"),
             *("cash_ledger", "cash_balances", "portfolio_snapshots", "portfolio_equity", "fill_quarantine", "reconcile_items"),
-            *("strategies", "data_quarantine", "risk_states", "risk_limits_used", "risk_metrics", "risk_alerts"),
+            *("strategies", "data_quarantine", "risk_states", "risk_limits_used", "risk_metrics", "risk_alerts", "risk_permits"),
         },
         deletes={"jobs", "job_runs", "journal", "notifications", "portfolio_equity", "risk_metrics", "data_quarantine"},
         calls={"ensure_market_partition", "market_partition_drop"},
@@ -196,7 +197,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     OPERATOR: _TIME
     | _JOURNAL
     | _TRIPS
-    | _adds("commands", "notifications", "backtest_trades", "job_runs")
+    | _adds("commands", "notifications", "backtest_trades", "job_runs", "risk_permits")
     | _keeps("backtests")
     | Rights(
         reads={

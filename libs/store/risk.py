@@ -12,12 +12,13 @@ from libs.domain.guards import Reason
 from libs.domain.kill import Mode
 from libs.domain.messages import Signal, VerdictKind
 from libs.domain.orders import Order, Side, Status
-from libs.store import fleet, halts
+from libs.store import fleet, halts, permits
 from libs.store.disarmed import REASONS
 from libs.store.fleet import FleetRow
 from libs.store.halts import LossRow
 from libs.store.limits import NEWEST
 from libs.store.open_orders import IS_OPEN
+from libs.store.permits import OpenPermit
 
 
 class StoredSignal(NamedTuple):
@@ -145,6 +146,7 @@ class Asked(NamedTuple):
     quotes: Sequence[str] = ()  # how quote bars closed, of these symbols
     ratios: bool = False  # what became of the last hour's orders
     fleet: bool = False  # what the other accounts hold
+    permits: bool = False  # which orders may be larger than usual
     closes: Sequence[str] = ()  # what these strategies closed lately, of those that are decided on
     most_closes: int = 0  # of each
 
@@ -164,6 +166,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     closes: list[CloseRow]
     fleet: FleetRow | None  # None where no limit is for all accounts together
     killed: list[tuple[str, str, Mode, int]]  # (scope, key, mode, host ns at which it was set)
+    permits: list[OpenPermit]
     closing: list[ClosingRow]  # oldest first
     disarmed: list[Reason]  # why the account sends nothing that adds to a book
     losses: LossRow
@@ -238,6 +241,7 @@ _READ: LiteralString = (
     "'fleet', " + fleet.SUMS + ","
     "'killed', (select coalesce(json_agg(json_build_array(scope, key, mode, ns_of(set_at)) order by set_at), '[]')"
     " from kill_switch where active),"
+    "'permits', " + permits.OPEN + ","
     "'closing', (select coalesce(json_agg(json_build_array(id, key, ns_of(closing_since), decided_by, reason)"
     " order by closing_since), '[]') from reconcile_items where account_id = %(account)s and closing_since is not null),"
     "'disarmed', " + REASONS + ","
@@ -336,6 +340,11 @@ class RiskStore:
             (since, self._params["account"]),
         )
         return {(strategy_id, symbol): (n, age_s, ever) for strategy_id, symbol, n, age_s, ever in rows}
+
+    async def told(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Which of these notifications are on record."""
+        rows = await self._database.fetch("select id from notifications where id = any(%b::uuid[])", (list(ids),))
+        return {row[0] for row in rows}
 
     async def funded(self) -> bool:
         """Whether the account's deposit has been booked: without it nothing can be sized."""

@@ -658,6 +658,31 @@ class RiskAlertRow(Base):
     reason: Mapped[str] = mapped_column(server_default=text("''"))
 
 
+class RiskPermitRow(Base):
+    """The operator inserts, risk_manager uses up: one order that may be larger than usual."""
+
+    __tablename__ = "risk_permits"
+    __table_args__ = (
+        CheckConstraint("by <> '' and reason <> ''", name="signed"),
+        CheckConstraint("side in ('buy', 'sell') and quantity > 0", name="an_order"),
+        CheckConstraint("(used_at is null) = (signal_id is null)", name="used_for"),
+        Index("ix_risk_permits_unused", "account", postgresql_where=text("used_at is null")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)  # of the command, too
+    account: Mapped[str]  # as configured, or the id of one session's
+    strategy_id: Mapped[str]
+    symbol: Mapped[str]
+    side: Mapped[str]
+    quantity: Mapped[Decimal] = mapped_column(Numeric(28, 12))
+    reason: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    valid_until: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    signal_id: Mapped[UUID | None]
+
+
 class DayStatementRow(Base):
     """scheduler asks, risk_manager answers: an account's day by the venue's statement against the record."""
 

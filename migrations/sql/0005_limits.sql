@@ -78,9 +78,17 @@ begin
   return found;
 end $$;
 
+-- Which symbols are allowed at a moment; none: everything is.
+create function risk_limits_allowed(p_moment timestamptz) returns text[] language sql stable as $$
+  select coalesce(array_agg(n.key), '{}') from (select distinct on (scope, key, unit) * from risk_limits where name = 'allowed'
+      order by scope, key, unit, version desc) n left join risk_limits h on h.version = n.held
+    where case when n.effective_at <= p_moment then n.value else h.value end is not null
+$$;
+
 -- Changes of limits, one after another; a value of null takes a limit away. What is tighter than what holds does so at once, what is
 -- looser once it has cooled off, by this clock. Of one scope, key, name and unit the newest row counts: whatever waited before it
--- never comes to hold, and until it does what held when it was asked for goes on holding.
+-- never comes to hold, and until it does what held when it was asked for goes on holding. What one command asks for has one moment:
+-- what is exchanged for something else is never gone before the other is there.
 create function risk_limits_change(p_scopes text[], p_keys text[], p_names text[], p_units text[], p_values double precision[],
   p_reason text, p_by text, p_cool_off double precision, p_command uuid) returns void language plpgsql as $$
 declare
@@ -90,14 +98,16 @@ declare
   fault text;
   moment timestamptz;
   loosens boolean;
+  allowed text[];
 begin
   lock table risk_limits in share row exclusive mode;
+  moment := clock_timestamp();
+  allowed := risk_limits_allowed(moment);
   for asked in select * from unnest(p_scopes, p_keys, p_names, p_units, p_values) w(scope, key, name, unit, value) loop
     fault := limit_fault(asked.scope, asked.key, asked.name, asked.unit, asked.value);
     if fault is not null then
       raise exception '%', fault using errcode = 'TW005';
     end if;
-    moment := clock_timestamp();
     select * into newest from risk_limits r
       where (r.scope, r.key, r.name, r.unit) = (asked.scope, asked.key, asked.name, asked.unit) order by version desc limit 1;
     held := newest;
@@ -109,11 +119,9 @@ begin
     end if;
     loosens := case
       when asked.value is not distinct from held.value then false
-      when asked.name = 'allowed' then (asked.value is null) <> exists (  -- the first of the list is tight, each further one lets more in
-        select from (select distinct on (scope, key, unit) * from risk_limits where name = 'allowed'
-            order by scope, key, unit, version desc) n left join risk_limits h on h.version = n.held
-          where (n.scope, n.key, n.unit) <> (asked.scope, asked.key, asked.unit)
-            and case when n.effective_at <= moment then n.value else h.value end is not null)
+      -- a list is tight when it begins, whatever it is long; each further symbol lets more in, and the end of the list lets in everything
+      when asked.name = 'allowed' and asked.value is not null then cardinality(allowed) > 0
+      when asked.name = 'allowed' then risk_limits_allowed(moment) <@ array[asked.key]
       else held.value is not null and (asked.value is null or asked.value > held.value)
     end;
     insert into risk_limits (version, scope, key, name, unit, value, reason, by, at, effective_at, held, command_id)

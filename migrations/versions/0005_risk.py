@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "0005"
 down_revision: str | None = "0004"
 SQL = Path(__file__).parents[1] / "sql"
-FUNCTIONS: tuple[str, ...] = ("0005_limits.sql", "0005_fleet.sql", "0005_alerts.sql", "0005_roles.sql")
+FUNCTIONS: tuple[str, ...] = ("0005_limits.sql", "0005_fleet.sql", "0005_alerts.sql", "0005_permits.sql", "0005_roles.sql")
 
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
@@ -92,6 +92,26 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("acknowledged_at is null"),
     )
+    op.create_table(
+        "risk_permits",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("quantity", sa.Numeric(precision=28, scale=12), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("signal_id", sa.UUID(), nullable=True),
+        sa.CheckConstraint("by <> '' and reason <> ''", name=op.f("ck_risk_permits_signed")),
+        sa.CheckConstraint("side in ('buy', 'sell') and quantity > 0", name=op.f("ck_risk_permits_an_order")),
+        sa.CheckConstraint("(used_at is null) = (signal_id is null)", name=op.f("ck_risk_permits_used_for")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_permits")),
+    )
+    op.create_index("ix_risk_permits_unused", "risk_permits", ["account"], unique=False, postgresql_where=sa.text("used_at is null"))
     op.create_table(
         "day_statements",
         sa.Column("account_id", sa.Text(), nullable=False),

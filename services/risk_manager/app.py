@@ -23,7 +23,7 @@ from libs.domain.instruments import Instrument
 from libs.domain.market import Clock
 from libs.domain.measuring import MeasuresConfig, ResponseConfig, ShockConfig
 from libs.domain.names import TIMEFRAMES
-from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS
+from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, RISK_ALERTS, SIGNALS, TRADES_EXECUTED
 from libs.quant.adjustments import Adjustments
 from libs.store import actions, limits, sessions
 from libs.store.control import Control
@@ -31,6 +31,7 @@ from libs.store.market_clock import ClockKeeper
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
 from libs.venues.reconnecting import ended
+from services.risk_manager import exposures
 from services.risk_manager.alert_watch import AlertWatch
 from services.risk_manager.audits import Audits
 from services.risk_manager.limits import LimitsKeeper
@@ -48,6 +49,7 @@ ACCOUNT_GAUGES: Final = (
     metrics.HALTED,
     metrics.RISK_ALERTS_OPEN,
     *GAUGES,
+    *exposures.GAUGES,
     metrics.LIMITS_VERSION,
     metrics.LIMITS_PENDING,
     metrics.AUDITED,
@@ -156,6 +158,7 @@ async def _session(context: Context, rules: Rules, session: Session, database: D
             group.create_task(keeper.watch()),
             group.create_task(context.bus.listen([SIGNALS.pattern, CONTROL.of(context.name)], said, ring)),
             group.create_task(context.bus.listen([ORDERS_UPDATES.address], updated, ring)),
+            group.create_task(context.bus.listen([TRADES_EXECUTED.address], exposures.AfterFills(bells).hear, ring)),
             group.create_task(until_over()),
         ]
         workers = [
@@ -193,6 +196,7 @@ async def _account(
     journal = PostgresJournal(database, context.bus, context.clock)
     alerts = _alert_watch(context, rules.alerts, account)
     measuring = _measuring(context, rules, account)
+    watch = exposures.ExposureWatch(account, _responding(context, rules, account, "exposures", exposures.CALM_S))
 
     def lost(reason: str) -> None:
         log.error("lease lost: %s", reason, extra=about("lease_lost", "failure", lease=lease.name, account_id=account.account_id))
@@ -225,12 +229,13 @@ async def _account(
             ),
             widest_collar=rules.widest_collar,
             acknowledge_within=rules.alerts.acknowledge_within,
+            exposures=watch,
         )
         consumer = Consumer(journal, lease.name, stage, bell, lambda: lease.epoch)
         beside = [asyncio.create_task(lease.keep(lost)), asyncio.create_task(alerts.run())]
         auditing = rules.audits.begin(session, account, instruments, keeper.market)
         if not session.lockstep:  # its market waits for nobody who measures
-            beside.append(asyncio.create_task(measuring.run()))
+            beside += [asyncio.create_task(measuring.run()), asyncio.create_task(watch.run())]
         try:
             await journal.ring_last({c.stream: c.address for c in (ORDERS_APPROVED, RISK_ALERTS) if c.stream})
             context.readiness.set("service", True, f"judging {account.account_id}, epoch {lease.epoch}")
@@ -258,10 +263,14 @@ def _alert_watch(context: Context, config: AlertsConfig, account: Account) -> Al
 
 
 def _measuring(context: Context, rules: Rules, account: Account) -> Measuring:
-    database = context.database("measures")
+    responding = _responding(context, rules, account, "measures")
+    return Measuring(context.database("measures"), account.account_id, rules.measures, rules.shocks, responding, account.name)
+
+
+def _responding(context: Context, rules: Rules, account: Account, purpose: str, calm_s: float = 0.0) -> Responding:
+    database = context.database(purpose)
     control = Control(database, PostgresJournal(database, context.bus, context.clock), context.clock, context.name)
-    responding = Responding(database, control, account, rules.responses, context.clock)
-    return Measuring(database, account.account_id, rules.measures, rules.shocks, responding, account.name)
+    return Responding(database, control, account, rules.responses, context.clock, calm_s)
 
 
 async def _funded(store: RiskStore, over: asyncio.Event) -> bool:

@@ -13,6 +13,7 @@ from libs.quant.closed_trades import MOST_CLOSES
 from libs.quant.risk.flow import KNOWN_SIZES, MINUTE, MONTH, Flow, Ordered, OwnOrders, ordered_at, ordered_of
 from libs.quant.risk.grid import Grid, grid_of
 from libs.quant.risk.limits import Limits
+from libs.quant.risk.order_size import PERMITTED
 from libs.quant.risk.volume import DAYS, DailyVolume
 from libs.store.risk import Asked, DecidedRow, RiskStore, SizeRow, Snapshot
 from libs.store.sessions import Session
@@ -46,6 +47,7 @@ class Facts:
             quotes=self._quoted,
             ratios=bool(names & {"max_order_to_trade", "max_cancel_ratio"}),
             fleet=limits.of_fleet,
+            permits=bool(names & PERMITTED),
             closes=self._by_edge,
             most_closes=MOST_CLOSES,
         )

@@ -79,6 +79,12 @@ class LossKeeper:
         """Market time of the last look; 0 before the first."""
         return self._state.evaluated_at if self._state else 0
 
+    @property
+    def drawdown(self) -> float | None:
+        """Share of the peak that is gone, at the last look; None before the first."""
+        state = self._look.state if self._look else self._state
+        return state.drawdown if state else None
+
     def due(self, snapshot: Snapshot) -> bool:
         """Whether this hop looks. In lockstep once a step: after its fills, before its signals are judged."""
         if not self._session.lockstep:

@@ -11,6 +11,7 @@ from libs.common.database import Database, Rejected, Unreachable
 from libs.common.logs import about
 from libs.domain.fleet import ONE_THREAD
 from libs.domain.measuring import MeasuresConfig, ShockConfig
+from libs.quant.risk.measures.breaches import breaches
 from libs.store import history, measures
 from services.risk_manager.responding import Responding
 
@@ -73,7 +74,7 @@ class Measuring:
         """
         for name, value in ONE_THREAD.items():
             environ.setdefault(name, value)  # before numpy is there, which reads it
-        from libs.quant.risk.measures.figures import breaches, figures
+        from libs.quant.risk.measures.figures import figures
         from libs.quant.risk.measures.portfolio import risk_of
         from libs.quant.risk.measures.returns import LEAST
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from libs.common.clocks import HostClock
 from libs.common.database import Database
@@ -11,13 +11,11 @@ from libs.domain.kill import MODES, Mode, named
 from libs.domain.limits import Change
 from libs.domain.measuring import ResponseConfig
 from libs.domain.messages import Notification
+from libs.quant.risk.measures.breaches import Breach
 from libs.store import control, limits, notifications
 from libs.store.control import Control
 from libs.store.notifications import Severity, State
 from libs.store.sessions import Account
-
-if TYPE_CHECKING:
-    from libs.quant.risk.measures.figures import Breach
 
 log = logging.getLogger(__name__)
 
@@ -31,16 +29,24 @@ class Responding:
     """Of one account."""
 
     def __init__(
-        self, database: Database, control_: Control, account: Account, responses: Sequence[ResponseConfig], host: HostClock
+        self,
+        database: Database,
+        control_: Control,
+        account: Account,
+        responses: Sequence[ResponseConfig],
+        host: HostClock,
+        calm_s: float = 0.0,
     ) -> None:
+        """`calm_s`: how long nothing has to be too high before its end is told, host seconds."""
         self.responses = responses
         self._database = database
         self._control = control_
         self._account = account
         self._host = host
-        self._told: dict[ResponseConfig, str] = {}
+        self._calm_s = calm_s
+        self._told: dict[ResponseConfig, tuple[str, float]] = {}  # with the host time at which it was too high last
 
-    async def respond(self, found: "Sequence[Breach]") -> None:
+    async def respond(self, found: Sequence[Breach]) -> None:
         """To all that is too high now: told when it begins and when it is over; and the strictest of its steps is taken.
 
         Raises:
@@ -54,13 +60,15 @@ class Responding:
         if "throttle" in steps:
             await self._throttle(steps["throttle"])
 
-    async def _tell(self, found: "Sequence[Breach]") -> None:
-        now = {breach.response: str(breach) for breach in found}
-        said = [self._note(response, text, "firing") for response, text in now.items() if response not in self._told]
-        said += [self._note(response, text, "resolved") for response, text in self._told.items() if response not in now]
+    async def _tell(self, found: Sequence[Breach]) -> None:
+        at = self._host.monotonic()
+        now = {breach.response: (str(breach), at) for breach in found}
+        over = {old: told for old, told in self._told.items() if old not in now and at - told[1] >= self._calm_s}
+        said = [self._note(response, text, "firing") for response, (text, _) in now.items() if response not in self._told]
+        said += [self._note(response, text, "resolved") for response, (text, _) in over.items()]
         if said:
             await self._database.write([notifications.store(said, BY)])
-        self._told = now
+        self._told = {old: told for old, told in self._told.items() if old not in over} | now
 
     def _note(self, response: ResponseConfig, text: str, state: State) -> Notification:
         severity: Severity = "warning" if response.step in ("warn", "throttle") else "critical"
@@ -70,7 +78,7 @@ class Responding:
         key = f"risk_response:{self._account.account_id}:{response.measure}:{response.step}"
         return notifications.notification(self._host, "risk", severity, title, body, state=state, key=key, link=RUNBOOK)
 
-    async def _stop(self, mode: Mode, breach: "Breach") -> None:
+    async def _stop(self, mode: Mode, breach: Breach) -> None:
         """Sets the account's kill switch, unless it is on and as strict."""
         mine = ("account", self._account.account_id)
         on = {(scope, key): there for scope, key, there in await control.kills(self._database)}
@@ -79,7 +87,7 @@ class Responding:
         await self._control.kill("account", self._account.account_id, mode, str(breach), BY)
         log.critical("account %s is stopped (%s): %s", mine[1], mode, breach, extra=self._about("kill_switch_set"))
 
-    async def _throttle(self, breach: "Breach") -> None:
+    async def _throttle(self, breach: Breach) -> None:
         """Halves the orders a minute, once: the row of the record that says so stands until a person writes another."""
         name = self._account.name
         standing = await limits.now(self._database)

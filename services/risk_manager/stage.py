@@ -25,15 +25,17 @@ from libs.quant.adjustments import Adjustments
 from libs.quant.risk.assess import CHECK_FAILED, Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.view import Leg
-from libs.store import fleet, risk_alerts
+from libs.store import fleet, permits, risk_alerts
 from libs.store.risk import Assessment, RiskStore, Snapshot, store_assessments, store_orders
 from libs.store.sessions import Account, Session
 from services.risk_manager.disabling import disable
+from services.risk_manager.exposures import ExposureWatch
 from services.risk_manager.facts import Facts
 from services.risk_manager.fleet import elsewhere
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.liquidations import Liquidator
 from services.risk_manager.losses import LossKeeper
+from services.risk_manager.overnight import OvernightWatch
 from services.risk_manager.telling import tell
 from services.risk_manager.view import Lots, view_of
 
@@ -70,9 +72,11 @@ class RiskStage:
         losses: LossKeeper,
         widest_collar: float = WIDEST_COLLAR,
         acknowledge_within: float = AlertsConfig().acknowledge_within,
+        exposures: ExposureWatch | None = None,
     ) -> None:
         """
         Args:
+            exposures: is shown every view; None: nobody watches what is held.
             widest_collar: how far from the newest price a liquidation may go, as a share of it.
             acknowledge_within: host seconds that a person has to acknowledge an alert.
         """
@@ -98,6 +102,8 @@ class RiskStage:
         self._looked_back = float("-inf")
         self._latency = latency
         self.losses = losses
+        self._exposures = exposures
+        self._overnight = OvernightWatch(store, account, host, sealer)
         self._liquidator = Liquidator(store, account, session, widest_collar, fleet_tag, host, sealer)
 
     @property
@@ -133,6 +139,7 @@ class RiskStage:
             hop.moves.append(Move(consumer, UPDATES_STREAM, updates.no, snapshot.updates, updates.epoch))
         self.losses.add_to(hop, snapshot.now)
         self._limits.add_to(hop, snapshot.now)
+        await self._overnight.add_to(hop, self._view, self._limits.limits)
         if hop.writes and not hop.moves:
             hop.writes.insert(0, self._guard())
         if hop.writes or hop.moves:
@@ -201,6 +208,8 @@ class RiskStage:
         if snapshot.fleet is not None:
             elsewhere(view, snapshot.fleet)
         self.losses.look(snapshot, view)
+        if self._exposures is not None:
+            self._exposures.look(view, self.losses.drawdown)
         self._verdicts = assess_all(waiting, fresh, view, self._limits.limits)
         self.exposed = bool(snapshot.positions or view.open_orders)
         self.waits = any(verdict.kind == "WAITING" for verdict in self._verdicts) or bool(waiting)
@@ -218,6 +227,7 @@ class RiskStage:
         if orders:
             hop.writes.append(store_orders(orders, self._lease.epoch))
             hop.within, hop.after = "CP06", "CP07"
+        hop.writes += [permits.use(leg.permit, leg.signal.signal_id) for v in verdicts for leg in v.legs if leg.permit is not None]
         hop.out += [self._out(ORDERS_APPROVED, o, o.order_id, now, o.signal_id) for o in orders]
         hop.out += [
             self._out(

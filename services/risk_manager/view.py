@@ -11,8 +11,10 @@ from libs.quant.adjustments import Adjustments
 from libs.quant.closed_trades import Close, edge_of
 from libs.quant.risk.flow import Flow
 from libs.quant.risk.grid import Grid
+from libs.quant.risk.permits import Permit
 from libs.quant.risk.view import OpenOrder, Outcomes, Quoted, Terms, View
 from libs.quant.sizing_factors import Edge
+from libs.store.permits import OpenPermit
 from libs.store.risk import CloseRow, OpenRow, Snapshot
 from libs.store.sessions import Account, Session
 
@@ -93,6 +95,7 @@ def view_of(
         volumes=volumes,
         outcomes={strategy_id: Outcomes(*found) for strategy_id, *found in snapshot.outcomes},
         grids=grids,
+        permits=[permit for row in snapshot.permits if (permit := _permit(row, instruments)) is not None],
         checks=[],
     )
 
@@ -110,6 +113,14 @@ def lots_of(strategy_id: str, quantity: Decimal, instrument: Instrument) -> int:
     if strategy_id != EXTERNAL:
         return instrument.lots(quantity)
     return int((quantity / instrument.lot).to_integral_value(ROUND_UP))
+
+
+def _permit(row: OpenPermit, instruments: Mapping[str, Instrument]) -> Permit | None:
+    """None of one for what this market does not trade."""
+    instrument = instruments.get(row.symbol)
+    if instrument is None:
+        return None
+    return Permit(row.id, row.strategy_id, row.symbol, row.side, int(row.quantity / instrument.lot))
 
 
 def _open_order(row: OpenRow, instrument: Instrument) -> OpenOrder:

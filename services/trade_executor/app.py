@@ -22,6 +22,7 @@ from libs.venues.endpoint import Mode
 from libs.venues.remote import load_library
 from services.trade_executor import brokers
 from services.trade_executor.brokers import Open, Remote
+from services.trade_executor.costs import show_bounds
 from services.trade_executor.desk import SERVICE, AccountDesk
 from services.trade_executor.disarming import Ground
 from services.trade_executor.reserve import Warm, nothing_to_load
@@ -43,6 +44,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
     system = from_toml(SystemConfig, Path(settings.config_dir), "system", settings.environment)
     risk = from_toml(RiskConfig, Path(settings.config_dir), "risk", settings.environment)
     ground = Ground(build_of(SERVICE, context.holder, settings), risk.guards, Path(settings.state_dir))
+    show_bounds(risk.best_execution)
     database = context.database("sessions")
     if not await limits.begun(database, risk.limit, context.name, context.stopping):
         return
@@ -75,6 +77,7 @@ async def work(context: Context, settings: Settings, look: Look) -> None:
                 system.fleet_tag,
                 risk.kill_switch.widest_collar,
                 ground,
+                risk.best_execution.worse,
             )
             for account in accounts
         }

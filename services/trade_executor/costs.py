@@ -11,6 +11,7 @@ import msgspec
 from libs.common import metrics
 from libs.common.database import Unreachable
 from libs.common.logs import about
+from libs.domain.configuration import BestExecutionConfig
 from libs.domain.instruments import Instrument
 from libs.domain.orders import TERMINAL
 from libs.domain.trades import Trade
@@ -61,12 +62,20 @@ async def add_costs(
         log.exception("what the orders of a hop cost is not recorded", extra=about("costs_recorded", "failure"))
 
 
-def count_costs(change: Change) -> None:
-    """For the screen of the order path; slices are in their parents."""
+def show_bounds(config: BestExecutionConfig) -> None:
+    """For the alert, which asks for them beside what was counted."""
+    metrics.POOR_SHARE.set(config.share)
+    metrics.POOR_LEAST.set(config.orders)
+
+
+def count_costs(change: Change, worse: float) -> None:
+    """For the screen of the order path; slices are in their parents. An order that was filled worse by more than `worse` is a bad one."""
     for cost in change.costs:
         order = change.orders[cost.order_id].order
         if cost.slippage_bps is not None and order.parent_id is None:
-            metrics.ARRIVAL_SLIPPAGE.labels(strategy=order.strategy_id, venue=order.venue).observe(cost.slippage_bps / 10_000)
+            slippage = cost.slippage_bps / 10_000
+            metrics.ARRIVAL_SLIPPAGE.labels(strategy=order.strategy_id, venue=order.venue).observe(slippage)
+            metrics.POOR_EXECUTIONS.labels(strategy=order.strategy_id, venue=order.venue).inc(slippage > worse)
 
 
 def _cost(held: Held, fact: Facts, change: Change, instrument: Instrument, quotes: Quotes, now_ns: int) -> Cost:

@@ -14,7 +14,7 @@ from libs.common.journal import PostgresJournal
 from libs.common.leases import Lease
 from libs.common.logs import about
 from libs.common.runner import Context
-from libs.domain.configuration import WIDEST_COLLAR, OnDisconnect
+from libs.domain.configuration import BADLY_EXECUTED, WIDEST_COLLAR, OnDisconnect
 from libs.domain.instruments import Instrument
 from libs.domain.streams import CONTROL, ORDERS_APPROVED, ORDERS_UPDATES, PORTFOLIO_UPDATES, TRADES_EXECUTED
 from libs.domain.trades import Fill
@@ -65,6 +65,7 @@ class AccountDesk:
         fleet_tag: str = "TWND",
         widest_collar: float = WIDEST_COLLAR,
         ground: Ground | None = None,
+        badly_beyond: float = BADLY_EXECUTED,
     ) -> None:
         """`ground`: what is watched beside the account itself, None for nothing; the service always gives one."""
         self._context = context
@@ -78,6 +79,7 @@ class AccountDesk:
         self._held_back = ""  # why nothing is sent that adds to a book; "" when it is
         self._widest_collar = widest_collar
         self._ground = ground
+        self._badly_beyond = badly_beyond
         name = account.account_id
         self._database = context.database(f"executor:{name}")
         self._looking = context.database(f"orders:{name}")  # a question that no hop has to wait for
@@ -182,6 +184,7 @@ class AccountDesk:
             gate=self._gate,
             pace=sender.pace,
             fleet_tag=self._fleet_tag,
+            badly_beyond=self._badly_beyond,
             silence=Silence(self._instruments, self._session, floor.quotes, self._ground.bounds) if self._ground else None,
             last_look=LastLook(
                 self._store,

@@ -18,6 +18,7 @@ from libs.common.envelope import Sealer
 from libs.common.journal import Cursor, Entry, Hop, Move
 from libs.common.leases import Lease
 from libs.common.logs import about
+from libs.domain.configuration import BADLY_EXECUTED
 from libs.domain.instruments import Instrument
 from libs.domain.orders import AT_VENUE, CancelRequest, Order, Status
 from libs.domain.streams import ORDERS_APPROVED
@@ -83,6 +84,7 @@ class ExecutionStage:
         last_look: LastLook | None = None,
         fleet_tag: str = "",
         silence: Silence | None = None,
+        badly_beyond: float = BADLY_EXECUTED,
     ) -> None:
         self._store = store
         self._market = market
@@ -92,6 +94,7 @@ class ExecutionStage:
         self._account = account
         self._session = session
         self._instruments = instruments
+        self._badly_beyond = badly_beyond
         self._start = start  # called with the orders to send and to cancel, once that is committed
         self._gate = gate or Gate(account, host)
         self._quotes = quotes or Quotes()
@@ -221,7 +224,7 @@ class ExecutionStage:
             if event.anomaly:
                 metrics.ANOMALIES.labels(event=event.event).inc()
         tell(change)
-        count_costs(change)
+        count_costs(change, self._badly_beyond)
         for trade in change.trades:
             metrics.TRADES.labels(liquidity=trade.liquidity).inc()
         unknown = sum(1 for h in self._known.open.values() if h.status is Status.UNKNOWN)

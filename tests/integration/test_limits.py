@@ -121,6 +121,53 @@ async def test_of_allowed_symbols_the_first_holds_at_once_and_each_further_one_w
     assert (first.effective_at > first.at, last.effective_at > last.at) == (False, True)
 
 
+ALFA, COIN = (Change("symbol", symbol, "allowed", "count", 1.0) for symbol in ("ALFA", "BTC/USD"))
+
+
+async def allowed(database: Database) -> list[str]:
+    return [row.key for row in (await limits.now(database)).holding if row.name == "allowed"]
+
+
+async def moments(control: Control, *changes: Change) -> list[bool]:
+    """Of one command: which of its changes wait."""
+    before = (await limits.now(control._database)).newest
+    await ask(control, *changes)
+    return [row.effective_at > row.at for row in await limits.history(control._database) if row.version > before]
+
+
+async def test_a_list_that_one_command_begins_holds_whole_and_at_once(database: Database, control: Control) -> None:
+    assert await moments(control, ALFA, COIN) == [False, False]
+    assert await allowed(database) == ["ALFA", "BTC/USD"]
+
+
+@pytest.mark.parametrize("changes", [(ALFA, COIN), (COIN, ALFA)])
+async def test_one_command_that_takes_every_symbol_off_the_list_lets_everything_in_only_after_the_cool_off(
+    database: Database, control: Control, changes: tuple[Change, ...]
+) -> None:
+    await ask(control, ALFA, COIN)
+    assert await moments(control, *(change._replace(value=None) for change in changes)) == [False, True]
+    assert await allowed(database) == [changes[1].key]
+
+
+@pytest.mark.parametrize("adds_first", [True, False])
+async def test_a_list_that_is_exchanged_for_another_is_never_empty_between(database: Database, control: Control, adds_first: bool) -> None:
+    await ask(control, ALFA)
+    changes = [COIN, ALFA._replace(value=None)]
+    assert await moments(control, *(changes if adds_first else reversed(changes))) == [True, True]
+    pending = (await limits.now(database)).pending
+    assert (len({row.effective_at for row in pending}), await allowed(database)) == (1, ["ALFA"])
+
+
+async def test_a_person_is_told_of_a_list_as_the_record_takes_it(database: Database, control: Control) -> None:
+    await ask(control, ALFA, COIN)
+    await ask(control, ALFA._replace(value=None), COIN._replace(value=None))
+    told = [body for (body,) in await database.fetch("select body from notifications order by created_at, id")]
+    assert told == [
+        "- allowed of symbol:ALFA: none -> 1 count, now\n- allowed of symbol:BTC/USD: none -> 1 count, now\n\nbecause",
+        "- allowed of symbol:ALFA: 1 count -> none, now\n\nbecause",  # what waits is told for as long as it does
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

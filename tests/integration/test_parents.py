@@ -5,9 +5,11 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from fleet.costs import costs_text
 from libs.common.database import Database, Unreachable, Write
+from libs.domain.configuration import BADLY_EXECUTED
 from libs.domain.identity import child_leg, client_order_id, order_id
 from libs.domain.orders import Evidence, Order
 from libs.store import lockstep
@@ -314,16 +316,32 @@ async def test_costs_are_summed_by_strategy_and_symbol_and_slices_are_in_their_p
     await desk.show(a_fill(child(parent, 1), 30, price="100.40"))
     await desk.trade(whole)
     await desk.show(a_fill(whole, 5, price="100.10"), ends(whole, Evidence.EXPIRED, 5))
-    [line] = await summed.costs(database)
+    [line] = await summed.costs(database, BADLY_EXECUTED)
     assert (line.strategy_id, line.symbol, line.orders, line.fill_rate, line.fees) == ("fast", "ALFA", 2, 0.75, D(3))
     assert line.slippage_bps_mean == line.slippage_bps_median == pytest.approx(0.1 / 100.1 * 1e4)
     assert line.shortfall == D(60) * D("0.3") + 2 + D(5) * D("0.1") + D(5) * D("0.1") + 1
-    assert "75.0%" in costs_text([line])
+    assert "75.0%" in costs_text([line], BADLY_EXECUTED)
     assert (line.venue, line.poor) == (whole.venue, 0.0)
-    assert await summed.costs(database, strategy="slow") == []
-    await database.write([Write("update order_costs set slippage_bps = %s where order_id = %s", (summed.POOR_BPS + 0.1, whole.order_id))])
-    [line] = await summed.costs(database)
-    assert line.poor == 0.5
+    assert await summed.costs(database, BADLY_EXECUTED, strategy="slow") == []
+    await database.write([Write("update order_costs set slippage_bps = 30.1 where order_id = %s", (whole.order_id,))])
+    assert [line.poor for worse in (0.003, 0.0031) for line in await summed.costs(database, worse)] == [0.5, 0.0]
+
+
+@pytest.mark.parametrize(("beyond", "bad"), [(0.0009, 1.0), (0.0011, 0.0)])
+async def test_an_order_is_badly_executed_when_it_was_filled_worse_than_the_operator_allows(
+    database: Database, desk: Desk, beyond: float, bad: float
+) -> None:
+    def counted() -> float:
+        labels = {"strategy": "fast", "venue": "paper"}
+        return REGISTRY.get_sample_value("tradewinds_poor_executions_total", labels) or 0.0
+
+    desk.stage._badly_beyond = beyond
+    order, before = an_approval(), counted()
+    await signals_of(database, order)
+    desk.stage._quotes.hear([a_quote(NOW + 1, 100.00, 100.20)])
+    await desk.trade(order)
+    await desk.show(a_fill(order, 5, price="100.20"), ends(order, Evidence.EXPIRED, 5))  # 10 bps worse than 100.10
+    assert counted() - before == bad
 
 
 async def test_a_fill_of_a_slice_that_lives_again_is_booked_though_its_parent_has_ended(

@@ -12,7 +12,7 @@ from libs.common.journal import PostgresJournal
 from libs.common.settings import from_toml
 from libs.domain.configuration import RiskConfig
 from libs.domain.measuring import ResponseConfig, Step
-from libs.quant.risk.measures.figures import Breach
+from libs.quant.risk.measures.breaches import Breach
 from libs.store import control, limits
 from libs.store.control import Control
 from libs.store.sessions import Account

@@ -23,6 +23,7 @@ from libs.common.leases import Lease
 from libs.domain.actions import CorporateAction
 from libs.domain.configuration import LimitConfig, StrategyConfig
 from libs.domain.identity import client_order_id, order_id
+from libs.domain.instruments import Instrument
 from libs.domain.messages import Signal
 from libs.quant.adjustments import Adjustments
 from libs.quant.risk.view import SIZED
@@ -31,6 +32,7 @@ from libs.store import limits as limits_on_record
 from libs.store.control import Control
 from libs.store.risk import RiskStore
 from libs.store.sessions import Account, Session
+from services.risk_manager.exposures import ExposureWatch
 from services.risk_manager.limits import LimitsKeeper
 from services.risk_manager.losses import LossKeeper
 from services.risk_manager.stage import RiskStage
@@ -54,6 +56,8 @@ class Desk:
         holder: str,
         actions: Sequence[CorporateAction],
         session: Session = SESSION,
+        exposures: ExposureWatch | None = None,
+        stock: Instrument = ALFA,
     ) -> None:
         self.database = database
         self.host = HandClock()
@@ -72,7 +76,7 @@ class Desk:
             self.lease,
             account=account,
             session=session,
-            instruments={"ALFA": ALFA, "BTC/USD": COIN},
+            instruments={"ALFA": stock, "BTC/USD": COIN},
             strategies=[FAST, msgspec.structs.replace(FAST, id="slow"), msgspec.structs.replace(FAST, id="scaled", sizing=SCALED)],
             limits=LimitsKeeper(database, account, self.host),
             adjustments=Adjustments(actions, SESSION.start_time),
@@ -80,6 +84,7 @@ class Desk:
             latency=Latency(),
             losses=self.losses,
             widest_collar=0.05,
+            exposures=exposures,
         )
         self.consumer = Consumer(self.journal, self.lease.name, self.stage, Bell(), lambda: self.lease.epoch)
 
@@ -136,9 +141,11 @@ async def desk_of(
     holder: str = "one",
     actions: Sequence[CorporateAction] = (),
     session: Session = SESSION,
+    exposures: ExposureWatch | None = None,
+    stock: Instrument = ALFA,
 ) -> Desk:
     await limits_on_record.begin(database, [COLLAR, *limits], "test")
-    desk = Desk(database, account, holder, actions, session)
+    desk = Desk(database, account, holder, actions, session, exposures, stock)
     assert await desk.lease.acquire(RiskStage.streams, asyncio.Event())
     return desk
 

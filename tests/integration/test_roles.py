@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from libs.common.database import Database, Rejected, Write
 from libs.common.envelope import Sealer, array, numbered
 from libs.domain.limits import Change
 from libs.domain.messages import RiskAlert
-from libs.store import execution, limits, risk, risk_alerts, sessions
+from libs.store import execution, limits, permits, risk, risk_alerts, sessions
 from libs.store.reconciliation import adopt_order, halt_symbol
 from libs.store.rights import ALL, OPERATOR, RIGHTS
 from libs.store.risk import Assessment
@@ -245,6 +246,21 @@ async def test_an_alert_stops_its_account_by_risk_manager_and_is_acknowledged_by
     await does(them["risk_manager"], risk_alerts.told([found.id]), risk_alerts.trip(found.id, "halt", "a test", "risk_manager"))
     await does(them[OPERATOR], risk_alerts.acknowledge(found.id, "a test", "me"))
     assert await owner.fetch("select scope, key from kill_switch where active") == [("account", "paper")]
+
+
+async def test_one_order_is_permitted_by_the_operator_only_and_risk_manager_cannot_make_it_larger(
+    them: Mapping[str, str], owner: Database
+) -> None:
+    id_, order = UUID(int=5), permits.Order("paper", "fast", "ALFA", "buy", Decimal(100))
+    give = permits.give(id_, order, 600.0, "index rebalance", "ann")
+    for service in ("risk_manager", "trade_executor"):
+        await refused(them[service], give)
+    await does(them[OPERATOR], give)
+    for change in ("quantity = 1000", "valid_until = 'infinity'"):
+        await refused(them["risk_manager"], Write(f"update risk_permits set {change}", ()))
+    await refused(them["trade_executor"], permits.use(id_, UUID(int=6)))
+    await does(them["risk_manager"], permits.use(id_, UUID(int=6)))
+    assert [(row.quantity, row.signal_id) for row in await permits.newest(owner, 9)] == [(Decimal(100), UUID(int=6))]
 
 
 async def test_a_limit_is_changed_past_its_cool_off_by_nobody(them: Mapping[str, str], owner: Database) -> None:

@@ -12,6 +12,7 @@ from aiohttp import web
 from libs.common.clocks import SystemClock
 from libs.domain.orders import Evidence
 from libs.domain.trades import Fill
+from libs.venues.alpaca.addresses import check_account
 from libs.venues.alpaca.broker import AlpacaBroker
 from libs.venues.broker import Holdings, NotSent, OrderReport, OutcomeUnknown, Refused, Report, Undone, WrongKey
 from libs.venues.budget import Budget
@@ -429,6 +430,22 @@ async def test_a_key_of_the_other_mode_is_refused_before_anything_is_sent(url: s
     with pytest.raises(WrongKey, match=says):
         await broker.connect()
     await broker.disconnect()
+
+
+async def test_an_account_that_the_venue_does_not_call_a_paper_account_is_not_traded_as_one(
+    venue: ScriptedAlpaca, broker: AlpacaBroker
+) -> None:
+    venue.answer("GET /v2/account", payload("account", account_number="923456789"))
+    with pytest.raises(WrongKey, match="923456789 is no paper account"):
+        await broker.connect()
+    assert [f"{seen.method} {seen.path}" for seen in venue.seen] == ["GET /v2/account"]
+
+
+def test_a_live_account_is_for_live_and_a_paper_account_for_paper() -> None:
+    check_account("paper", "PA3T1RADEW1N")
+    check_account("live", "923456789")
+    with pytest.raises(WrongKey, match="PA3T1RADEW1N is a paper account"):
+        check_account("live", "PA3T1RADEW1N")
 
 
 async def test_a_key_that_the_venue_does_not_know_is_the_wrong_key(venue: ScriptedAlpaca, broker: AlpacaBroker) -> None:

@@ -1,7 +1,9 @@
 """Controls of size and price: exactly at the limit an order passes, one step beyond it is refused, and an exit is never trapped."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -9,9 +11,13 @@ import pytest
 from libs.domain.configuration import LimitName
 from libs.domain.orders import Exits
 from libs.domain.times import nanoseconds
+from libs.quant.risk.assess import assess_all
 from libs.quant.risk.flow import Flow
+from libs.quant.risk.limits import Limits
+from libs.quant.risk.market_state import too_large_overnight
+from libs.quant.risk.permits import Permit
 from libs.quant.risk.view import Outcomes, Quoted, Terms
-from tests.factories import INSTRUMENTS, SECOND, a_leg, a_limit, a_signal, a_view, the_limits
+from tests.factories import INSTRUMENTS, NOON, SECOND, a_leg, a_limit, a_signal, a_view, an_open_order, the_limits
 from tests.gate import ask, code
 from tests.paper import ALFA, COIN
 
@@ -52,6 +58,47 @@ def test_usual_size() -> None:
     assert code(ask("usual_size", a_leg(11), a_view(flow=flow), limits)) == "RC-A06"
     assert ask("usual_size", a_leg(11), a_view(flow=Flow(medians={"slow": 1.0})), limits) is None
     assert exit_passes("usual_size", limits, flow=flow)
+
+
+USUAL = the_limits(a_limit("max_order_to_median", 10, unit="count"), a_limit("max_adv_share", 0.01, unit="fraction"))
+FACTS: dict[str, Any] = {"flow": Flow(medians={"fast": 100.0}), "volumes": {"ALFA": 1_000.0}}
+WORD = Permit(UUID(int=7), "fast", "ALFA", "buy", 50)
+
+
+@pytest.mark.parametrize(
+    ("permit", "expected"),
+    [
+        pytest.param(WORD, None, id="of exactly this quantity"),
+        pytest.param(WORD._replace(lots=49), "RC-A06", id="of less"),
+        pytest.param(WORD._replace(side="sell"), "RC-A06", id="of the other side"),
+        pytest.param(WORD._replace(symbol="BTC/USD"), "RC-A06", id="of another symbol"),
+        pytest.param(WORD._replace(strategy_id="slow"), "RC-A06", id="of another strategy"),
+    ],
+)
+@pytest.mark.parametrize("control", ["share_of_volume", "usual_size"])
+def test_what_a_person_has_named_passes_and_nothing_larger_nor_anything_else(control: str, permit: Permit, expected: str | None) -> None:
+    assert code(ask(control, a_leg(50), a_view(permits=[permit], **FACTS), USUAL)) == expected
+
+
+def judged(*targets: float, permits: Sequence[Permit] = (WORD,), limits: Limits = USUAL) -> list[tuple[str, UUID | None]]:
+    """What becomes of signals for so many shares, one after the other, each of another bar: code, or the permit that was used up."""
+    found: list[tuple[str, UUID | None]] = []
+    for n, lots in enumerate(targets):
+        view = a_view(permits=permits, **FACTS)
+        [verdict] = assess_all([], [a_signal(lots / 1_000, bar_time=NOON + n * SECOND)], view, limits)
+        permits = view.permits
+        found.append((verdict.refusal.code, None) if verdict.refusal else (verdict.kind, verdict.legs[0].permit))
+    return found
+
+
+def test_a_permit_is_used_up_by_the_one_order_that_needs_it() -> None:
+    assert judged(5, 50, 50) == [("APPROVED", None), ("APPROVED", WORD.id), ("RC-A06", None)]
+    assert judged(50, 50, permits=()) == [("RC-A06", None)] * 2
+
+
+def test_every_other_control_still_judges_what_was_permitted_and_then_it_is_not_used_up() -> None:
+    tight = the_limits(a_limit("max_order_notional", 4_000), a_limit("max_order_to_median", 10, unit="count"))
+    assert judged(50, 20, limits=tight) == [("RC-A05", None), ("APPROVED", WORD.id)]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +216,26 @@ def test_overnight(time: str, held: int, expected: str | None) -> None:
     limits = the_limits(a_limit("max_overnight_notional", 1_000))
     leg, view = at(time, positions={BOOK: held})
     assert code(ask("overnight", leg, view, limits)) == expected
+
+
+@pytest.mark.parametrize(
+    ("time", "books", "seen"),
+    [
+        pytest.param("2013-10-07T19:49:59Z", {BOOK: 11}, None, id="a second too early to count"),
+        pytest.param("2013-10-07T19:50:00Z", {BOOK: 10}, None, id="at the cap"),
+        pytest.param("2013-10-07T19:50:00Z", {BOOK: 6, ("slow", "ALFA"): 5}, 1_100.0, id="a lot beyond, by two strategies"),
+        pytest.param("2013-10-07T19:50:00Z", {BOOK: 11, ("slow", "ALFA"): -5}, None, id="less, by two strategies"),
+        pytest.param("2013-11-29T17:50:00Z", {BOOK: -11}, 1_100.0, id="a short, on a half day"),
+        pytest.param("2013-10-07T20:00:00Z", {BOOK: 11}, None, id="the session is over"),
+        pytest.param("2013-10-07T19:50:00Z", {("fast", "BTC/USD"): 1_000_000}, None, id="what never closes"),
+    ],
+)
+def test_too_large_overnight(time: str, books: dict[tuple[str, str], int], seen: float | None) -> None:
+    limits = the_limits(a_limit("max_overnight_notional", 1_000))
+    _, view = at(time, positions=books, open_orders=[an_open_order(100)])
+    assert [(found.symbol, found.most, found.seen) for found in too_large_overnight(view, limits)] == (
+        [("ALFA", 1_000.0, seen)] if seen else []
+    )
 
 
 def test_what_never_closes_has_no_night() -> None:

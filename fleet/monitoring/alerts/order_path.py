@@ -193,8 +193,10 @@ BEST_EXECUTION: Final = Alert(
     runbook="slippage",
     severity="warning",
     fault=f"best_execution:{label('strategy')}:{label('venue')}",
-    expr=f"{recording.POOR_EXECUTIONS} > 0.2 and on (strategy, venue) {recording.EXECUTIONS} >= {FEW}",
+    expr=f"{recording.POOR_EXECUTIONS} > on () group_left () max(tradewinds_best_execution_most_ratio)"
+    f" and on (strategy, venue) {recording.EXECUTIONS} >= on () group_left () max(tradewinds_best_execution_least_orders)",
     hold="1m",
     summary=f"{label('strategy')} is executed badly at {label('venue')}",
-    description=f"{SHARE} of its orders of the last 30m were filled more than 0.3% worse than the market was when they left.",
+    description=f"{SHARE} of its orders of the last 30m were filled worse than the market was when they left, by more than [best_execution]"
+    " of config/risk.toml allows.",
 )

@@ -17,6 +17,7 @@ from libs.quant.risk.controls import SIGNAL_CONTROLS, leg_controls
 from libs.quant.risk.flow import ordered_at
 from libs.quant.risk.lifetime import expires_at
 from libs.quant.risk.limits import Bounds, Limits
+from libs.quant.risk.order_size import needed_permit
 from libs.quant.risk.size import desired_lots, terms_of_signal
 from libs.quant.risk.view import Check, Leg, OpenOrder, Refusal, Terms, View
 from libs.quant.sizing import ticks_towards
@@ -103,6 +104,8 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
 
 def _reserve(leg: Leg, view: View) -> None:
     signal, id_ = leg.signal, order_id(leg.signal.signal_id, leg.n)
+    if leg.permit is not None:
+        view.permits = [permit for permit in view.permits if permit.id != leg.permit]
     view.reserve(OpenOrder(id_, signal.strategy_id, signal.symbol, leg.side, leg.lots, leg.price, Status.APPROVED))
     grid = view.grid(signal.symbol)
     decided_at = signal.decided_at
@@ -136,6 +139,8 @@ def assess(signal: Signal, leg: int, view: View, limits: Limits) -> Verdict:
     for judges_leg in leg_controls(bounds.given):
         if (refusal := judges_leg(proposed, view, bounds)) is not None:
             return Verdict(signal, "REFUSED", refusal)
+    if view.permits and (permit := needed_permit(proposed, view, bounds)) is not None:
+        proposed = proposed._replace(permit=permit.id)
     if flips:
         return Verdict(signal, "WAITING", legs=(proposed,), reason="the exit of a flip goes first")
     return Verdict(signal, "APPROVED", None, (proposed,))

@@ -1,12 +1,13 @@
 """Whether there is a market for the order: a clock, an instrument, a session, and how near its end is."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
+from libs.domain.instruments import Calendar
 from libs.domain.messages import Signal
 from libs.domain.times import SECOND, iso
-from libs.quant.calendars import next_open
+from libs.quant.calendars import Session, next_open
 from libs.quant.risk.lifetime import expires_at
-from libs.quant.risk.limits import Bounds
+from libs.quant.risk.limits import Bounds, Limits
 from libs.quant.risk.view import Leg, Refusal, View
 
 BEFORE_THE_CLOSE: Final = 600 * SECOND
@@ -48,12 +49,17 @@ def market_open(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     return Refusal("RC-A15", f"the market ({calendar}) is shut, and opens when the order has ended", iso(ends), f"opens {iso(opens)}")
 
 
+def closing(calendar: Calendar, view: View) -> Session | None:
+    """The session that is in its last ten minutes; None while there is none."""
+    if calendar == "24/7":
+        return None
+    session = view.session(calendar)
+    return None if session is None or view.now < session.close - BEFORE_THE_CLOSE else session
+
+
 def overnight(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     """B13: in the last ten minutes of a session nothing is added beyond what may be held over night."""
-    if bounds.overnight is None or leg.instrument.calendar == "24/7":
-        return None
-    session = view.session(leg.instrument.calendar)
-    if session is None or view.now < session.close - BEFORE_THE_CLOSE:
+    if bounds.overnight is None or closing(leg.instrument.calendar, view) is None:
         return None
     symbol, most = leg.signal.symbol, bounds.overnight.at(view.equity)
     worst = abs(view.value(symbol, view.worst_lots(symbol, None, leg.signed)))
@@ -62,3 +68,36 @@ def overnight(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     if worst <= most or view.shrinks(leg, None):
         return None
     return Refusal("RC-B13", "position above max_overnight_notional, and the session is about to end", f"{most:.2f}", f"{worst:.2f}")
+
+
+class TooLarge(NamedTuple):
+    """What is about to be held over night, and may not be."""
+
+    symbol: str
+    most: float  # worth, base currency
+    seen: float
+    close: int  # of the session, market ns
+
+
+def too_large_overnight(view: View, limits: Limits) -> list[TooLarge]:
+    """Positions of the account above `max_overnight_notional` in the last ten minutes of their sessions, as they are: what is on order is
+    for `overnight` to refuse.
+
+    Raises:
+        LookupError: the account cannot be valued.
+    """
+    if "max_overnight_notional" not in limits.names:
+        return []
+    held: dict[str, int] = {}
+    for (_, symbol), lots in view.positions.items():
+        held[symbol] = held.get(symbol, 0) + lots
+    found = []
+    for symbol, lots in sorted(held.items()):
+        session = closing(view.instruments[symbol].calendar, view)
+        bound = limits.over(view.account_name, "*", symbol).overnight
+        if session is None or bound is None:
+            continue
+        most, seen = bound.at(view.equity), abs(view.value(symbol, lots))
+        if seen > most:
+            found.append(TooLarge(symbol, most, seen, session.close))
+    return found

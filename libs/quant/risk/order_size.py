@@ -1,8 +1,15 @@
 """How large one order may be. What only shrinks its book passes the limits of size: refusing it would trap the position."""
 
+from dataclasses import replace
+from typing import Final
+
 from libs.quant.risk.limits import Bounds
+from libs.quant.risk.permits import Permit
 from libs.quant.risk.view import Leg, Refusal, View
 from libs.quant.sizing import to_lots
+
+PERMITTED: Final = frozenset({"max_adv_share", "max_order_to_median"})
+"""Limits that a person may let one order pass."""
 
 
 def venue_steps(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
@@ -51,7 +58,7 @@ def share_of_volume(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     share = leg.lots * view.grid(leg.signal.symbol).lot / volume if volume > 0 else float("inf")
     if view.checks is not None:
         view.note("RC-A06", "share of an average day's volume", bounds.adv_share, share)
-    if share <= bounds.adv_share or view.shrinks(leg, leg.signal.strategy_id):
+    if share <= bounds.adv_share or view.shrinks(leg, leg.signal.strategy_id) or _permitted(leg, view):
         return None
     return Refusal("RC-A06", "share of an average day's volume above max_adv_share", f"{bounds.adv_share:g}", f"{share:.4f}")
 
@@ -64,6 +71,23 @@ def usual_size(leg: Leg, view: View, bounds: Bounds) -> Refusal | None:
     times = leg.notional / median
     if view.checks is not None:
         view.note("RC-A06", "multiple of the strategy's median order", bounds.order_to_median, times)
-    if times <= bounds.order_to_median or view.shrinks(leg, leg.signal.strategy_id):
+    if times <= bounds.order_to_median or view.shrinks(leg, leg.signal.strategy_id) or _permitted(leg, view):
         return None
     return Refusal("RC-A06", "multiple of the median order above max_order_to_median", f"{bounds.order_to_median:g}", f"{times:.2f}")
+
+
+def needed_permit(leg: Leg, view: View, bounds: Bounds) -> Permit | None:
+    """The permit that the leg passes A06 by; None of one that passes without, and uses up none."""
+    permit = view.permit(leg)
+    if permit is None:
+        return None
+    without = replace(view, permits=(), checks=None)
+    too_large = share_of_volume(leg, without, bounds) or usual_size(leg, without, bounds)
+    return permit if too_large else None
+
+
+def _permitted(leg: Leg, view: View) -> bool:
+    permit = view.permit(leg)
+    if permit is not None:
+        view.note("RC-A06", "one-time permit", f"{permit.lots} lots", str(permit.id))
+    return permit is not None

@@ -17,6 +17,7 @@ from libs.domain.sizings import Sizing
 from libs.quant.calendars import Session, session_of
 from libs.quant.risk.flow import Flow
 from libs.quant.risk.grid import Grid, grid_of
+from libs.quant.risk.permits import Permit
 from libs.quant.sizing_factors import Edge
 
 
@@ -123,6 +124,7 @@ class View:
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict)  # by strategy; where no limit asks for them there are none
     others: Others | None = None  # None: it is the only account there is, or no limit is for all of them
     others_unknown: str = ""  # why nobody can say what they hold
+    permits: Sequence[Permit] = ()  # the smallest first; nobody gives one in a backtest
     grids: dict[str, Grid] = field(default_factory=dict)  # by symbol, filled as they are asked for; outlives a view
     checks: list[Check] | None = None  # what the controls compared is noted here; None: nobody wants to know
     ages: dict[str, int] = field(default_factory=dict, init=False)  # by timeframe: how old a reference price may be, ns
@@ -154,6 +156,11 @@ class View:
             self._books.setdefault((order.strategy_id, order.symbol), []).append(order)
             self._symbols.setdefault(order.symbol, []).append(order)
         self.open_orders.append(order)
+
+    def permit(self, leg: "Leg") -> Permit | None:
+        """A person's word for this order, where there is one."""
+        of = leg.signal.strategy_id, leg.signal.symbol, leg.side, leg.lots
+        return next((permit for permit in self.permits if permit.covers(*of)), None)
 
     def disable(self, strategy_id: str) -> None:
         """From here on the strategy may only reduce its books, as if a person had said so."""
@@ -363,6 +370,7 @@ class Leg(NamedTuple):
     execution: str = ""  # how it is to be worked; "": sent whole
     closes: bool = False  # it can but bring its book nearer to zero
     protect: Exits | None = None  # of one that opens or adds
+    permit: UUID | None = None  # without which it would be too large
 
     @property
     def signed(self) -> int:

@@ -1,15 +1,12 @@
 """What executing orders cost, by strategy, venue and symbol. Slices are in their parents."""
 
 from decimal import Decimal
-from typing import Final, LiteralString
+from typing import LiteralString
 
 import msgspec
 
 from libs.common.database import Database
 from libs.store.queries.accounts import account_ids
-
-POOR_BPS: Final = 30.0
-"""From so much worse than arrival on an order is called badly executed; alerts and dashboards call it so too."""
 
 
 class CostLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +21,7 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True):
     fill_rate: float  # mean share of an order that was filled
     slippage_bps_mean: float | None  # against the arrival price, of orders with fills
     slippage_bps_median: float | None
-    poor: float | None  # share of the orders with fills that were `POOR_BPS` or more worse than arrival
+    poor: float | None  # share of the orders with fills that were worse than arrival by more than `worse`
     shortfall: Decimal | None  # sum of those that are known, against the decision price
     fees: Decimal
     sent_ms_median: float | None  # from approval to the first request
@@ -45,11 +42,15 @@ _COSTS: LiteralString = (
 )
 
 
-async def costs(database: Database, *, account: str | None = None, strategy: str | None = None) -> list[CostLine]:
+async def costs(database: Database, worse: float, *, account: str | None = None, strategy: str | None = None) -> list[CostLine]:
     """Of an account, or of the newest session's accounts; of one strategy or all.
+
+    Args:
+        worse: than arrival, as a share of it: an order beyond it is called badly executed (`[best_execution]`).
 
     Raises:
         LookupError: there is no such account.
     """
-    rows = await database.fetch(_COSTS, {"accounts": await account_ids(database, account), "strategy": strategy, "poor": POOR_BPS})
+    asked = {"accounts": await account_ids(database, account), "strategy": strategy, "poor": worse * 10_000}
+    rows = await database.fetch(_COSTS, asked)
     return [CostLine(**dict(zip(CostLine.__struct_fields__, row, strict=True))) for row in rows]

@@ -11,6 +11,8 @@ _DATA_STREAM: Final = "wss://stream.data.alpaca.markets"
 _PREFIX: Final[dict[Mode, str]] = {"paper": "PK", "live": "AK"}
 """How Alpaca's own keys begin."""
 
+_PAPER_ACCOUNT: Final = "PA"
+
 
 class Addresses(NamedTuple):
     """Base addresses without a slash at the end."""
@@ -44,6 +46,20 @@ def check(endpoint: Endpoint) -> None:
         raise WrongKey(f"the mode is {mode}, whose Alpaca keys begin with {_PREFIX[mode]}, but the key is {shown}: use a {mode} key")
     if mode == "live" and not base.startswith("https://"):
         raise WrongKey(f"the mode is live, but {base} is not encrypted: a live key is only sent to an https:// address")
+
+
+def check_account(mode: Mode, number: str) -> None:
+    """The venue's own word, which neither an address of our choosing nor the look of a key can be wrong about.
+
+    Raises:
+        WrongKey: the account behind the key is of the other mode.
+    """
+    paper = number.startswith(_PAPER_ACCOUNT)
+    if paper == (mode == "paper"):
+        return
+    if paper:
+        raise WrongKey(f"the mode is live, but {number} is a paper account: set the address of live accounts")
+    raise WrongKey(f"the mode is paper, but {number} is no paper account (those begin with {_PAPER_ACCOUNT}): its orders would cost money")
 
 
 def _base(endpoint: Endpoint) -> str:

@@ -14,7 +14,7 @@ from libs.domain.orders import Evidence, Order, VenueOrder
 from libs.domain.times import SECOND
 from libs.domain.trades import Fill
 from libs.venues.alpaca import outcomes
-from libs.venues.alpaca.addresses import addresses, check
+from libs.venues.alpaca.addresses import addresses, check, check_account
 from libs.venues.alpaca.known import KnownOrders
 from libs.venues.alpaca.order_body import order_body, replacement_body
 from libs.venues.alpaca.reading import Reading, decoded
@@ -134,8 +134,7 @@ class AlpacaBroker:
         if outcomes.unauthorized(answer):
             raise WrongKey(f"{self._addresses.trading} does not take the key {self._endpoint.key}: {answer.shown()}")
         account = decoded(answer, Account)
-        if self._endpoint.mode == "live" and account.account_number.startswith("PA"):
-            raise WrongKey(f"the mode is live, but {account.account_number} is a paper account: set the address of live accounts")
+        check_account(self._endpoint.mode, account.account_number)
         self._reading.hindrance = account.hindrance()
         self._seen = max(self._seen, await self._reading.market_time())
         if self._stream is None and self._listens:

@@ -238,7 +238,7 @@ def late_orders_are_sent(patch: Patch) -> None:
 
 
 def no_control_is_asked(patch: Patch) -> None:
-    patch.setattr("libs.quant.risk.assess.LEG_CONTROLS", ())
+    patch.setattr("libs.quant.risk.assess.leg_controls", lambda given: ())
 
 
 def what_is_unknown_is_free(patch: Patch) -> None:
