@@ -3,9 +3,8 @@
 from decimal import Decimal
 from typing import NamedTuple
 
+from libs.domain.amounts import kept
 from libs.domain.orders import Side
-
-_STEP = Decimal(1).scaleb(-12)
 
 
 class Position(NamedTuple):
@@ -29,9 +28,9 @@ def apply(held: Position, change: Decimal, price: Decimal, multiplier: Decimal) 
     after = held.quantity + change
     if held.quantity * change >= 0:  # opening or adding
         cost = held.avg_cost if after == 0 else (held.avg_cost * held.quantity + price * change) / after
-        return Position(after, cost.quantize(_STEP), held.realized_pnl), Decimal(0)
+        return Position(after, kept(cost), held.realized_pnl), Decimal(0)
     closed = min(abs(change), abs(held.quantity)).copy_sign(held.quantity)
-    pnl = ((price - held.avg_cost) * closed * multiplier).quantize(_STEP)  # as the record keeps it
+    pnl = kept((price - held.avg_cost) * closed * multiplier)
     flat_or_same = held.quantity * after >= 0
     cost = (held.avg_cost if after else Decimal(0)) if flat_or_same else price
     return Position(after, cost, held.realized_pnl + pnl), pnl

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from libs.domain.amounts import kept
 from libs.domain.identity import item_id
 from libs.domain.orders import Side
 from libs.domain.reconciling import Amounts, Item, differences
 
-_STEP: Final = Decimal(1).scaleb(-12)
 UNDOING: Final = ("bust:", "correct:")
 """How execution keys begin that are the record's own: what takes an execution back, and what holds in its place."""
 
@@ -38,7 +38,7 @@ class Line(NamedTuple):
     @property
     def terms(self) -> tuple[object, ...]:
         """All that has to be the same; no fee has no currency."""
-        amounts = tuple(amount.quantize(_STEP) for amount in (self.quantity, self.price, self.fee))
+        amounts = tuple(map(kept, (self.quantity, self.price, self.fee)))
         return (self.symbol, self.side, *amounts, self.fee_currency if self.fee else "")
 
 
@@ -124,7 +124,7 @@ def _item(account_id: str, key: str, ours: str, theirs: str, detail: str, differ
 
 
 def _rounded(held: Amounts) -> Amounts:
-    return Amounts(*({name: amount.quantize(_STEP) for name, amount in side.items()} for side in held))
+    return Amounts(*({name: kept(amount) for name, amount in side.items()} for side in held))
 
 
 def _plain(amount: Decimal) -> str:

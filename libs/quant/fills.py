@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple, assert_never
 
 import msgspec
 
+from libs.domain.amounts import kept
 from libs.domain.instruments import Instrument
 from libs.domain.market import Bar, Quote, QuoteBar
 from libs.domain.names import TIMEFRAMES
@@ -24,7 +25,6 @@ FillOn = Literal["quote", "bar", "quote_bar"]
 """What a simulated fill of a symbol waits for: the next quote, trade bar's open, or quote bar's open."""
 
 _UNBOUNDED: Final = 2**53  # more lots than any order has
-_FEE_STEP: Final = Decimal(1).scaleb(-12)
 
 
 class FillTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,4 +210,4 @@ def charged(notional: Decimal, quantity: Decimal, *, bps: Decimal, per_unit: Dec
     share = notional * bps / 10_000
     if per_unit:
         share += quantity * per_unit
-    return max(share, least).quantize(_FEE_STEP)
+    return kept(max(share, least))

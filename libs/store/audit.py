@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from libs.common.database import Database
+from libs.domain.amounts import kept
 
-_STEP: Final = Decimal(1).scaleb(-12)
 SHOWN: Final = 20  # faults of one kind that are named; a broken book breaks in thousands of places
 
 
@@ -117,6 +117,6 @@ def _differences(
     return [
         VenueFault(account, side, commodity, here, there)
         for commodity in sorted(ours.keys() | theirs.keys())
-        if (here := ours.get(commodity, zero)) != (there := theirs.get(commodity, zero).quantize(_STEP))
+        if (here := ours.get(commodity, zero)) != (there := kept(theirs.get(commodity, zero)))
         and there - here != ignored.get((account, side, commodity), zero)
     ]

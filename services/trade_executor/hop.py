@@ -9,6 +9,7 @@ from uuid import UUID
 from libs.common.database import Write
 from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing
+from libs.domain.amounts import kept
 from libs.domain.booking import Booked, action_transaction, book, book_action, joined
 from libs.domain.books import Position
 from libs.domain.instruments import Instrument
@@ -24,7 +25,6 @@ from libs.store.execution import OrderChange, OrderRow
 from libs.venues.broker import Adjustment
 from services.trade_executor.quotes import Price
 
-_PRICE_STEP: Final = Decimal(1).scaleb(-12)
 _EVIDENCE: Final = frozenset(map(str, Evidence))
 
 
@@ -58,7 +58,7 @@ class Held:
 
     @property
     def avg_fill_price(self) -> Decimal | None:
-        return (self.cost / self.filled).quantize(_PRICE_STEP) if self.filled else None
+        return kept(self.cost / self.filled) if self.filled else None
 
 
 @dataclass

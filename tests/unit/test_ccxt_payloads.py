@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import decimal
 import gc
 import json
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from ccxt.base.decimal_to_precision import DECIMAL_PLACES, ROUND
 
 from libs.common.clocks import SystemClock
 from libs.domain.market import BadRow, Quote, TradeTick
@@ -455,3 +457,11 @@ async def test_garbage_on_a_stream_does_not_make_it_deaf(binance: ScriptedBinanc
             await binance.push(payload("execution_canceled.json"))
             await asyncio.wait({told}, timeout=0.02)
     assert {report.client_order_id for report in await told if isinstance(report, OrderReport)} == {CLIENT_ID}
+
+
+def test_how_ccxt_rounds_stays_its_own() -> None:
+    exchange = make_exchange(a_venue(), Endpoint("http://localhost", "", "", "paper"))
+    with decimal.localcontext() as ours:
+        rounding, traps = ours.rounding, dict(ours.traps)
+        assert exchange.decimal_to_precision("0.125", ROUND, 2, DECIMAL_PLACES) == "0.13"
+        assert (decimal.getcontext().rounding, dict(decimal.getcontext().traps)) == (rounding, traps)

@@ -311,6 +311,12 @@ def test_numbers_of_any_size_raise_nothing(case: Case, data: st.DataObject) -> N
     assert len(run(case, bars)[1]) == len(bars)
 
 
+def test_a_deviation_that_overflows_is_infinite_and_raises_nothing() -> None:
+    (bollinger,) = (case for case in CASES if case.name == "bollinger" and case.warmup == 5)
+    bars: list[tuple[float, ...]] = [*[(7.976931348623158e307,)] * 4, (-1e308,)]
+    assert len(run(bollinger, bars)[1]) == 5
+
+
 # --- folds
 
 

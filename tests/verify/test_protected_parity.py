@@ -1,4 +1,5 @@
-"""Stops and targets that stand at the venue: the fleet in lockstep, killed in the middle, does what the backtester does."""
+"""Stops and targets that stand at the venue, sizes by what is at risk, closed trades and the fall of the account: the fleet in lockstep,
+killed in the middle, does what the backtester does."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ from libs.common.database import Database
 from services.backtester.parity import compare, configured
 from tests.verify.running import a_fleet
 
-TRADES: Final = 40
+TRADES: Final = 220  # so that the first strategy closes the 30 without which no edge is measured
 LIMIT_S: Final = 150.0
 ALL_TIME: Final = (0, 2**62)
 
@@ -21,8 +22,9 @@ class = "sma_cross"
 symbols = ["*"]
 account = "paper"
 allocation = 0.03
-params = { fast = 2, slow = 5 }
+params = { fast = 2, slow = 4 }
 exits = { stop_bps = 4, target_bps = 5 }
+sizing = "equity * kelly:1 * drawdown:0.3"
 
 [[strategy]]
 id = "trailing"
@@ -32,6 +34,7 @@ account = "paper"
 allocation = 0.03
 params = { fast = 3, slow = 7 }
 exits = { trail_bps = 4 }
+sizing = "risk:0.0003 * drawdown:0.3"
 
 [[strategy]]
 id = "worked"
@@ -42,6 +45,7 @@ allocation = 0.03
 params = { fast = 3, slow = 9 }
 execution = "twap:4:4"
 exits = { stop_bps = 5 }
+sizing = "volatility:0.5 * kelly:0.9"
 """
 
 
@@ -70,9 +74,14 @@ async def test_protected_positions_are_traded_alike_by_a_fleet_that_dies_and_by_
                 "select order_type, bool_or(filled_quantity > 0), bool_or(replaces is not null) from orders"
                 " where purpose in ('stop', 'target') group by 1 order by 1"
             )
+            [[kellys]] = await database.fetch(
+                "select count(distinct c->>3) from risk_assessments cross join lateral jsonb_array_elements(checks) c"
+                " where strategy_id = 'paired' and starts_with(c->>1, 'kelly:')"
+            )
         finally:
             await database.close()
     assert compared.differences == []
     assert [kind for kind, *_ in protective] == ["limit", "stop", "trailing_stop"]
+    assert kellys > 1, "sizes hung on an edge that was measured"
     assert any(filled for _, filled, _ in protective)
     assert any(replaced for *_, replaced in protective), "an exit of a part leaves the rest protected"

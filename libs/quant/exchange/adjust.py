@@ -5,10 +5,10 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Final, NamedTuple
 
 from libs.domain.actions import CorporateAction
+from libs.domain.amounts import kept
 from libs.domain.books import Position
 from libs.domain.instruments import Instrument
 
-_STEP: Final = Decimal(1).scaleb(-12)
 _NOISE: Final = Decimal("1e-6")
 
 
@@ -26,7 +26,7 @@ def adjustment(held: Decimal, action: CorporateAction, instrument: Instrument) -
     """
     wanted = held * action.ratio
     whole = _whole(wanted, instrument)
-    return whole, (held * action.cash * instrument.multiplier + (wanted - whole) * _new_price(action, instrument)).quantize(_STEP)
+    return whole, kept(held * action.cash * instrument.multiplier + (wanted - whole) * _new_price(action, instrument))
 
 
 def shared(
@@ -45,17 +45,14 @@ def shared(
     for name in sorted(names, key=lambda name: more * (given[name] - wanted[name]))[: abs(left)]:
         given[name] += more * instrument.lot
     price = _new_price(action, instrument)
-    owed = {
-        name: (books[name].quantity * action.cash * instrument.multiplier + (wanted[name] - given[name]) * price).quantize(_STEP)
-        for name in names
-    }
+    owed = {name: kept(books[name].quantity * action.cash * instrument.multiplier + (wanted[name] - given[name]) * price) for name in names}
     if names:
         owed[names[0]] += cash - sum(owed.values(), Decimal(0))
     return {name: Share(_rescaled(books[name], given[name], action), owed[name]) for name in names}
 
 
 def _rescaled(held: Position, quantity: Decimal, action: CorporateAction) -> Position:
-    cost = (held.avg_cost / action.ratio).quantize(_STEP) if quantity else Decimal(0)
+    cost = kept(held.avg_cost / action.ratio) if quantity else Decimal(0)
     return Position(quantity, cost, held.realized_pnl)
 
 

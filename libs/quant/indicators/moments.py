@@ -3,7 +3,7 @@
     mean = sum(x) / length, variance = sum((x - mean)^2) / length
 
 NaN until `length` values have been seen. A NaN or infinite input gives NaN and leaves the state as it was. The variance is
-never negative, and exactly 0 when all values are the same.
+never negative, not even where numbers near the largest there is overflow, and exactly 0 when all values are the same.
 
 Source: Welford (1962) for one value more, Chan, Golub and LeVeque (1979) for two parts together: a window is the end of one
 round of `length` values and the beginning of the next, as in `sma`, and nothing is ever subtracted from either.
@@ -55,12 +55,12 @@ def step(state: State, value: float) -> tuple[State, Moments]:
     square += gap * (value - mean)
     if newer == length:
         _turn(means, squares)
-        return State(means, squares, seen, 0.0, 0.0), Moments(mean, square / length)
+        return State(means, squares, seen, 0.0, 0.0), Moments(mean, abs(square) / length)
     moments = _NONE
     if seen > length:
         gap = mean - means[newer]
         between = gap * gap * ((length - newer) * newer / length)
-        moments = Moments(means[newer] + gap * newer / length, (squares[newer] + square + between) / length)
+        moments = Moments(means[newer] + gap * newer / length, abs(squares[newer] + square + between) / length)
     return State(means, squares, seen, mean, square), moments
 
 

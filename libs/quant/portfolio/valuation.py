@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from libs.domain.amounts import kept
 from libs.domain.instruments import Instrument
 from libs.quant.portfolio.marks import Mark, exact
 
 ZERO: Final = Decimal(0)
-_STEP: Final = Decimal(1).scaleb(-12)
 NOBODY: Final = ""
 """In the place of a strategy: the account's own."""
 
@@ -115,4 +115,4 @@ def share(amount: Decimal, of: Decimal) -> float:
 
 
 def _converted(amount: Decimal, rate: float) -> Decimal:
-    return (amount * exact(rate)).quantize(_STEP)
+    return kept(amount * exact(rate))

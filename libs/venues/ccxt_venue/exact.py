@@ -5,6 +5,7 @@ Importing this imports ccxt: 110 MB and more than a second, so only `client.py` 
 
 import asyncio
 from collections.abc import Callable
+from decimal import localcontext
 from functools import partial
 from typing import Any, Final
 
@@ -43,6 +44,17 @@ def exact_class(exchange_id: str) -> type[Any]:
     return type(f"Exact_{exchange_id}", (_Exact, getattr(ccxt.pro, exchange_id)), {})
 
 
+def _apart(rounding: Callable[..., str]) -> Callable[..., str]:
+    """ccxt sets how decimals are rounded, and what they raise on, for the whole process, and leaves it so: its rounding gets a context of
+    its own, and ours stays."""
+
+    def apart(*args: Any, **kwargs: Any) -> str:
+        with localcontext():
+            return rounding(*args, **kwargs)
+
+    return apart
+
+
 class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
     """Mixed in before the class of an exchange."""
 
@@ -52,6 +64,7 @@ class _Exact(ccxt.pro.Exchange):  # type: ignore[misc]
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
+        self.decimal_to_precision: Callable[..., str] = _apart(vars(self)["decimal_to_precision"])
         self.hooks = Hooks()
         self.closing: set[asyncio.Task[None]] = set()
 

@@ -10,7 +10,7 @@ NS_PER_MS: Final = 1_000_000
 
 def exact(value: Decimal) -> str:
     """Eight places, or as many as it takes: money is never rounded on its way out."""
-    eight = value.quantize(PLACES)
+    eight = value.quantize(PLACES, ROUND_HALF_EVEN)
     return f"{eight:f}" if eight == value else f"{value.normalize():f}"
 
 
