@@ -19,7 +19,7 @@ from libs.venues.broker import OrderReport
 from tests.chaos.proxy import Proxy, a_proxy, through
 from tests.desks import NOW, Service, a_desk, an_approval
 from tests.paper import ALFA, COIN
-from tests.scenes import begin, clear
+from tests.scenes import begin
 from tests.scripted_broker import ScriptedBroker
 from tests.waiting import until, until_so
 
@@ -53,14 +53,6 @@ class Venue(ScriptedBroker):
         if order.status == "open":
             self.seen[id_] = order._replace(status="canceled")
             self.news.put_nowait(OrderReport(id_, Evidence.CANCELED, order.filled, NOW, "canceled"))
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture
