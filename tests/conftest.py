@@ -1,14 +1,16 @@
 """Real servers for the whole session, ours from wheels unless DATABASE_URL and REDIS_URL name others."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from fleet.embedded.postgres import EmbeddedPostgres
 from fleet.embedded.valkey import EmbeddedValkey
+from libs.common.database import Database
 from tests.records import a_record
+from tests.scenes import clear
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +60,15 @@ def url(database_url: str) -> Iterator[str]:
     """A new record for the tests of a module, each of which clears what it finds."""
     with a_record(database_url) as found:
         yield found
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    """A hand on the module's record, with nothing in it."""
+    database = Database(url, "test")
+    await clear(database)
+    yield database
+    await database.close()
 
 
 @pytest.fixture(scope="session")

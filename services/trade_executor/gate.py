@@ -134,11 +134,15 @@ class Gate:
         Raises:
             NotSent: one may not, or nobody knows.
         """
-        while max(map(self._age, orders)) > FRESH_S and (left := deadline - self._clock.monotonic()) > 0:
+        while self.too_old(orders) and (left := deadline - self._clock.monotonic()) > 0:
             with suppress(TimeoutError):
                 await within(left, self._looked.wait())
         if why := held_back(self.hold, orders):
             raise NotSent(why)
+
+    def too_old(self, orders: Iterable[Order]) -> bool:
+        """Whether the last look is too old for one of these to leave."""
+        return max(map(self._age, orders)) > FRESH_S
 
     def _age(self, order: Order) -> float:
         return self._clock.monotonic() - max(self.asked_at, self._cleared.get(order.order_id, float("-inf")))

@@ -66,10 +66,7 @@ class Sender:
         waited_s, began = (self._clock.now_ns() - request.approved_ns) / SECOND, self._clock.monotonic()
         first = request.orders[0]
         try:
-            if self._gate is not None:
-                await self._gate.known(request.orders, deadline)
-            reached("CP08")
-            await request.send(self._broker, deadline)
+            await self._put_on_the_wire(request, deadline)
             reached("CP12")
             outcome, why = Evidence.ACCEPTED, ""
         except Refused as error:
@@ -86,6 +83,23 @@ class Sender:
         metrics.ORDER_ANSWER.labels(outcome=str(outcome)).observe(self._clock.monotonic() - began)
         if outcome is not Evidence.NOT_SENT:
             metrics.SIGNAL_TO_WIRE.observe(max(0.0, waited_s))  # two clocks: the database's may be a little ahead
+
+    async def _put_on_the_wire(self, request: Request, deadline: float) -> None:
+        """Once. Where the look at the kill switches grew too old on the way, as while a connection was made, nothing has left: it goes
+        when they are known anew, or not at all after `deadline`.
+
+        Raises:
+            Refused, NotSent, OutcomeUnknown.
+        """
+        while True:
+            if self._gate is not None:
+                await self._gate.known(request.orders, deadline)
+            reached("CP08")
+            try:
+                return await request.send(self._broker, deadline)
+            except NotSent:
+                if self._gate is None or not self._gate.too_old(request.orders):
+                    raise
 
     async def _cancel(self, order: Order) -> None:
         try:

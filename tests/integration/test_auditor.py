@@ -31,7 +31,7 @@ from services.risk_manager.brokers import NotRead, PaperReader, Reader, RemoteRe
 from services.sim_venue.market import START_BY_HAND
 from tests.desks import Approvals, an_approval
 from tests.paper import ALFA, a_quote, an_order
-from tests.scenes import SESSION, begin, clear
+from tests.scenes import SESSION, begin
 from tests.sim_venues import SimVenue, a_sim_venue
 from tests.waiting import until_so
 
@@ -104,14 +104,6 @@ HALTED = [("account", "paper", "halt", "auditor")]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two looks that have to agree follow upon each other: what is between them here is only time."""
     monkeypatch.setattr(auditing, "AGREE_AFTER_S", 0.01)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from services.trade_executor.disarming import Ground
 from tests.desks import NOW, Service, a_desk, an_approval, statuses
 from tests.factories import SECOND
 from tests.paper import ALFA, COIN
-from tests.scenes import SESSION, begin, clear
+from tests.scenes import SESSION, begin
 from tests.scripted_broker import ScriptedBroker, a_fill
 from tests.waiting import until, until_so
 
@@ -43,14 +43,6 @@ class Settable(SystemClock):
 
     def now_ns(self) -> int:
         return super().now_ns() + int(self.ahead_s * SECOND)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from tests.factories import NOON
 from tests.integration.test_remote_desk import ALPACA, BINANCE, OPEN, Kind, trading
 from tests.integration.test_scheduler_service import DAY, a_duty
 from tests.paper import ALFA
-from tests.scenes import begin, clear
+from tests.scenes import begin
 from tests.sim_venues import a_sim_venue
 
 D = Decimal
@@ -43,14 +43,6 @@ ASKED = Asked(SPAN.date, SPAN.start, SPAN.end)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two reads that have to agree follow upon each other."""
     monkeypatch.setattr(brokers, "AGREE_AFTER_S", 0.01)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 class Traded(NamedTuple):

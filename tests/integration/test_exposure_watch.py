@@ -1,7 +1,6 @@
 """What an account holds is looked at after every fill, shown, and answered when it is too much."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -20,16 +19,8 @@ from services.risk_manager.exposures import AfterFills, ExposureWatch
 from services.risk_manager.responding import Responding
 from tests.factories import NOON, SECOND, HandClock
 from tests.integration.test_risk_manager import Desk, desk_of
-from tests.scenes import a_bar, begin, clear, record
+from tests.scenes import a_bar, begin, record
 from tests.waiting import until_so
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.common.clocks import SystemClock
 from libs.common.database import Database
@@ -19,7 +20,7 @@ from libs.venues.broker import OrderReport
 from tests.chaos.proxy import Proxy, a_proxy, through
 from tests.desks import NOW, Service, a_desk, an_approval
 from tests.paper import ALFA, COIN
-from tests.scenes import begin, clear
+from tests.scenes import begin
 from tests.scripted_broker import ScriptedBroker
 from tests.waiting import until, until_so
 
@@ -53,14 +54,6 @@ class Venue(ScriptedBroker):
         if order.status == "open":
             self.seen[id_] = order._replace(status="canceled")
             self.news.put_nowait(OrderReport(id_, Evidence.CANCELED, order.filled, NOW, "canceled"))
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture
@@ -188,6 +181,10 @@ async def test_an_order_on_its_way_when_the_switch_is_set_does_not_leave(start: 
         assert desk.venue.seen == {}
 
 
+def not_sent() -> float:
+    return REGISTRY.get_sample_value("tradewinds_order_submits_total", {"outcome": str(Evidence.NOT_SENT)}) or 0.0
+
+
 async def test_nothing_leaves_while_nobody_knows_whether_the_switch_is_set(start: Start, url: str) -> None:
     async with a_proxy(url) as postgres, start(Venue(), postgres=postgres) as desk:
         desk.venue.gate.clear()
@@ -196,9 +193,24 @@ async def test_nothing_leaves_while_nobody_knows_whether_the_switch_is_set(start
         await postgres.cut()
         await until(lambda: "was last known" in desk.venue.hold(an_approval(1)))
         desk.venue.gate.set()
+        before = not_sent()
+        await until(lambda: not_sent() > before)  # its time to be sent has passed
         await postgres.mend()
         await desk.service.comes_to("NOT_ACCEPTED", clock=NOW)
         assert desk.venue.seen == {}
+
+
+async def test_what_came_late_to_the_wire_leaves_once_when_the_switch_is_known_anew(start: Start, url: str) -> None:
+    async with a_proxy(url) as postgres, start(Venue(), postgres=postgres) as desk:
+        desk.venue.gate.clear()
+        await desk.service.risk.approve(an_approval(1))
+        await desk.service.comes_to("SUBMITTING", clock=NOW)
+        await postgres.cut()
+        await until(lambda: "was last known" in desk.venue.hold(an_approval(1)))
+        desk.venue.gate.set()
+        await postgres.mend()
+        await desk.service.comes_to("ACKED", clock=NOW)
+        assert len(desk.venue.seen) == 1
 
 
 async def test_the_file_stops_trading_without_any_server_and_goes_on_record_when_there_is_one(

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,18 +17,10 @@ from libs.store.sessions import Account
 from tests.desks import an_approval, statuses
 from tests.factories import NOON, SECOND, HandClock, a_limit
 from tests.integration.test_risk_manager import desk_of, nth, verdicts
-from tests.scenes import a_bar, begin, clear, record
+from tests.scenes import a_bar, begin, record
 from tests.scripted_broker import ScriptedBroker
 from tests.stages import Desk
 from tests.waiting import until
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

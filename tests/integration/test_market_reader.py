@@ -19,14 +19,6 @@ ALFA = "market_data.ALFA"
 STEPPED = replace(LOCKSTEP, grace_ns=0)
 
 
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
-
-
 class Scene:
     """A market and somebody who reads it."""
 

@@ -23,19 +23,10 @@ from tests.chaos.proxy import a_proxy, through
 from tests.fleets import FAKE
 from tests.gotify import Gotify, a_gotify, serving
 from tests.monitors import QUIET, Rig, a_note, a_service, answers, asked, delivered, ready_services, say, written
-from tests.scenes import clear
 from tests.unit.test_alertmanager import a_payload, an_alert
 from tests.waiting import until
 
 ALL_DAY = msgspec.convert({"from": "00:00", "to": "23:59"}, QuietHours)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

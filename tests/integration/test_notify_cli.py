@@ -20,15 +20,6 @@ from libs.store import alerts
 from services.monitor.routes import routes
 from tests.gotify import Gotify, a_gotify, serving
 from tests.monitors import Rig
-from tests.scenes import clear
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

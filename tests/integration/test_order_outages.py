@@ -1,6 +1,5 @@
 """Outages that orders live through at a remote venue: the real desk and adapter at the real sim_venue, whose log is asked afterwards."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
@@ -12,19 +11,10 @@ from services.trade_executor.cancelling import MOST
 from tests.chaos.short_run import PACE
 from tests.desks import statuses
 from tests.integration.test_remote_desk import ALPACA, trading
-from tests.scenes import clear
 from tests.sim_venues import a_sim_venue
 
 D = Decimal
 NOW = START_BY_HAND + SECOND
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture(autouse=True)

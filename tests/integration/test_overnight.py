@@ -1,7 +1,5 @@
 """A position that is too large for the night is told of once a session, whatever happens to who tells it. Real Postgres."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
 
@@ -12,20 +10,12 @@ from libs.store.sessions import Account
 from tests.factories import SECOND, a_limit
 from tests.integration.test_risk_manager import Desk, desk_of, said
 from tests.paper import ALFA
-from tests.scenes import GRACE, a_bar, begin, clear, record
+from tests.scenes import GRACE, a_bar, begin, record
 
 CLOSE = nanoseconds("2025-01-06T21:00:00Z")
 NEXT_CLOSE = nanoseconds("2025-01-07T21:00:00Z")
 MOST = a_limit("max_overnight_notional", 1_000)
 STOCK = msgspec.structs.replace(ALFA, calendar="us_equity")
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Orders that are worked by slices, at the desk of an account: the real record, and a venue that does as it is told."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import msgspec
@@ -21,19 +20,11 @@ from services.trade_executor.evidence import Shown
 from tests.desks import NOW, an_approval
 from tests.factories import SECOND
 from tests.paper import a_quote
-from tests.scenes import SESSION, begin, clear
+from tests.scenes import SESSION, begin
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
 from tests.stages import Desk
 
 D = Decimal
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

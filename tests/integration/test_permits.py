@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -22,20 +21,12 @@ from libs.store.control import Control
 from libs.store.permits import Order
 from tests.factories import NOON, SECOND, HandClock, a_limit, a_signal
 from tests.integration.test_risk_manager import Desk, desk_of, orders, say, verdicts
-from tests.scenes import GRACE, a_bar, begin, clear, record
+from tests.scenes import GRACE, a_bar, begin, record
 
 USUAL = a_limit("max_adv_share", 0.01, unit="fraction")
 DAY = 86_400 * SECOND
 BUY = Order("paper", "fast", "ALFA", "buy", Decimal(100))  # ten times what may be, of a thousand that trade on a day
 TODAY = NOON + DAY
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Stops and targets that a venue holds for the books of an account, on the real record."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,21 +19,13 @@ from tests.desks import an_approval
 from tests.factories import NOON, SECOND, HandClock
 from tests.integration.test_trade_executor import a_paper_venue
 from tests.paper import a_quote
-from tests.scenes import begin, clear
+from tests.scenes import begin
 from tests.scripted_broker import ScriptedBroker, a_fill, loses_the_answer, refuses
 from tests.stages import Desk
 
 D = Decimal
 STOP = Exits(stop_bps=200)
 PAIR = Exits(stop_bps=200, target_bps=300)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

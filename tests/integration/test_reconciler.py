@@ -1,6 +1,5 @@
 """The reconciler of an account before a venue that does what a test tells it to, on the real record."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
@@ -29,7 +28,7 @@ from services.trade_executor.evidence import Shown
 from services.trade_executor.reconciler import Reconciler
 from tests.desks import an_approval, statuses
 from tests.factories import NOON, SECOND
-from tests.scenes import SESSION, begin, clear
+from tests.scenes import SESSION, begin
 from tests.scripted_broker import ScriptedBroker, a_fill, loses_the_answer
 from tests.stages import INSTRUMENTS, Desk
 
@@ -96,14 +95,6 @@ class Scene:
     async def balanced(self) -> list[str]:
         held = await self.venue.holdings()
         return await ledger_faults(self.database, {"paper": Held(held.cash, held.positions)})
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from services.trade_executor import app, reconcile
 from services.trade_executor.app import check_mode
 from services.trade_executor.brokers import NotYet, Remote
 from tests.desks import Service, a_desk, an_approval, statuses
-from tests.scenes import SESSION, begin, clear
+from tests.scenes import SESSION, begin
 from tests.sim_venues import SimVenue, a_sim_venue
 from tests.waiting import until
 
@@ -88,14 +88,6 @@ class Scene(NamedTuple):
 def remote(kind: Kind, venue: SimVenue, **environment: str) -> Remote:
     instruments = {symbol: listing.instrument for symbol, listing in venue.host.listings.items()}
     return Remote(kind.config, "paper", lambda name: environment.get(name, ""), venue.url, instruments, SystemClock())
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture(params=[ALPACA, BINANCE], ids=["alpaca", "ccxt"])

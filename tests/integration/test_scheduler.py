@@ -24,20 +24,11 @@ from services.scheduler.due import Watch
 from services.scheduler.duty import Done, Failed
 from services.scheduler.running import ASKED_TO_LEAVE, LEFT, Runs
 from tests.factories import MINUTE, NOON, HandClock
-from tests.scenes import clear
 from tests.waiting import until
 
 JOB = Partitions(id="upkeep", clock="market", schedule="every 1m", timeout_s=5.0)
 OTHER = Partitions(id="other", clock="market", schedule="every 1m")
 Work = Callable[[], "asyncio.Future[str] | str"]
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 class Crash(Exception):

@@ -41,20 +41,12 @@ from services.trade_executor.send import evidence_of
 from tests.desks import NOW, Service, a_desk, an_approval, statuses
 from tests.factories import NOON, SECOND, HandClock
 from tests.paper import a_quote
-from tests.scenes import SESSION, begin, clear
+from tests.scenes import SESSION, begin
 from tests.scripted_broker import ScriptedBroker, a_fill, a_split, an_adjustment, loses_the_answer, refuses
 from tests.stages import INSTRUMENTS, Desk
 from tests.waiting import until
 
 D = Decimal
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

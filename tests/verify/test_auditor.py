@@ -1,26 +1,14 @@
 """The auditor at its own pace: from an order that nobody has approved to the account's halt, by the clock."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Final
-
-import pytest
 
 from libs.common.clocks import SystemClock
 from libs.common.database import Database
 from tests.integration.test_auditor import ALPACA, HALTED, at_sim
-from tests.scenes import clear
 from tests.sim_venues import a_sim_venue
 
 WITHIN_S: Final = 15.0
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 async def test_an_order_at_the_venue_that_nobody_approved_halts_its_account_within_fifteen_seconds(database: Database) -> None:

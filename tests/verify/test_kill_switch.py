@@ -1,11 +1,10 @@
 """The figures of the kill switch: 500 orders gone from a venue within 5 s, and nothing that leaves 250 ms after it was set."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
-import pytest
 
 from libs.common.bus import MemoryBus
 from libs.common.clocks import SECOND, SystemClock
@@ -16,20 +15,11 @@ from libs.store.control import Control
 from services.sim_venue.market import START_BY_HAND
 from tests.desks import an_approval
 from tests.integration.test_remote_desk import ALPACA, Scene, trading
-from tests.scenes import clear
 from tests.sim_venues import a_sim_venue
 from tests.waiting import until_so
 
 ORDERS = 500
 FAST = ALPACA._replace(config=msgspec.structs.replace(ALPACA.config, requests_per_minute=100_000))
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, "test")
-    await clear(database)
-    yield database
-    await database.close()
 
 
 def resting(first: int, last: int) -> list[Order]:
