@@ -15,8 +15,14 @@ run: $(INSTALLED)  ## start the whole fleet on a replayed market (ARGS="--second
 test: $(INSTALLED)  ## run the tests on a real Postgres and Valkey (ARGS="-k journal")
 	@$(PY) -m pytest $(ARGS)
 
-verify: $(INSTALLED)  ## checks that play a whole fleet for minutes, beside a real Prometheus, Alertmanager and nginx where they are
+verify: $(INSTALLED) .venv/.ray  ## checks that play a whole fleet for minutes, beside a real Prometheus, Alertmanager and nginx where they are
 	@$(PY) -m pytest tests/verify $(ARGS)
+
+ray: .venv/.ray  ## install Ray beside the rest: `fleet backtest search --ray ADDRESS` needs it, nothing else does
+
+.venv/.ray: constraints-ray.txt $(INSTALLED)
+	@bash scripts/venv.sh constraints-ray.txt
+	@touch $@
 
 chaos: $(INSTALLED)  ## kill, freeze and cut the order path under load (ARGS="--kills 30 --seed 7 --json", "--help")
 	@$(PY) -m tests.chaos $(ARGS)
@@ -52,13 +58,16 @@ docs: $(INSTALLED)  ## regenerate the generated pages of docs/
 
 # One lock for every Python from 3.11 on (--universal keeps the markers): redis needs async-timeout below 3.11.3, which Debian 12 has.
 # Pins stay as they are unless pyproject.toml asks otherwise; ARGS=--upgrade moves them. `pip install uv` provides uv.
-lock:  ## rewrite constraints.txt from pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --no-annotate --no-header \
-		$(ARGS) pyproject.toml --output-file constraints.txt
-	@if grep -n '://' constraints.txt; then echo "constraints.txt names an index" >&2; exit 1; fi
+# Ray has a lock of its own: it is as large as all the rest, and only those with several hosts want it.
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS)
+EXTRAS = data_collector strategy_engine risk_manager trade_executor deadman sim_venue portfolio scheduler monitor backtester fleet embedded dev
+lock:  ## rewrite constraints.txt and constraints-ray.txt from pyproject.toml
+	$(COMPILE) $(EXTRAS:%=--extra %) pyproject.toml --output-file constraints.txt
+	$(COMPILE) $(EXTRAS:%=--extra %) --extra ray pyproject.toml --constraints constraints.txt --output-file constraints-ray.txt
+	@if grep -n '://' constraints.txt constraints-ray.txt; then echo "a lock names an index" >&2; exit 1; fi
 
 clean:  ## remove .venv and all caches (the data in .state stays)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run test verify chaos lint fmt up down bench docs lock clean
+.PHONY: help run test verify ray chaos lint fmt up down bench docs lock clean

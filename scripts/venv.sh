@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Make or refresh .venv from the hashed lock. `make` calls this when constraints.txt or pyproject.toml is newer than the last install.
+# With the name of another lock it adds what that one has to a .venv that is there.
 # PYTHON=/path/to/python chooses the interpreter; without it the first of the list below that is 3.11 or newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -106,6 +107,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=
 
 named() { grep -c '^[a-z0-9].*==' "$1"; }
 
+if [ $# -gt 0 ]; then
+  step "what $1 adds" "$(named "$1")" --require-hashes -r "$1"
+  exit
+fi
 step "1 of 3, pinned packages" "$(named constraints.txt)" --require-hashes -r constraints.txt
 step "2 of 3, packages without those they name" "$(named requirements-nodeps.txt)" --no-deps --require-hashes -r requirements-nodeps.txt
 step "3 of 3, tradewinds itself" 1 --no-deps --no-build-isolation -e .
