@@ -12,7 +12,7 @@ def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) ->
     """What was run over what, on which terms, and what it was worth; `id_` is "" for one that is not stored."""
     currency, r = result["currency"], result
     lines = [
-        f"backtest    {_strategies(spec)}",
+        f"backtest    {strategies(spec)}",
         f"data        {r['source']}: {' '.join(r['symbols'])}, {r['bars']:,} bars, finest {r['timeframe']}, {r['from']} to {r['to']}",
         f"account     {money(float(spec.get('cash', 100_000)))} {currency}, risk controls {'on' if spec.get('risk', True) else 'OFF'}, "
         + ("may sell short" if spec.get("allow_short") else "long only"),
@@ -37,7 +37,8 @@ def _halt(halt: Mapping[str, Any], currency: str) -> str:
     )
 
 
-def _strategies(spec: Mapping[str, Any]) -> str:
+def strategies(spec: Mapping[str, Any]) -> str:
+    """What was traded, with parameters and size."""
     if "strategies" in spec:
         return ", ".join(
             f"{s['id']} ({called(s['class'], s.get('params', {}))}, {share(s['allocation'])} of equity)" for s in spec["strategies"]
@@ -82,7 +83,7 @@ def _line(b: Backtest) -> tuple[str, ...]:
 def whole_text(b: Backtest, trades: Sequence[BacktestTrade]) -> str:
     """Everything about one."""
     if b.result is None:
-        return f"backtest    {_strategies(b.spec)}\nstate       {b.state}{f': {b.error}' if b.error else ''}"
+        return f"backtest    {strategies(b.spec)}\nstate       {b.state}{f': {b.error}' if b.error else ''}"
     prints = f"prints      data {b.data}, code {b.code}, config {b.config}, engine {b.engine}"
     text = f"{result_text(b.spec, b.result, '')}\n{prints}\nasked       {moment(b.created_at)} UTC, id {b.id}"
     if not trades:
