@@ -11,7 +11,7 @@ from fleet import record
 from fleet.backtest_words import strategies
 from fleet.operating import USAGE, Answer, Json, failed
 from fleet.plan import FleetSettings
-from fleet.tables import money, ratio, share, short, table
+from fleet.tables import money, share, short, table
 from libs.common.database import Database
 from libs.quant.validation import monte_carlo
 from libs.quant.validation.monte_carlo import RUNS, MonteCarlo, Observed, Spread, Terms
@@ -23,6 +23,8 @@ LEAST_DAYS: Final = 60
 """With fewer days the blocks are of trades: a day's results would be too few to draw from."""
 FEW: Final = 30
 """Trades below which the answer says that they are few."""
+ONE_OF_TEN: Final = 0.1
+"""Of all gains: a single result that brings more carries the backtest."""
 NAMES: Final = {
     "drawn": "trades drawn anew, each from all of them",
     "shuffled": "the same trades in another order",
@@ -79,7 +81,7 @@ def play(found: Backtest, results: Sequence[TradeResult], method: Kind, runs: in
     unit, drawn_from = _series(found.result, results) if method == "blocks" else ("trade", gains)
     steps, terms = shares(drawn_from, deposit, compounded=compounded), Terms(float(deposit), seed, runs, compounded=compounded)
     ways = (monte_carlo.blocks,) if method == "blocks" else (monte_carlo.drawn, monte_carlo.shuffled)
-    notes = list(_notes(len(results), unit, method, compounded=compounded))
+    notes = list(_notes(len(results), unit, method, steps, compounded=compounded))
     return Played(unit, len(results), monte_carlo.observed(steps, terms), [way(steps, terms) for way in ways], notes)
 
 
@@ -97,7 +99,7 @@ def _series(result: dict[str, Any], results: Sequence[TradeResult]) -> tuple[str
     return "day", by_day(results, first, last)
 
 
-def _notes(trades: int, unit: str, method: Kind, *, compounded: bool) -> Iterator[str]:
+def _notes(trades: int, unit: str, method: Kind, steps: Sequence[float], *, compounded: bool) -> Iterator[str]:
     """What a reader should know before believing the figures."""
     if trades < FEW:
         yield f"{trades} trades are few: no run can show what none of them has shown"
@@ -105,8 +107,12 @@ def _notes(trades: int, unit: str, method: Kind, *, compounded: bool) -> Iterato
         yield "a day's result is what it realised: what a held position fell and regained in between is not in it"
     elif method == "blocks":
         yield f"the backtest is shorter than {LEAST_DAYS} days, so the blocks are of trades"
+    best, whole = max(steps), sum(steps)
+    if whole > 0 and best > ONE_OF_TEN * whole:
+        of = "the equity before it" if compounded else "the deposit"
+        yield f"one {unit} gained {share(best)} of {of}, as much as {share(best / whole)} of the gains of all: make sure that it is real"
     if compounded:
-        yield f"each result is a share of what had been realised before it, and compounds; the losses of a {unit} grow with the account"
+        yield f"each {unit} counts as a share of the equity realised before it, and compounds"
     yield "positions still open at the end are in no result"
 
 
@@ -146,7 +152,7 @@ def _way(found: MonteCarlo, observed: Observed, unit: str) -> list[str]:
     rows = [
         ("final equity", *map(money, (*found.final_equity, observed.final_equity))),
         ("largest drawdown", *map(share, (*found.max_drawdown, observed.max_drawdown))),
-        (f"Sharpe ratio of a {unit}", *map(ratio, (*found.sharpe, observed.sharpe))),
+        (f"Sharpe ratio of a {unit}", *(f"{each:.3f}" for each in (*found.sharpe, observed.sharpe))),
         (f"longest fall, {unit}s", *(f"{count:,.0f}" for count in (*found.longest_fall, observed.longest_fall))),
     ]
     return [table(head, rows), *_meaning(found)]

@@ -34,10 +34,11 @@ def block_length(values: ArrayLike) -> float:
     seen = series(values, "values", least=2)
     count = len(seen)
     away = seen - seen.mean()
-    if not np.abs(away).max() > ROUNDING * np.abs(seen).max():
+    largest = float(np.abs(away).max())
+    if not largest > ROUNDING * np.abs(seen).max():
         return 1.0
     quiet = max(_QUIET, ceil(sqrt(log10(count))))
-    covariance = _autocovariance(away, min(ceil(sqrt(count)) + quiet, count - 1))
+    covariance = _autocovariance(away / largest, min(ceil(sqrt(count)) + quiet, count - 1))
     width = _bandwidth(covariance / covariance[0], quiet, _BAND * sqrt(log10(count) / count))
     lags = np.arange(1, width + 1)
     weighed = np.minimum(1.0, 2.0 * (1.0 - lags / width)) * covariance[1 : width + 1]

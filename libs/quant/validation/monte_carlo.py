@@ -121,10 +121,11 @@ def blocks(results: ArrayLike, terms: Terms, length: float | None = None) -> Mon
 
     Args:
         results: as for `drawn`; it raises the same.
-        length: mean of a block, 1 or more; None: as `block_length` finds it.
+        length: mean of a block, 1 or more; None: the longer one that `block_length` finds for the results and for their sizes, since
+            large moves that come together deepen falls also where no result tells the sign of the next.
     """
     found = _checked(results, terms)
-    mean = block_length(found) if length is None else length
+    mean = max(block_length(found), block_length(np.abs(found))) if length is None else length
     if not 1.0 <= mean < np.inf:
         raise ValueError(f"Expected a mean length of blocks of 1 or more, got {mean}")
     return _run("blocks", found, lambda draw, runs: _stretches(draw, runs, len(found), mean), terms, mean)
