@@ -182,7 +182,7 @@ def _run(method: Method, results: Vector, rows: Callable[[np.random.Generator, i
 
 def _seen(results: Matrix, *, compounded: bool) -> _Seen:
     """Of runs in rows. What has nothing left stays there, whatever would come."""
-    worth: Matrix = np.cumprod(1.0 + results, axis=1) if compounded else 1.0 + np.cumsum(results, axis=1)
+    worth = np.asarray(np.cumprod(1.0 + results, axis=1) if compounded else 1.0 + np.cumsum(results, axis=1), dtype=np.float64)
     lowest = np.minimum.accumulate(worth, axis=1)
     worth[lowest <= 0.0] = 0.0
     highs = np.maximum(np.maximum.accumulate(worth, axis=1), 1.0)
