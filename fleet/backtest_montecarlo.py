@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import typer
 
 from fleet import record
-from fleet.backtest_words import strategies
+from fleet.backtest_words import strategies_text
 from fleet.operating import USAGE, Answer, Json, failed
 from fleet.plan import FleetSettings
 from fleet.tables import money, share, short, table
@@ -138,7 +138,7 @@ def text(found: Backtest, played: Played) -> str:
     """A table for each way to draw, and how to read it."""
     terms, currency = played.found[0].terms, found.result["currency"] if found.result else ""
     lines = [
-        f"backtest    {short(found.id)}: {strategies(found.spec)}",
+        f"backtest    {short(found.id)}: {strategies_text(found.spec)}",
         f"drawn from  {played.trades:,} closed trades less fees, as {played.found[0].steps:,} results; {terms.runs:,} runs of as many",
         f"account     {money(terms.deposit)} {currency}, seed {terms.seed}",
         *(f"note        {note}" for note in played.notes),
