@@ -81,9 +81,9 @@ def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
             "of_symbol": of_symbol,
             "books": books,
             "signals": signals,
-            "orders": np.zeros(2 * count + 1, ORDER),
-            "fills": np.zeros(fills, FILL),
-            "refusals": np.zeros(count + 1, REFUSAL),
+            "orders": np.empty(2 * count + 1, ORDER),  # each row is written whole before it is read
+            "fills": np.empty(fills, FILL),
+            "refusals": np.empty(count + 1, REFUSAL),
             "halts": np.zeros(2, HALT),
             "killed": np.zeros(len(setup.strategies) + 1, np.int64),
             "sums": np.zeros(5),
@@ -252,8 +252,8 @@ def _limit(row: Any, bounds: Bounds, lot: float) -> None:
 
 def _signals(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> "Rows":
     """In the order in which they are decided: by time, and at one moment by book."""
-    rows = np.zeros(sum(len(voice.bar_time) for voice in voices), SIGNAL)
-    at = 0
+    rows = np.empty(sum(len(voice.bar_time) for voice in voices), SIGNAL)
+    rows["verdict"] = at = 0
     for b, voice in enumerate(voices):
         there, length = rows[at : at + len(voice.bar_time)], TIMEFRAMES[voice.timeframe]
         there["book"], there["bar_time"] = b, voice.bar_time
@@ -263,7 +263,7 @@ def _signals(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> "Rows":
         at += len(there)
     if len(voices) > 1:
         rows = rows[np.lexsort((rows["book"], rows["time"]))]
-    return rows if setup.orders_on_last_bar else rows[rows["time"] < tape.last_known()]
+    return rows if setup.orders_on_last_bar else rows[: np.searchsorted(rows["time"], tape.last_known())]
 
 
 def _account(tape: Tape, setup: Setup, parts: int) -> "Rows":
