@@ -25,6 +25,11 @@ class Equity(NamedTuple):
     times: "Times"  # market ns at which bars are known
     values: "Floats"
 
+    def after(self, moment: int) -> "Equity":
+        """What of it was known after `moment`, market ns: of an account that began then."""
+        later = self.times > moment
+        return Equity(self.times[later], self.values[later])
+
 
 class Figures(NamedTuple):
     """Fractions are of the equity, not per cent."""
