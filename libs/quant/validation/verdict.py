@@ -10,7 +10,7 @@ Label = Literal["overfitted", "not shown", "credible"]
 CREDIBLE_SHARPE: Final = 0.95
 """Probability that the deflated ratio has to reach: the level of Bailey and Lopez de Prado (2014)."""
 CREDIBLE_OVERFITTING: Final = 0.05
-"""Probability of overfitting up to which a choice is not rejected: Bailey, Borwein, Lopez de Prado and Zhu (2017), section 2."""
+"""Probability of overfitting up to which a choice is not rejected: Bailey, Borwein, Lopez de Prado and Zhu (2017)."""
 AS_GOOD_AS_LUCK: Final = 0.5
 """Below it the best is more likely worse than the luckiest of as many trials without an edge than better than it; and from it on a
 choice is as likely below the median of all trials on other bars as above it."""
