@@ -51,7 +51,7 @@ def test_windows_roll_or_grow() -> None:
 
 
 @given(bars=st.integers(6, 120), groups=st.integers(2, 7), data=st.data(), purge=few, embargo=few)
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_no_trained_bar_lies_within_the_purge_of_a_tested_one(bars: int, groups: int, data: Any, purge: int, embargo: int) -> None:
     assume(bars >= groups)
     for split in cut(bars, groups, data.draw(st.integers(1, groups - 1)), purge, embargo):
@@ -62,7 +62,7 @@ def test_no_trained_bar_lies_within_the_purge_of_a_tested_one(bars: int, groups:
 
 
 @given(bars=st.integers(7, 120), groups=st.integers(2, 7), data=st.data())
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_every_bar_is_tested_in_as_many_splits_as_its_group_can_be(bars: int, groups: int, data: Any) -> None:
     tested = data.draw(st.integers(1, groups - 1))
     splits = combinatorial(bars, groups, tested)

@@ -14,7 +14,6 @@ from libs.quant.risk.measures.checks import Matrix, Vector, series, share
 from libs.quant.validation.block_length import block_length
 from libs.quant.validation.sharpe import ROUNDING
 
-RUNS: Final = 10_000
 MOST_DRAWN: Final = 10**9
 """Results in all runs together: some minutes of work. More are asked for by mistake."""
 RUIN: Final = 0.5
@@ -33,7 +32,7 @@ class Terms(NamedTuple):
 
     deposit: float  # money that each run begins with
     seed: int
-    runs: int = RUNS
+    runs: int = 10_000
     ruin: float = RUIN  # share of the deposit whose loss ends an account
     compounded: bool = True  # results are shares of the equity before them; False: of the deposit
 

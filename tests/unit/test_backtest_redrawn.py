@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from fleet.backtest_montecarlo import data, play, text
+from fleet.backtest_redrawn import data, play, text
 from libs.quant.validation.trade_results import TradeResult
 from libs.store.backtests import Backtest
 from tests.paper import D
@@ -82,7 +82,7 @@ def test_json_has_every_figure_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("of", "gains", "said"),
     [
-        (stored(None), GAINS, "it is running and has no trades yet"),
+        (stored(None), GAINS, "it is running and has no trades"),
         (stored(), [5], "at least 2 closed trades to draw from, got 1: run it over more bars"),
         (stored(sizing="equity"), [-10_000, 5], "worth something before each result, got 0.00 before number 2"),
     ],
