@@ -11,6 +11,7 @@ from services.backtester.engines import playing
 from tests.backtest_cases import case
 from tests.engines import by_machine_code, differences
 
+pytestmark = pytest.mark.timeout(600)  # the first of them compiles
 FEW: Final = range(40)
 
 
