@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 import typer
 
-from fleet import backtest_diff, backtest_spec, record
+from fleet import backtest_diff, backtest_montecarlo, backtest_spec, record
 from fleet.backtest_words import list_text, result_text, whole_text
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
@@ -193,3 +193,6 @@ def diff_command(a: Id, b: Id, json: Json = False) -> None:
         return Answer(backtest_diff.text(found), answer, REFUSED if found.defect else OK)
 
     raise typer.Exit(record.ask(work, json=json))
+
+
+app.command("montecarlo")(backtest_montecarlo.command)
