@@ -71,6 +71,7 @@ def run_command(
     take_profit: Annotated[Text, typer.Option(metavar="BPS", help="A limit so far above it.")] = None,
     trailing_stop: Annotated[Text, typer.Option(metavar="BPS", help="A stop that follows the price at this distance.")] = None,
     engine: Annotated[Text, typer.Option(metavar="HOW", help="event, compiled, or auto: where it pays. Equal results.")] = None,
+    quality: Annotated[Text, typer.Option(metavar="HOW", help="Odd data: label, strict (refuse) or off; docs/data-quality.md.")] = None,
     store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
 ) -> None:
@@ -103,6 +104,7 @@ def run_command(
             "risk": backtest_spec.switch("--risk", risk) if risk is not None else None,
             "fill": fill,
             "engine": engine,
+            "quality": quality,
             "allow_short": allow_short or None,
             "entry": backtest_spec.entry(entry) if entry is not None else None,
             "exits": backtest_spec.exits(stop_bps=stop_loss, target_bps=take_profit, trail_bps=trailing_stop) or None,
