@@ -198,7 +198,7 @@ def test_a_jump_by_a_whole_number_without_an_action_is_refused_and_another_label
 def test_a_split_with_its_action_passes_and_an_action_without_its_jump_is_refused() -> None:
     assert kinds(tape_of(divided(200, 2), actions=(split(200, "2"),))) == {}
     found = only(tape_of(divided(200, 1), actions=(split(200, "2"),)))
-    assert (found.kind, found.severity) == ("possible_split" if found.kind == "possible_split" else "split_without_jump", "refuse")
+    assert (found.kind, found.severity, found.first) == ("split_without_jump", "refuse", MONDAY + 200 * HOUR)
 
 
 def test_a_feed_that_stands_still_and_bars_without_trades_are_labelled() -> None:

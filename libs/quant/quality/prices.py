@@ -76,7 +76,7 @@ def _usual_moves(close: "Floats") -> "Floats":
     usual = [numpy.median(stretch, axis=1) for stretch in stretches]
     rest = moves[-WINDOW:] if whole else moves
     usual.append(numpy.median(numpy.abs(_less_median(rest.reshape(1, -1))), axis=1))
-    return numpy.maximum(numpy.concatenate(usual), _BLINK)
+    return numpy.asarray(numpy.maximum(numpy.concatenate(usual), _BLINK))
 
 
 def _less_median(moves: "Floats") -> "Floats":
