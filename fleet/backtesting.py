@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from os import environ
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
 import typer
 
-from fleet import backtest_diff, backtest_spec, record
+from fleet import backtest_check, backtest_diff, backtest_spec, record
+from fleet.backtest_spec import WRONG
 from fleet.backtest_words import list_text, result_text, whole_text
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
@@ -22,18 +23,13 @@ from libs.common.database import Database, Rejected, Unreachable
 from libs.common.settings import ConfigError, from_environment
 from libs.store import backtests
 from libs.store.backtests import Outcome
-from libs.venues.bar_faults import BadData
-from libs.venues.replay.dataset import DataNotFound
 from services.backtester.compiling import COMPILED
-from services.backtester.data import Loaded, NoData, load, load_stored
+from services.backtester.data import Loaded, load, load_stored
 from services.backtester.record import outcome_of
 from services.backtester.run import run
 from services.backtester.spec import Spec
 
 app = typer.Typer(no_args_is_help=True, help="Try strategies on recorded bars, and look at what came of it.")
-
-WRONG: Final = (BadData, DataNotFound, NoData, ValueError)
-"""What is wrong with what was asked for; the message says what."""
 
 Text = str | None
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")]
@@ -195,3 +191,6 @@ def diff_command(a: Id, b: Id, json: Json = False) -> None:
         return Answer(backtest_diff.text(found), answer, REFUSED if found.defect else OK)
 
     raise typer.Exit(record.ask(work, json=json))
+
+
+app.command("check")(backtest_check.command)
