@@ -127,7 +127,10 @@ def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
     if not outcome.trades:
         _warn("there was no trade, so the figures say nothing about the strategy: " + _why_none(outcome.result))
     asked_for = msgspec.to_builtins(spec)
-    return Answer(result_text(asked_for, outcome.result, id_), {**outcome.result, "id": id_ or None})
+    return Answer(
+        result_text(asked_for, outcome.result, id_),
+        {**{name: value for name, value in outcome.result.items() if name != "parts"}, "id": id_ or None},
+    )
 
 
 def _loaded(spec: Spec, settings: FleetSettings, url: str | None) -> Loaded:

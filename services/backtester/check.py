@@ -20,6 +20,8 @@ from libs.quant.backtest.sturdiness import Outcome, Run, Verdict, spread, surviv
 from libs.quant.backtest.tape import Tape
 from libs.quant.folds.neighbours import neighbours
 from libs.quant.folds.registry import configured
+from libs.quant.quality.finding import told_of
+from libs.quant.quality.gate import findings
 from services.backtester.engines import Engine, playing
 from services.backtester.run import setup_of
 from services.backtester.spec import Spec
@@ -47,6 +49,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "data": (
+        "Figures over such data are about the faults in them.",
+        "Do what is said of each; `fleet backtest run` refuses them as well, until it is told --quality off.",
+    ),
     "paths": (
         "With the tape cut after a bar, all up to it must be as it was: what is not knew of later bars, and no market tells them.",
         "Take out of the strategy whatever reads the series: it may use its bar, its parameters and its state. "
@@ -111,9 +117,22 @@ def checks(subject: Subject) -> Iterator[Check]:
     Raises:
         ValueError: it cannot be played at all; the message says why.
     """
+    yield data(subject.tape)
     yield from paths(subject)
+    if (nothing := unsaid(subject.base)) is not None:
+        yield _check("the result", "", nothing)
+        return
     yield parameters(subject)
     yield from shifts(subject)
+
+
+def data(tape: Tape) -> Check:
+    """What the gate before each backtest would refuse."""
+    found = findings(tape)
+    if refused := [finding for finding in found if finding.severity == "refuse"]:
+        return _check("data", "data", Verdict("failed", "; ".join(told_of(refused))))
+    said = f"; labelled {', '.join(sorted({finding.kind for finding in found}))}" if found else ""
+    return Check(name="data", outcome="passed", saw=f"{tape.count():,} bars, none refused{said}")
 
 
 # --- the paths
@@ -136,11 +155,11 @@ def _first(tape: Tape, count: int) -> Tape:
 def _path(subject: Subject, tape: Tape, engine: Engine) -> Check:
     name = f"look-ahead, {engine} path"
     try:
-        whole, own = _played(subject, tape, engine)
+        whole, other = _played(subject, tape, engine)
     except ValueError as error:
         return _check(name, "paths", Verdict("failed", f"it cannot be played: {error}"))
-    if not own:
-        return Check(name=name, outcome="unclear", saw="this strategy and account are not compiled: they run on the event path alone")
+    if other:
+        return Check(name=name, outcome="unclear", saw=other)
     ends = _ends(tape, whole)
     for end in ends:
         if (found := _parted(subject, tape, engine, whole, end)) is not None:
@@ -150,10 +169,11 @@ def _path(subject: Subject, tape: Tape, engine: Engine) -> Check:
     return _check(name, "paths", Verdict("passed", f"{signals:,} signals and {trades:,} fills, the same over {len(ends)} tapes cut short"))
 
 
-def _played(subject: Subject, tape: Tape, engine: Engine) -> tuple[Played, bool]:
-    """What was played, and whether on the path that was asked for."""
+def _played(subject: Subject, tape: Tape, engine: Engine) -> tuple[Played, str]:
+    """What was played, and in words why not on the path that was asked for."""
     result = playing(tape, setup_of(subject.spec, subject.limits, tape), engine, subject.code, subject.say)
-    return result.played(), engine == "event" or result.sums is not PLAIN
+    own = engine == "event" or result.sums is not PLAIN
+    return result.played(), "" if own else "; ".join(result.notes)
 
 
 def _parted(subject: Subject, tape: Tape, engine: Engine, whole: Played, end: int) -> Parting | None:
@@ -181,8 +201,6 @@ def _spread(moments: Sequence[int], count: int) -> Iterator[int]:
 
 def parameters(subject: Subject) -> Check:
     """With every parameter moved a little, one at a time."""
-    if (nothing := unsaid(subject.base)) is not None:
-        return _check("parameters", "parameters", nothing)
     strategy, params = configured(subject.spec.configured()[0])
     beside = neighbours(strategy, params)
     subject.say(f"parameters: {len(beside)} runs")
@@ -192,9 +210,6 @@ def parameters(subject: Subject) -> Check:
 
 def shifts(subject: Subject) -> Iterator[Check]:
     """On the same market a little different, and at other terms."""
-    if (nothing := unsaid(subject.base)) is not None:
-        yield from (_check(name, name, nothing) for name in ("later execution", "noise", "another start", "doubled costs"))
-        return
     yield _one(subject, "later execution", _late(subject.spec, subject.tape))
     tapes = ((f"noise {n}", noisy(subject.tape, NOISE, (subject.seed, n))) for n in range(subject.runs))
     yield _many(subject, "noise", tapes)

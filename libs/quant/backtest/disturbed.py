@@ -1,5 +1,7 @@
 """The same market a little different: what of a result hangs on prices that might as well have been others."""
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -36,8 +38,6 @@ def later(tape: Tape, bars: int) -> Tape:
 
 
 def _from(columns: Any, since: int) -> Any:
-    from bisect import bisect_left
-
     first = bisect_left(columns[0], since)
     return type(columns)(*(column[first:] for column in columns))
 
@@ -69,8 +69,9 @@ def _moved(series: Series, columns: Columns, tick: float, share: float, draw: "n
     prices = numpy.stack((series.open, series.high, series.low, series.close))
     prices += draw.normal(0.0, share * median_true_range(series), prices.shape)
     prices = numpy.maximum(numpy.round(numpy.round(prices / tick) * tick, 10), tick)
-    opened, _, _, close = prices
-    return Columns(columns.start, opened, prices.max(axis=0), prices.min(axis=0), close, columns.volume)
+    opened, _, _, close = (array("d", row.tobytes()) for row in prices)
+    high, low = (array("d", row.tobytes()) for row in (prices.max(axis=0), prices.min(axis=0)))
+    return Columns(columns.start, opened, high, low, close, columns.volume)
 
 
 def median_true_range(series: Series) -> float:
