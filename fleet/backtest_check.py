@@ -65,6 +65,7 @@ def command(
     allocation: Annotated[Text, typer.Option(metavar="F", help="Share of equity per symbol at target 1; 0.2 if not said.")] = None,
     risk: Annotated[Text, typer.Option(metavar="on|off", help="The fleet's risk controls; on if not said.")] = None,
     allow_short: Annotated[bool, typer.Option("--allow-short", help="Targets below 0 are sold short.")] = False,
+    engine: Annotated[Text, typer.Option(metavar="HOW", help="event: without the compiled path.")] = None,
     runs: Annotated[int, typer.Option(min=3, max=1_000, help="Of each disturbance of the data.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise: the same seed finds the same.")] = 1,
     json: Json = False,
@@ -83,6 +84,7 @@ def command(
         "allocation": allocation,
         "risk": backtest_spec.switch("--risk", risk) if risk is not None else None,
         "allow_short": allow_short or None,
+        "engine": engine,
     }
     asked = {name: value for name, value in given.items() if value is not None}
     raise typer.Exit(tell(_answer(asked, spec, runs, seed), json=json))
@@ -97,7 +99,8 @@ def _answer(asked: dict[str, Any], file: Path | None, runs: int, seed: int) -> A
         limits = backtest_spec.limits(Path(settings.config_dir), settings.environment) if spec.risk and spec.limits is None else []
         strategy, params = configured(spec.configured()[0])
         tape = made(strategy) if made_up else load(spec, settings.recordings()).tape
-        subject = Subject(spec=spec, tape=tape, limits=limits, code=Path(settings.state_dir) / COMPILED, seed=seed, runs=runs, say=_say)
+        machine_code = None if spec.engine == "event" else Path(settings.state_dir) / COMPILED
+        subject = Subject(spec=spec, tape=tape, limits=limits, code=machine_code, seed=seed, runs=runs, say=_say)
         found = [*_of_the_fold(strategy, params, tape), *(paths(subject) if made_up else checks(subject))]
     except (ConfigError, *WRONG) as error:
         return failed(str(error), USAGE)

@@ -126,11 +126,9 @@ def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
         return failed(str(error), NOTHING_RUNS)
     if not outcome.trades:
         _warn("there was no trade, so the figures say nothing about the strategy: " + _why_none(outcome.result))
-    asked_for = msgspec.to_builtins(spec)
-    return Answer(
-        result_text(asked_for, outcome.result, id_),
-        {**{name: value for name, value in outcome.result.items() if name != "parts"}, "id": id_ or None},
-    )
+    asked_for, result = msgspec.to_builtins(spec), dict(outcome.result)
+    del result["parts"]  # many, and of use to `diff` alone
+    return Answer(result_text(asked_for, result, id_), {**result, "id": id_ or None})
 
 
 def _loaded(spec: Spec, settings: FleetSettings, url: str | None) -> Loaded:

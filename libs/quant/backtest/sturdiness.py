@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final, Literal, NamedTuple
 
+import msgspec
+
 Outcome = Literal["passed", "failed", "unclear"]
 HALF: Final = 0.5
 """Less than this share of the Sharpe ratio left in the middle of the runs, and the result hangs on the very numbers."""
@@ -11,7 +13,7 @@ FEWEST_FILLS: Final = 20
 """With fewer, chance alone moves a result by more than any change."""
 
 
-class Run(NamedTuple):
+class Run(msgspec.Struct, frozen=True):
     """What one changed backtest came to."""
 
     label: str
