@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from os import environ
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
 import typer
 
-from fleet import backtest_diff, backtest_montecarlo, backtest_spec, record
+from fleet import backtest_check, backtest_diff, backtest_montecarlo, backtest_spec, record
+from fleet.backtest_spec import WRONG
 from fleet.backtest_words import list_text, result_text, whole_text
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
@@ -22,18 +23,13 @@ from libs.common.database import Database, Rejected, Unreachable
 from libs.common.settings import ConfigError, from_environment
 from libs.store import backtests
 from libs.store.backtests import Outcome
-from libs.venues.bar_faults import BadData
-from libs.venues.replay.dataset import DataNotFound
 from services.backtester.compiling import COMPILED
-from services.backtester.data import Loaded, NoData, load, load_stored
+from services.backtester.data import Loaded, load, load_stored
 from services.backtester.record import outcome_of
 from services.backtester.run import run
 from services.backtester.spec import Spec
 
 app = typer.Typer(no_args_is_help=True, help="Try strategies on recorded bars, and look at what came of it.")
-
-WRONG: Final = (BadData, DataNotFound, NoData, ValueError)
-"""What is wrong with what was asked for; the message says what."""
 
 Text = str | None
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")]
@@ -71,6 +67,7 @@ def run_command(
     take_profit: Annotated[Text, typer.Option(metavar="BPS", help="A limit so far above it.")] = None,
     trailing_stop: Annotated[Text, typer.Option(metavar="BPS", help="A stop that follows the price at this distance.")] = None,
     engine: Annotated[Text, typer.Option(metavar="HOW", help="event, compiled, or auto: where it pays. Equal results.")] = None,
+    quality: Annotated[Text, typer.Option(metavar="HOW", help="Odd data: label, strict (refuse) or off; docs/data-quality.md.")] = None,
     store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
 ) -> None:
@@ -103,6 +100,7 @@ def run_command(
             "risk": backtest_spec.switch("--risk", risk) if risk is not None else None,
             "fill": fill,
             "engine": engine,
+            "quality": quality,
             "allow_short": allow_short or None,
             "entry": backtest_spec.entry(entry) if entry is not None else None,
             "exits": backtest_spec.exits(stop_bps=stop_loss, target_bps=take_profit, trail_bps=trailing_stop) or None,
@@ -128,8 +126,9 @@ def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
         return failed(str(error), NOTHING_RUNS)
     if not outcome.trades:
         _warn("there was no trade, so the figures say nothing about the strategy: " + _why_none(outcome.result))
-    asked_for = msgspec.to_builtins(spec)
-    return Answer(result_text(asked_for, outcome.result, id_), {**outcome.result, "id": id_ or None})
+    asked_for, result = msgspec.to_builtins(spec), dict(outcome.result)
+    del result["parts"]  # many, and of use to `diff` alone
+    return Answer(result_text(asked_for, result, id_), {**result, "id": id_ or None})
 
 
 def _loaded(spec: Spec, settings: FleetSettings, url: str | None) -> Loaded:
@@ -196,3 +195,4 @@ def diff_command(a: Id, b: Id, json: Json = False) -> None:
 
 
 app.command("montecarlo")(backtest_montecarlo.command)
+app.command("check")(backtest_check.command)

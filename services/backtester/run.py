@@ -15,6 +15,7 @@ from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
+from libs.quant.quality.gate import admitted
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.permission import HALTED
 from services.backtester.code import ENGINE, code_fingerprint
@@ -79,9 +80,11 @@ def run(
         say: tells a person what takes long.
 
     Raises:
-        ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault); the message says where.
+        ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault), or the data are refused (Unfit);
+            the message says where.
     """
     setup = setup_of(spec, limits, loaded.tape)
+    labels = admitted(loaded.tape, spec.quality, loaded.labels)
     began = clock.monotonic()
     result = playing(loaded.tape, setup, spec.engine, code, say)
     curve = equity_curve(loaded.tape, result.summary, result.sums)
@@ -90,7 +93,7 @@ def run(
     played = result.played()
     if played.left_out:
         raise ValueError("; ".join(played.left_out))
-    notes = [*loaded.labels, *result.notes, *_odd(played)]
+    notes = [*labels, *result.notes, *_odd(played)]
     return Answer(spec, played, found, setup.base_currency, curve, _fingerprints(loaded, spec, limits), seconds, notes)
 
 
@@ -133,8 +136,8 @@ def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
 def _fingerprints(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
     used = (spec.limits if spec.limits is not None else limits) if spec.risk else []
     where = msgspec.structs.replace(
-        spec, data="-" if spec.data else "", limits=[], engine="auto"
-    )  # the data speak for themselves, and every engine finds the same
+        spec, data="-" if spec.data else "", limits=[], engine="auto", quality="label"
+    )  # the data speak for themselves; every engine and every look at the data finds the same
     config = _digest(msgspec.json.encode([where, list(used)], order="deterministic").decode())
     data, code = loaded.tape.fingerprint(), code_fingerprint()
     return Fingerprints(data=data, code=code, config=config, engine=ENGINE, all=_digest(data, code, config, ENGINE))

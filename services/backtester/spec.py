@@ -9,6 +9,7 @@ from libs.domain.configuration import LimitConfig, MemberConfig, StrategyConfig,
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Exits
 from libs.quant.backtest.setup import Entry
+from libs.quant.quality.finding import Policy
 
 _DAY_MS: Final = 86_400_000
 _MOST_MONEY: Final = Decimal(10) ** 15
@@ -59,6 +60,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     latency_ms: Annotated[float, msgspec.Meta(ge=0, le=_DAY_MS)] = 0.0
     fill: Literal["next_open"] = "next_open"
     engine: Literal["auto", "event", "compiled"] = "auto"  # how it is played; what is found is the same
+    quality: Policy = "label"  # what becomes of data that are odd or wrong
     entry: Entry = Entry()
     exits: Exits = Exits()
 
