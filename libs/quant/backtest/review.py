@@ -108,7 +108,8 @@ def review(tape: Tape, setup: Setup, played: Played, curve: Equity) -> Review:
     """Of a finished backtest. Costs some passes over the bars, and so nothing that a search should ask for."""
     import numpy as np
 
-    deposit = float(setup.deposit)
+    deposit, begins = float(setup.deposit), setup.begins(tape.since)
+    curve = curve.after(begins)
     calendar = next(iter(tape.instruments.values())).calendar
     bars_a_year, days_a_year = bars_per_year(tape.timeframes[0], calendar), sessions_per_year(calendar)
     held = exposure(tape, summary_of(tape, played), curve)
@@ -134,7 +135,7 @@ def review(tape: Tape, setup: Setup, played: Played, curve: Equity) -> Review:
         net=_curve(curve.times, held.net),
         days=[Day(day=day, equity=value) for day, value in zip(days.dates, days.values.tolist(), strict=True)],
         months=months_of(days, deposit),
-        falls=worst_falls(curve, deposit, tape.since),
+        falls=worst_falls(curve, deposit, begins),
         markets=markets,
         undrawn=undrawn,
         refusals=_refusals(played),

@@ -113,12 +113,12 @@ class Exposure(NamedTuple):
 
 
 def exposure(tape: Tape, summary: Summary, curve: Equity) -> Exposure:
-    """Positions of all strategies, those of one symbol taken together, at the last close."""
+    """Positions of all strategies, those of one symbol taken together, at the last close. `curve` may begin within the tape."""
     import numpy as np
 
-    nothing = np.zeros(len(summary.at))
-    net = equity_curve(tape, summary._replace(cash=nothing)).values
-    gross = equity_curve(tape, summary._replace(cash=nothing, units={s: np.abs(u) for s, u in summary.units.items()})).values
+    held = summary._replace(cash=np.zeros(len(summary.at)))
+    either = held._replace(units={symbol: np.abs(units) for symbol, units in held.units.items()})
+    net, gross = (equity_curve(tape, each).values[-len(curve.times) :] for each in (held, either))
     worth = np.where(curve.values > 0, curve.values, np.inf)
     return Exposure(gross / worth, net / worth)
 
