@@ -10,7 +10,7 @@ from fleet import charts
 from fleet.backtest_words import costs_text, strategies_text
 from fleet.charts import Curve, moment_at
 from fleet.page import document, pairs, table
-from fleet.tables import NONE, change, moment, money, ratio
+from fleet.tables import NONE, called, change, moment, money, ratio
 from libs.domain.losses import percent
 from libs.quant.backtest import review
 from libs.quant.backtest.bins import bins
@@ -37,8 +37,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def page(report: Report) -> str:
     """HTML, whole in itself."""
-    name = strategies_text(report.spec)
-    title = f"Backtest {name.partition(', ')[0]}"
+    spec = report.spec
+    title = f"Backtest of {called(spec['strategy'], spec.get('params', {}))}" if spec.get("strategy") else "Backtest of a portfolio"
     return document(title, [f"<h1>{escape(title)}</h1>", *_body(report)], charts.HOVER)
 
 
@@ -68,9 +68,7 @@ def _body(report: Report) -> Iterator[str]:
     if seen.undrawn:
         yield f'<p class="soft">{seen.undrawn:,} more symbols were traded; those with most fills are drawn.</p>'
     yield "<h2>Exposure</h2>"
-    yield charts.curves(
-        "Held, of the equity", [_named("gross", seen.gross), _named("net", seen.net)], "percent", height=150, from_zero=True
-    )
+    yield charts.curves("Held, of the equity", _exposure(seen), "percent", height=150, from_zero=True)
     yield "<h2>What trading cost</h2>"
     yield from _costs(report)
     yield "<h2>Results of the trades</h2>"
@@ -212,6 +210,13 @@ _MEASURES: Final = (
 assert {field for _, field, _ in _MEASURES} < set(Measures.__struct_fields__)
 
 
+def _exposure(seen: Review) -> list[Curve]:
+    """Gross and net; only one where there was no short position."""
+    if seen.gross == seen.net:
+        return [_named("gross, and net", seen.gross)]
+    return [_named("gross", seen.gross), _named("net", seen.net)]
+
+
 def _falls(seen: Review) -> str:
     rows = []
     for fall in seen.falls:
@@ -295,7 +300,6 @@ def _trades(seen: Review) -> Iterator[str]:
 
 
 def _trips(trips: Sequence[RoundTrip]) -> str:
-    head = ("Opened (UTC)", "Closed", "Strategy", "Symbol", "Side", "Units", "Entry", "Exit", "Fees", "P&L", "Result")
     rows = [
         (
             moment(moment_at(t.opened_at)),
@@ -312,6 +316,7 @@ def _trips(trips: Sequence[RoundTrip]) -> str:
         )
         for t in trips
     ]
+    head = ("Opened (UTC)", "Closed", "Strategy", "Symbol", "Side", "Units", "Entry", "Exit", "Fees", "P&L", "Result")
     return table(head, rows, words=(1, 2, 3, 4))
 
 

@@ -26,7 +26,7 @@ polyline { fill: none; stroke-width: 1.5; stroke-linejoin: round; } .curve0 { st
 .gain { background: color-mix(in srgb, var(--won) var(--much), transparent); }
 .loss { background: color-mix(in srgb, var(--two) var(--much), transparent); }
 .best { fill: none; stroke: currentColor; stroke-width: 2; } .none { fill: var(--line); }
-.wide { overflow-x: auto; } .wide table { min-width: max-content; }
+.wide { overflow-x: auto; } .wide table { min-width: max-content; } .wide td, .wide th { padding: .2rem .35rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .notes { border-left: 4px solid var(--two); padding: .1rem 1rem; }
@@ -38,6 +38,9 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 @media print { :root { color-scheme: light; } body { max-width: none; margin: 0; color: #000; } figure, tr { break-inside: avoid; }
   h2 { break-after: avoid; } .wide { overflow: visible; } #value { display: none !important; } }
 """
+
+NARROW: Final = 3
+"""Columns that fit a phone; a table of more is scrolled there."""
 
 
 def document(title: str, body: Iterable[str], script: str = "") -> str:
@@ -59,7 +62,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[in
     kind = {n: ' class="words"' for n in words}
     heads = "".join(f'<th scope="col"{kind.get(n, "")}>{escape(cell)}</th>' for n, cell in enumerate(head))
     lines = ("".join(f"<td{kind.get(n, '')}>{escape(cell)}</td>" for n, cell in enumerate(row)) for row in rows)
-    return f'<div class="wide"><table><tr>{heads}</tr>{"".join(f"<tr>{line}</tr>" for line in lines)}</table></div>'
+    wide = ' class="wide"' if len(head) > NARROW else ""
+    return f"<div{wide}><table><tr>{heads}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table></div>"
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:
