@@ -68,7 +68,8 @@ def _body(report: Report) -> Iterator[str]:
     if seen.undrawn:
         yield f'<p class="soft">{seen.undrawn:,} more symbols were traded; those with most fills are drawn.</p>'
     yield "<h2>Exposure</h2>"
-    yield charts.curves("Held, of the equity", _exposure(seen), "percent", height=150, from_zero=True)
+    thin = ", mean of each stretch" if len(seen.gross.times) < seen.gross.of else ""
+    yield charts.curves(f"Held, of the equity{thin}", _exposure(seen), "percent", height=150, from_zero=True)
     yield "<h2>What trading cost</h2>"
     yield from _costs(report)
     yield "<h2>Results of the trades</h2>"
@@ -130,9 +131,10 @@ def _doubts(report: Report) -> Iterator[str]:
     if not spec.get("risk", True):
         yield "Risk controls were off: orders were sent that the fleet would refuse."
     if seen.trades.closed < FEW:
-        yield f"{seen.trades.closed} closed trades: fewer than {FEW} show little; chance alone can explain any figure below."
+        yield f"Closed trades: {seen.trades.closed}. Fewer than {FEW} show little; chance alone can explain any figure below."
     if seen.trades.open:
-        yield f"{seen.trades.open} positions were open at the end; they count in the equity at the last close, and in no figure of trades."
+        were = "1 position was" if seen.trades.open == 1 else f"{seen.trades.open} positions were"
+        yield f"{were} open at the end: counted in the equity at the last close, and in no figure of trades."
     if 0 < seen.by_day.observations < seen.by_day.per_year:
         yield f"{seen.by_day.observations} trading days: what is said of a year is less than a year, stretched."
 
@@ -201,7 +203,7 @@ _MEASURES: Final = (
     ("Sortino ratio", "sortino", ratio),
     ("Calmar ratio", "calmar", ratio),
     ("Largest fall", "max_drawdown", _share),
-    ("Longest time below a high", "longest_fall", _count),
+    ("Most in a row below a high", "longest_fall", _count),
     ("Best", "best", _share),
     ("Worst", "worst", _share),
     ("Share that gained", "positive", _share),

@@ -120,8 +120,9 @@ async def _again(stored: Backtest, database: Database, settings: FleetSettings) 
 
 def _not_the_same(stored: Backtest, changed: Sequence[str]) -> str:
     id_ = short(stored.id)
+    why = CAUSES | {"config": "the limits of config/risk.toml are not the same"}  # the spec is the stored one
     return (
-        f"no report of backtest {id_}: it would be of another one, for {'; '.join(f'{cause}: {CAUSES[cause]}' for cause in changed)}."
+        f"no report of backtest {id_}: it would be of another one, for {'; '.join(f'{cause}: {why[cause]}' for cause in changed)}."
         f" `fleet backtest results {id_}` still has its figures and trades. Run it again with --report to have a page of today's,"
         f" and `fleet backtest diff {id_} ID` says what came out differently"
     )

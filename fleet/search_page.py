@@ -89,17 +89,32 @@ def _verdict(result: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"<li>{escape(word)}</li>" for word in result["words"])
     yield "</ul></section>"
     rows = [
-        *_measured("deflated Sharpe ratio", result.get("deflated")),
-        *_measured("overfitting", result.get("overfitting")),
+        *_measured("Deflated Sharpe ratio", result.get("deflated"), _DEFLATED),
+        *_measured("Backtest overfitting", result.get("overfitting"), _OVERFITTING),
     ]
     if rows:
         yield table(("Figure", "", "Value"), rows, words=(1,))
 
 
-def _measured(name: str, found: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+_DEFLATED: Final = {
+    "sharpe": "Sharpe ratio of the best, a bar or day",
+    "expected_max": "what the best of so many trials has without any skill",
+    "probability": "probability that the true one is above that; believed from 95 % on",
+    "trials": "trials that are counted",
+}
+_OVERFITTING: Final = {
+    "probability": "probability that the best in sample is below the middle out of sample",
+    "slope": "slope of the ratio out of sample over that in sample; above 0 it lasts",
+    "loss_probability": "probability that the best in sample loses out of sample",
+}
+"""What is said of a figure that the verdict stands on; others are told by their name."""
+
+
+def _measured(name: str, found: Mapping[str, Any] | None, words: Mapping[str, str]) -> list[tuple[str, str, str]]:
     if not found:
         return [(name, "not measured", NONE)]
-    return [(name, _name(key), _number(value)) for key, value in found.items() if isinstance(value, int | float)]
+    figures = [(words.get(key, _name(key)), value) for key, value in found.items() if isinstance(value, int | float)]
+    return [(name if n == 0 else "", said, _number(value)) for n, (said, value) in enumerate(figures)]
 
 
 def _number(value: float) -> str:
@@ -112,6 +127,11 @@ def _number(value: float) -> str:
 def _figure(trial: Trial, metric: str) -> float | None:
     value = (trial.get("figures") or {}).get(metric)
     return None if value is None or trial.get("error") else float(value)
+
+
+def _rank(trial: Trial, metric: str) -> float:
+    value = _figure(trial, metric)
+    return float("-inf") if value is None else value
 
 
 def _by_number(result: Mapping[str, Any]) -> Trial | None:
@@ -218,7 +238,7 @@ def _trials(result: Mapping[str, Any]) -> Iterator[str]:
     ]
     columns = list(dict.fromkeys((metric, *columns)))
     params = list(result["ranges"])
-    order = sorted(trials, key=lambda trial: (-(value if (value := _figure(trial, metric)) is not None else float("-inf")), trial["n"]))
+    order = sorted(trials, key=lambda trial: (-_rank(trial, metric), trial["n"]))
     rows = [
         (
             str(trial["n"]),
@@ -229,7 +249,9 @@ def _trials(result: Mapping[str, Any]) -> Iterator[str]:
         for trial in order[:SHOWN]
     ]
     head = ("Trial", *params, *map(_name, columns), "")
-    yield table(head, rows, words=(len(head) - 1,))
+    if not any(row[-1] for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    yield table(head, rows, words=(len(params) + len(columns) + 1,))
     if len(trials) > SHOWN:
         yield f'<p class="soft">{len(trials) - SHOWN:,} more trials are counted and not listed.</p>'
 
