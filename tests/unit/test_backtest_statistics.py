@@ -53,7 +53,7 @@ def test_figures_of_days_and_of_bars_are_those_of_empyrical(name: str, per_year:
 
 def test_best_worst_and_the_longest_time_below_a_high_by_hand() -> None:
     found = measures(np.array([110.0, 99.0, 104.0, 110.0, 121.0, 120.0]), 100, 252)
-    assert [found.best, found.worst, found.positive] == pytest.approx([0.1, -0.1, 3 / 6])
+    assert [found.best, found.worst, found.positive] == pytest.approx([0.1, -0.1, 4 / 6])
     assert found.longest_fall == 2
 
 
