@@ -164,10 +164,10 @@ def _figures(seen: Review, result: Mapping[str, Any]) -> Iterator[str]:
             ("Closed, still open", f"{trades.closed:,}, {trades.open:,}"),
             ("Hit rate", _share(trades.hit_rate)),
             ("Profit factor", ratio(trades.profit_factor)),
-            ("Average win, loss", f"{_money(trades.average_win)}, {_money(trades.average_loss)}"),
+            ("Average win, loss", f"{_money(trades.average_win)}, {_money(trades.average_loss)}" if trades.closed else NONE),
             ("Win over loss", ratio(trades.payoff)),
-            ("Expected of a trade", f"{_money(trades.expectancy)} ({_share(trades.expected_result, 3)})"),
-            ("Best, worst", f"{_money(trades.best)}, {_money(trades.worst)}"),
+            ("Expected of a trade", f"{_money(trades.expectancy)} ({_share(trades.expected_result, 3)})" if trades.closed else NONE),
+            ("Best, worst", f"{_money(trades.best)}, {_money(trades.worst)}" if trades.closed else NONE),
             ("Held on average", NONE if trades.mean_hours is None else _hours(trades.mean_hours)),
         ],
     )
@@ -227,9 +227,9 @@ def _falls(seen: Review) -> str:
         rows.append(
             (
                 f"{-fall.depth:.2%}",
-                moment(moment_at(fall.high_at)),
-                moment(moment_at(fall.bottom_at)),
-                "not yet" if back is None else moment(moment_at(back)),
+                _at(fall.high_at),
+                _at(fall.bottom_at),
+                "not yet" if back is None else _at(back),
                 f"{(end - fall.high_at) / 8.64e13:,.1f}",
             )
         )
@@ -283,7 +283,7 @@ def _bps(value: float, traded: float) -> str:
 
 
 def _refusals(seen: Review) -> str:
-    rows = [(r.code, f"{r.count:,}", moment(moment_at(r.first_at)), r.limit or NONE, r.seen or NONE, r.reason) for r in seen.refusals]
+    rows = [(r.code, f"{r.count:,}", _at(r.first_at), r.limit or NONE, r.seen or NONE, r.reason) for r in seen.refusals]
     return table(("Control", "Signals", "First (UTC)", "Limit then", "Seen then", "Why"), rows, words=(5,))
 
 
@@ -301,11 +301,16 @@ def _trades(seen: Review) -> Iterator[str]:
     yield _trips(trips[-ENDS:])
 
 
+def _at(ns: int) -> str:
+    """Seconds only where there are some: bars have none."""
+    return moment(moment_at(ns)).removesuffix(":00")
+
+
 def _trips(trips: Sequence[RoundTrip]) -> str:
     rows = [
         (
-            moment(moment_at(t.opened_at)),
-            "open" if t.closed_at is None else moment(moment_at(t.closed_at)),
+            _at(t.opened_at),
+            "open" if t.closed_at is None else _at(t.closed_at),
             t.strategy_id,
             t.symbol,
             t.side,

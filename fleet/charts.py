@@ -57,6 +57,8 @@ def curves(title: str, lines: Sequence[Curve], form: Form, *, height: int = 220,
     """
     if not any(len(line.times) > 1 for line in lines):
         return f'<p class="soft">{escape(title)}: there are too few bars for a picture.</p>'
+    if from_zero and not any(chain.from_iterable(line.values for line in lines)):
+        return f'<p class="soft">{escape(title)}: nothing, all the time.</p>'
     frame = _frame([line.times for line in lines], [*(line.values for line in lines), *([(0.0,)] if from_zero else [])], height)
     body = [*_values(frame, form), *_times(frame)]
     if from_zero:

@@ -76,7 +76,7 @@ def _range(of: Mapping[str, Any]) -> str:
 
 
 def _name(metric: str) -> str:
-    return metric.replace("_", " ")
+    return {"sharpe": "Sharpe ratio", "cagr": "growth a year"}.get(metric, metric.replace("_", " "))
 
 
 # --- whether it can be believed
@@ -299,4 +299,4 @@ def _span(ends: Sequence[str]) -> str:
 
 
 def _mean(values: Sequence[float]) -> str:
-    return ratio(sum(values) / len(values))
+    return ratio(round(sum(values) / len(values), 2) + 0.0)  # never -0.00

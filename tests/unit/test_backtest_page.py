@@ -106,7 +106,7 @@ def test_the_page_of_a_search_says_first_whether_it_can_be_believed() -> None:
 def test_the_map_has_a_place_for_every_pair_and_marks_the_best() -> None:
     text = search_page(a_search(walk_forward=None))
     assert (text.count("fill-opacity"), text.count('class="none"'), text.count('class="best"')) == (27, 3, 1)
-    assert "the best: sma_cross(fast=15, slow=60): sharpe 1.2" in text
+    assert "the best: sma_cross(fast=15, slow=60): Sharpe ratio 1.2" in text
 
 
 def test_many_trials_of_any_values_and_of_three_parameters_have_maps_too() -> None:
