@@ -33,7 +33,8 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 0 2rem; align-items: start; }
 #value { position: fixed; pointer-events: none; background: var(--paper); border: 1px solid var(--line);
   padding: .1rem .5rem; font-size: 13px; white-space: pre; display: none; }
-@media (max-width: 40rem) { .wide table { min-width: max-content; } body { margin: 1rem auto; } svg text { font-size: 20px; } .inner { display: none; }
+@media (max-width: 40rem) { .wide table { min-width: max-content; } body { margin: 1rem auto; } svg text { font-size: 20px; }
+  .inner { display: none; }
   td, th { padding: .2rem .3rem; }  dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
 @media print { :root { color-scheme: light; } .wide td:not(.words) { white-space: normal; }
   body { max-width: none; margin: 0; color: #000; } figure, tr { break-inside: avoid; }
