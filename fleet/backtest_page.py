@@ -22,6 +22,8 @@ ENDS: Final = 50
 """So many of the first and of the last trades are listed."""
 FEW: Final = 30
 """Trades from which on an average is worth a look."""
+LEAP: Final = 0.5
+"""What no market gains in a day."""
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -64,6 +66,7 @@ def _body(report: Report) -> Iterator[str]:
     yield "<h2>Months</h2>"
     yield months_table(seen.months)
     yield "<h2>Trades on the price</h2>"
+    yield '<p class="soft">Prices are those of their day: a split is a step.</p>'
     yield from (charts.market(each) for each in seen.markets)
     if seen.undrawn:
         yield f'<p class="soft">{seen.undrawn:,} more symbols were traded; those with most fills are drawn.</p>'
@@ -135,6 +138,11 @@ def _doubts(report: Report) -> Iterator[str]:
     if seen.trades.open:
         were = "1 position was" if seen.trades.open == 1 else f"{seen.trades.open} positions were"
         yield f"{were} open at the end: counted in the equity at the last close, and in no figure of trades."
+    if (seen.benchmark_by_day.best or 0.0) > LEAP:
+        yield (
+            f"Bought and held gained {seen.benchmark_by_day.best:.0%} within a day: a split that is not on record, or a ticker that another"
+            " security had before. Do not compare with it, and look at the prices below."
+        )
     if 0 < seen.by_day.observations < seen.by_day.per_year:
         yield f"{seen.by_day.observations} trading days: what is said of a year is less than a year, stretched."
 
@@ -253,7 +261,8 @@ def _month(value: float | None, most: float, *, there: bool) -> str:
     if value is None:
         return f"<td>{NONE if there else ''}</td>"
     kind = "gain" if value > 0 else "loss" if value < 0 else ""
-    return f'<td class="{kind}" style="--much:{min(abs(value) / most, 1) * 45:.0f}%">{value:+.1%}</td>'
+    text = f"{value:+.1%}" if round(value, 3) else "0.0%"
+    return f'<td class="{kind}" style="--much:{min(abs(value) / most, 1) * 45:.0f}%">{text}</td>'
 
 
 def _costs(report: Report) -> Iterator[str]:

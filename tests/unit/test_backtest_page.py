@@ -73,6 +73,7 @@ def test_the_page_is_whole_in_itself_and_says_what_its_numbers_say(tmp_path: Pat
     assert text.count('class="mark"') == result["trades"] == review["trades"]["closed"] * 2 + review["trades"]["open"]
     assert review["equity"]["values"][-1] == pytest.approx(result["final_equity"])
     assert review["costs"]["fees"] == pytest.approx(result["fees"])
+    assert review["equity"]["times"][-1] == result["to"]
 
 
 @pytest.mark.usefixtures("_surroundings")
