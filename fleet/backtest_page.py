@@ -9,7 +9,7 @@ import msgspec
 from fleet import charts
 from fleet.backtest_words import costs_text, strategies_text
 from fleet.charts import Curve, moment_at
-from fleet.page import document, pairs, table
+from fleet.page import document, few, pairs, table
 from fleet.tables import NONE, called, change, moment, money, ratio
 from libs.domain.losses import percent
 from libs.quant.backtest import review
@@ -93,7 +93,7 @@ def _said(report: Report) -> str:
     spec, r = report.spec, report.result
     rows = [
         ("Strategy", strategies_text(spec)),
-        ("Data", f"{r['source']}: {_few(r['symbols'])}; {r['bars']:,} bars, finest {r['timeframe']}"),
+        ("Data", f"{r['source']}: {few(r['symbols'])}; {r['bars']:,} bars, finest {r['timeframe']}"),
         ("From, to (UTC)", f"{r['from']} to {r['to']}"),
         ("Account", _account(spec, r["currency"])),
         ("Costs", costs_text(spec)),
@@ -105,10 +105,6 @@ def _said(report: Report) -> str:
 def _account(spec: Mapping[str, Any], currency: str) -> str:
     side = "may sell short" if spec.get("allow_short") else "long only"
     return f"{money(float(spec.get('cash', 100_000)))} {currency}, risk controls {'on' if spec.get('risk', True) else 'OFF'}, {side}"
-
-
-def _few(symbols: Sequence[str], most: int = 12) -> str:
-    return " ".join(symbols[:most]) + (f" and {len(symbols) - most:,} more" if len(symbols) > most else "")
 
 
 def _believe_first(report: Report) -> Iterator[str]:

@@ -280,8 +280,7 @@ for (const svg of document.querySelectorAll("svg[data-form]")) {{
     const x = (event.clientX - svg.getBoundingClientRect().left) / svg.clientWidth * {WIDTH};
     if (x < {LEFT} || x > {RIGHT}) {{ box.style.display = "none"; return; }}
     const at = new Date((first + (x - {LEFT}) / {RIGHT - LEFT} * (last - first)) * 1000).toISOString();
-    const here = lines.filter((line, n) => n == 0 || line.name != lines[n - 1].name || line.xs[0] <= x).filter((line, n, all) =>
-      n + 1 == all.length || all[n + 1].name != line.name);
+    const here = Object.values(Object.fromEntries(lines.filter(line => line.xs[0] <= x + 1).map(line => [line.name, line])));
     box.textContent = [at.slice(0, last - first > 6e6 ? 10 : 16).replace("T", " "), ...here.map(line => {{
       let n = line.xs.findIndex(each => each > x); n = n < 0 ? line.xs.length - 1 : Math.max(n - 1, 0);
       return line.name + " " + forms[svg.dataset.form](line.values[n]); }})].join("\\n");

@@ -71,3 +71,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[in
 def pairs(rows: Iterable[tuple[str, str]]) -> str:
     """Names and what they are."""
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows) + "</dl>"
+
+
+def few(names: Sequence[str], most: int = 12) -> str:
+    """The first of them, the rest counted."""
+    return " ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

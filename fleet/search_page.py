@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fleet import charts
 from fleet.charts import Cell, Curve
-from fleet.page import document, pairs, table
+from fleet.page import document, few, pairs, table
 from fleet.tables import NONE, called, money, ratio, share
 from libs.domain.times import nanoseconds
 from libs.quant.backtest.bins import bins
@@ -23,20 +23,19 @@ MAPS: Final = 6
 Trial = Mapping[str, Any]
 
 
-def search_page(result: Mapping[str, Any], source: str = "", id_: str = "") -> str:
+def search_page(result: Mapping[str, Any], id_: str = "") -> str:
     """HTML, whole in itself.
 
     Args:
-        result: as `fleet backtest search --json` gives it and the record keeps it.
-        source: which data, for a person.
+        result: as `fleet backtest search --json` gives it and the record keeps it, the trials within.
         id_: of the search; "" for one that is not stored.
     """
     title = f"Search over {result['strategy']}"
-    return document(title, [f"<h1>{escape(title)}</h1>", *_body(result, source, id_)], charts.HOVER)
+    return document(title, [f"<h1>{escape(title)}</h1>", *_body(result, id_)], charts.HOVER)
 
 
-def _body(result: Mapping[str, Any], source: str, id_: str) -> Iterator[str]:
-    yield pairs(_said(result, source, id_))
+def _body(result: Mapping[str, Any], id_: str) -> Iterator[str]:
+    yield pairs(_said(result, id_))
     yield from _verdict(result)
     yield "<h2>The best trial</h2>"
     yield _best(result)
@@ -44,12 +43,15 @@ def _body(result: Mapping[str, Any], source: str, id_: str) -> Iterator[str]:
     yield from _maps(result)
     yield "<h2>All trials</h2>"
     yield from _trials(result)
+    if result.get("cross_validation"):
+        yield "<h2>Cross-validation</h2>"
+        yield from _folds(result["cross_validation"], _name(result["metric"]))
     if result.get("walk_forward"):
         yield "<h2>Walk-forward</h2>"
         yield from _walk_forward(result["walk_forward"], result["metric"])
 
 
-def _said(result: Mapping[str, Any], source: str, id_: str) -> list[tuple[str, str]]:
+def _said(result: Mapping[str, Any], id_: str) -> list[tuple[str, str]]:
     failed = sum(1 for trial in result["trials"] if trial.get("error"))
     counted = result.get("counted", len(result["trials"]))
     earlier = counted - len(result["trials"])
@@ -57,7 +59,8 @@ def _said(result: Mapping[str, Any], source: str, id_: str) -> list[tuple[str, s
     return [
         ("Method", f"{result['method']}, seed {result['seed']}, the best by {_name(result['metric'])}"),
         ("Ranges", ranges or NONE),
-        *([("Data", source)] if source else []),
+        *([("Held fixed", _params(result["fixed"]))] if result.get("fixed") else []),
+        *([("Data", _data(result))] if result.get("source") else []),
         (
             "Trials",
             f"{len(result['trials']):,}"
@@ -66,6 +69,14 @@ def _said(result: Mapping[str, Any], source: str, id_: str) -> list[tuple[str, s
         ),
         ("Result", id_ or "not stored"),
     ]
+
+
+def _params(params: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in params.items())
+
+
+def _data(result: Mapping[str, Any]) -> str:
+    return f"{result['source']}: {few(result['symbols'])}; {result['from']} to {result['to']}"
 
 
 def _range(of: Mapping[str, Any]) -> str:
@@ -86,7 +97,9 @@ def _verdict(result: Mapping[str, Any]) -> Iterator[str]:
     label = result["label"]
     kind = "" if label == BELIEVED else ' class="bad"'
     yield f'<section class="notes"><h2>Can it be believed?</h2><p{kind}>{escape(str(label).upper())}</p><ul>'
-    yield from (f"<li>{escape(word)}</li>" for word in result["words"])
+    if result.get("stopped"):
+        yield f'<li class="bad">It did not come to its end: {escape(result["stopped"])}</li>'
+    yield from (f"<li>{escape(word)}</li>" for word in (*result["words"], *result.get("notes", ())))
     yield "</ul></section>"
     rows = [
         *_measured("Deflated Sharpe ratio", result.get("deflated"), _DEFLATED),
@@ -256,7 +269,23 @@ def _trials(result: Mapping[str, Any]) -> Iterator[str]:
         yield f'<p class="soft">{len(trials) - SHOWN:,} more trials are counted and not listed.</p>'
 
 
-# --- walk-forward
+# --- what was left out of the choice
+
+
+def _folds(found: Mapping[str, Any], metric: str) -> Iterator[str]:
+    rows = [
+        (_periods(fold["tested"]), str(fold["chosen"]), *(ratio(fold[name]) for name in ("train", "test", "median")))
+        for fold in found["folds"]
+    ]
+    yield f"<p>{escape(found['scheme'])}: each time the best of some periods is looked at in the others, with nothing near them.</p>"
+    yield table(("Tested periods", "Trial", f"{metric} where it was chosen", "where it was not", "of the middle trial there"), rows)
+    if found["paths"]:
+        paths = sorted(found["paths"])
+        yield f"<p>{len(paths)} whole backtests made of them: {metric} from {ratio(paths[0])} to {ratio(paths[-1])}.</p>"
+
+
+def _periods(parts: Sequence[Sequence[int]]) -> str:
+    return ", ".join(f"{first:,} to {last - 1:,}" for first, last in parts)
 
 
 def _walk_forward(found: Mapping[str, Any], metric: str) -> Iterator[str]:
@@ -269,11 +298,11 @@ def _walk_forward(found: Mapping[str, Any], metric: str) -> Iterator[str]:
     if figures:
         yield pairs((_name(name), _written(name, value)) for name, value in figures.items() if isinstance(value, int | float))
     yield table(
-        ("Trained", "Tested", "Parameters", f"{_name(metric)} in sample", "out of sample", "Return in sample", "out of sample"),
+        ("Trained", "Tested", "Parameters", f"{_name(metric)} in", "out", "Return in", "out of sample"),
         [_window(window, metric) for window in found["windows"]],
         words=(1, 2),
     )
-    pairs_of = [(w["train_figures"].get(metric), w["test_figures"].get(metric)) for w in found["windows"]]
+    pairs_of = [tuple((w[part] or {}).get(metric) for part in ("train_figures", "test_figures")) for w in found["windows"]]
     known = [(trained, tested) for trained, tested in pairs_of if trained is not None and tested is not None]
     if known:
         kept = sum(tested > 0 for _, tested in known)
@@ -284,11 +313,11 @@ def _walk_forward(found: Mapping[str, Any], metric: str) -> Iterator[str]:
 
 
 def _window(window: Mapping[str, Any], metric: str) -> tuple[str, ...]:
-    train, test = window["train_figures"], window["test_figures"]
+    train, test = window["train_figures"] or {}, window["test_figures"] or {}
     return (
         _span(window["train"]),
         _span(window["test"]),
-        ", ".join(f"{name} {value:g}" for name, value in window["params"].items()),
+        _params(window["params"]),
         *(NONE if of.get(metric) is None else _written(metric, of[metric]) for of in (train, test)),
         *(share(of.get("total_return")) for of in (train, test)),
     )

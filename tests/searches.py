@@ -12,6 +12,10 @@ def a_search(**changed: Any) -> dict[str, Any]:
         "method": "grid",
         "metric": "sharpe",
         "seed": 1,
+        "source": "bars.csv",
+        "symbols": ["ALFA"],
+        "from": "2023-01-01T00:00:00Z",
+        "to": "2024-01-01T00:00:00Z",
         "ranges": {"fast": {"low": 5, "high": 30, "step": 5}, "slow": {"low": 20, "high": 100, "step": 20}},
         "trials": trials,
         "best": best["n"],
@@ -39,7 +43,7 @@ def a_trial(n: int, fast: int, slow: int) -> dict[str, Any]:
     return {"n": n, "params": {"fast": fast, "slow": slow}, "figures": figures, "error": ""}
 
 
-def a_walk_forward() -> dict[str, Any]:
+def a_walk_forward(**changed: Any) -> dict[str, Any]:
     starts = ["2023-01-01", "2023-04-01", "2023-07-01", "2023-10-01", "2024-01-01", "2024-04-01"]
     windows = [
         {
@@ -49,6 +53,7 @@ def a_walk_forward() -> dict[str, Any]:
             "train_figures": {"sharpe": 1.4 - n / 10, "total_return": 0.08},
             "test_figures": {"sharpe": 0.3 - n / 5, "total_return": 0.01 - n / 100},
         }
+        | changed
         for n in range(4)
     ]
     equity = [[f"2023-{month:02}-01T00:00:00Z", 100_000 + 500 * (month % 5)] for month in range(4, 13)]

@@ -16,7 +16,7 @@ from fleet.time_left import TimeLeft
 from libs.quant.backtest.play import play
 from tests.factories import HandClock, a_setup, a_strategy, a_tape, columns, walks
 from tests.fleets import configuration
-from tests.searches import a_search, a_trial
+from tests.searches import a_search, a_trial, a_walk_forward
 from tests.unit.test_backtest_cli import a_file
 
 VOID: Final = {"meta", "line", "rect", "path", "polyline", "polygon", "br"}
@@ -97,11 +97,26 @@ def test_a_report_that_cannot_be_written_says_where(tmp_path: Path) -> None:
 
 
 def test_the_page_of_a_search_says_first_whether_it_can_be_believed() -> None:
-    text = search_page(a_search(), "bars.csv")
+    text = search_page(a_search())
     assert is_whole(text)
     assert text.index("OVERFITTED") < text.index("The best trial") < text.index("Walk-forward")
     assert "60 are counted, 30 of earlier searches" in text
     assert "expected fast below slow, got 20 and 20" in text
+    assert "bars.csv: ALFA" in text
+
+
+def test_a_search_that_was_stopped_says_so_before_anything_else() -> None:
+    text = search_page(a_search(stopped="Ctrl-C after 12 of 30 trials", best=None, walk_forward=a_walk_forward(train_figures=None)))
+    assert is_whole(text)
+    assert text.index("Ctrl-C after 12 of 30 trials") < text.index("The best trial")
+
+
+def test_folds_of_a_cross_validation_are_shown_beside_chance() -> None:
+    folds = [{"tested": [[0, 50], [100, 150]], "chosen": 12, "train": 1.5, "test": 0.25, "median": 0.31}]
+    text = search_page(a_search(cross_validation={"scheme": "combinatorial:6:2", "folds": folds, "paths": [0.5, -0.125]}))
+    assert is_whole(text)
+    assert "<td>0 to 49, 100 to 149</td><td>12</td><td>1.50</td><td>0.25</td><td>0.31</td>" in text
+    assert "from -0.12 to 0.50" in text
 
 
 def test_the_map_has_a_place_for_every_pair_and_marks_the_best() -> None:
