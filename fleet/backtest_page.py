@@ -13,7 +13,7 @@ from fleet.page import document, few, pairs, table
 from fleet.tables import NONE, called, change, moment, money, ratio
 from libs.domain.losses import percent
 from libs.quant.backtest import review
-from libs.quant.backtest.bins import bins
+from libs.quant.backtest.bins import MANY, bins
 from libs.quant.backtest.review import Review
 from libs.quant.backtest.round_trips import RoundTrip
 from libs.quant.backtest.statistics import Measures
@@ -76,7 +76,9 @@ def _body(report: Report) -> Iterator[str]:
     yield "<h2>What trading cost</h2>"
     yield from _costs(report)
     yield "<h2>Results of the trades</h2>"
-    yield charts.counts("Closed trades by result, of what was put in", bins([t.result for t in _closed(seen)]), "percent")
+    results = [trip.result for trip in seen.round_trips if trip.closed_at is not None]
+    tails = "; the hundredth at either end is in the outermost steps" if len(results) >= MANY else ""
+    yield charts.counts(f"Closed trades by result, of what was put in{tails}", bins(results), "percent")
     yield "<h2>Refused signals</h2>"
     yield _refusals(seen)
     yield "<h2>Trades</h2>"
@@ -290,10 +292,6 @@ def _bps(value: float, traded: float) -> str:
 def _refusals(seen: Review) -> str:
     rows = [(r.code, f"{r.count:,}", _at(r.first_at), r.limit or NONE, r.seen or NONE, r.reason) for r in seen.refusals]
     return table(("Control", "Signals", "First (UTC)", "Limit then", "Seen then", "Why"), rows, words=(5,))
-
-
-def _closed(seen: Review) -> list[RoundTrip]:
-    return [trip for trip in seen.round_trips if trip.closed_at is not None]
 
 
 def _trades(seen: Review) -> Iterator[str]:

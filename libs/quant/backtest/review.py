@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PICTURES: Final = 12
 """Symbols whose trades are drawn; those with most fills."""
+STRETCHES: Final = 150
+"""Of a picture of exposure."""
 MARKS: Final = 80
 """Columns of a picture of trades: at most four fills of each are drawn."""
 
@@ -154,7 +156,7 @@ def _means(times: "Times", values: "Floats") -> Curve:
 
     if len(times) <= 2 * COLUMNS:
         return _curve(times, values)
-    begins = edges(times)
+    begins = edges(times, STRETCHES)
     means = np.add.reduceat(values, begins[:-1]) / np.diff(begins)
     return Curve(of=len(times), times=times[begins[1:] - 1].tolist(), values=means.tolist())
 
