@@ -16,6 +16,7 @@ from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from libs.quant.quality.gate import admitted
+from libs.quant.progress import Seen
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.permission import HALTED
 from services.backtester.code import ENGINE, code_fingerprint
@@ -71,6 +72,7 @@ def run(
     clock: HostClock,
     code: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
+    seen: Seen | None = None,
 ) -> Answer:
     """Plays a backtest.
 
@@ -78,6 +80,7 @@ def run(
         limits: the operator's, used with risk on when the spec brings none.
         code: folder for machine code; None: nothing is compiled.
         say: tells a person what takes long.
+        seen: is told how far it is.
 
     Raises:
         ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault), or the data are refused (Unfit);
@@ -86,7 +89,7 @@ def run(
     setup = setup_of(spec, limits, loaded.tape)
     labels = admitted(loaded.tape, spec.quality, loaded.labels)
     began = clock.monotonic()
-    result = playing(loaded.tape, setup, spec.engine, code, say)
+    result = playing(loaded.tape, setup, spec.engine, code, say, seen)
     curve = equity_curve(loaded.tape, result.summary, result.sums)
     found = figures(loaded.tape, result.summary, setup.deposit, curve, result.sums)
     seconds = clock.monotonic() - began
