@@ -24,7 +24,7 @@ from libs.quant.backtest.summary import Summary, worth_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.compiled import venue
 from libs.quant.compiled.exact import quotients
-from libs.quant.compiled.layout import MONEY, NONE, Desk
+from libs.quant.compiled.layout import NONE, Desk
 from libs.quant.compiled.spoken import Spoken
 from libs.quant.compiled.watch import DAILY_LOSS
 from libs.quant.compiled.words import refusal
@@ -91,8 +91,8 @@ class Outcome:
                 held[1:] += quotients(lots * above, below)
             if first:
                 units[name] = held
-        cash = quotients(np.ascontiguousarray(fills["cash"][last]), MONEY)
-        worth = _money(self.desk.row[0]["cash"])
+        cash = quotients(np.ascontiguousarray(fills["cash"][last]), self._parts)
+        worth = self._money(self.desk.row[0]["cash"])
         for s, name in enumerate(names):
             lots = int(books["lots"][books["symbol"] == s].sum())
             worth += worth_of(self.tape, name, self.tape.instruments[name].quantity(lots))
@@ -101,7 +101,7 @@ class Outcome:
             cash=np.append(np.array([deposit]), cash),
             units=units,
             worth=worth,
-            fees=_money(sum(map(int, fills["fee"]))),
+            fees=self._money(sum(map(int, fills["fee"]))),
             fills=len(fills),
             orders=len(orders),
             refused=int(self.desk.row[0]["refusals_count"]),
@@ -152,7 +152,7 @@ class Outcome:
                 side=order.side,
                 quantity=quantity,
                 price=instrument.price(int(row["price"])),
-                fee=_money(row["fee"]),
+                fee=self._money(row["fee"]),
                 fee_currency=instrument.currency,
                 liquidity="taker",
                 executed_at=int(row["at"]),
@@ -173,15 +173,18 @@ class Outcome:
                 units[symbol] = units.get(symbol, 0.0) + float(position.quantity)
         if played.balances[-1].at == known and len(played.balances) > 1:
             played.balances.pop()
-        played.balances.append(Balance(known, float(_money(cash)), units))
+        played.balances.append(Balance(known, float(self._money(cash)), units))
 
     def _refused(self, row: Any, played: Played) -> Refused:
         signal = self._decided[int(row["signal"])]
         return Refused(signal, refusal(row, signal, self.tape, self.setup, played))
 
+    @property
+    def _parts(self) -> int:
+        return int(self.desk.row[0]["money"])
 
-def _money(amount: Any) -> Decimal:
-    return (Decimal(int(amount)) / MONEY).quantize(Decimal(1).scaleb(-12))
+    def _money(self, amount: Any) -> Decimal:
+        return (Decimal(int(amount)) / self._parts).quantize(Decimal(1).scaleb(-12))
 
 
 def _halt(row: Any) -> Halt:
