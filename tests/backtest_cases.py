@@ -144,6 +144,7 @@ def _setup(draw: random.Random, timeframe: str, symbols: int) -> Setup:
         orders_on_last_bar=draw.random() < 0.3,
         day_starts_at=draw.choice(("00:00", "17:00")),
         day_tz=draw.choice(("UTC", "America/New_York")),
+        trades_from=draw.choice((0, 0, SINCE + 60 * TIMEFRAMES[timeframe])),
     )
 
 

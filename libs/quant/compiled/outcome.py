@@ -55,16 +55,20 @@ class Outcome:
     left_out: Sequence[str] = ()
 
     @cached_property
+    def _signals(self) -> list[Signal]:
+        return [signal for signal in self.spoken.signals if signal.decided_at >= self.setup.trades_from]
+
+    @cached_property
     def _decided(self) -> Sequence[Signal]:
         """Those that the desk has judged, by their numbers."""
-        signals = self.spoken.signals
+        signals = self._signals
         return signals if self.setup.orders_on_last_bar else [s for s in signals if s.decided_at < self.tape.last_known()]
 
     def played(self) -> Played:
         """Everything that happened, in order."""
-        played = Played(self.spoken.signals, left_out=self.left_out)
+        played = Played(self._signals, left_out=self.left_out)
         played.lines += deposit_entries(UUID(int=0), self.setup.base_currency, self.setup.deposit)
-        played.balances.append(Balance(self.tape.since, float(self.setup.deposit), {}))
+        played.balances.append(Balance(self._begins, float(self.setup.deposit), {}))
         played.orders += [self._order(row) for row in self._rows("orders")]
         played.statuses |= {
             order.client_order_id: STATUSES[int(row["status"])] for order, row in zip(played.orders, self._rows("orders"), strict=True)
@@ -97,7 +101,7 @@ class Outcome:
             lots = int(books["lots"][books["symbol"] == s].sum())
             worth += worth_of(self.tape, name, self.tape.instruments[name].quantity(lots))
         return Summary(
-            at=np.append(np.array([self.tape.since], np.int64), fills["known"][last]),
+            at=np.append(np.array([self._begins], np.int64), fills["known"][last]),
             cash=np.append(np.array([deposit]), cash),
             units=units,
             worth=worth,
@@ -178,6 +182,10 @@ class Outcome:
     def _refused(self, row: Any, played: Played) -> Refused:
         signal = self._decided[int(row["signal"])]
         return Refused(signal, refusal(row, signal, self.tape, self.setup, played))
+
+    @property
+    def _begins(self) -> int:
+        return self.setup.begins(self.tape.since)
 
     @property
     def _parts(self) -> int:

@@ -106,8 +106,6 @@ def _unplayable(tape: Tape, setup: Setup, parts: int) -> Iterator[str]:
         rule = sizing(strategy.sizing)
         if rule.base == "risk" or rule.kelly is not None or rule.drawdown is not None:
             yield f"strategy {strategy.id} is sized by {strategy.sizing}"
-    if setup.trades_from > tape.since:
-        yield "the account begins within the tape"
     if setup.limit_changes or setup.killed:
         yield "limits change on the way"
     for instrument in tape.instruments.values():
@@ -205,10 +203,11 @@ def _sessions(calendars: Sequence[Calendar], first: int, last: int) -> "tuple[Ti
 
 
 def _days(tape: Tape, setup: Setup, last: int) -> "Times":
-    """When trading days begin, from that of the tape's beginning on."""
-    name = f"days|{setup.day_starts_at}|{setup.day_tz}"
+    """When trading days begin, from that of the account's beginning on."""
+    since = setup.begins(tape.since)
+    name = f"days|{since}|{setup.day_starts_at}|{setup.day_tz}"
     if name not in tape.kept:
-        day = trading_day_of(tape.since, setup.day_starts_at, setup.day_tz)
+        day = trading_day_of(since, setup.day_starts_at, setup.day_tz)
         begins = [day.start]
         while day.end <= last:
             day = trading_day_of(day.end, setup.day_starts_at, setup.day_tz)
@@ -265,7 +264,8 @@ def _signals(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> "Rows":
         at += len(there)
     if len(voices) > 1:
         rows = rows[np.lexsort((rows["book"], rows["time"]))]
-    return rows if setup.orders_on_last_bar else rows[: np.searchsorted(rows["time"], tape.last_known())]
+    first = np.searchsorted(rows["time"], setup.trades_from)
+    return rows[first:] if setup.orders_on_last_bar else rows[first : np.searchsorted(rows["time"], tape.last_known())]
 
 
 def _account(tape: Tape, setup: Setup, parts: int) -> "Rows":
@@ -283,6 +283,6 @@ def _account(tape: Tape, setup: Setup, parts: int) -> "Rows":
     row["max_drawdown"] = nan if losses is None or losses.max_drawdown is None else losses.max_drawdown
     row["watched"] = losses is not None and losses.any
     row["money"], row["cash"] = parts, _exactly(setup.deposit, parts)
-    row["seen_to"] = tape.since
+    row["seen_to"] = setup.begins(tape.since)
     row["equity"] = row["day_equity"] = row["peak"] = float(setup.deposit)
     return account
