@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from os import environ
 from pathlib import Path
@@ -12,7 +12,8 @@ from uuid import uuid4
 import msgspec
 import typer
 
-from fleet import backtest_diff, backtest_spec, record
+from fleet import backtest_diff, backtest_search, backtest_spec, record
+from fleet.backtest_options import Asked, taking
 from fleet.backtest_words import list_text, result_text, whole_text
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
@@ -39,8 +40,7 @@ Text = str | None
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")]
 
 
-@app.command("run")
-def run_command(
+def options(
     strategy: Annotated[Text, typer.Option(metavar="NAME", help="A file of libs/quant/strategies.")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A parameter of it; may be repeated.")] = None,
     config: Annotated[bool, typer.Option("--config", help="All enabled strategies, limits and terms of config/.")] = False,
@@ -71,10 +71,8 @@ def run_command(
     take_profit: Annotated[Text, typer.Option(metavar="BPS", help="A limit so far above it.")] = None,
     trailing_stop: Annotated[Text, typer.Option(metavar="BPS", help="A stop that follows the price at this distance.")] = None,
     engine: Annotated[Text, typer.Option(metavar="HOW", help="event, compiled, or auto: where it pays. Equal results.")] = None,
-    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
-    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
-) -> None:
-    """Run a backtest here and now; no fleet is needed."""
+) -> Asked:
+    """What the options of every command that runs backtests ask for."""
 
     def asked(settings: FleetSettings) -> Spec:
         base: dict[str, Any] = {} if spec is None else backtest_spec.from_file(spec)
@@ -109,10 +107,21 @@ def run_command(
         }
         return backtest_spec.spec_of(base, {name: value for name, value in given.items() if value is not None})
 
+    return asked
+
+
+@app.command("run")
+@taking(options)
+def run_command(
+    asked: Asked,
+    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
+) -> None:
+    """Run a backtest here and now; no fleet is needed."""
     raise typer.Exit(tell(_run(asked, store=store), json=json))
 
 
-def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
+def _run(asked: Asked, *, store: bool) -> Answer:
     try:
         settings = from_environment(FleetSettings, environ)
         spec = asked(settings)
@@ -193,3 +202,6 @@ def diff_command(a: Id, b: Id, json: Json = False) -> None:
         return Answer(backtest_diff.text(found), answer, REFUSED if found.defect else OK)
 
     raise typer.Exit(record.ask(work, json=json))
+
+
+backtest_search.added(app, options, _loaded)

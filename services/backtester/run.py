@@ -91,7 +91,7 @@ def run(
     if played.left_out:
         raise ValueError("; ".join(played.left_out))
     notes = [*loaded.labels, *result.notes, *_odd(played)]
-    return Answer(spec, played, found, setup.base_currency, curve, _fingerprints(loaded, spec, limits), seconds, notes)
+    return Answer(spec, played, found, setup.base_currency, curve, fingerprints_of(loaded, spec, limits), seconds, notes)
 
 
 def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
@@ -130,7 +130,8 @@ def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
     )
 
 
-def _fingerprints(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
+def fingerprints_of(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
+    """Of a backtest of this spec."""
     used = (spec.limits if spec.limits is not None else limits) if spec.risk else []
     where = msgspec.structs.replace(
         spec, data="-" if spec.data else "", limits=[], engine="auto"

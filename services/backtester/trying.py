@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from libs.domain.configuration import LimitConfig
+from libs.domain.times import iso
 from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
 from libs.quant.backtest.tape import Tape
 from libs.quant.search.plan import Params
@@ -25,7 +26,8 @@ _TAPES: Final = 2
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A backtest that is wanted."""
 
-    n: int
+    key: int  # which of the tasks it is
+    n: int  # the number of the trial
     params: Params
     begins: int = 0  # market ns at which the account begins; 0: with the tape
     ends: int = 0  # market ns after which there is no bar; 0: with the tape
@@ -34,22 +36,23 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """For a person."""
-        return f"trial {self.n} ({', '.join(f'{name}={value:g}' for name, value in self.params.items())})"
+        window = f" from {iso(self.begins)} to {iso(self.ends)}" if self.ends else ""
+        return f"trial {self.n} ({', '.join(f'{name}={value:g}' for name, value in self.params.items())}){window}"
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What came of it. Arrays are their bytes: int64 and float64."""
 
-    n: int
+    key: int
     figures: Figures | None = None
     returns: bytes = b""
     times: bytes = b""
     values: bytes = b""
     error: str = ""
 
-    def trial(self, params: Params) -> Trial:
+    def trial(self, n: int, params: Params) -> Trial:
         """As a search keeps it."""
-        return Trial(self.n, params, self.figures, np.frombuffer(self.returns), self.error)
+        return Trial(n, params, self.figures, np.frombuffer(self.returns), self.error)
 
     @property
     def equity(self) -> Equity:
@@ -85,7 +88,7 @@ class Bench:
     tape: Tape
     spec: Spec
     limits: Sequence[LimitConfig]
-    period: int  # of the returns that are compared, ns
+    period: str  # timeframe of the returns that are compared
     code: Path | None = None  # folder for machine code; None: nothing is compiled
     _cut: dict[int, Tape] = field(default_factory=dict, compare=False)
 
@@ -110,7 +113,7 @@ def tried(bench: Bench, task: Task, say: Callable[[str], None] = lambda text: No
     try:
         return _tried(bench, task, say)
     except ValueError as error:
-        return Tried(n=task.n, error=str(error))
+        return Tried(key=task.key, error=str(error))
 
 
 def _tried(bench: Bench, task: Task, say: Callable[[str], None]) -> Tried:
@@ -123,7 +126,7 @@ def _tried(bench: Bench, task: Task, say: Callable[[str], None]) -> Tried:
     curve = equity_curve(tape, result.summary, result.sums).after(setup.trades_from)
     found = figures(tape, result.summary, setup.deposit, curve, result.sums)
     return Tried(
-        n=task.n,
+        key=task.key,
         figures=found._replace(bars=tape.count(after=setup.trades_from)),
         returns=returns_of(curve, float(setup.deposit), bench.period).tobytes(),
         times=curve.times.tobytes() if task.curve else b"",

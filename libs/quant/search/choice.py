@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from libs.quant.backtest.report import Figures
-from libs.quant.search.trial import Trial, sharpe_of
+from libs.quant.search.trial import Trial
+from libs.quant.validation.sharpe import sharpe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,10 @@ class Metric(NamedTuple):
     """Of a part of a trial's periods, in order, as cross-validation takes them."""
 
 
+def _ratio(returns: "Floats") -> float:
+    return sharpe(returns).ratio if len(returns) > 1 else 0.0
+
+
 def _growth(returns: "Floats") -> float:
     return float(np.prod(1 + returns)) - 1
 
@@ -37,7 +42,7 @@ def _fall(returns: "Floats") -> float:
 
 
 METRICS: Final[Mapping[str, Metric]] = {
-    "sharpe": Metric("yearly Sharpe ratio", lambda f: f.sharpe, sharpe_of),
+    "sharpe": Metric("yearly Sharpe ratio", lambda f: f.sharpe, _ratio),
     "total_return": Metric("total return", lambda f: f.total_return, _growth),
     "return_over_drawdown": Metric(
         "total return over the largest fall",

@@ -35,17 +35,18 @@ class Range(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.values:
             return self.values[n]
         assert self.step is not None, "it is asked for where there is a count"
-        return self._of(float(_exact(self.low) + n * _exact(self.step)))
+        return self.nearest(float(_exact(self.low) + n * _exact(self.step)))
 
     def part(self, share: float) -> Number:
         """The value at a share of the way, 0 <= share < 1: what a random number draws."""
         if (count := self.count) is not None:
             return self.at(floor(share * count))
         if self.log:
-            return min(max(self._of(exp(log(self.low) + share * (log(self.high) - log(self.low)))), self.low), self.high)
+            return min(max(self.nearest(exp(log(self.low) + share * (log(self.high) - log(self.low)))), self.low), self.high)
         return self.low + share * (self.high - self.low)
 
-    def _of(self, value: float) -> Number:
+    def nearest(self, value: float) -> Number:
+        """A value that the parameter can take."""
         return round(value) if self.whole else value
 
 

@@ -29,21 +29,18 @@ class Trial(NamedTuple):
     error: str = ""
 
 
-def period_of(times: "Times", finest: str) -> int:
-    """The length of the periods that trials are compared by, ns: days where there are enough of them, else a shorter one.
+def period_of(times: "Times", finest: str) -> str:
+    """The timeframe of the periods that trials are compared by: days where there are enough of them, else a shorter one.
 
     Args:
         times: when the bars are known, ascending.
         finest: timeframe of these bars, below which there is nothing.
     """
-    possible = [TIMEFRAMES[name] for name in PERIODS if TIMEFRAMES[name] > TIMEFRAMES[finest]]
-    for length in possible:
-        if len(np.unique((times - 1) // length)) >= FEWEST:
-            return length
-    return TIMEFRAMES[finest]
+    longer = [name for name in PERIODS if TIMEFRAMES[name] > TIMEFRAMES[finest]]
+    return next((name for name in longer if len(np.unique((times - 1) // TIMEFRAMES[name])) >= FEWEST), finest)
 
 
-def returns_of(curve: Equity, deposit: float, period: int) -> "Floats":
+def returns_of(curve: Equity, deposit: float, period: str) -> "Floats":
     """Simple returns over the periods in which there are bars, the first one on the deposit.
 
     A bar belongs to the period in which it ends: one that is known at midnight belongs to the day that is over. An account
@@ -51,17 +48,10 @@ def returns_of(curve: Equity, deposit: float, period: int) -> "Floats":
     """
     if not len(curve.times):
         return np.empty(0)
-    of = (curve.times - 1) // period
+    of = (curve.times - 1) // TIMEFRAMES[period]
     ends = np.append(np.flatnonzero(of[1:] != of[:-1]), len(of) - 1)
     worth = np.concatenate(([deposit], curve.values[ends]))
     before, after = worth[:-1], worth[1:]
     alive = np.minimum.accumulate(before) > 0
     return np.where(alive, np.divide(after, before, out=np.ones_like(after), where=before != 0) - 1, 0.0)
 
-
-def sharpe_of(returns: "Floats") -> float:
-    """Per period, without interest: mean over deviation (n - 1); 0 when nothing moves."""
-    if len(returns) < 2:
-        return 0.0
-    deviation = float(returns.std(ddof=1))
-    return float(returns.mean()) / deviation if deviation > 0 else 0.0
