@@ -27,7 +27,7 @@ class Wanted(NamedTuple):
     playing: Playing
 
 
-Store = Annotated[bool, typer.Option("--store/--no-store", help="Keep the search and all its trials in the record, and count earlier ones.")]
+Store = Annotated[bool, typer.Option("--store/--no-store", help="Keep all trials in the record, and count earlier ones.")]
 
 
 def added(app: typer.Typer, options: Callable[..., Asked], load: Load) -> None:
@@ -44,27 +44,21 @@ def added(app: typer.Typer, options: Callable[..., Asked], load: Load) -> None:
         strategy: Annotated[str | None, typer.Argument(metavar="[STRATEGY]", help="A file of libs/quant/strategies.")] = None,
         range_: Annotated[
             list[str] | None,
-            typer.Option(
-                "--range", metavar="K=RANGE", help="fast=5:50:5, fast=5,10,20, x=0.1:2.0 or x=1e-4:1e-1:log; may be repeated."
-            ),
+            typer.Option("--range", metavar="K=RANGE", help="fast=5:50:5, fast=5,10,20, x=0.1:2.0 or x=1e-4:1e-1:log; may be repeated."),
         ] = None,
         method: Annotated[
             str | None, typer.Option(metavar="HOW", help="grid, random or bayes; a grid where there are steps and no --trials.")
         ] = None,
         trials: Annotated[int | None, typer.Option(metavar="N", help="Of a search that draws; 100 if not said.")] = None,
         seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds find the same.")] = 1,
-        metric: Annotated[
-            str, typer.Option(metavar="NAME", help="sharpe, total_return, return_over_drawdown or max_drawdown.")
-        ] = "sharpe",
+        metric: Annotated[str, typer.Option(metavar="NAME", help="sharpe, total_return, return_over_drawdown or max_drawdown.")] = "sharpe",
         cv: Annotated[str, typer.Option(metavar="SCHEME", help="purged:5 or combinatorial:6:2.")] = "",
         workers: Annotated[int | None, typer.Option(min=1, max=1_024, help="Processes; all cores if not said.")] = None,
         ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Play on a Ray cluster: ray://HOST:PORT, auto or local.")] = None,
     ) -> Wanted:
         def spec(backtest: Spec, forward: Forward | None) -> SearchSpec:
             how = _method(method)
-            return search_spec(
-                backtest, range_ or [], method=how, trials=trials, seed=seed, metric=metric, cv=cv, forward=forward
-            )
+            return search_spec(backtest, range_ or [], method=how, trials=trials, seed=seed, metric=metric, cv=cv, forward=forward)
 
         return Wanted(asked, spec, Playing(workers or cores(), ray))
 
@@ -103,7 +97,7 @@ def _searched(wanted: Wanted, load: Load, forward: Callable[[], Forward | None],
 
 def _method(text: str | None) -> Method | None:
     try:
-        return msgspec.convert(text, Method | None)  # type: ignore[call-overload,no-any-return]
+        return msgspec.convert(text, Method | None)  # type: ignore[no-any-return]
     except msgspec.ValidationError:
         raise ValueError(f"--method {text}: expected grid, random or bayes") from None
 

@@ -12,12 +12,14 @@ from uuid import uuid4
 import msgspec
 import typer
 
-from fleet import backtest_diff, backtest_search, backtest_spec, record
+from fleet import backtest_diff, backtest_report, backtest_search, backtest_spec, record
 from fleet.backtest_options import Asked, taking
+from fleet.backtest_report import Files, report_of
 from fleet.backtest_words import list_text, result_text, whole_text
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
 from fleet.record import NoRecord
+from fleet.time_left import TimeLeft
 from libs.common.clocks import SystemClock
 from libs.common.database import Database, Rejected, Unreachable
 from libs.common.settings import ConfigError, from_environment
@@ -28,7 +30,7 @@ from libs.venues.replay.dataset import DataNotFound
 from services.backtester.compiling import COMPILED
 from services.backtester.data import Loaded, NoData, load, load_stored
 from services.backtester.record import outcome_of
-from services.backtester.run import run
+from services.backtester.run import run, setup_of
 from services.backtester.spec import Spec
 
 app = typer.Typer(no_args_is_help=True, help="Try strategies on recorded bars, and look at what came of it.")
@@ -115,13 +117,15 @@ def options(
 def run_command(
     asked: Asked,
     store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page about it, whole in itself.")] = None,
+    report_json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what that page says as JSON.")] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
 ) -> None:
     """Run a backtest here and now; no fleet is needed."""
-    raise typer.Exit(tell(_run(asked, store=store), json=json))
+    raise typer.Exit(tell(_run(asked, Files(report, report_json), store=store), json=json))
 
 
-def _run(asked: Asked, *, store: bool) -> Answer:
+def _run(asked: Asked, files: Files, *, store: bool) -> Answer:
     try:
         settings = from_environment(FleetSettings, environ)
         spec = asked(settings)
@@ -129,8 +133,10 @@ def _run(asked: Asked, *, store: bool) -> Answer:
         with ExitStack() as stack:
             url = stack.enter_context(record.opened(settings, to_write=False)) if spec.symbols else None
             loaded = _loaded(spec, settings, url)
-            outcome = outcome_of(run(spec, loaded, limits, SystemClock(), Path(settings.state_dir) / COMPILED, _warn), loaded)
+            answer = run(spec, loaded, limits, SystemClock(), Path(settings.state_dir) / COMPILED, _warn, TimeLeft.on_stderr().seen)
+            outcome = outcome_of(answer, loaded)
             id_ = _kept(spec, outcome, settings, url, stack) if store else ""
+            files.write(lambda: report_of(answer, loaded, outcome, setup_of(spec, limits, loaded.tape), id_), _warn)
     except (ConfigError, *WRONG) as error:
         return failed(str(error), USAGE)
     except (NoRecord, Unreachable) as error:
@@ -204,4 +210,5 @@ def diff_command(a: Id, b: Id, json: Json = False) -> None:
     raise typer.Exit(record.ask(work, json=json))
 
 
+app.command("report")(backtest_report.command)
 backtest_search.added(app, options, _loaded)

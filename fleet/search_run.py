@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from hashlib import blake2b
 from os import environ
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -29,16 +29,16 @@ from libs.venues.bar_faults import BadData
 from libs.venues.replay.dataset import DataNotFound
 from services.backtester.compiling import COMPILED
 from services.backtester.data import Loaded, NoData
-from services.backtester.engines import MANY_BARS, SO_MANY_BARS
+from services.backtester.engines import SO_MANY_BARS
 from services.backtester.judging import Earlier
 from services.backtester.on_ray import RayCrew
 from services.backtester.pool import Pool
-from services.backtester.run import fingerprints_of
+from services.backtester.run import Fingerprints, fingerprints_of
 from services.backtester.search_result import PERIOD_SHARPE, Found
 from services.backtester.search_spec import SearchSpec
 from services.backtester.searching import Search
 from services.backtester.spec import Spec
-from services.backtester.trying import Bench, Crew, Lost
+from services.backtester.trying import Bench, Lost
 
 Load = Callable[[Spec, FleetSettings, str | None], Loaded]
 INTERRUPTED: Final = 130
@@ -54,7 +54,6 @@ class Playing(NamedTuple):
 
 def searched(asked: Callable[[FleetSettings], SearchSpec], playing: Playing, load: Load, *, store: bool) -> Answer:
     """Runs a search; what was found until Ctrl-C, or until a trial took down its process, is kept and told."""
-    clock = SystemClock()
     try:
         settings = from_environment(FleetSettings, environ)
         spec = asked(settings)
@@ -64,24 +63,27 @@ def searched(asked: Callable[[FleetSettings], SearchSpec], playing: Playing, loa
             url = stack.enter_context(record.opened(settings, to_write=False)) if backtest.symbols else None
             loaded = load(backtest, settings, url)
             bench = _bench(spec, loaded, limits, Path(settings.state_dir).resolve() / COMPILED)
-            began = clock.monotonic()
-            found, stopped, code = _run(spec, bench, loaded, playing)
-            seconds = clock.monotonic() - began
-            answer = _kept(found, limits, stopped, code, seconds, lambda: url or stack.enter_context(record.opened(settings, to_write=True)), store)
+            ended = _run(spec, bench, loaded, playing)
+
+            def place() -> str:
+                return url or stack.enter_context(record.opened(settings, to_write=True))
+
+            answer = _kept(ended, place) if store else ended.answer([], "--no-store")
     except (ConfigError, BadData, DataNotFound, NoData, ValueError) as error:
         return failed(str(error), USAGE)
     except (NoRecord, Unreachable) as error:
         return failed(str(error), NOTHING_RUNS)
-    text = search_text(answer, answer["id"] or "")
-    return Answer(text, answer, code)
+    if ended.code == REFUSED:
+        warn(ended.stopped)
+    return Answer(search_text(answer, answer["id"] or ""), answer, ended.code)
 
 
 def _bench(spec: SearchSpec, loaded: Loaded, limits: Sequence[LimitConfig], code: Path) -> Bench:
-    tape, backtest = loaded.tape, spec.backtest
-    engine = backtest.engine
-    if engine == "auto":  # machine code is loaded once for all trials of a process, so it pays sooner than for one backtest
-        engine = "compiled" if tape.count() * spec.trials >= SO_MANY_BARS and tape.count() >= MANY_BARS // 100 else "event"
-    return Bench(tape, msgspec.structs.replace(backtest, engine=engine), limits, period_of(_known(tape), tape.timeframes[0]), code)
+    tape, engine = loaded.tape, spec.backtest.engine
+    if engine == "auto":  # each process loads machine code once for all its trials, so it pays sooner than for one backtest
+        engine = "compiled" if tape.count() * spec.trials >= SO_MANY_BARS else "event"
+    backtest = msgspec.structs.replace(spec.backtest, engine=engine)
+    return Bench(tape, backtest, limits, period_of(_known(tape), tape.timeframes[0]), code)
 
 
 def _known(tape: Tape) -> Any:
@@ -91,75 +93,88 @@ def _known(tape: Tape) -> Any:
     return np.unique(np.concatenate([np.asarray(each.start, np.int64) for each in columns])) + tape.late_ns
 
 
-def _run(spec: SearchSpec, bench: Bench, loaded: Loaded, playing: Playing) -> tuple[Found, str, int]:
-    """What was found, why it did not come to its end ("" when it did), and the exit code."""
-    left = TimeLeft.on_stderr()
+class Ended(NamedTuple):
+    """A search that is over."""
+
+    found: Found
+    prints: Fingerprints  # of the backtest that each trial is
+    stopped: str  # why it did not come to its end; "" when it did
+    code: int  # of the command
+    seconds: float
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal ones give equal results."""
+        return blake2b(self.prints.all.encode() + b"|" + msgspec.json.encode(self.found.spec), digest_size=16).hexdigest()
+
+    def answer(self, earlier: Sequence[Earlier], unstored: str = "") -> dict[str, Any]:
+        """Everything that was found, as JSON.
+
+        Args:
+            unstored: why it is not stored and earlier ones were not looked at; "" when it will be.
+        """
+        result = self.found.result(earlier, stopped=self.stopped)
+        if unstored:
+            result["words"].append(f"Earlier searches over these data do not count here, nor this one in later ones: {unstored}.")
+        about = {"seconds": round(self.seconds, 3), "fingerprint": self.fingerprint, "id": None}
+        return result | about | {"trials": self.found.trials}
+
+    def finished(self, answer: dict[str, Any]) -> searches.Finished:
+        """As the record keeps it."""
+        states = {OK: "done", INTERRUPTED: "interrupted"}
+        return searches.Finished(
+            state=states.get(self.code, "failed"),
+            strategy=self.found.spec.backtest.strategy,
+            spec=msgspec.json.encode(self.found.spec),
+            result={name: value for name, value in answer.items() if name not in ("trials", "id")},
+            trials=answer["trials"],
+            error=self.stopped,
+            seconds=self.seconds,
+            fingerprint=self.fingerprint,
+            data=self.prints.data,
+            code=self.prints.code,
+            config=self.prints.config,
+            engine=self.prints.engine,
+        )
+
+
+def _run(spec: SearchSpec, bench: Bench, loaded: Loaded, playing: Playing) -> Ended:
+    clock, left = SystemClock(), TimeLeft.on_stderr()
+    began = clock.monotonic()
     with _crew(bench, playing) as crew:
         search = Search(spec, bench, crew, lambda done, of: left.seen("backtests", done, of))
-        found, stopped, code = Found(spec, bench, search, loaded), "", OK
+        stopped, code = "", OK
         try:
             search.run()
         except KeyboardInterrupt:
             stopped, code = "interrupted", INTERRUPTED
         except Lost as lost:
             stopped, code = str(lost), REFUSED
-            warn(stopped)
-    return found, stopped, code
+    prints = fingerprints_of(loaded, spec.backtest, bench.limits)
+    return Ended(Found(spec, bench, search, loaded), prints, stopped, code, clock.monotonic() - began)
 
 
-def _crew(bench: Bench, playing: Playing) -> Any:
+def _crew(bench: Bench, playing: Playing) -> Pool | RayCrew:
     if playing.ray is not None:
         return RayCrew(bench, playing.ray, playing.workers)
     return Pool(bench, playing.workers, warn, compiles=bench.spec.engine == "compiled")
 
 
-def _kept(
-    found: Found, limits: Sequence[LimitConfig], stopped: str, code: int, seconds: float, place: Callable[[], str], store: bool
-) -> dict[str, Any]:
-    """The answer, with the trials of earlier searches counted, and stored where that is wanted and possible."""
-    prints = fingerprints_of(found.loaded, found.spec.backtest, limits)
-    strategy, why = found.spec.backtest.strategy, "--no-store"
-    spec = msgspec.json.encode(found.spec)
+def _kept(ended: Ended, place: Callable[[], str]) -> dict[str, Any]:
+    """The answer with the trials of earlier searches counted, stored; or without, where there is no place for it."""
 
-    async def work(database: Database) -> tuple[str, dict[str, Any]]:
-        rows = await searches.earlier(database, strategy, prints.data)
-        result = found.result([Earlier(params, figures[PERIOD_SHARPE]) for params, figures in rows], stopped=stopped)
-        result |= about
+    async def work(database: Database) -> dict[str, Any]:
+        rows = await searches.earlier(database, ended.found.spec.backtest.strategy, ended.prints.data)
+        answer = ended.answer([Earlier(params, figures[PERIOD_SHARPE]) for params, figures in rows])
         id_ = uuid4()
-        finished = searches.Finished(
-            state="done" if not stopped else "interrupted" if code == INTERRUPTED else "failed",
-            strategy=strategy,
-            spec=spec,
-            result=result,
-            trials=found.trials,
-            error=stopped,
-            seconds=seconds,
-            fingerprint=about["fingerprint"],
-            data=prints.data,
-            code=prints.code,
-            config=prints.config,
-            engine=prints.engine,
-        )
-        await database.write(searches.stored(id_, finished))
-        return str(id_), result
+        await database.write(searches.stored(id_, ended.finished(answer)))
+        return answer | {"id": str(id_)}
 
-    about = {"seconds": round(seconds, 3), "fingerprint": _digest(prints.all, spec)}
-    if store:
-        try:
-            id_, result = asyncio.run(record.with_database(place(), work))
-            return result | {"trials": found.trials, "id": id_}
-        except (NoRecord, Unreachable, Rejected) as error:
-            why = str(error)
-            warn(f"the search is not stored: {why}")
-    result = found.result([], stopped=stopped) | about
-    result["words"].append(f"Earlier searches over these data are not counted, and later ones will not count this one: {why}.")
-    return result | {"trials": found.trials, "id": None}
-
-
-def _digest(prints: str, spec: bytes) -> str:
-    from hashlib import blake2b
-
-    return blake2b(prints.encode() + b"|" + spec, digest_size=16).hexdigest()
+    try:
+        return asyncio.run(record.with_database(place(), work))
+    except (NoRecord, Unreachable, Rejected) as error:
+        warn(f"the search is not stored: {error}")
+        return ended.answer([], str(error))
 
 
 def warn(text: str) -> None:

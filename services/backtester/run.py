@@ -15,6 +15,7 @@ from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
+from libs.quant.progress import Seen
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.permission import HALTED
 from services.backtester.code import ENGINE, code_fingerprint
@@ -70,6 +71,7 @@ def run(
     clock: HostClock,
     code: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
+    seen: Seen | None = None,
 ) -> Answer:
     """Plays a backtest.
 
@@ -77,13 +79,14 @@ def run(
         limits: the operator's, used with risk on when the spec brings none.
         code: folder for machine code; None: nothing is compiled.
         say: tells a person what takes long.
+        seen: is told how far it is.
 
     Raises:
         ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault); the message says where.
     """
     setup = setup_of(spec, limits, loaded.tape)
     began = clock.monotonic()
-    result = playing(loaded.tape, setup, spec.engine, code, say)
+    result = playing(loaded.tape, setup, spec.engine, code, say, seen)
     curve = equity_curve(loaded.tape, result.summary, result.sums)
     found = figures(loaded.tape, result.summary, setup.deposit, curve, result.sums)
     seconds = clock.monotonic() - began

@@ -161,7 +161,7 @@ def _walk_words(walked: Sequence[Walked], windows: int, out: Figures) -> list[st
         f" the choices themselves showed {mean:.2f} on average. {gains} of {len(walked)} windows gained."
     ]
     if isfinite(mean) and mean > 0 and out.sharpe < mean / 2:
-        words.append("Less than half of what the choices showed is left on new bars: expect what the new bars show, not what the search shows.")
+        words.append("Less than half of what the choices showed is left on new bars: expect what those show, not what the search shows.")
     if len(walked) < windows:
         words.append(f"In {windows - len(walked)} windows no trial traded in training: the account stood still in them.")
     return words

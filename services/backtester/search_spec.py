@@ -71,9 +71,7 @@ def search_spec(
         count = len(plan.grid(found))
     else:
         count = plan.checked(TRIALS if trials is None else trials)
-    return SearchSpec(
-        backtest=backtest, ranges=found, method=chosen, trials=count, seed=seed, metric=metric, cv=cv, forward=forward
-    )
+    return SearchSpec(backtest=backtest, ranges=found, method=chosen, trials=count, seed=seed, metric=metric, cv=cv, forward=forward)
 
 
 def _strategy(backtest: Spec) -> Strategy:

@@ -54,4 +54,3 @@ def returns_of(curve: Equity, deposit: float, period: str) -> "Floats":
     before, after = worth[:-1], worth[1:]
     alive = np.minimum.accumulate(before) > 0
     return np.where(alive, np.divide(after, before, out=np.ones_like(after), where=before != 0) - 1, 0.0)
-
