@@ -6,8 +6,6 @@ from decimal import Decimal
 from math import isfinite, sqrt
 from typing import Any, Final
 
-import msgspec
-
 from libs.domain.times import iso
 from libs.quant.backtest.report import PLAIN, Figures
 from libs.quant.price_volatility import bars_per_year
@@ -16,6 +14,7 @@ from libs.quant.search.choice import best, metric
 from libs.quant.search.ranges import Range
 from libs.quant.search.trial import Trial
 from libs.quant.search.walk_forward import stitched, thinned
+from libs.quant.validation.overfitting import Overfitting
 from services.backtester.data import Loaded
 from services.backtester.judging import Earlier, judged, ratio
 from services.backtester.search_spec import SearchSpec
@@ -135,9 +134,8 @@ def _range(each: Range) -> dict[str, Any]:
     return found | ({"values": list(each.values)} if each.values else {}) | ({"log": True} if each.log else {})
 
 
-def _overfitting(found: Any) -> Mapping[str, Any]:
-    kept = {name: value for name, value in found._asdict().items() if name != "logits"}
-    return msgspec.to_builtins(kept)  # type: ignore[no-any-return]
+def _overfitting(found: Overfitting) -> Mapping[str, Any]:
+    return {name: value for name, value in found._asdict().items() if name != "logits"} | {"left_out": list(found.left_out)}
 
 
 def _window(each: Walked) -> dict[str, Any]:
