@@ -10,7 +10,7 @@ from fleet import record
 from fleet.backtest_options import Asked, taking
 from fleet.operating import Answer, Json, tell
 from fleet.plan import FleetSettings
-from fleet.search_run import Load, Playing, searched
+from fleet.search_run import FOUND, Load, Playing, searched
 from fleet.search_words import list_text, search_text
 from libs.common.database import Database
 from libs.store import searches
@@ -66,7 +66,7 @@ def added(app: typer.Typer, options: Callable[..., Asked], load: Load) -> None:
     @taking(wanted)
     def search_command(wanted: Wanted, store: Store = True, json: Json = False) -> None:
         """Try many parameters of a strategy, and say whether the best of them can be believed."""
-        raise typer.Exit(tell(_searched(wanted, load, lambda: None, store=store), json=json))
+        _tell(_searched(wanted, load, lambda: None, store=store), json=json)
 
     @app.command("walk-forward")
     @taking(wanted)
@@ -83,7 +83,7 @@ def added(app: typer.Typer, options: Callable[..., Asked], load: Load) -> None:
         def forward() -> Forward:
             return Forward(train=length_of("--train", train), test=length_of("--test", test), anchored=anchored)
 
-        raise typer.Exit(tell(_searched(wanted, load, forward, store=store), json=json))
+        _tell(_searched(wanted, load, forward, store=store), json=json)
 
     app.command("searches")(searches_command)
 
@@ -93,6 +93,11 @@ def _searched(wanted: Wanted, load: Load, forward: Callable[[], Forward | None],
         return wanted.spec(wanted.asked(settings), forward=forward())
 
     return searched(asked, wanted.playing, load, store=store)
+
+
+def _tell(answer: Answer, *, json: bool) -> None:
+    """What was found goes to stdout, also of a search that did not come to its end."""
+    raise typer.Exit(tell(answer, json=json, page=answer.code in FOUND))
 
 
 def _method(text: str | None) -> Method | None:

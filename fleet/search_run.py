@@ -43,6 +43,8 @@ from services.backtester.trying import Bench, Lost
 Load = Callable[[Spec, FleetSettings, str | None], Loaded]
 INTERRUPTED: Final = 130
 """Exit code of what was asked to end by Ctrl-C."""
+FOUND: Final = frozenset({OK, REFUSED, INTERRUPTED})
+"""Exit codes of searches that found something."""
 
 
 class Playing(NamedTuple):

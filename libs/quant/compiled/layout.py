@@ -178,6 +178,7 @@ DESK: Final = np.dtype(
         ("max_drawdown", "f8"),
         ("watched", "i8"),
         ("cash", "i8"),  # this and the rest change
+        ("fees", "i8"),  # paid so far
         ("now", "i8"),
         ("orders_count", "i8"),
         ("fills_count", "i8"),

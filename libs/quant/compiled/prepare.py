@@ -134,16 +134,15 @@ def _exactly(amount: Decimal, parts: int) -> int:
 
 def _market(tape: Tape, setup: Setup, names: Sequence[str], parts: int) -> "dict[str, Rows]":
     columns = _columns(tape, names)
-    known = columns["known"]
-    calendars = sorted({tape.instruments[name].calendar for name in names} - {"24/7"})
-    opens, closes, begins = _sessions(calendars, int(known[0]), int(known[-1]))
-    return columns | {
-        "symbols": _symbols(tape, setup, names, calendars, parts),
-        "days": _days(tape, setup, int(known[-1])),
-        "session_opens": opens,
-        "session_closes": closes,
-        "calendars": begins,
-    }
+    last = int(columns["known"][-1])
+    name = f"market|{parts}|{setup.terms.fee_bps}|{setup.terms.fee_per_unit}"
+    if name not in tape.kept:
+        calendars = sorted({tape.instruments[name].calendar for name in names} - {"24/7"})
+        opens, closes, begins = _sessions(calendars, int(columns["known"][0]), last)
+        symbols = _symbols(tape, setup, names, calendars, parts)
+        tape.kept[name] = {"symbols": symbols, "session_opens": opens, "session_closes": closes, "calendars": begins}
+    kept = tape.kept[name]
+    return columns | kept | {"symbols": kept["symbols"].copy(), "days": _days(tape, setup, last)}
 
 
 def _columns(tape: Tape, names: Sequence[str]) -> "dict[str, Rows]":
@@ -219,11 +218,12 @@ def _days(tape: Tape, setup: Setup, last: int) -> "Times":
 def _books(tape: Tape, setup: Setup, voices: Sequence[Voice], names: Sequence[str]) -> "Rows":
     books = np.zeros(len(voices), BOOK)
     strategies = sorted({voice.strategy_id for voice in voices})
+    number = {name: n for n, name in enumerate(names)}
     terms = {config.id: terms_of(config) for config in setup.strategies}
     limits = setup.limits if setup.limits is not None else Limits(())
     for row, voice in zip(books, voices, strict=True):
         its, symbol = terms[voice.strategy_id], voice.symbol
-        row["symbol"], row["strategy"] = names.index(symbol), strategies.index(voice.strategy_id)
+        row["symbol"], row["strategy"] = number[symbol], strategies.index(voice.strategy_id)
         row["length"] = TIMEFRAMES[voice.timeframe]
         row["listed"] = its.symbols is None or symbol in its.symbols
         row["allocation"], row["band"] = its.allocation, its.no_trade_band

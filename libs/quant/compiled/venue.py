@@ -213,7 +213,7 @@ def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, at: int, k
         raise MemoryError("more fills than rows")
     paid = fee(desk, symbol, lots, ticks)
     moved = total(product(product(-order.side * lots, ticks), symbol.worth), -paid)
-    desk.cash = total(desk.cash, moved)
+    desk.cash, desk.fees = total(desk.cash, moved), total(desk.fees, paid)
     book.lots += order.side * lots
     order.filled += lots
     fill = rows.fills(desk)[desk.fills_count]
