@@ -5,10 +5,14 @@ from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar, get_type_hints
 
 from fleet.plan import FleetSettings
+from services.backtester.data import Loaded
 from services.backtester.spec import Spec
 
 Asked = Callable[[FleetSettings], Spec]
 """What options ask for, once the settings are known. Raises ValueError, and the message names the option."""
+
+Load = Callable[[Spec, FleetSettings, str | None], Loaded]
+"""Reads the data of a backtest; of stored bars from the record of that URL."""
 
 R = TypeVar("R")
 

@@ -1,31 +1,22 @@
 """`fleet backtest search`, `walk-forward` and `searches`: many backtests of one strategy, and whether the best of them can be believed."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
 from fleet import record
-from fleet.backtest_options import Asked, taking
-from fleet.operating import Answer, Json, tell
+from fleet.backtest_options import Asked, Load, taking
+from fleet.operating import OK, REFUSED, Answer, Json, tell
 from fleet.plan import FleetSettings
-from fleet.search_run import FOUND, Load, Playing, searched
+from fleet.search_options import INTERRUPTED, Walk, Wanted
 from fleet.search_words import list_text, search_text
 from libs.common.database import Database
 from libs.store import searches
-from services.backtester.pool import cores
-from services.backtester.search_spec import Forward, Method, SearchSpec, length_of, search_spec
-from services.backtester.spec import Spec
 
-
-class Wanted(NamedTuple):
-    """What the options of a search ask for."""
-
-    asked: Asked  # the backtest that each trial is
-    spec: Callable[..., SearchSpec]  # (backtest, forward=...) -> the search
-    playing: Playing
-
+FOUND: Final = frozenset({OK, REFUSED, INTERRUPTED})
+"""Exit codes of searches that found something, though they may not have come to their end."""
 
 Store = Annotated[bool, typer.Option("--store/--no-store", help="Keep all trials in the record, and count earlier ones.")]
 
@@ -56,17 +47,13 @@ def added(app: typer.Typer, options: Callable[..., Asked], load: Load) -> None:
         workers: Annotated[int | None, typer.Option(min=1, max=1_024, help="Processes; all cores if not said.")] = None,
         ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Play on a Ray cluster: ray://HOST:PORT, auto or local.")] = None,
     ) -> Wanted:
-        def spec(backtest: Spec, forward: Forward | None) -> SearchSpec:
-            how = _method(method)
-            return search_spec(backtest, range_ or [], method=how, trials=trials, seed=seed, metric=metric, cv=cv, forward=forward)
-
-        return Wanted(asked, spec, Playing(workers or cores(), ray))
+        return Wanted(asked, range_ or [], method, trials, seed, metric, cv, workers, ray)
 
     @app.command("search")
     @taking(wanted)
     def search_command(wanted: Wanted, store: Store = True, json: Json = False) -> None:
         """Try many parameters of a strategy, and say whether the best of them can be believed."""
-        _tell(_searched(wanted, load, lambda: None, store=store), json=json)
+        _tell(_searched(wanted, None, load, store=store), json=json)
 
     @app.command("walk-forward")
     @taking(wanted)
@@ -80,31 +67,20 @@ def added(app: typer.Typer, options: Callable[..., Asked], load: Load) -> None:
     ) -> None:
         """Choose parameters on one window and trade them on the next, again and again, beside a search over all the data."""
 
-        def forward() -> Forward:
-            return Forward(train=length_of("--train", train), test=length_of("--test", test), anchored=anchored)
-
-        _tell(_searched(wanted, load, forward, store=store), json=json)
+        _tell(_searched(wanted, Walk(train, test, anchored), load, store=store), json=json)
 
     app.command("searches")(searches_command)
 
 
-def _searched(wanted: Wanted, load: Load, forward: Callable[[], Forward | None], *, store: bool) -> Answer:
-    def asked(settings: FleetSettings) -> SearchSpec:
-        return wanted.spec(wanted.asked(settings), forward=forward())
+def _searched(wanted: Wanted, walk: Walk | None, load: Load, *, store: bool) -> Answer:
+    from fleet.search_run import searched  # numpy, which it needs, takes longer to load than most commands take in all
 
-    return searched(asked, wanted.playing, load, store=store)
+    return searched(wanted, walk, load, store=store)
 
 
 def _tell(answer: Answer, *, json: bool) -> None:
     """What was found goes to stdout, also of a search that did not come to its end."""
     raise typer.Exit(tell(answer, json=json, page=answer.code in FOUND))
-
-
-def _method(text: str | None) -> Method | None:
-    try:
-        return msgspec.convert(text, Method | None)  # type: ignore[no-any-return]
-    except msgspec.ValidationError:
-        raise ValueError(f"--method {text}: expected grid, random or bayes") from None
 
 
 def searches_command(

@@ -7,15 +7,17 @@ from contextlib import ExitStack
 from hashlib import blake2b
 from os import environ
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import msgspec
 
 from fleet import backtest_spec, record
+from fleet.backtest_options import Load
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, failed
 from fleet.plan import FleetSettings
 from fleet.record import NoRecord
+from fleet.search_options import INTERRUPTED, Walk, Wanted
 from fleet.search_words import search_text
 from fleet.time_left import TimeLeft
 from libs.common.clocks import SystemClock
@@ -32,40 +34,26 @@ from services.backtester.data import Loaded, NoData
 from services.backtester.engines import SO_MANY_BARS
 from services.backtester.judging import Earlier
 from services.backtester.on_ray import RayCrew
-from services.backtester.pool import Pool
+from services.backtester.pool import Pool, cores
 from services.backtester.run import Fingerprints, fingerprints_of
 from services.backtester.search_result import PERIOD_SHARPE, Found
-from services.backtester.search_spec import SearchSpec
+from services.backtester.search_spec import Forward, SearchSpec, length_of, search_spec
 from services.backtester.searching import Search
-from services.backtester.spec import Spec
 from services.backtester.trying import Bench, Lost
 
-Load = Callable[[Spec, FleetSettings, str | None], Loaded]
-INTERRUPTED: Final = 130
-"""Exit code of what was asked to end by Ctrl-C."""
-FOUND: Final = frozenset({OK, REFUSED, INTERRUPTED})
-"""Exit codes of searches that found something."""
 
-
-class Playing(NamedTuple):
-    """Who plays the trials. What is found does not depend on it."""
-
-    workers: int
-    ray: str | None
-
-
-def searched(asked: Callable[[FleetSettings], SearchSpec], playing: Playing, load: Load, *, store: bool) -> Answer:
+def searched(wanted: Wanted, walk: Walk | None, load: Load, *, store: bool) -> Answer:
     """Runs a search; what was found until Ctrl-C, or until a trial took down its process, is kept and told."""
     try:
         settings = from_environment(FleetSettings, environ)
-        spec = asked(settings)
+        spec = _spec(wanted, walk, settings)
         backtest = spec.backtest
         limits = backtest_spec.limits(Path(settings.config_dir), settings.environment) if backtest.risk and backtest.limits is None else []
         with ExitStack() as stack:
             url = stack.enter_context(record.opened(settings, to_write=False)) if backtest.symbols else None
             loaded = load(backtest, settings, url)
             bench = _bench(spec, loaded, limits, Path(settings.state_dir).resolve() / COMPILED)
-            ended = _run(spec, bench, loaded, playing)
+            ended = _run(spec, bench, loaded, wanted)
 
             def place() -> str:
                 return url or stack.enter_context(record.opened(settings, to_write=True))
@@ -78,6 +66,22 @@ def searched(asked: Callable[[FleetSettings], SearchSpec], playing: Playing, loa
     if ended.code == REFUSED:
         warn(ended.stopped)
     return Answer(search_text(answer, answer["id"] or ""), answer, ended.code)
+
+
+def _spec(wanted: Wanted, walk: Walk | None, settings: FleetSettings) -> SearchSpec:
+    forward = None
+    if walk is not None:
+        forward = Forward(train=length_of("--train", walk.train), test=length_of("--test", walk.test), anchored=walk.anchored)
+    return search_spec(
+        wanted.asked(settings),
+        wanted.ranges,
+        method=wanted.method,
+        trials=wanted.trials,
+        seed=wanted.seed,
+        metric=wanted.metric,
+        cv=wanted.cv,
+        forward=forward,
+    )
 
 
 def _bench(spec: SearchSpec, loaded: Loaded, limits: Sequence[LimitConfig], code: Path) -> Bench:
@@ -140,10 +144,10 @@ class Ended(NamedTuple):
         )
 
 
-def _run(spec: SearchSpec, bench: Bench, loaded: Loaded, playing: Playing) -> Ended:
+def _run(spec: SearchSpec, bench: Bench, loaded: Loaded, wanted: Wanted) -> Ended:
     clock, left = SystemClock(), TimeLeft.on_stderr()
     began = clock.monotonic()
-    with _crew(bench, playing) as crew:
+    with _crew(bench, wanted) as crew:
         search = Search(spec, bench, crew, lambda done, of: left.seen("backtests", done, of))
         stopped, code = "", OK
         try:
@@ -156,10 +160,11 @@ def _run(spec: SearchSpec, bench: Bench, loaded: Loaded, playing: Playing) -> En
     return Ended(Found(spec, bench, search, loaded), prints, stopped, code, clock.monotonic() - began)
 
 
-def _crew(bench: Bench, playing: Playing) -> Pool | RayCrew:
-    if playing.ray is not None:
-        return RayCrew(bench, playing.ray, playing.workers)
-    return Pool(bench, playing.workers, warn, compiles=bench.spec.engine == "compiled")
+def _crew(bench: Bench, wanted: Wanted) -> Pool | RayCrew:
+    workers = wanted.workers or cores()
+    if wanted.ray is not None:
+        return RayCrew(bench, wanted.ray, workers)
+    return Pool(bench, workers, warn, compiles=bench.spec.engine == "compiled")
 
 
 def _kept(ended: Ended, place: Callable[[], str]) -> dict[str, Any]:

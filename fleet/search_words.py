@@ -31,7 +31,7 @@ def search_text(r: Mapping[str, Any], id_: str) -> str:
     if id_:
         lines.append(f"stored      {short(id_)}: `fleet backtest searches {short(id_)}` shows it again")
     if ran:
-        lines.append(_trials(ran, r["metric"]))
+        lines.append(_trials(ran))
     if r["walk_forward"] is not None:
         lines.append(_windows(r["walk_forward"]))
     return "\n".join(lines)
@@ -63,17 +63,9 @@ def _number(value: float) -> str:
     return repr(value)
 
 
-SCORES: Final[Mapping[str, Any]] = {
-    "sharpe": lambda f: f["sharpe"],
-    "total_return": lambda f: f["total_return"],
-    "return_over_drawdown": lambda f: f["total_return"] / max(f["max_drawdown"], 1e-4),
-    "max_drawdown": lambda f: -f["max_drawdown"],
-}
-
-
-def _trials(ran: Sequence[Mapping[str, Any]], metric: str) -> str:
-    score = SCORES[metric]
-    ordered = sorted(ran, key=lambda trial: (not trial["figures"]["trades"], -score(trial["figures"]), trial["n"]))
+def _trials(ran: Sequence[Mapping[str, Any]]) -> str:
+    """The best first; a trial that never traded has no score."""
+    ordered = sorted(ran, key=lambda trial: (trial["figures"]["score"] is None, -(trial["figures"]["score"] or 0.0), trial["n"]))
     rows = [
         (
             str(trial["n"]),

@@ -10,7 +10,7 @@ from libs.domain.times import iso
 from libs.quant.backtest.report import PLAIN, Figures
 from libs.quant.price_volatility import bars_per_year
 from libs.quant.search import cross_validation
-from libs.quant.search.choice import best, metric
+from libs.quant.search.choice import Metric, best, metric, score
 from libs.quant.search.ranges import Range
 from libs.quant.search.trial import Trial
 from libs.quant.search.walk_forward import stitched, thinned
@@ -39,7 +39,8 @@ class Found:
     @property
     def trials(self) -> list[dict[str, Any]]:
         """Every trial, in order."""
-        return [_trial(trial) for trial in self.search.trials]
+        by = metric(self.spec.metric)
+        return [_trial(trial, by) for trial in self.search.trials]
 
     def result(self, earlier: Sequence[Earlier], *, stopped: str = "") -> dict[str, Any]:
         """Everything but the trials themselves.
@@ -124,8 +125,10 @@ class Found:
         }
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
-    figures = None if trial.figures is None else {**trial.figures._asdict(), PERIOD_SHARPE: ratio(trial)}
+def _trial(trial: Trial, by: Metric) -> dict[str, Any]:
+    figures = None
+    if trial.figures is not None:
+        figures = {**trial.figures._asdict(), PERIOD_SHARPE: ratio(trial), "score": score(trial, by)}
     return {"n": trial.n, "params": trial.params, "figures": figures, "error": trial.error}
 
 

@@ -1,6 +1,6 @@
 """What a search is asked to do, beside the backtest that each of its trials is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -10,10 +10,12 @@ from libs.domain.times import SECOND
 from libs.quant.folds.contract import Strategy
 from libs.quant.folds.registry import find
 from libs.quant.search import choice, plan
+from libs.quant.search.cross_validation import scheme
 from libs.quant.search.ranges import Range, ranges_of
 from services.backtester.spec import Spec
 
 Method = Literal["grid", "random", "bayes"]
+METHODS: Final[Mapping[str, Method]] = {"grid": "grid", "random": "random", "bayes": "bayes"}
 TRIALS: Final = 100
 """Of a search that draws, when nobody says how many."""
 BATCH: Final = 8
@@ -46,7 +48,7 @@ def search_spec(
     backtest: Spec,
     ranges: Sequence[str],
     *,
-    method: Method | None = None,
+    method: str | None = None,
     trials: int | None = None,
     seed: int = 1,
     metric: str = "sharpe",
@@ -63,8 +65,12 @@ def search_spec(
         ValueError: it cannot; the message says what was expected.
     """
     choice.metric(metric)
+    if cv:
+        scheme(cv)
+    if method is not None and method not in METHODS:
+        raise ValueError(f"expected method to be one of {', '.join(METHODS)}, got {method!r}")
     found = ranges_of(_strategy(backtest), ranges, backtest.params)
-    chosen = method or ("grid" if trials is None and plan.combinations(found) is not None else "random")
+    chosen = METHODS[method or ("grid" if trials is None and plan.combinations(found) is not None else "random")]
     if chosen == "grid":
         if trials is not None:
             raise ValueError("a grid tries every combination: leave --trials out, or use --method random or bayes")

@@ -1,6 +1,7 @@
 """What trials are compared by, the choice among them, walk-forward windows, cross-validation, and what counts."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,8 @@ HOUR = TIMEFRAMES["1h"]
 NOTHING = Figures(1e5, 0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0)
 
 
-def a_trial(n: int, returns: object = (), **figures: float) -> Trial:
-    return Trial(n, {"x": n}, NOTHING._replace(**({"trades": 1} | figures)), np.asarray(returns, float))
+def a_trial(n: int, returns: object = (), **figures: Any) -> Trial:
+    return Trial(n, {"x": n}, NOTHING._replace(**{"trades": 1, **figures}), np.asarray(returns, float))
 
 
 def noise(trials: int, periods: int = 320, edge: float = 0.0) -> list[Trial]:

@@ -38,6 +38,6 @@ def test_a_process_that_is_killed_names_the_trial_that_it_played() -> None:
     with Pool(bench(), 1, print) as pool:
         playing = pool.play([TASKS[3], TASKS[8]])
         next(playing)
-        os.kill(*players(), signal.SIGKILL)
+        os.kill(players()[0], signal.SIGKILL)
         with pytest.raises(Lost, match=r"the process of trial 9 \(fast=3, slow=4\) is gone: killed by SIGKILL; .* fewer --workers"):
             list(playing)
