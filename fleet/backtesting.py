@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from os import environ
 from pathlib import Path
@@ -12,7 +12,8 @@ from uuid import uuid4
 import msgspec
 import typer
 
-from fleet import backtest_check, backtest_diff, backtest_montecarlo, backtest_report, backtest_spec, record
+from fleet import backtest_check, backtest_diff, backtest_montecarlo, backtest_report, backtest_search, backtest_spec, record
+from fleet.backtest_options import Asked, taking
 from fleet.backtest_report import Files, report_of
 from fleet.backtest_spec import WRONG
 from fleet.backtest_words import list_text, result_text, whole_text
@@ -37,8 +38,7 @@ Text = str | None
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")]
 
 
-@app.command("run")
-def run_command(
+def options(
     strategy: Annotated[Text, typer.Option(metavar="NAME", help="A file of libs/quant/strategies.")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A parameter of it; may be repeated.")] = None,
     config: Annotated[bool, typer.Option("--config", help="All enabled strategies, limits and terms of config/.")] = False,
@@ -70,12 +70,8 @@ def run_command(
     trailing_stop: Annotated[Text, typer.Option(metavar="BPS", help="A stop that follows the price at this distance.")] = None,
     engine: Annotated[Text, typer.Option(metavar="HOW", help="event, compiled, or auto: where it pays. Equal results.")] = None,
     quality: Annotated[Text, typer.Option(metavar="HOW", help="Odd data: label, strict (refuse) or off; docs/data-quality.md.")] = None,
-    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
-    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page about it, whole in itself.")] = None,
-    report_json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what that page says as JSON.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
-) -> None:
-    """Run a backtest here and now; no fleet is needed."""
+) -> Asked:
+    """What the options of every command that runs backtests ask for."""
 
     def asked(settings: FleetSettings) -> Spec:
         base: dict[str, Any] = {} if spec is None else backtest_spec.from_file(spec)
@@ -111,10 +107,23 @@ def run_command(
         }
         return backtest_spec.spec_of(base, {name: value for name, value in given.items() if value is not None})
 
+    return asked
+
+
+@app.command("run")
+@taking(options)
+def run_command(
+    asked: Asked,
+    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page about it, whole in itself.")] = None,
+    report_json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what that page says as JSON.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
+) -> None:
+    """Run a backtest here and now; no fleet is needed."""
     raise typer.Exit(tell(_run(asked, Files(report, report_json), store=store), json=json))
 
 
-def _run(asked: Callable[[FleetSettings], Spec], files: Files, *, store: bool) -> Answer:
+def _run(asked: Asked, files: Files, *, store: bool) -> Answer:
     try:
         settings = from_environment(FleetSettings, environ)
         spec = asked(settings)
@@ -203,3 +212,4 @@ def diff_command(a: Id, b: Id, json: Json = False) -> None:
 app.command("montecarlo")(backtest_montecarlo.command)
 app.command("check")(backtest_check.command)
 app.command("report")(backtest_report.command)
+backtest_search.added(app, options, _loaded)

@@ -15,8 +15,8 @@ from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
-from libs.quant.quality.gate import admitted
 from libs.quant.progress import Seen
+from libs.quant.quality.gate import admitted
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.permission import HALTED
 from services.backtester.code import ENGINE, code_fingerprint
@@ -97,7 +97,7 @@ def run(
     if played.left_out:
         raise ValueError("; ".join(played.left_out))
     notes = [*labels, *result.notes, *_odd(played)]
-    return Answer(spec, played, found, setup.base_currency, curve, _fingerprints(loaded, spec, limits), seconds, notes)
+    return Answer(spec, played, found, setup.base_currency, curve, fingerprints_of(loaded, spec, limits), seconds, notes)
 
 
 def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
@@ -136,7 +136,8 @@ def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
     )
 
 
-def _fingerprints(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
+def fingerprints_of(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
+    """Of a backtest of this spec."""
     used = (spec.limits if spec.limits is not None else limits) if spec.risk else []
     where = msgspec.structs.replace(
         spec, data="-" if spec.data else "", limits=[], engine="auto", quality="label"
