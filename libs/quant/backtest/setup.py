@@ -12,6 +12,7 @@ from libs.domain.instruments import ASSET_CLASSES, AssetClass
 from libs.domain.kill import Kills
 from libs.domain.orders import Exits
 from libs.quant.fills import FillTerms
+from libs.quant.financing import Financing
 from libs.quant.risk.limits import Limits
 
 
@@ -50,3 +51,4 @@ class Setup:
     day_starts_at: str = "00:00"  # of the trading day, that the daily loss is counted from
     day_tz: str = "UTC"
     tradable: frozenset[AssetClass] = ASSET_CLASSES  # by the account
+    financing: Financing | None = None  # what holding costs and pays; None: nothing, and no recorded funding either
