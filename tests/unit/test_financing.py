@@ -124,7 +124,7 @@ def test_days_without_a_market_are_charged_too() -> None:
     found = {"ALFA": columns([100.0, 100.0], step=3 * DAY)}
     tape = a_tape(found, bars={"1d": found}, since=NOON)
     played = play(tape, a_setup(financing=Financing(cash_rate=D(36)), deposit=D(1_000)))
-    assert [amount for _, _, amount in booked(played)] == [D(1), D("1.001"), D("1.002001")]
+    assert [amount for _, _, amount in booked(played)] == [D(1), D("1.001"), D("1.002001"), D("1.003003001")]
 
 
 def test_the_day_ends_when_the_accounts_does() -> None:
