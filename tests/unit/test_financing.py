@@ -194,7 +194,7 @@ def hourly(seed: int) -> Tape:
     return a_tape(bars, bars={"1h": bars}, since=NOON)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32), financings())
 def test_every_transaction_balances_and_the_ledger_is_the_equity(seed: int, rates: Financing) -> None:
     tape = hourly(seed)
@@ -212,7 +212,7 @@ def test_every_transaction_balances_and_the_ledger_is_the_equity(seed: int, rate
     assert all(a.at <= b.at for a, b in pairwise(played.balances))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(0, 2**32))
 def test_rates_of_zero_change_nothing_at_all(seed: int) -> None:
     tape = hourly(seed)
