@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from fleet.tables import change
+from libs.quant.financing import Financing
 
 _WORDS: Final = {
     "cash_interest": "interest on cash",
@@ -21,8 +24,17 @@ _RATES: Final = {
 
 
 def financing(base: Mapping[str, Any], **rates: str | None) -> dict[str, Any] | None:
-    """The rates of a base with those of the options laid over it; None when no option names one."""
+    """The rates of a base with those of the options laid over it; None when no option names one.
+
+    Raises:
+        ValueError: one is no rate; the message names the option.
+    """
     given = {name: rate for name, rate in rates.items() if rate is not None}
+    for name, rate in given.items():
+        try:
+            msgspec.convert({name: rate}, Financing, strict=False)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"--{name.replace('_', '-')} {rate}: {str(error).partition(' - at ')[0]}, in per cent") from error
     return {**(base.get("financing") or {}), **given} if given else None
 
 
@@ -35,7 +47,7 @@ def rates_text(spec: Mapping[str, Any]) -> list[str]:
 
 
 def carried_text(result: Mapping[str, Any]) -> list[str]:
-    """One line of what holding earned and cost; [] where it did neither."""
+    """One line of what holding earned and cost, to the cent; [] where it did neither."""
     sums = result.get("financing") or {}
-    parts = [f"{_WORDS[name]} {change(sums[name])}" for name in _WORDS if sums.get(name)]
+    parts = [f"{_WORDS[name]} {change(sums[name])}" for name in _WORDS if round(sums.get(name, 0.0), 2)]
     return [f"holding     {change(sums['total'])} {result['currency']}: {', '.join(parts)}"] if parts else []

@@ -57,7 +57,7 @@ class Financing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             rates |= {f"{name} of {symbol}": rate for name, rate in msgspec.structs.asdict(own).items() if rate is not None}
         for name, rate in rates.items():
             if not (rate.is_finite() and abs(rate) <= _MOST):
-                raise ValueError(f"expected {name} from -{_MOST} to {_MOST} per cent, got {rate}")
+                raise ValueError(f"expected {name} from -{_MOST} to {_MOST}, got {rate}")
 
     @property
     def any(self) -> bool:

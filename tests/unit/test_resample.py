@@ -1,6 +1,7 @@
 """Coarser bars of finer ones: those that the fleet makes of ticks, none before it is over, and none that could be made finer."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -91,7 +92,8 @@ def of_three_timeframes(bars: dict[str, Columns]) -> Tape:
 def spliced(before: Columns, after: Columns, until: int) -> Columns:
     """The bars of one that were over by then, and the later ones of the other."""
     n, m = (sum(start + QUARTER <= until for start in bars.start) for bars in (before, after))
-    return Columns(*([*one[:n], *other[m:]] for one, other in zip(before, after, strict=True)))
+    pairs: Iterable[tuple[Any, Any]] = zip(before, after, strict=True)
+    return Columns(*([*one[:n], *other[m:]] for one, other in pairs))
 
 
 @settings(max_examples=15, deadline=None)
