@@ -96,7 +96,7 @@ def spliced(before: Columns, after: Columns, until: int) -> Columns:
     return Columns(*([*one[:n], *other[m:]] for one, other in pairs))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 2**32), st.integers(10, 380))
 def test_what_is_decided_at_a_moment_follows_from_bars_that_were_over(seed: int, cut: int) -> None:
     """Another market from a moment on: until then everything is the same, whatever the timeframe."""
