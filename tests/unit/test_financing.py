@@ -134,6 +134,18 @@ def test_the_day_ends_when_the_accounts_does() -> None:
     assert [(balance.at - NOON) // HOUR for balance in played.balances] == [0, 10]  # 22:00 UTC
 
 
+def test_nothing_is_charged_before_the_account_begins() -> None:
+    """Bars before `trades_from` only warm strategies up."""
+    setup = a_setup(financing=Financing(cash_rate=D(36)), trades_from=NOON + DAY)
+    hours = [(balance.at - NOON) // HOUR for balance in play(days(100, 100, 100, 100), setup).balances]
+    assert hours == [24, 36, 60, 84]
+
+
+def test_a_tape_that_is_cut_knows_of_no_later_funding() -> None:
+    recorded = {"ALFA": [FundingRate("ALFA", NOON, D(1)), FundingRate("ALFA", NOON + 1, D(1))]}
+    assert days(100, 101, funding=recorded).until(NOON).funding == {"ALFA": recorded["ALFA"][:1]}
+
+
 def test_a_short_pays_the_borrowing_the_dividend_and_keeps_its_worth_in_a_split() -> None:
     closes = [100, 99, 99, 99, 49.5, 49.5]  # falls, is sold short at the third open, splits in two before the fifth
     dividend = CorporateAction(venue="X", symbol="ALFA", effective=NOON - 12 * HOUR + 3 * DAY, kind="dividend", cash=D("0.5"))

@@ -26,8 +26,9 @@ class Carrying:
         self._tape = tape
         self._setup = setup
         self._rates = setup.financing or Financing()
-        self._day = self._day_after(tape.since) if self._rates.any else _NEVER
-        self._funding = self._funding_after(tape.since)
+        begins = setup.begins(tape.since)
+        self._day = self._day_after(begins) if self._rates.any else _NEVER
+        self._funding = self._funding_after(begins)
 
     @property
     def due(self) -> int:

@@ -52,3 +52,10 @@ class Setup:
     day_tz: str = "UTC"
     tradable: frozenset[AssetClass] = ASSET_CLASSES  # by the account
     financing: Financing | None = None  # what holding costs and pays; None: nothing, and no recorded funding either
+    trades_from: int = (
+        0  # market ns: strategies are warmed on the bars before it; what they decide earlier is dropped, the account begins then
+    )
+
+    def begins(self, since: int) -> int:
+        """When the account begins on a tape that begins at `since`, market ns."""
+        return max(since, self.trades_from)

@@ -1,6 +1,6 @@
 """What the compiled desk reads and writes: rows of plain numbers, one kind of row for each idea.
 
-Prices are ticks, quantities lots, money whole billionths of a thousandth (1e-12) of the currency, times market ns. NaN stands for
+Prices are ticks, quantities lots, money whole parts of the currency (`MONEY` to one of it, or fewer), times market ns. NaN stands for
 "none", and -1 for no row. Symbols, strategies and books are numbered in the order of their names, in which the event path adds them up.
 """
 
@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     Times = NDArray[np.int64]
 
 MONEY: Final = 10**12
-"""What the currency is divided into: fees are exact to twelve decimals, and so is all that is made of them."""
+"""What the currency is divided into at most: fees are rounded to twelve decimals, and so is all that is made of them."""
 UNBOUNDED: Final = 2**53
 NONE: Final = -(2**62)
 """No price."""
 FOREVER: Final = 2**63 - 1
 
+BAR: Final = np.dtype([("start", "i8"), *((name, "f8") for name in ("open", "high", "low", "close", "volume"))], align=True)
+"""What is asked of a bar is asked together, and here and there in a market: a row lies in one place of memory, six columns lie in six."""
+
 SYMBOL: Final = np.dtype(
     [
-        ("first", "i8"),  # its bars are rows first to last - 1 of the market's columns
+        ("first", "i8"),  # its bars are rows first to last - 1 of the market's
         ("last", "i8"),
         ("tick", "f8"),
         ("lot", "f8"),
@@ -125,13 +128,9 @@ HALT: Final = np.dtype([("limit", "i8"), ("at", "i8"), ("equity", "f8"), ("refer
 WHOLE: Final = np.dtype("i8")
 NUMBER: Final = np.dtype("f8")
 KINDS: Final = {
-    # Columns of all symbols, one after another; a row of symbol s is between its `first` and `last`.
-    "starts": WHOLE,
-    "opens": NUMBER,
-    "highs": NUMBER,
-    "lows": NUMBER,
+    "bars": BAR,  # of all symbols, one after another; those of symbol s are between its `first` and `last`
+    "starts": WHOLE,  # of the same bars, for whoever walks over many
     "closes": NUMBER,
-    "volumes": NUMBER,
     "known": WHOLE,  # every moment at which some bar is known, ascending
     "days": WHOLE,  # beginnings of trading days, ascending
     "session_opens": WHOLE,  # of all calendars, one after another
@@ -162,6 +161,7 @@ DESK: Final = np.dtype(
         ("entry", "i8"),  # kind of a naked order
         ("entry_offset", "f8"),
         ("entry_limit", "f8"),
+        ("money", "i8"),  # parts of the currency that money counts: as few as are exact
         ("kind", "i8"),  # 0 cash, 1 margin
         ("allow_short", "i8"),
         ("late", "i8"),  # from the start of a bar to the moment at which it is known
@@ -177,6 +177,7 @@ DESK: Final = np.dtype(
         ("max_drawdown", "f8"),
         ("watched", "i8"),
         ("cash", "i8"),  # this and the rest change
+        ("fees", "i8"),  # paid so far
         ("now", "i8"),
         ("orders_count", "i8"),
         ("fills_count", "i8"),

@@ -7,7 +7,6 @@ import numpy as np
 from libs.quant.compiled import rows
 from libs.quant.compiled.exact import product, quotient
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import MONEY
 from libs.quant.compiled.steps import row_known
 
 GROSS = 0
@@ -23,7 +22,7 @@ def mark(desk: Any, s: int, now: int) -> float:
     symbol = rows.symbols(desk)[s]
     if symbol.marked_at != now:
         row = row_known(desk, symbol, desk.late, now)
-        symbol.marked_at, symbol.mark = now, rows.closes(desk)[row] if row >= symbol.first else np.nan
+        symbol.marked_at, symbol.mark = now, rows.bars(desk)[row].close if row >= symbol.first else np.nan
     return symbol.mark
 
 
@@ -32,12 +31,12 @@ def mark_before(desk: Any, s: int, now: int) -> float:
     """Close of the bar before that one; NaN where there is none."""
     symbol = rows.symbols(desk)[s]
     row = row_known(desk, symbol, desk.late, now) - 1
-    return rows.closes(desk)[row] if row >= symbol.first else np.nan
+    return rows.bars(desk)[row].close if row >= symbol.first else np.nan
 
 
 @compiled
 def cash(desk: Any) -> float:
-    return quotient(desk.cash, MONEY)
+    return quotient(desk.cash, desk.money)
 
 
 @compiled
