@@ -166,7 +166,7 @@ def test_an_order_fills_on_the_day_before_an_action_though_that_days_bar_is_know
 
 def test_a_split_that_no_market_has_met_yet_changes_neither_units_nor_price() -> None:
     noons = columns([100, 99, 99, 99, 49.5], start=NOON, step=DAY)
-    split = in_two(NOON + 4 * DAY + 6 * HOUR, D(99))
+    split = in_two(NOON + 3 * DAY + 6 * HOUR, D(99))
     tape = a_tape({"ALFA": noons}, bars={"1h": {"ALFA": noons}}, actions=[split], since=NOON)
     setup = a_setup(a_strategy("momentum", **SHORTING), allow_short=True, financing=Financing(borrow_rate=D(36)), day_starts_at="20:00")
     assert {amount for *_, amount in booked(play(tape, setup))} == {D("-0.99")}
