@@ -12,7 +12,16 @@ from uuid import uuid4
 import msgspec
 import typer
 
-from fleet import backtest_check, backtest_diff, backtest_montecarlo, backtest_report, backtest_search, backtest_spec, record
+from fleet import (
+    backtest_carry,
+    backtest_check,
+    backtest_diff,
+    backtest_montecarlo,
+    backtest_report,
+    backtest_search,
+    backtest_spec,
+    record,
+)
 from fleet.backtest_options import Asked, taking
 from fleet.backtest_report import Files, report_of
 from fleet.backtest_spec import WRONG
@@ -45,19 +54,25 @@ def options(
     account: Annotated[Text, typer.Option(metavar="NAME", help="With --config: whose strategies, where there are several.")] = None,
     spec: Annotated[Path | None, typer.Option(metavar="FILE.json", help="What is asked for as JSON; options go before it.")] = None,
     data: Annotated[Text, typer.Option(metavar="FILE", help="Bars: .csv, .csv.gz or .parquet.")] = None,
+    actions: Annotated[Text, typer.Option(metavar="FILE", help="Splits and dividends of a file of bars.")] = None,
+    funding: Annotated[Text, typer.Option(metavar="FILE", help="Recorded funding rates of perpetuals.")] = None,
     symbol: Annotated[Text, typer.Option(help="What a file without a column symbol holds.")] = None,
     replay: Annotated[Text, typer.Option(metavar="NAME", help="A recorded market of MARKET_DATA_DIR.")] = None,
     symbols: Annotated[Text, typer.Option(metavar="A,B", help="Bars that a fleet has stored.")] = None,
     venue: Annotated[Text, typer.Option(help="Of stored bars, where several have them.")] = None,
     start: Annotated[Text, typer.Option(metavar="D", help="First day or moment, UTC.")] = None,
     end: Annotated[Text, typer.Option(metavar="D", help="Last day, or the moment at which it ends, UTC.")] = None,
-    timeframe: Annotated[Text, typer.Option(metavar="1m")] = None,
+    timeframe: Annotated[Text, typer.Option(metavar="1h", help="That strategies run on; made of finer bars where need be.")] = None,
     cash: Annotated[Text, typer.Option(metavar="N", help="Deposit of the account; 100000 if not said.")] = None,
     fee_bps: Annotated[Text, typer.Option(metavar="X", help="Fee, of the notional.")] = None,
     fee_per_unit: Annotated[Text, typer.Option(metavar="X", help="Fee per share, coin or contract.")] = None,
     slippage_bps: Annotated[Text, typer.Option(metavar="X", help="Every price is so much worse.")] = None,
     half_spread_bps: Annotated[Text, typer.Option(metavar="X", help="Prices of trade bars are so much worse.")] = None,
     participation: Annotated[Text, typer.Option(metavar="X", help="Share of shown size or volume that is ours; 1 is all.")] = None,
+    cash_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent a year on idle cash.")] = None,
+    margin_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent a year on what cash is short of.")] = None,
+    borrow_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent a year on what is sold short.")] = None,
+    funding_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent each 8 hours that longs of perpetuals pay.")] = None,
     latency_ms: Annotated[Text, typer.Option(metavar="X", help="From decision to venue; matters on quotes.")] = None,
     sizing: Annotated[Text, typer.Option(metavar="RULE", help="How large: equity, fixed:UNITS, ...; docs/sizing.md.")] = None,
     allocation: Annotated[Text, typer.Option(metavar="F", help="Share of equity per symbol at target 1; 0.2 if not said.")] = None,
@@ -81,6 +96,8 @@ def options(
             "strategy": strategy,
             "params": backtest_spec.params(param) if param else None,
             "data": data,
+            "actions": actions,
+            "funding": funding,
             "symbol": symbol,
             "replay": replay,
             "symbols": [name for name in symbols.split(",") if name] if symbols is not None else None,
@@ -95,6 +112,9 @@ def options(
             "half_spread_bps": half_spread_bps,
             "participation": participation,
             "latency_ms": latency_ms,
+            "financing": backtest_carry.financing(
+                base, cash_rate=cash_rate, margin_rate=margin_rate, borrow_rate=borrow_rate, funding_rate=funding_rate
+            ),
             "sizing": sizing,
             "allocation": allocation,
             "risk": backtest_spec.switch("--risk", risk) if risk is not None else None,

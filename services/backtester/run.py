@@ -15,6 +15,7 @@ from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
+from libs.quant.financing import Financing
 from libs.quant.progress import Seen
 from libs.quant.quality.gate import admitted
 from libs.quant.risk.limits import Limits
@@ -53,6 +54,7 @@ class Answer:
         return {
             "strategy": self.spec.strategy or "+".join(config.id for config in self.spec.strategies),
             **{name: value for name, value in self.figures._asdict().items()},
+            "financing": carried(self.played),
             "currency": self.currency,
             "engine": ENGINE,
             "seconds": round(self.seconds, 6),
@@ -133,14 +135,25 @@ def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
         latency_ns=int(spec.latency_ms * 1_000_000),
         entry=spec.entry,
         exits=spec.exits,
+        financing=spec.financing or (Financing() if tape.funding else None),
     )
+
+
+def carried(played: Played) -> dict[str, float]:
+    """What holding earned (above 0) or cost by kind, and in all; {} where it did neither."""
+    sums = played.carried()
+    return {**{name: float(amount) for name, amount in sums.items()}, "total": float(sum(sums.values()))} if any(sums.values()) else {}
 
 
 def fingerprints_of(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
     """Of a backtest of this spec."""
     used = (spec.limits if spec.limits is not None else limits) if spec.risk else []
     where = msgspec.structs.replace(
-        spec, data="-" if spec.data else "", limits=[], engine="auto", quality="label"
+        spec,
+        **{name: "-" if getattr(spec, name) else "" for name in ("data", "actions", "funding")},
+        limits=[],
+        engine="auto",
+        quality="label",
     )  # the data speak for themselves; every engine and every look at the data finds the same
     config = _digest(msgspec.json.encode([where, list(used)], order="deterministic").decode())
     data, code = loaded.tape.fingerprint(), code_fingerprint()

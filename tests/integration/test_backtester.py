@@ -207,6 +207,13 @@ def test_stored_bars_are_run_over(environment: dict[str, str]) -> None:
     assert made["trades"] > 0
 
 
+def test_stored_bars_make_coarser_ones(environment: dict[str, str]) -> None:
+    prices = [100.0 + n // 60 % 5 for n in range(900)]
+    asyncio.run(record.with_database(environment["DATABASE_URL"], lambda database: with_bars(database, prices)))
+    made = run(environment, "--symbols", "ALFA", "--timeframe", "1m")
+    assert (made["bars"], made["timeframe"]) == (915, "1s")
+
+
 def test_stored_bars_that_are_not_there_are_named(environment: dict[str, str]) -> None:
     answer = fleet(environment, "backtest", "run", *SMA, "--symbols", "NONE", code=2)
     assert "there are no such stored bars" in answer["error"]
@@ -318,6 +325,11 @@ async def with_a_day(database: Database) -> None:
         ({"sizing": "huge"}, "expected sizing"),
         ({"data": "/etc/passwd"}, "expected data to be the whole path of a file below"),
         ({"data": "../bars.csv"}, "expected data to be the whole path"),
+        ({"actions": "/etc/passwd"}, "expected actions to be the whole path of a file below"),
+        ({"funding": "../funding.csv"}, "expected funding to be the whole path of a file below"),
+        ({"data": "", "symbols": ["ALFA"], "actions": "/x.csv"}, "recorded and stored bars come with their own"),
+        ({"financing": {"cash_rate": "99999"}}, "expected cash_rate from -10000 to 10000, got 99999"),
+        ({"financing": {"rate": "4"}}, "unknown field `rate`"),
         ({"replay": "crypto"}, "exactly one of data, replay and symbols"),
     ],
 )
