@@ -7,7 +7,7 @@ import json
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -38,6 +38,10 @@ class Case:
     gap: float  # an open is at most this fraction from the close before
     step: int = 1  # millionths: prices are multiples of it
 
+    def head(self, bars: int) -> "Case":
+        """The same over its first bars only."""
+        return replace(self, bars=min(bars, self.bars))
+
 
 class Bars(NamedTuple):
     """One row per bar. All are there; the first begins at BEGINS_S."""
@@ -46,6 +50,10 @@ class Bars(NamedTuple):
     high: "array[float]"
     low: "array[float]"
     close: "array[float]"
+
+    def head(self, bars: int) -> "Bars":
+        """The first ones."""
+        return Bars(*(column[:bars] for column in self))
 
 
 class Fill(NamedTuple):
@@ -76,7 +84,9 @@ class Result:
     final_equity: float
     trades: Sequence[Trade]
     equity: Sequence[float]  # at the closes that `points` names
-    peak_bytes: int = 0  # the most memory that the process ever held
+    max_drawdown: float | None = None  # largest fall from a high as a fraction; None: not asked for
+    sharpe: float | None = None  # a year's
+    peak_bytes: int = 0  # the most memory that the process ever held; the runner says what counts
     input_bytes: int = 0  # of the bars as the engine is given them
 
 
