@@ -18,6 +18,8 @@ from libs.quant.risk.limits import Limits
 DAY: Final = 86_400 * SECOND
 SINCE: Final = 1_700_000_000 * SECOND // DAY * DAY
 CALENDARS: Final[tuple[Calendar, ...]] = ("24/7", "24/7", "us_equity", "forex", "cme_globex")
+PANELS: Final = {"momentum_panel": range(2, 4), "pairs": range(2, 3)}
+"""Those over several symbols, and over how many."""
 STRATEGIES: Final = ("sma_cross", "breakout", "mean_reversion", "momentum", "trend_vol_target")
 SIZINGS: Final = ("equity", "equity", "fixed:3", "fixed:500", "volatility:0.2")
 
@@ -65,7 +67,7 @@ def case(seed: int) -> Case:
     draw = random.Random(seed)
     timeframe = draw.choice(("1m", "1m", "5m", "1h", "1d"))
     tape = _tape(draw, timeframe)
-    return Case(tape, _setup(draw, timeframe))
+    return Case(tape, _setup(draw, timeframe, len(tape.instruments)))
 
 
 def _tape(draw: random.Random, timeframe: str) -> Tape:
@@ -116,7 +118,7 @@ def _bars(draw: random.Random, tick: float, length: int, count: int) -> Columns:
     return columns
 
 
-def _setup(draw: random.Random, timeframe: str) -> Setup:
+def _setup(draw: random.Random, timeframe: str, symbols: int) -> Setup:
     naked = draw.random() < 0.35
     kind = draw.choice(("market", "limit", "stop", "stop_limit")) if naked else "market"
     offset, limit = draw.choice((1.0, 5.0, 30.0)), draw.choice((0.0, 2.0, 10.0))
@@ -124,8 +126,8 @@ def _setup(draw: random.Random, timeframe: str) -> Setup:
         account_id="drawn",
         account_name="drawn",
         base_currency="USD",
-        deposit=D(draw.choice(("100000", "1000", "50000.55"))),
-        strategies=[_strategy(draw, n, timeframe) for n in range(draw.randrange(1, 4))],
+        deposit=D(draw.choice(("100000", "1000", "50000.55", "30000000"))),
+        strategies=[_strategy(draw, n, timeframe, symbols) for n in range(draw.randrange(1, 4))],
         terms=FillTerms(
             fee_bps=D(draw.choice(("0", "1.5", "0.1", "2.875"))),
             slippage_bps=D(draw.choice(("0", "0.5", "3"))),
@@ -142,15 +144,16 @@ def _setup(draw: random.Random, timeframe: str) -> Setup:
         orders_on_last_bar=draw.random() < 0.3,
         day_starts_at=draw.choice(("00:00", "17:00")),
         day_tz=draw.choice(("UTC", "America/New_York")),
+        trades_from=draw.choice((0, 0, SINCE + 60 * TIMEFRAMES[timeframe])),
     )
 
 
-def _strategy(draw: random.Random, n: int, timeframe: str) -> StrategyConfig:
-    name = draw.choice(STRATEGIES)
+def _strategy(draw: random.Random, n: int, timeframe: str, symbols: int) -> StrategyConfig:
+    name = draw.choice([*STRATEGIES, *(panel for panel, widths in PANELS.items() if symbols in widths)])
     return StrategyConfig(
         id=f"strategy_{n}",
         class_name=name,
-        symbols=["*"] if draw.random() < 0.8 else ["S00"],
+        symbols=["*"] if name in PANELS or draw.random() < 0.8 else ["S00"],
         timeframe=timeframe,  # type: ignore[arg-type]
         account="drawn",
         allocation=draw.choice((0.05, 0.2, 0.5, 1.0)),

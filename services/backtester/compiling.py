@@ -5,6 +5,7 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -45,9 +46,7 @@ class Compiler:
             import numba
         except ImportError as error:
             raise NotCompiled(f"{error.name} is not installed: pip install 'tradewinds[backtester]'") from error
-        sources = b"".join(file.read_bytes() for file in sorted(SOURCES.glob("*.py")))
-        versions = f"{sys.version}|{numba.__version__}|{llvmlite.__version__}".encode()
-        self._folder = folder / hashlib.blake2b(sources + versions, digest_size=8).hexdigest()
+        self._folder = folder / _release(f"{sys.version}|{numba.__version__}|{llvmlite.__version__}")
         self._say = say
         self.made = (self._folder / MADE).exists()
         """Whether the account's own code lies there already."""
@@ -75,14 +74,14 @@ class Compiler:
         Raises:
             NotCompiled: its source, or what it needs, cannot be compiled.
         """
-        from libs.quant.compiled.translate import Untranslatable, module_of
+        from libs.quant.compiled.translate import Untranslatable
 
         if not fold.alone:
             raise NotCompiled(f"{fold.strategy_id}: a panel, or sized by volatility, or over corporate actions")
         strategy, params = fold.strategy, fold.params
         state = strategy.init(params)
         try:
-            source, names = module_of(strategy.step, BarView, _kinds(params, _kinds(state, [])))
+            source, names = _translated(strategy.step, tuple(_kinds(params, _kinds(state, []))))
         except Untranslatable as error:
             raise NotCompiled(f"{fold.strategy_id}: {error}") from error
         module = self._module(strategy.name, source)
@@ -115,6 +114,21 @@ class Compiler:
             sys.modules[title] = module
             spec.loader.exec_module(module)
         return sys.modules[title]
+
+
+@cache
+def _release(versions: str) -> str:
+    """What the code of this release is called."""
+    sources = b"".join(file.read_bytes() for file in sorted(SOURCES.glob("*.py")))
+    return hashlib.blake2b(sources + versions.encode(), digest_size=8).hexdigest()
+
+
+@cache
+def _translated(step: Callable[..., Any], kinds: tuple[type[Any], ...]) -> tuple[str, Mapping[type[Any], str]]:
+    """As `module_of`, once for each strategy: a search asks for every trial."""
+    from libs.quant.compiled.translate import module_of
+
+    return module_of(step, BarView, kinds)
 
 
 def _forget_others(folder: Path) -> None:

@@ -81,6 +81,7 @@ def signals_of(tape: Tape, setup: Setup) -> Said:
                 raise
             signals += fault.signals
             faults.append(str(fault))
+    signals = [signal for signal in signals if signal.decided_at >= setup.trades_from]
     signals.sort(key=lambda s: (s.decided_at, s.strategy_id, s.symbol))
     return Said(signals, faults, found.left_out)
 
@@ -124,7 +125,8 @@ class Desk:
             types=_ALL_TYPES,
             on_credit=on_credit,
         )
-        actions = happening(tape.actions, tape.since, tape.fill_on)
+        begins = setup.begins(tape.since)
+        actions = happening(tape.actions, begins, tape.fill_on)
         self._venue = Venue(Book(), rules, actions)
         self._venue.applied([Opened(account_id=setup.account_id, deposit={setup.base_currency: setup.deposit})])
         self._cash: dict[str, Decimal] = {}
@@ -142,7 +144,7 @@ class Desk:
         self._action_times = deque(sorted(action.effective for action in actions))
         self._limits, self._limit_changes = setup.limits, deque(setup.limit_changes)
         self._watch = self._a_watch(setup.limits or Limits(()))
-        played.balances.append(Balance(tape.since, float(setup.deposit), {}))
+        played.balances.append(Balance(begins, float(setup.deposit), {}))
 
     def _a_watch(self, limits: Limits) -> LossWatch | None:
         """Over the loss limits that hold now or later, and the peak where a size hangs on it; None where nobody asks."""

@@ -10,7 +10,7 @@ from libs.quant.backtest.tape import Tape
 from libs.quant.price_volatility import bars_per_year
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,6 +24,11 @@ class Equity(NamedTuple):
 
     times: "Times"  # market ns at which bars are known
     values: "Floats"
+
+    def after(self, moment: int) -> "Equity":
+        """What of it was known after `moment`, market ns: of an account that began then."""
+        later = self.times > moment
+        return Equity(self.times[later], self.values[later])
 
 
 class Figures(NamedTuple):
@@ -51,13 +56,12 @@ def equity_curve(tape: Tape, summary: Summary, sums: "Sums | None" = None) -> Eq
     late, length = tape.late_ns, TIMEFRAMES[tape.timeframes[0]]
     columns = tape.bars[tape.timeframes[0]]
     starts = {symbol: np.asarray(c.start, np.int64) for symbol, c in columns.items()}
-    known = [times + late for times in starts.values()]
-    times = known[0] if len(known) == 1 else np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
+    times = _known(tape, starts)
     begins = _begins(summary.at, times)
     values = sums.spread(summary.cash, begins)
     for symbol in sorted(summary.units):
         start, price = starts[symbol], np.asarray(columns[symbol].close)
-        if len(known) > 1:
+        if len(starts) > 1:
             row = np.searchsorted(start, times - late, "right") - 1
             price = np.where(row >= 0, price[row], 0.0)
         else:
@@ -68,6 +72,16 @@ def equity_curve(tape: Tape, summary: Summary, sums: "Sums | None" = None) -> Eq
             price[before] /= tape.adjustments.volume(symbol, change) / tape.adjustments.volume(symbol, change - 1)
         sums.add(values, summary.units[symbol], begins, price, float(tape.instruments[symbol].multiplier))
     return Equity(times, values)
+
+
+def _known(tape: Tape, starts: "Mapping[str, Times]") -> "Times":
+    """Every time at which a finest bar is known, ascending; worked out once for a tape."""
+    import numpy as np
+
+    if "curve" not in tape.kept:
+        known = [times + tape.late_ns for times in starts.values()]
+        tape.kept["curve"] = known[0] if len(known) == 1 else np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
+    return tape.kept["curve"]
 
 
 def _begins(at: "Times", times: "Times") -> "Times":

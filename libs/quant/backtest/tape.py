@@ -4,9 +4,9 @@ import hashlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from libs.domain.actions import CorporateAction
 from libs.domain.columns import Columns, QuoteBarColumns, QuoteColumns
@@ -18,6 +18,8 @@ from libs.quant.fills import FillEvent, FillOn
 from libs.quant.folds.fold import bar_of
 from libs.quant.risk.view import Quoted
 from libs.quant.risk.volume import DailyVolume
+
+C = TypeVar("C", Columns, QuoteBarColumns, QuoteColumns)
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,32 @@ class Tape:
         """The finest bars of a symbol."""
         return self.bars[self.timeframes[0]].get(symbol)
 
-    def count(self) -> int:
-        """Bars of all timeframes and symbols."""
-        return sum(len(columns.start) for by_symbol in self.bars.values() for columns in by_symbol.values())
+    def count(self, after: int = 0) -> int:
+        """Bars of all timeframes and symbols that are known after `after`, market ns."""
+        return sum(
+            len(columns.start) - bisect_right(columns.start, after - TIMEFRAMES[timeframe] - self.grace_ns)
+            for timeframe, by_symbol in self.bars.items()
+            for columns in by_symbol.values()
+        )
+
+    def until(self, end: int) -> "Tape":
+        """What was known by `end`, market ns, and nothing of what came later: for whoever must not see it."""
+
+        def cut(columns: C, late: int) -> C:
+            rows = bisect_right(columns[0], end - late)
+            kept: Sequence[Any] = [column[:rows] for column in columns]
+            return type(columns)(*kept)
+
+        return replace(
+            self,
+            bars={
+                timeframe: {s: c for s, columns in by_symbol.items() if (c := cut(columns, TIMEFRAMES[timeframe] + self.grace_ns)).start}
+                for timeframe, by_symbol in self.bars.items()
+            },
+            quote_bars={symbol: cut(columns, self.late_ns) for symbol, columns in self.quote_bars.items()},
+            quotes={symbol: cut(columns, 0) for symbol, columns in self.quotes.items()},
+            actions=[action for action in self.actions if action.effective <= end],
+        )
 
     def last_known(self) -> int:
         """When the last bar is known; the beginning where there is none."""

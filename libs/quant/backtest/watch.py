@@ -49,9 +49,10 @@ class LossWatch:
         self._day_starts_at, self._day_tz = setup.day_starts_at, setup.day_tz
         self._limits = limits
         self._ever = {name for each in (limits, *later) for name, most in zip(LOSS_LIMITS, each, strict=True) if most is not None}
-        self._day = trading_day_of(tape.since, setup.day_starts_at, setup.day_tz)
-        self.state, _ = evaluate(None, tape.since, float(setup.deposit), limits, self._day.start)
-        self._seen_to = tape.since
+        begins = setup.begins(tape.since)
+        self._day = trading_day_of(begins, setup.day_starts_at, setup.day_tz)
+        self.state, _ = evaluate(None, begins, float(setup.deposit), limits, self._day.start)
+        self._seen_to = begins
 
     def at(self, now: int, cash: Cash, lots: Lots) -> None:
         """Looks once, at what is held now."""

@@ -1,6 +1,6 @@
 """What the compiled desk reads and writes: rows of plain numbers, one kind of row for each idea.
 
-Prices are ticks, quantities lots, money whole billionths of a thousandth (1e-12) of the currency, times market ns. NaN stands for
+Prices are ticks, quantities lots, money whole parts of the currency (`MONEY` to one of it, or fewer), times market ns. NaN stands for
 "none", and -1 for no row. Symbols, strategies and books are numbered in the order of their names, in which the event path adds them up.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Times = NDArray[np.int64]
 
 MONEY: Final = 10**12
-"""What the currency is divided into: fees are exact to twelve decimals, and so is all that is made of them."""
+"""What the currency is divided into at most: fees are rounded to twelve decimals, and so is all that is made of them."""
 UNBOUNDED: Final = 2**53
 NONE: Final = -(2**62)
 """No price."""
@@ -162,6 +162,7 @@ DESK: Final = np.dtype(
         ("entry", "i8"),  # kind of a naked order
         ("entry_offset", "f8"),
         ("entry_limit", "f8"),
+        ("money", "i8"),  # parts of the currency that money counts: as few as are exact
         ("kind", "i8"),  # 0 cash, 1 margin
         ("allow_short", "i8"),
         ("late", "i8"),  # from the start of a bar to the moment at which it is known

@@ -131,7 +131,7 @@ def _parts(count: int) -> Any:
 
     @overload(parts, strict=False)  # type: ignore[untyped-decorator]
     def _of(values: Any) -> Any:
-        if isinstance(values, types.BaseTuple):
+        if isinstance(values, types.BaseTuple):  # type: ignore[attr-defined]
             return lambda values: values
         if count == 2:
             return lambda values: (values[0], values[1])

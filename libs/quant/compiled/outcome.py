@@ -24,7 +24,7 @@ from libs.quant.backtest.summary import Summary, worth_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.compiled import venue
 from libs.quant.compiled.exact import quotients
-from libs.quant.compiled.layout import MONEY, NONE, Desk
+from libs.quant.compiled.layout import NONE, Desk
 from libs.quant.compiled.spoken import Spoken
 from libs.quant.compiled.watch import DAILY_LOSS
 from libs.quant.compiled.words import refusal
@@ -55,16 +55,20 @@ class Outcome:
     left_out: Sequence[str] = ()
 
     @cached_property
+    def _signals(self) -> list[Signal]:
+        return [signal for signal in self.spoken.signals if signal.decided_at >= self.setup.trades_from]
+
+    @cached_property
     def _decided(self) -> Sequence[Signal]:
         """Those that the desk has judged, by their numbers."""
-        signals = self.spoken.signals
+        signals = self._signals
         return signals if self.setup.orders_on_last_bar else [s for s in signals if s.decided_at < self.tape.last_known()]
 
     def played(self) -> Played:
         """Everything that happened, in order."""
-        played = Played(self.spoken.signals, left_out=self.left_out)
+        played = Played(self._signals, left_out=self.left_out)
         played.lines += deposit_entries(UUID(int=0), self.setup.base_currency, self.setup.deposit)
-        played.balances.append(Balance(self.tape.since, float(self.setup.deposit), {}))
+        played.balances.append(Balance(self._begins, float(self.setup.deposit), {}))
         played.orders += [self._order(row) for row in self._rows("orders")]
         played.statuses |= {
             order.client_order_id: STATUSES[int(row["status"])] for order, row in zip(played.orders, self._rows("orders"), strict=True)
@@ -91,17 +95,17 @@ class Outcome:
                 held[1:] += quotients(lots * above, below)
             if first:
                 units[name] = held
-        cash = quotients(np.ascontiguousarray(fills["cash"][last]), MONEY)
-        worth = _money(self.desk.row[0]["cash"])
+        cash = quotients(np.ascontiguousarray(fills["cash"][last]), self._parts)
+        worth = self._money(self.desk.row[0]["cash"])
         for s, name in enumerate(names):
             lots = int(books["lots"][books["symbol"] == s].sum())
             worth += worth_of(self.tape, name, self.tape.instruments[name].quantity(lots))
         return Summary(
-            at=np.append(np.array([self.tape.since], np.int64), fills["known"][last]),
+            at=np.append(np.array([self._begins], np.int64), fills["known"][last]),
             cash=np.append(np.array([deposit]), cash),
             units=units,
             worth=worth,
-            fees=_money(sum(map(int, fills["fee"]))),
+            fees=self._money(sum(map(int, fills["fee"]))),
             fills=len(fills),
             orders=len(orders),
             refused=int(self.desk.row[0]["refusals_count"]),
@@ -152,7 +156,7 @@ class Outcome:
                 side=order.side,
                 quantity=quantity,
                 price=instrument.price(int(row["price"])),
-                fee=_money(row["fee"]),
+                fee=self._money(row["fee"]),
                 fee_currency=instrument.currency,
                 liquidity="taker",
                 executed_at=int(row["at"]),
@@ -173,15 +177,22 @@ class Outcome:
                 units[symbol] = units.get(symbol, 0.0) + float(position.quantity)
         if played.balances[-1].at == known and len(played.balances) > 1:
             played.balances.pop()
-        played.balances.append(Balance(known, float(_money(cash)), units))
+        played.balances.append(Balance(known, float(self._money(cash)), units))
 
     def _refused(self, row: Any, played: Played) -> Refused:
         signal = self._decided[int(row["signal"])]
         return Refused(signal, refusal(row, signal, self.tape, self.setup, played))
 
+    @property
+    def _begins(self) -> int:
+        return self.setup.begins(self.tape.since)
 
-def _money(amount: Any) -> Decimal:
-    return (Decimal(int(amount)) / MONEY).quantize(Decimal(1).scaleb(-12))
+    @property
+    def _parts(self) -> int:
+        return int(self.desk.row[0]["money"])
+
+    def _money(self, amount: Any) -> Decimal:
+        return (Decimal(int(amount)) / self._parts).quantize(Decimal(1).scaleb(-12))
 
 
 def _halt(row: Any) -> Halt:

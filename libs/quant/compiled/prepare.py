@@ -21,7 +21,6 @@ from libs.quant.compiled.layout import (
     DESK,
     FILL,
     HALT,
-    MONEY,
     ORDER,
     REFUSAL,
     SIGNAL,
@@ -29,6 +28,7 @@ from libs.quant.compiled.layout import (
     UNBOUNDED,
     Desk,
 )
+from libs.quant.compiled.money import counted, parts_of
 from libs.quant.compiled.spoken import Spoken, Voice
 from libs.quant.compiled.venue import LIMIT, MARKET, STOP, STOP_LIMIT
 from libs.quant.risk.assess import terms_of
@@ -61,10 +61,11 @@ def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
     Raises:
         Unplayable: something in it only the event path can play.
     """
-    for reason in _unplayable(tape, setup):
+    parts = parts_of(tape.instruments.values(), setup)
+    for reason in _unplayable(tape, setup, parts):
         raise Unplayable(reason)
     names = sorted(tape.bars[tape.timeframes[0]])
-    market = _market(tape, setup, names)
+    market = _market(tape, setup, names, parts)
     symbols = market["symbols"]
     voices = sorted(spoken.voices, key=lambda voice: (voice.strategy_id, voice.symbol))
     books = _books(tape, setup, voices, names)
@@ -74,15 +75,15 @@ def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
     signals = _signals(tape, setup, voices)
     count, room = len(signals), len(voices) + 1
     return Desk(
-        _account(tape, setup),
+        _account(tape, setup, parts),
         market
         | {
             "of_symbol": of_symbol,
             "books": books,
             "signals": signals,
-            "orders": np.zeros(2 * count + 1, ORDER),
-            "fills": np.zeros(fills, FILL),
-            "refusals": np.zeros(count + 1, REFUSAL),
+            "orders": np.empty(2 * count + 1, ORDER),  # each row is written whole before it is read
+            "fills": np.empty(fills, FILL),
+            "refusals": np.empty(count + 1, REFUSAL),
             "halts": np.zeros(2, HALT),
             "killed": np.zeros(len(setup.strategies) + 1, np.int64),
             "sums": np.zeros(5),
@@ -92,7 +93,7 @@ def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
     )
 
 
-def _unplayable(tape: Tape, setup: Setup) -> Iterator[str]:
+def _unplayable(tape: Tape, setup: Setup, parts: int) -> Iterator[str]:
     if tape.quotes or tape.quote_bars or set(tape.fill_on.values()) - {"bar"}:
         yield "orders fill on quotes"
     if tape.actions:
@@ -110,14 +111,14 @@ def _unplayable(tape: Tape, setup: Setup) -> Iterator[str]:
     for instrument in tape.instruments.values():
         if instrument.currency != setup.base_currency:
             yield f"{instrument.symbol} is priced in {instrument.currency}"
-        if _money(instrument.tick * instrument.lot * instrument.multiplier) is None or grid_of(instrument).below > _LARGEST:
+        if counted(instrument.tick * instrument.lot * instrument.multiplier, parts) is None or grid_of(instrument).below > _LARGEST:
             yield f"a lot of {instrument.symbol} at a tick is worth less than 1e-12"
         if instrument.lot.as_integer_ratio()[1] > _LARGEST:
             yield f"a lot of {instrument.symbol} is smaller than a float64 tells apart"
-        if _money(instrument.min_notional) is None:
+        if counted(instrument.min_notional, parts) is None:
             yield f"the smallest notional of {instrument.symbol} has more than twelve decimals"
-    if _money(setup.deposit) is None or _money(setup.terms.fee_min) is None:
-        yield "an amount of money has more than twelve decimals"
+    if counted(setup.deposit, parts) is None or counted(setup.terms.fee_min, parts) is None:
+        yield f"{setup.deposit:f} {setup.base_currency}, counted to {len(str(parts)) - 1} decimals, does not fit a machine number"
     for limits in [setup.limits] if setup.limits is not None else []:
         for limit in sorted(limits.names & _UNKNOWN):
             yield f"there is a limit {limit}"
@@ -125,25 +126,19 @@ def _unplayable(tape: Tape, setup: Setup) -> Iterator[str]:
             yield "there is a limit over all accounts"
 
 
-def _money(amount: Decimal) -> int | None:
-    """Whole billionths of a thousandth; None where it is none, or too large."""
-    count = Fraction(amount) * MONEY
-    return int(count) if count.denominator == 1 and abs(count) < 2**63 else None
-
-
-def _exactly(amount: Decimal) -> int:
-    count = _money(amount)
+def _exactly(amount: Decimal, parts: int) -> int:
+    count = counted(amount, parts)
     assert count is not None, "looked at before"
     return count
 
 
-def _market(tape: Tape, setup: Setup, names: Sequence[str]) -> "dict[str, Rows]":
+def _market(tape: Tape, setup: Setup, names: Sequence[str], parts: int) -> "dict[str, Rows]":
     columns = _columns(tape, names)
     known = columns["known"]
     calendars = sorted({tape.instruments[name].calendar for name in names} - {"24/7"})
     opens, closes, begins = _sessions(calendars, int(known[0]), int(known[-1]))
     return columns | {
-        "symbols": _symbols(tape, setup, names, calendars),
+        "symbols": _symbols(tape, setup, names, calendars, parts),
         "days": _days(tape, setup, int(known[-1])),
         "session_opens": opens,
         "session_closes": closes,
@@ -172,7 +167,7 @@ def _joined(columns: "Sequence[Rows]") -> "Rows":
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
-def _symbols(tape: Tape, setup: Setup, names: Sequence[str], calendars: Sequence[Calendar]) -> "Rows":
+def _symbols(tape: Tape, setup: Setup, names: Sequence[str], calendars: Sequence[Calendar], parts: int) -> "Rows":
     symbols = np.zeros(len(names), SYMBOL)
     last = 0
     for name, row in zip(names, symbols, strict=True):
@@ -182,17 +177,17 @@ def _symbols(tape: Tape, setup: Setup, names: Sequence[str], calendars: Sequence
         row["last"] = last
         row["tick"], row["lot"], row["multiplier"], row["units"] = grid.tick, grid.lot, grid.multiplier, grid.units
         row["above"], row["below"], row["min_notional"] = grid.above, grid.below, grid.min_notional
-        row["worth"] = _exactly(instrument.tick * instrument.lot * instrument.multiplier)
-        row["min_money"] = _exactly(instrument.min_notional)
-        row["fee_above"], row["fee_lots"], row["fee_below"] = _fee(instrument, setup)
+        row["worth"] = _exactly(instrument.tick * instrument.lot * instrument.multiplier, parts)
+        row["min_money"] = _exactly(instrument.min_notional, parts)
+        row["fee_above"], row["fee_lots"], row["fee_below"] = _fee(instrument, setup, parts)
         row["calendar"] = calendars.index(instrument.calendar) if instrument.calendar != "24/7" else -1
     return symbols
 
 
-def _fee(instrument: Instrument, setup: Setup) -> tuple[int, int, int]:
+def _fee(instrument: Instrument, setup: Setup, parts: int) -> tuple[int, int, int]:
     """(above, lots, below): a fee is (notional * above + lots * lots) / below, in money."""
     share = Fraction(setup.terms.fee_bps) / 10_000
-    unit = Fraction(setup.terms.fee_per_unit) * Fraction(instrument.lot) * MONEY
+    unit = Fraction(setup.terms.fee_per_unit) * Fraction(instrument.lot) * parts
     below = share.denominator * unit.denominator
     return share.numerator * unit.denominator, unit.numerator * share.denominator, below
 
@@ -208,10 +203,11 @@ def _sessions(calendars: Sequence[Calendar], first: int, last: int) -> "tuple[Ti
 
 
 def _days(tape: Tape, setup: Setup, last: int) -> "Times":
-    """When trading days begin, from that of the tape's beginning on."""
-    name = f"days|{setup.day_starts_at}|{setup.day_tz}"
+    """When trading days begin, from that of the account's beginning on."""
+    since = setup.begins(tape.since)
+    name = f"days|{since}|{setup.day_starts_at}|{setup.day_tz}"
     if name not in tape.kept:
-        day = trading_day_of(tape.since, setup.day_starts_at, setup.day_tz)
+        day = trading_day_of(since, setup.day_starts_at, setup.day_tz)
         begins = [day.start]
         while day.end <= last:
             day = trading_day_of(day.end, setup.day_starts_at, setup.day_tz)
@@ -257,8 +253,8 @@ def _limit(row: Any, bounds: Bounds, lot: float) -> None:
 
 def _signals(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> "Rows":
     """In the order in which they are decided: by time, and at one moment by book."""
-    rows = np.zeros(sum(len(voice.bar_time) for voice in voices), SIGNAL)
-    at = 0
+    rows = np.empty(sum(len(voice.bar_time) for voice in voices), SIGNAL)
+    rows["verdict"] = at = 0
     for b, voice in enumerate(voices):
         there, length = rows[at : at + len(voice.bar_time)], TIMEFRAMES[voice.timeframe]
         there["book"], there["bar_time"] = b, voice.bar_time
@@ -268,10 +264,11 @@ def _signals(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> "Rows":
         at += len(there)
     if len(voices) > 1:
         rows = rows[np.lexsort((rows["book"], rows["time"]))]
-    return rows if setup.orders_on_last_bar else rows[rows["time"] < tape.last_known()]
+    first = np.searchsorted(rows["time"], setup.trades_from)
+    return rows[first:] if setup.orders_on_last_bar else rows[first : np.searchsorted(rows["time"], tape.last_known())]
 
 
-def _account(tape: Tape, setup: Setup) -> "Rows":
+def _account(tape: Tape, setup: Setup, parts: int) -> "Rows":
     account = np.zeros(1, DESK)
     row, terms, length = account[0], setup.terms, TIMEFRAMES[tape.timeframes[0]]
     row["naked"], row["kind"], row["allow_short"] = setup.limits is None, setup.kind == "margin", setup.allow_short
@@ -280,12 +277,12 @@ def _account(tape: Tape, setup: Setup) -> "Rows":
     row["delay"] = setup.latency_ns if setup.latency_ns >= length else 0
     row["costs_above"], row["costs_below"] = (terms.slippage_bps + terms.half_spread_bps).as_integer_ratio()
     row["share_above"], row["share_below"] = (0, 1) if terms.bar_participation is None else terms.bar_participation.as_integer_ratio()
-    row["fee_least"] = _exactly(terms.fee_min)
+    row["fee_least"] = _exactly(terms.fee_min, parts)
     losses = loss_limits(setup.limits, setup.account_name) if setup.limits is not None else None
     row["max_daily_loss"] = nan if losses is None or losses.max_daily_loss is None else losses.max_daily_loss
     row["max_drawdown"] = nan if losses is None or losses.max_drawdown is None else losses.max_drawdown
     row["watched"] = losses is not None and losses.any
-    row["cash"] = _exactly(setup.deposit)
-    row["seen_to"] = tape.since
+    row["money"], row["cash"] = parts, _exactly(setup.deposit, parts)
+    row["seen_to"] = setup.begins(tape.since)
     row["equity"] = row["day_equity"] = row["peak"] = float(setup.deposit)
     return account

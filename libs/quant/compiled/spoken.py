@@ -1,6 +1,6 @@
 """What the strategies say, as columns: by their own folds, or by folds that were compiled. Signals are made of them when somebody asks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +10,8 @@ import numpy as np
 from libs.domain.columns import Columns
 from libs.domain.messages import Signal
 from libs.domain.names import TIMEFRAMES
-from libs.quant.folds.fold import Fold
+from libs.quant.folds.contract import PanelView
+from libs.quant.folds.fold import Fold, PanelStep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,6 +68,8 @@ def spoken(folds: Sequence[Fold], bars: Mapping[str, Mapping[str, Columns]], com
         columns = bars[fold.timeframe].get(fold.symbol)
         if n in compiled and columns is not None:
             voices.append(_compiled(fold, columns, compiled[n]))
+        elif fold.strategy.panel and fold.plain:
+            voices += _of_signals(fold.run_panel(steps_of(fold.symbols, bars[fold.timeframe])))
         else:
             voices += _of_signals(fold.run(bars[fold.timeframe]))
     return Spoken(voices)
@@ -83,6 +86,21 @@ def _compiled(fold: Fold, columns: Columns, folding: Folding) -> Voice:
         return fold.said(columns, zip(rows.tolist(), targets.tolist(), strict=True))
 
     return Voice(fold.strategy_id, fold.symbol, fold.timeframe, starts[rows], targets, np.ones(len(rows)), prices[3][rows], signals)
+
+
+def steps_of(symbols: Sequence[str], bars: Mapping[str, Columns]) -> Iterator[PanelStep]:
+    """What a panel of these symbols sees, start by start."""
+    columns = {n: bars[symbol] for n, symbol in enumerate(symbols) if symbol in bars}
+    starts = np.unique(np.concatenate([np.asarray(each.start, np.int64) for each in columns.values()] or [np.zeros(0, np.int64)]))
+    there = np.zeros((len(starts), len(symbols)), np.bool_)
+    fields = [np.full((len(starts), len(symbols)), np.nan) for _ in PanelView._fields]
+    for n, each in columns.items():
+        rows = np.searchsorted(starts, np.asarray(each.start, np.int64))
+        there[rows, n] = True
+        for field, values in zip(fields, each[1:], strict=True):
+            field[rows, n] = values
+    for row, start in enumerate(starts.tolist()):
+        yield PanelStep(start, there[row].tolist(), PanelView(*(field[row].tolist() for field in fields)))
 
 
 def _only(fold: Fold, voices: Sequence[Voice]) -> Voice:

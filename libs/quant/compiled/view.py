@@ -7,7 +7,6 @@ import numpy as np
 from libs.quant.compiled import rows
 from libs.quant.compiled.exact import product, quotient
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import MONEY
 from libs.quant.compiled.steps import row_known
 
 GROSS = 0
@@ -37,7 +36,7 @@ def mark_before(desk: Any, s: int, now: int) -> float:
 
 @compiled
 def cash(desk: Any) -> float:
-    return quotient(desk.cash, MONEY)
+    return quotient(desk.cash, desk.money)
 
 
 @compiled
