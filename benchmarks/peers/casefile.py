@@ -90,6 +90,29 @@ class Result:
     input_bytes: int = 0  # of the bars as the engine is given them
 
 
+class Pair(NamedTuple):
+    """What an engine made of one pair of means."""
+
+    fast: int
+    slow: int
+    fills: int
+    fees: float
+    final_equity: float
+    max_drawdown: float  # as a fraction
+    sharpe: float  # a year's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What an engine made of many pairs of means on one market."""
+
+    engine: str
+    version: str
+    seconds: float  # of all of them, data in memory
+    pairs: Sequence[Pair]
+    peak_bytes: int  # the most memory beyond the interpreter and its imports: the bars and every pair's curve with it
+
+
 def trades_of(fills: Iterable[Fill]) -> list[Trade]:
     """Entries with their exits."""
     found: list[Trade] = []
@@ -133,7 +156,7 @@ def given() -> tuple[Case, Bars]:
     return case, Bars(*columns)
 
 
-def answer(result: Result) -> None:
+def answer(result: Result | Searched) -> None:
     """Writes the result to the file named by the second argument of this process."""
     Path(sys.argv[2]).write_text(json.dumps(asdict(result)))
 
@@ -142,3 +165,9 @@ def read_result(path: Path) -> Result:
     """What a runner wrote."""
     found = json.loads(path.read_text())
     return Result(**(found | {"trades": [Trade(*trade) for trade in found["trades"]]}))
+
+
+def read_searched(path: Path) -> Searched:
+    """What a runner of many pairs wrote."""
+    found = json.loads(path.read_text())
+    return Searched(**(found | {"pairs": [Pair(*pair) for pair in found["pairs"]]}))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.fleet import ROOT, Failed
-from benchmarks.peers.casefile import Case, Result, read_result, write_case
+from benchmarks.peers.casefile import Case, Result, Searched, read_result, read_searched, write_case
 from benchmarks.peers.cases import market
 
 OURS: Final = "tradewinds"
@@ -53,14 +53,21 @@ class Questions:
         Raises:
             Failed: it did not answer; the message says what it said last.
         """
-        answer = self._folder / f"{case.name}.{engine}.result"
-        command = [str(python_of(engine)), "-m", f"benchmarks.peers.runners.{engine}", str(self._path(case)), str(answer), str(runs)]
+        return read_result(self._answer(engine, engine, case, runs))
+
+    def search(self, engine: str, case: Case, runs: int) -> Searched:
+        """Has an engine try every pair of means on a case that was laid out; as `ask`."""
+        return read_searched(self._answer(engine, f"{engine}_pairs", case, runs))
+
+    def _answer(self, engine: str, runner: str, case: Case, runs: int) -> Path:
+        answer = self._folder / f"{case.name}.{runner}.result"
+        command = [str(python_of(engine)), "-m", f"benchmarks.peers.runners.{runner}", str(self._path(case)), str(answer), str(runs)]
         # numba would otherwise lay its caches into the engine's package.
         given = os.environ | {"NUMBA_CACHE_DIR": str(self._folder), "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=WITHIN_S, check=False)
         if done.returncode != 0:
-            raise Failed(f"{engine} ended with {done.returncode} on the case {case.name}: {done.stderr[-800:]}")
-        return read_result(answer)
+            raise Failed(f"{runner} ended with {done.returncode} on the case {case.name}: {done.stderr[-800:]}")
+        return answer
 
     def _path(self, case: Case) -> Path:
         return self._folder / f"{case.name}.json"

@@ -19,7 +19,7 @@ from services.backtester.run import setup_of
 
 
 class Found(NamedTuple):
-    """What `services.backtester.run` makes of a tape before it looks at the orders one by one: fills with fees, equity at every bar, figures."""
+    """What `services.backtester.run` makes of a tape before it looks at orders one by one: fills with fees, equity, figures."""
 
     result: engines.Result
     curve: Equity
@@ -54,15 +54,21 @@ def found(tape: Tape, asked: Setup, folder: Path) -> Found:
     return Found(result, curve, figures(tape, result.summary, asked.deposit, curve, result.sums))
 
 
-def main() -> None:
+def ready() -> tuple[Case, Tape, Memory]:
+    """The case and its bars, and what they take: machine code is made, or read, before, and is no part of that."""
     case, bars = given()
     first = case.head(2_000)
     small = packed(first, bars.head(first.bars))
-    found(small, setup(first, small), code())  # the code is made, or read, and stays; it is no part of the memory that bars take
+    found(small, setup(first, small), code())
     del bars
     memory = Memory()
     tape = packed(*given())
     memory.forget_peak()
+    return case, tape, memory
+
+
+def main() -> None:
+    case, tape, memory = ready()
     made, seconds = timed(lambda: found(tape, setup(case, tape), code()), asked_runs())
     peak = memory.peak()
     columns = tape.bars[case.timeframe]

@@ -1,7 +1,7 @@
 # mypy: disable-error-code="import-not-found, import-untyped, misc"
 """A case in vectorbt with its Rust engine. It lives in an environment of its own, so the types of its packages are not at hand."""
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -56,7 +56,7 @@ def next_bar(signals: np.ndarray) -> np.ndarray:
 
 
 def traded(case: Case, data: pd.DataFrame, entries: np.ndarray, exits: np.ndarray, **stops: object) -> "vbt.Portfolio":
-    """Signals at the open, at the case's terms. Of an entry into what is held already the engine takes no notice, nor of an exit from nothing.
+    """Signals at the open, at the case's terms. Of an entry into what is held the engine takes no notice, nor of an exit from nothing.
 
     Args:
         entries, exits: a row for each bar; a column for each pair of means, where there are several.
@@ -81,8 +81,8 @@ class Measured(NamedTuple):
     portfolio: "vbt.Portfolio"
     fills: np.ndarray  # with price and fee
     value: "pd.Series | pd.DataFrame"  # at every bar
-    drawdown: "float | pd.Series"
-    sharpe: "float | pd.Series"
+    drawdown: Any
+    sharpe: Any
 
 
 def measured(portfolio: "vbt.Portfolio") -> Measured:
