@@ -1,12 +1,18 @@
-"""Both engines on one backtest, and where they differ."""
+"""Both engines on one backtest, and where they differ. `python -m tests.engines 10000` plays so many drawn ones, on all cores."""
 
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from libs.quant.backtest.play import play
 from libs.quant.backtest.report import equity_curve, figures
 from libs.quant.backtest.summary import summary_of
 from services.backtester.engines import Result, playing
-from tests.backtest_cases import Case
+from tests.backtest_cases import Case, case
 
 TOLD = ("signals", "orders", "statuses", "trades", "refused", "positions", "lines", "balances", "halts")
 
@@ -33,3 +39,31 @@ def differences(case: Case, folder: Path) -> list[str]:
 
 def _plain(told: object) -> object:
     return list(told) if isinstance(told, tuple) else told
+
+
+def judged(seed: int, folder: Path) -> tuple[Sequence[str], str]:
+    """(where the engines differ, why the event path played: "" when machine code did)."""
+    drawn = case(seed)
+    why = next((note for note in by_machine_code(drawn, folder).notes if "event by event" in note), "")
+    return differences(drawn, folder), why.partition(": ")[2]
+
+
+def main(count: int) -> int:
+    """Exit code 1 when any case differs."""
+    with TemporaryDirectory() as name, ProcessPoolExecutor() as pool:
+        folder = Path(name)
+        by_machine_code(case(0), folder)  # compiled once, and not by all at the same time
+        found = list(pool.map(partial(judged, folder=folder), range(count), chunksize=20))
+    for seed, (differ, _) in enumerate(found):
+        if differ:
+            print(f"case {seed}: {', '.join(differ)} differ")
+    wrong = sum(bool(differ) for differ, _ in found)
+    by_events = Counter(why for _, why in found if why)
+    print(f"{count:,} cases: {wrong} differ, {count - sum(by_events.values()):,} played by machine code")
+    for why, times in by_events.most_common():
+        print(f"  {times:,} event by event: {why}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

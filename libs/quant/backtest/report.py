@@ -78,10 +78,12 @@ def _known(tape: Tape, starts: "Mapping[str, Times]") -> "Times":
     """Every time at which a finest bar is known, ascending; worked out once for a tape."""
     import numpy as np
 
-    if "curve" not in tape.kept:
+    kept: Times | None = tape.kept.get("curve")
+    if kept is None:
         known = [times + tape.late_ns for times in starts.values()]
-        tape.kept["curve"] = known[0] if len(known) == 1 else np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
-    return tape.kept["curve"]
+        kept = known[0] if len(known) == 1 else np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
+        tape.kept["curve"] = kept
+    return kept
 
 
 def _begins(at: "Times", times: "Times") -> "Times":

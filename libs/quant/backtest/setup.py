@@ -50,7 +50,9 @@ class Setup:
     day_starts_at: str = "00:00"  # of the trading day, that the daily loss is counted from
     day_tz: str = "UTC"
     tradable: frozenset[AssetClass] = ASSET_CLASSES  # by the account
-    trades_from: int = 0  # market ns: strategies are warmed on the bars before it; what they decide earlier is dropped, the account begins then
+    trades_from: int = (
+        0  # market ns: strategies are warmed on the bars before it; what they decide earlier is dropped, the account begins then
+    )
 
     def begins(self, since: int) -> int:
         """When the account begins on a tape that begins at `since`, market ns."""

@@ -32,7 +32,7 @@ from libs.quant.risk.assess import as_decided_now, leg_of, order_of, terms_of
 from libs.quant.risk.view import View
 
 if TYPE_CHECKING:
-    from libs.quant.compiled.layout import Rows
+    from libs.quant.compiled.layout import Floats, Rows
 
 STATUSES: Final = {
     venue.OPEN: Status.ACKED,
@@ -84,28 +84,26 @@ class Outcome:
         last = np.append(fills["known"][1:] != fills["known"][:-1], True)[: len(fills)]  # what was filled together is one change
         deposit = float(self.setup.deposit)
         names = sorted(self.tape.bars[self.tape.timeframes[0]])
-        units = {}
+        units: dict[str, Floats] = {}
         book_of, signed = orders["book"][fills["order"]], orders["side"][fills["order"]] * fills["lots"]
-        for s, name in enumerate(names):
-            held = np.zeros(int(last.sum()) + 1)
+        used, first = np.unique(book_of, return_index=True)
+        for b in used[np.argsort(first)]:  # added up in the order in which the books came to be
+            name = names[books["symbol"][b]]
             above, below = self.tape.instruments[name].lot.as_integer_ratio()
-            first = {int(b): int(np.argmax(book_of == b)) for b in np.flatnonzero(books["symbol"] == s) if (book_of == b).any()}
-            for b in sorted(first, key=first.__getitem__):  # added up in the order in which the books came to be
-                lots = np.cumsum(np.where(book_of == b, signed, 0))[last]
-                held[1:] += quotients(lots * above, below)
-            if first:
-                units[name] = held
+            lots = np.cumsum(np.where(book_of == b, signed, 0))[last]
+            held = units.setdefault(name, np.zeros(len(lots) + 1))
+            held[1:] += quotients(lots * above, below)
         cash = quotients(np.ascontiguousarray(fills["cash"][last]), self._parts)
         worth = self._money(self.desk.row[0]["cash"])
-        for s, name in enumerate(names):
-            lots = int(books["lots"][books["symbol"] == s].sum())
-            worth += worth_of(self.tape, name, self.tape.instruments[name].quantity(lots))
+        for b in np.flatnonzero(books["lots"]):
+            name = names[books["symbol"][b]]
+            worth += worth_of(self.tape, name, self.tape.instruments[name].quantity(int(books["lots"][b])))
         return Summary(
             at=np.append(np.array([self._begins], np.int64), fills["known"][last]),
             cash=np.append(np.array([deposit]), cash),
             units=units,
             worth=worth,
-            fees=self._money(sum(map(int, fills["fee"]))),
+            fees=self._money(self.desk.row[0]["fees"]),
             fills=len(fills),
             orders=len(orders),
             refused=int(self.desk.row[0]["refusals_count"]),

@@ -17,6 +17,7 @@ from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.calendars import DAY, sessions
 from libs.quant.compiled.layout import (
+    BAR,
     BOOK,
     DESK,
     FILL,
@@ -134,16 +135,15 @@ def _exactly(amount: Decimal, parts: int) -> int:
 
 def _market(tape: Tape, setup: Setup, names: Sequence[str], parts: int) -> "dict[str, Rows]":
     columns = _columns(tape, names)
-    known = columns["known"]
-    calendars = sorted({tape.instruments[name].calendar for name in names} - {"24/7"})
-    opens, closes, begins = _sessions(calendars, int(known[0]), int(known[-1]))
-    return columns | {
-        "symbols": _symbols(tape, setup, names, calendars, parts),
-        "days": _days(tape, setup, int(known[-1])),
-        "session_opens": opens,
-        "session_closes": closes,
-        "calendars": begins,
-    }
+    last = int(columns["known"][-1])
+    name = f"market|{parts}|{setup.terms.fee_bps}|{setup.terms.fee_per_unit}"
+    if name not in tape.kept:
+        calendars = sorted({tape.instruments[name].calendar for name in names} - {"24/7"})
+        opens, closes, begins = _sessions(calendars, int(columns["known"][0]), last)
+        symbols = _symbols(tape, setup, names, calendars, parts)
+        tape.kept[name] = {"symbols": symbols, "session_opens": opens, "session_closes": closes, "calendars": begins}
+    kept = tape.kept[name]
+    return columns | kept | {"symbols": kept["symbols"].copy(), "days": _days(tape, setup, last)}
 
 
 def _columns(tape: Tape, names: Sequence[str]) -> "dict[str, Rows]":
@@ -155,9 +155,13 @@ def _columns(tape: Tape, names: Sequence[str]) -> "dict[str, Rows]":
         if any((each[1:] <= each[:-1]).any() for each in starts):
             raise Unplayable("bars are not in order of time")
         times = [np.asarray(of, np.int64) + late for of, late in tape.all_times]
+        bars = np.empty(sum(map(len, starts)), BAR)
+        for name in Columns._fields:
+            bars[name] = _joined([np.asarray(getattr(each, name)) for each in columns])
         kept = tape.kept["columns"] = {
+            "bars": bars,
             "starts": _joined(starts),
-            **{f"{name}s": _joined([np.asarray(getattr(each, name), np.float64) for each in columns]) for name in Columns._fields[1:]},
+            "closes": _joined([np.asarray(each.close, np.float64) for each in columns]),
             "known": times[0] if len(times) == 1 else np.unique(np.concatenate(times)),
         }
     return dict(kept)
@@ -219,11 +223,12 @@ def _days(tape: Tape, setup: Setup, last: int) -> "Times":
 def _books(tape: Tape, setup: Setup, voices: Sequence[Voice], names: Sequence[str]) -> "Rows":
     books = np.zeros(len(voices), BOOK)
     strategies = sorted({voice.strategy_id for voice in voices})
+    number = {name: n for n, name in enumerate(names)}
     terms = {config.id: terms_of(config) for config in setup.strategies}
     limits = setup.limits if setup.limits is not None else Limits(())
     for row, voice in zip(books, voices, strict=True):
         its, symbol = terms[voice.strategy_id], voice.symbol
-        row["symbol"], row["strategy"] = names.index(symbol), strategies.index(voice.strategy_id)
+        row["symbol"], row["strategy"] = number[symbol], strategies.index(voice.strategy_id)
         row["length"] = TIMEFRAMES[voice.timeframe]
         row["listed"] = its.symbols is None or symbol in its.symbols
         row["allocation"], row["band"] = its.allocation, its.no_trade_band

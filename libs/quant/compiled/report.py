@@ -29,23 +29,40 @@ def _add(values: "Floats", units: "Floats", begins: "Times", price: "Floats", mu
 
 @compiled
 def _sums(values: "Floats", deposit: float) -> tuple[float, float, float]:
+    """(largest fall, mean return, sum of squares around it). Where nothing moves nothing is divided: much of a curve is flat."""
     before = high = least = deposit
     fallen = added = 0.0
+    floor = _floor(high, fallen)
     for value in values:
-        high = value if value > high else high
+        if value == before:
+            continue
+        if value > high:
+            high = value
+            floor = _floor(high, fallen)
+        elif value < floor:
+            fallen = max(fallen, 1 - value / high)
+            floor = _floor(high, fallen)
         least = value if value < least else least
-        share = 1 - value / high
-        fallen = share if share > fallen else fallen
         added += (value - before) / before
         before = value
     if len(values) < 2 or not least > 0:
         return fallen, 0.0, 0.0
     mean, squares, before = added / len(values), 0.0, deposit
+    flat = mean * mean
     for value in values:
-        off = (value - before) / before - mean
-        squares += off * off
-        before = value
+        if value == before:
+            squares += flat
+        else:
+            off = (value - before) / before - mean
+            squares += off * off
+            before = value
     return fallen, mean, squares
+
+
+@compiled
+def _floor(high: float, fallen: float) -> float:
+    """A value above it has not fallen farther, however its share is rounded."""
+    return high * (1.0 - fallen) * (1.0 + 1e-12)
 
 
 def _measured(values: "Floats", deposit: float) -> Measured:
