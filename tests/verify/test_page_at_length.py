@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+from libs.quant.compiled.layout import MONEY
 from libs.quant.compiled.prepare import _unplayable
 from libs.quant.financing import Financing
 from tests.factories import a_setup, a_tape, columns
@@ -23,5 +24,5 @@ def test_engine_and_page_agree_over_many_drawn_backtests() -> None:
 
 def test_machine_code_leaves_what_holding_costs_to_the_event_path() -> None:
     tape, setup = a_tape({"ALFA": columns([100.0])}), a_setup()
-    assert not list(_unplayable(tape, setup))
-    assert list(_unplayable(tape, replace(setup, financing=Financing()))) == ["holding costs and pays: financing"]
+    assert not list(_unplayable(tape, setup, MONEY))
+    assert list(_unplayable(tape, replace(setup, financing=Financing()), MONEY)) == ["holding costs and pays: financing"]
