@@ -16,7 +16,7 @@ from fleet.time_left import TimeLeft
 from libs.quant.backtest.play import play
 from tests.factories import HandClock, a_setup, a_strategy, a_tape, columns, walks
 from tests.fleets import configuration
-from tests.searches import a_search, a_trial, a_walk_forward
+from tests.search_results import a_search, a_trial, a_walk_forward
 from tests.unit.test_backtest_cli import a_file
 
 VOID: Final = {"meta", "line", "rect", "path", "polyline", "polygon", "br"}
