@@ -138,7 +138,8 @@ def _number(value: float) -> str:
 
 
 def _figure(trial: Trial, metric: str) -> float | None:
-    value = (trial.get("figures") or {}).get(metric)
+    figures = trial.get("figures") or {}
+    value = figures.get(metric, figures.get("score"))  # a metric that is no figure of its own is told as the score
     return None if value is None or trial.get("error") else float(value)
 
 
@@ -256,7 +257,10 @@ def _trials(result: Mapping[str, Any]) -> Iterator[str]:
         (
             str(trial["n"]),
             *(f"{trial['params'][name]:g}" if name in trial["params"] else NONE for name in params),
-            *(NONE if _figure(trial, name) is None else _written(name, trial["figures"][name]) for name in columns),
+            *(
+                NONE if _figure(trial, name) is None else _written(name, trial["figures"].get(name, _figure(trial, name)))
+                for name in columns
+            ),
             trial.get("error") or "",
         )
         for trial in order[:SHOWN]
