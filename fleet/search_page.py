@@ -243,6 +243,11 @@ def _along(result: Mapping[str, Any], name: str) -> str:
     return charts.heat_map(_name(result["metric"]), (name, places.names), ("trials", [""]), cells)
 
 
+def _cell(trial: Trial, name: str) -> str:
+    value = _figure(trial, name)
+    return NONE if value is None else _written(name, trial["figures"].get(name, value))  # a count as it is, without decimals
+
+
 def _trials(result: Mapping[str, Any]) -> Iterator[str]:
     metric, trials = result["metric"], result["trials"]
     values = [value for trial in trials if (value := _figure(trial, metric)) is not None]
