@@ -138,7 +138,8 @@ def _number(value: float) -> str:
 
 
 def _figure(trial: Trial, metric: str) -> float | None:
-    value = (trial.get("figures") or {}).get(metric)
+    figures = trial.get("figures") or {}
+    value = figures.get(metric, figures.get("score"))  # a metric that is no figure of its own is told as the score
     return None if value is None or trial.get("error") else float(value)
 
 
@@ -242,6 +243,11 @@ def _along(result: Mapping[str, Any], name: str) -> str:
     return charts.heat_map(_name(result["metric"]), (name, places.names), ("trials", [""]), cells)
 
 
+def _cell(trial: Trial, name: str) -> str:
+    value = _figure(trial, name)
+    return NONE if value is None else _written(name, trial["figures"].get(name, value))  # a count as it is, without decimals
+
+
 def _trials(result: Mapping[str, Any]) -> Iterator[str]:
     metric, trials = result["metric"], result["trials"]
     values = [value for trial in trials if (value := _figure(trial, metric)) is not None]
@@ -256,7 +262,10 @@ def _trials(result: Mapping[str, Any]) -> Iterator[str]:
         (
             str(trial["n"]),
             *(f"{trial['params'][name]:g}" if name in trial["params"] else NONE for name in params),
-            *(NONE if _figure(trial, name) is None else _written(name, trial["figures"][name]) for name in columns),
+            *(
+                NONE if _figure(trial, name) is None else _written(name, trial["figures"].get(name, _figure(trial, name)))
+                for name in columns
+            ),
             trial.get("error") or "",
         )
         for trial in order[:SHOWN]

@@ -205,7 +205,24 @@ def test_costs_are_what_the_same_trades_had_saved() -> None:
     assert found.fees == pytest.approx(found.traded * 2e-4)
 
 
+def test_the_cost_of_one_purchase_by_hand() -> None:
+    tape = a_tape({"ALFA": columns([100.0, 101.0, 100.0, 100.0])})  # ten are bought at 100, 1 % worse
+    terms = FillTerms(slippage_bps=D(25), half_spread_bps=D(75), bar_participation=None)
+    played = play(tape, a_setup(terms=terms))
+    found = costs(tape, played.trades[:1], played.lines, terms, "USD")
+    assert (found.traded, found.fees) == (1010, 0)
+    assert [found.spread, found.slippage] == pytest.approx([7.5, 2.5])
+
+
 # --- thinning
+
+
+def test_a_single_spike_among_a_million_bars_is_drawn() -> None:
+    worth = np.zeros(1_000_000)
+    worth[777_777], worth[555_555] = 1.0, -1.0
+    rows = thinned(np.arange(len(worth)), worth)
+    assert {555_555, 777_777} <= set(rows.tolist())
+    assert len(rows) <= 1_202
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200), st.integers(1, 40))
