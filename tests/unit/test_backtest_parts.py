@@ -54,8 +54,9 @@ def test_each_month_has_a_digest_of_its_own_rows() -> None:
 def test_a_month_without_a_row_has_no_digest() -> None:
     whole = tape("A")
     kept = [n for n, start in enumerate(whole.bars["1d"]["A"].start) if not nanoseconds("2021-02-01") <= start < nanoseconds("2021-03-01")]
-    start, *values = ([column[n] for n in kept] for column in whole.bars["1d"]["A"])
-    holed = replace(whole, bars={"1d": {"A": Columns(start, *values)}})
+    start, *values = whole.bars["1d"]["A"]
+    columns = Columns([start[n] for n in kept], *([column[n] for n in kept] for column in values))
+    holed = replace(whole, bars={"1d": {"A": columns}})
     assert list(parts_of(holed)["bars 1d A"]) == ["2021-01", "2021-03", "2021-04"]
 
 
