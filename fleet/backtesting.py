@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from os import environ
 from pathlib import Path
@@ -12,12 +12,24 @@ from uuid import uuid4
 import msgspec
 import typer
 
-from fleet import backtest_check, backtest_diff, backtest_spec, record
+from fleet import (
+    backtest_carry,
+    backtest_check,
+    backtest_diff,
+    backtest_montecarlo,
+    backtest_report,
+    backtest_search,
+    backtest_spec,
+    record,
+)
+from fleet.backtest_options import Asked, taking
+from fleet.backtest_report import Files, report_of
 from fleet.backtest_spec import WRONG
 from fleet.backtest_words import list_text, result_text, whole_text
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
 from fleet.record import NoRecord
+from fleet.time_left import TimeLeft
 from libs.common.clocks import SystemClock
 from libs.common.database import Database, Rejected, Unreachable
 from libs.common.settings import ConfigError, from_environment
@@ -26,7 +38,7 @@ from libs.store.backtests import Outcome
 from services.backtester.compiling import COMPILED
 from services.backtester.data import Loaded, load, load_stored
 from services.backtester.record import outcome_of
-from services.backtester.run import run
+from services.backtester.run import run, setup_of
 from services.backtester.spec import Spec
 
 app = typer.Typer(no_args_is_help=True, help="Try strategies on recorded bars, and look at what came of it.")
@@ -35,27 +47,32 @@ Text = str | None
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")]
 
 
-@app.command("run")
-def run_command(
+def options(
     strategy: Annotated[Text, typer.Option(metavar="NAME", help="A file of libs/quant/strategies.")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A parameter of it; may be repeated.")] = None,
     config: Annotated[bool, typer.Option("--config", help="All enabled strategies, limits and terms of config/.")] = False,
     account: Annotated[Text, typer.Option(metavar="NAME", help="With --config: whose strategies, where there are several.")] = None,
     spec: Annotated[Path | None, typer.Option(metavar="FILE.json", help="What is asked for as JSON; options go before it.")] = None,
     data: Annotated[Text, typer.Option(metavar="FILE", help="Bars: .csv, .csv.gz or .parquet.")] = None,
+    actions: Annotated[Text, typer.Option(metavar="FILE", help="Splits and dividends of a file of bars.")] = None,
+    funding: Annotated[Text, typer.Option(metavar="FILE", help="Recorded funding rates of perpetuals.")] = None,
     symbol: Annotated[Text, typer.Option(help="What a file without a column symbol holds.")] = None,
     replay: Annotated[Text, typer.Option(metavar="NAME", help="A recorded market of MARKET_DATA_DIR.")] = None,
     symbols: Annotated[Text, typer.Option(metavar="A,B", help="Bars that a fleet has stored.")] = None,
     venue: Annotated[Text, typer.Option(help="Of stored bars, where several have them.")] = None,
     start: Annotated[Text, typer.Option(metavar="D", help="First day or moment, UTC.")] = None,
     end: Annotated[Text, typer.Option(metavar="D", help="Last day, or the moment at which it ends, UTC.")] = None,
-    timeframe: Annotated[Text, typer.Option(metavar="1m")] = None,
+    timeframe: Annotated[Text, typer.Option(metavar="1h", help="That strategies run on; made of finer bars where need be.")] = None,
     cash: Annotated[Text, typer.Option(metavar="N", help="Deposit of the account; 100000 if not said.")] = None,
     fee_bps: Annotated[Text, typer.Option(metavar="X", help="Fee, of the notional.")] = None,
     fee_per_unit: Annotated[Text, typer.Option(metavar="X", help="Fee per share, coin or contract.")] = None,
     slippage_bps: Annotated[Text, typer.Option(metavar="X", help="Every price is so much worse.")] = None,
     half_spread_bps: Annotated[Text, typer.Option(metavar="X", help="Prices of trade bars are so much worse.")] = None,
     participation: Annotated[Text, typer.Option(metavar="X", help="Share of shown size or volume that is ours; 1 is all.")] = None,
+    cash_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent a year on idle cash.")] = None,
+    margin_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent a year on what cash is short of.")] = None,
+    borrow_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent a year on what is sold short.")] = None,
+    funding_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent each 8 hours that longs of perpetuals pay.")] = None,
     latency_ms: Annotated[Text, typer.Option(metavar="X", help="From decision to venue; matters on quotes.")] = None,
     sizing: Annotated[Text, typer.Option(metavar="RULE", help="How large: equity, fixed:UNITS, ...; docs/sizing.md.")] = None,
     allocation: Annotated[Text, typer.Option(metavar="F", help="Share of equity per symbol at target 1; 0.2 if not said.")] = None,
@@ -68,10 +85,8 @@ def run_command(
     trailing_stop: Annotated[Text, typer.Option(metavar="BPS", help="A stop that follows the price at this distance.")] = None,
     engine: Annotated[Text, typer.Option(metavar="HOW", help="event, compiled, or auto: where it pays. Equal results.")] = None,
     quality: Annotated[Text, typer.Option(metavar="HOW", help="Odd data: label, strict (refuse) or off; docs/data-quality.md.")] = None,
-    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
-    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
-) -> None:
-    """Run a backtest here and now; no fleet is needed."""
+) -> Asked:
+    """What the options of every command that runs backtests ask for."""
 
     def asked(settings: FleetSettings) -> Spec:
         base: dict[str, Any] = {} if spec is None else backtest_spec.from_file(spec)
@@ -81,6 +96,8 @@ def run_command(
             "strategy": strategy,
             "params": backtest_spec.params(param) if param else None,
             "data": data,
+            "actions": actions,
+            "funding": funding,
             "symbol": symbol,
             "replay": replay,
             "symbols": [name for name in symbols.split(",") if name] if symbols is not None else None,
@@ -95,6 +112,9 @@ def run_command(
             "half_spread_bps": half_spread_bps,
             "participation": participation,
             "latency_ms": latency_ms,
+            "financing": backtest_carry.financing(
+                base, cash_rate=cash_rate, margin_rate=margin_rate, borrow_rate=borrow_rate, funding_rate=funding_rate
+            ),
             "sizing": sizing,
             "allocation": allocation,
             "risk": backtest_spec.switch("--risk", risk) if risk is not None else None,
@@ -107,10 +127,23 @@ def run_command(
         }
         return backtest_spec.spec_of(base, {name: value for name, value in given.items() if value is not None})
 
-    raise typer.Exit(tell(_run(asked, store=store), json=json))
+    return asked
 
 
-def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
+@app.command("run")
+@taking(options)
+def run_command(
+    asked: Asked,
+    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page about it, whole in itself.")] = None,
+    report_json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what that page says as JSON.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
+) -> None:
+    """Run a backtest here and now; no fleet is needed."""
+    raise typer.Exit(tell(_run(asked, Files(report, report_json), store=store), json=json))
+
+
+def _run(asked: Asked, files: Files, *, store: bool) -> Answer:
     try:
         settings = from_environment(FleetSettings, environ)
         spec = asked(settings)
@@ -118,8 +151,10 @@ def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
         with ExitStack() as stack:
             url = stack.enter_context(record.opened(settings, to_write=False)) if spec.symbols else None
             loaded = _loaded(spec, settings, url)
-            outcome = outcome_of(run(spec, loaded, limits, SystemClock(), Path(settings.state_dir) / COMPILED, _warn), loaded)
+            answer = run(spec, loaded, limits, SystemClock(), Path(settings.state_dir) / COMPILED, _warn, TimeLeft.on_stderr().seen)
+            outcome = outcome_of(answer, loaded)
             id_ = _kept(spec, outcome, settings, url, stack) if store else ""
+            files.write(lambda: report_of(answer, loaded, outcome, setup_of(spec, limits, loaded.tape), id_), _warn)
     except (ConfigError, *WRONG) as error:
         return failed(str(error), USAGE)
     except (NoRecord, Unreachable) as error:
@@ -194,4 +229,7 @@ def diff_command(a: Id, b: Id, json: Json = False) -> None:
     raise typer.Exit(record.ask(work, json=json))
 
 
+app.command("montecarlo")(backtest_montecarlo.command)
 app.command("check")(backtest_check.command)
+app.command("report")(backtest_report.command)
+backtest_search.added(app, options, _loaded)

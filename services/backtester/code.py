@@ -14,7 +14,7 @@ ENGINE = "event-1"
 """The way a tape is played. Raised when results may differ for equal code, data and configuration."""
 
 _DECIDING = ("domain", "quant", "venues")
-_RUNNING = ("data.py", "run.py", "spec.py")
+_RUNNING = ("beside.py", "data.py", "run.py", "spec.py")
 
 
 @cache

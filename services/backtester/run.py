@@ -15,6 +15,8 @@ from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
+from libs.quant.financing import Financing
+from libs.quant.progress import Seen
 from libs.quant.quality.gate import admitted
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.permission import HALTED
@@ -52,6 +54,7 @@ class Answer:
         return {
             "strategy": self.spec.strategy or "+".join(config.id for config in self.spec.strategies),
             **{name: value for name, value in self.figures._asdict().items()},
+            "financing": carried(self.played),
             "currency": self.currency,
             "engine": ENGINE,
             "seconds": round(self.seconds, 6),
@@ -71,6 +74,7 @@ def run(
     clock: HostClock,
     code: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
+    seen: Seen | None = None,
 ) -> Answer:
     """Plays a backtest.
 
@@ -78,6 +82,7 @@ def run(
         limits: the operator's, used with risk on when the spec brings none.
         code: folder for machine code; None: nothing is compiled.
         say: tells a person what takes long.
+        seen: is told how far it is.
 
     Raises:
         ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault), or the data are refused (Unfit);
@@ -86,7 +91,7 @@ def run(
     setup = setup_of(spec, limits, loaded.tape)
     labels = admitted(loaded.tape, spec.quality, loaded.labels)
     began = clock.monotonic()
-    result = playing(loaded.tape, setup, spec.engine, code, say)
+    result = playing(loaded.tape, setup, spec.engine, code, say, seen)
     curve = equity_curve(loaded.tape, result.summary, result.sums)
     found = figures(loaded.tape, result.summary, setup.deposit, curve, result.sums)
     seconds = clock.monotonic() - began
@@ -94,7 +99,7 @@ def run(
     if played.left_out:
         raise ValueError("; ".join(played.left_out))
     notes = [*labels, *result.notes, *_odd(played)]
-    return Answer(spec, played, found, setup.base_currency, curve, _fingerprints(loaded, spec, limits), seconds, notes)
+    return Answer(spec, played, found, setup.base_currency, curve, fingerprints_of(loaded, spec, limits), seconds, notes)
 
 
 def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
@@ -130,13 +135,25 @@ def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
         latency_ns=int(spec.latency_ms * 1_000_000),
         entry=spec.entry,
         exits=spec.exits,
+        financing=spec.financing or (Financing() if tape.funding else None),
     )
 
 
-def _fingerprints(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
+def carried(played: Played) -> dict[str, float]:
+    """What holding earned (above 0) or cost by kind, and in all; {} where it did neither."""
+    sums = played.carried()
+    return {**{name: float(amount) for name, amount in sums.items()}, "total": float(sum(sums.values()))} if any(sums.values()) else {}
+
+
+def fingerprints_of(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
+    """Of a backtest of this spec."""
     used = (spec.limits if spec.limits is not None else limits) if spec.risk else []
     where = msgspec.structs.replace(
-        spec, data="-" if spec.data else "", limits=[], engine="auto", quality="label"
+        spec,
+        **{name: "-" if getattr(spec, name) else "" for name in ("data", "actions", "funding")},
+        limits=[],
+        engine="auto",
+        quality="label",
     )  # the data speak for themselves; every engine and every look at the data finds the same
     config = _digest(msgspec.json.encode([where, list(used)], order="deterministic").decode())
     data, code = loaded.tape.fingerprint(), code_fingerprint()

@@ -16,6 +16,7 @@ from tests.engines import by_machine_code, differences
 from tests.peeking import columns_in_reach
 from tests.unit.test_backtest_check import closes, subject, tape_of
 
+pytestmark = pytest.mark.timeout(600)  # the first of them compiles
 FEW: Final = range(40)
 
 

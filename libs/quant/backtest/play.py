@@ -18,6 +18,7 @@ from libs.domain.books import Position
 from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.messages import Signal
 from libs.domain.orders import PROTECTIVE, Order, OrderType, Status
+from libs.quant.backtest.carrying import Carrying
 from libs.quant.backtest.facts import Facts
 from libs.quant.backtest.guarding import Guarding
 from libs.quant.backtest.naked import judge, naked_order
@@ -33,7 +34,8 @@ from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Turned, Venue
 from libs.quant.fills import FillEvent
 from libs.quant.folds.assembly import Assembled, assembled
-from libs.quant.folds.fold import Playing, StrategyFault
+from libs.quant.folds.fold import Fold, Playing, StrategyFault
+from libs.quant.progress import Counting, Passing, Seen
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.flow import OwnOrders, ordered_of
 from libs.quant.risk.halts import loss_limits
@@ -42,6 +44,8 @@ from libs.quant.risk.view import OpenOrder, View
 
 _ALL_TYPES: Final[frozenset[OrderType]] = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop"})
 _NOTHING: Final = Decimal(0)
+DECISIONS: Final = 64
+"""Signals between two words about them."""
 _ENDS: Final = {"canceled": Status.CANCELED, "expired": Status.EXPIRED}
 
 
@@ -63,8 +67,8 @@ def playing_folds(tape: Tape, setup: Setup) -> Assembled:
     return assembled(setup.strategies, tape.instruments, tape.timeframes, {setup.account_name: playing}, tape.adjustments)
 
 
-def signals_of(tape: Tape, setup: Setup) -> Said:
-    """What the strategies say of the bars.
+def signals_of(tape: Tape, setup: Setup, seen: Seen | None = None) -> Said:
+    """What the strategies say of the bars; `seen` is told how many they have seen.
 
     Raises:
         ValueError: a strategy is configured wrongly; the message says which and how.
@@ -73,9 +77,9 @@ def signals_of(tape: Tape, setup: Setup) -> Said:
     found = playing_folds(tape, setup)
     signals: list[Signal] = []
     faults: list[str] = []
-    for fold in found.folds:
+    for fold, through in zip(found.folds, _counted(found.folds, tape, seen), strict=True):
         try:
-            signals += fold.run(tape.bars[fold.timeframe])
+            signals += fold.run(tape.bars[fold.timeframe], through)
         except StrategyFault as fault:
             if setup.faults_are_fatal:
                 raise
@@ -86,8 +90,21 @@ def signals_of(tape: Tape, setup: Setup) -> Said:
     return Said(signals, faults, found.left_out)
 
 
-def play(tape: Tape, setup: Setup) -> Played:
+def _counted(folds: Sequence[Fold], tape: Tape, seen: Seen | None) -> list[Passing]:
+    """What the bars of each fold go through."""
+    if seen is None:
+        return [iter] * len(folds)
+    bars = [sum(len(tape.bars[fold.timeframe][s].start) for s in fold.symbols if s in tape.bars[fold.timeframe]) for fold in folds]
+    return [
+        Counting(seen, "bars through strategies", sum(bars), before=sum(bars[:n]), each=len(fold.symbols)) for n, fold in enumerate(folds)
+    ]
+
+
+def play(tape: Tape, setup: Setup, seen: Seen | None = None) -> Played:
     """Plays the tape to its end.
+
+    Args:
+        seen: is told how far it is, first of bars, then of signals.
 
     Raises:
         ValueError: a strategy is configured wrongly; the message says which and how.
@@ -95,12 +112,13 @@ def play(tape: Tape, setup: Setup) -> Played:
     worked = next((strategy for strategy in setup.strategies if strategy.execution), None)
     if worked is not None and setup.limits is None:
         raise ValueError(f"strategy {worked.id} has execution {worked.execution!r}, and without risk controls orders are sent whole")
-    signals, faults, left_out = signals_of(tape, setup)
+    signals, faults, left_out = signals_of(tape, setup, seen)
     desk = Desk(tape, setup, Played(signals, faults=faults, left_out=left_out))
     end = tape.last_known()
     if not setup.orders_on_last_bar:
         signals = [signal for signal in signals if signal.decided_at < end]
-    for decided_at, together in groupby(signals, key=lambda signal: signal.decided_at):
+    through: Passing = iter if seen is None else Counting(seen, "signals through the account", len(signals), every=DECISIONS)
+    for decided_at, together in groupby(through(iter(signals)), key=lambda signal: signal.decided_at):
         desk.play_until(decided_at)
         desk.decide(list(together), decided_at)
     desk.play_until(tape.ends())
@@ -136,6 +154,7 @@ class Desk:
         self._placed: dict[str, Order] = {}  # open at the venue, by client order id, in order of arrival
         self._own = OwnOrders()
         self._facts = Facts(tape, setup)
+        self._carrying = None if setup.financing is None else Carrying(tape, setup)
         self._killed = setup.killed
         exits = setup.exits if setup.exits.any else None
         self._terms = {config.id: terms_of(config, exits) for config in setup.strategies}
@@ -159,9 +178,25 @@ class Desk:
     def play_until(self, until: int) -> None:
         """Shows the market up to and including `until` to the open orders, step by step."""
         while (time := self._next_time()) is not None and time <= until:
+            self._carry_until(time - 1)
             self._look_until(time - 1)
             self._step(time)
+        self._carry_until(until)
         self._look_until(until)
+
+    def _carry_until(self, until: int) -> None:
+        """Books what holding costs and pays up to and including `until`, each time after what else happens then."""
+        while self._carrying is not None and (due := self._carrying.due) <= until:
+            self._look_until(due)
+            # An action that holds by now and met no market yet is in no book either: prices in the units of before it.
+            seen = min(due, self._action_times[0] - 1) if self._action_times else due
+            lines = self._carrying.charge(self._cash, self._played.positions, seen)
+            if lines:
+                self._book_lines(lines)
+                self._venue.paid([(line.commodity, line.amount) for line in lines if line.ledger_account == "cash"])
+                self._balance(due)
+                if self._watch is not None:
+                    self._watch.at(due, self._cash, self._lots)
 
     def _look_until(self, until: int) -> None:
         """The loss limits, at every bar of what is held: they are looked at after the fills of a time and before its signals."""
