@@ -115,6 +115,8 @@ def test_diff_explains_another_file(environment: dict[str, str], bars: Path) -> 
     assert found["causes"] == ["data"]
     said = CliRunner().invoke(app, ["backtest", "diff", one["id"], other["id"]], env=environment).stdout
     assert "the bars are not the same" in said
+    assert "bars 1m ALFA: 2025-01 differs" in said
+    assert "the first: the data of ALFA differ in 2025-01, when it was made" in said
     assert "final_equity" in said
 
 

@@ -19,6 +19,7 @@ from libs.quant.backtest.tape import Tape
 from libs.quant.folds import registry
 from libs.quant.folds.neighbours import neighbours
 from libs.quant.folds.registry import find
+from libs.quant.quality.gate import UNCHECKED
 from libs.quant.quality.series import series_of
 from libs.quant.strategies import sma_cross
 from services.backtester.check import Check, Subject, paths
@@ -190,10 +191,21 @@ def test_a_strategy_that_is_bad_on_purpose_fails_with_words(
     assert "mend: " in result.stderr
 
 
-def test_data_that_would_be_refused_fail_the_check(tmp_path: Path) -> None:
+def halved(folder: Path) -> Path:
     bars = opens_and_closes(closes(120))
-    halved = [*bars[:60], *((round(opened / 2, 2), round(close / 2, 2)) for opened, close in bars[60:])]
-    result = check("--data", a_file(tmp_path / "x.csv", halved))
+    return a_file(folder / "x.csv", [*bars[:60], *((round(opened / 2, 2), round(close / 2, 2)) for opened, close in bars[60:])])
+
+
+def test_a_run_over_data_that_mean_nothing_exits_2_and_runs_when_told_to_with_a_note(tmp_path: Path) -> None:
+    asked = ["backtest", "run", "--no-store", "--strategy", "sma_cross", "--data", str(halved(tmp_path)), "--json"]
+    refused, played = (CliRunner().invoke(app, [*asked, *quality]) for quality in ((), ("--quality", "off")))
+    assert (refused.exit_code, played.exit_code) == (2, 0)
+    assert "the data are refused (label):" in json.loads(refused.stdout)["error"]
+    assert UNCHECKED in json.loads(played.stdout.splitlines()[-1])["notes"]
+
+
+def test_data_that_would_be_refused_fail_the_check(tmp_path: Path) -> None:
+    result = check("--data", halved(tmp_path))
     assert result.exit_code == 1
     assert "failed   data: X: possible_split" in result.stderr
 

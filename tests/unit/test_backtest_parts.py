@@ -51,6 +51,15 @@ def test_each_month_has_a_digest_of_its_own_rows() -> None:
     assert parts_of(tape("A", days=60))["bars 1d A"]["2021-02"] == found["2021-02"]
 
 
+def test_a_month_without_a_row_has_no_digest() -> None:
+    whole = tape("A")
+    kept = [n for n, start in enumerate(whole.bars["1d"]["A"].start) if not nanoseconds("2021-02-01") <= start < nanoseconds("2021-03-01")]
+    start, *values = whole.bars["1d"]["A"]
+    columns = Columns([start[n] for n in kept], *([column[n] for n in kept] for column in values))
+    holed = replace(whole, bars={"1d": {"A": columns}})
+    assert list(parts_of(holed)["bars 1d A"]) == ["2021-01", "2021-03", "2021-04"]
+
+
 def test_lists_and_packed_columns_have_the_same_digests() -> None:
     packed = tape("A")
     lists = {"1d": {"A": Columns(*map(list, packed.bars["1d"]["A"]))}}  # type: ignore[arg-type]
