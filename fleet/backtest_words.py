@@ -13,11 +13,11 @@ def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) ->
     """What was run over what, on which terms, and what it was worth; `id_` is "" for one that is not stored."""
     currency, r = result["currency"], result
     lines = [
-        f"backtest    {_strategies(spec)}",
+        f"backtest    {strategies_text(spec)}",
         f"data        {r['source']}: {' '.join(r['symbols'])}, {r['bars']:,} bars, finest {r['timeframe']}, {r['from']} to {r['to']}",
         f"account     {money(float(spec.get('cash', 100_000)))} {currency}, risk controls {'on' if spec.get('risk', True) else 'OFF'}, "
         + ("may sell short" if spec.get("allow_short") else "long only"),
-        f"costs       {_costs(spec)}",
+        f"costs       {costs_text(spec)}",
         f"equity      {money(r['final_equity'])} {currency}, {r['total_return']:+.2%}",
         f"drawdown    {r['max_drawdown']:.2%}; Sharpe ratio {r['sharpe']:.2f} a year",
         f"orders      {r['orders']:,}, fills {r['trades']:,}, signals refused {r['refused']:,}, fees {money(r['fees'])} {currency}",
@@ -39,7 +39,7 @@ def _halt(halt: Mapping[str, Any], currency: str) -> str:
     )
 
 
-def _strategies(spec: Mapping[str, Any]) -> str:
+def strategies_text(spec: Mapping[str, Any]) -> str:
     if "strategies" in spec:
         return ", ".join(
             f"{s['id']} ({called(s['class'], s.get('params', {}))}, {share(s['allocation'])} of equity)" for s in spec["strategies"]
@@ -48,7 +48,7 @@ def _strategies(spec: Mapping[str, Any]) -> str:
     return f"{called(spec['strategy'], spec.get('params', {}))}, {sized}"
 
 
-def _costs(spec: Mapping[str, Any]) -> str:
+def costs_text(spec: Mapping[str, Any]) -> str:
     named = {
         "fee_bps": "fee {} bps",
         "fee_per_unit": "fee {} a unit",
@@ -84,7 +84,7 @@ def _line(b: Backtest) -> tuple[str, ...]:
 def whole_text(b: Backtest, trades: Sequence[BacktestTrade]) -> str:
     """Everything about one."""
     if b.result is None:
-        return f"backtest    {_strategies(b.spec)}\nstate       {b.state}{f': {b.error}' if b.error else ''}"
+        return f"backtest    {strategies_text(b.spec)}\nstate       {b.state}{f': {b.error}' if b.error else ''}"
     prints = f"prints      data {b.data}, code {b.code}, config {b.config}, engine {b.engine}"
     text = f"{result_text(b.spec, b.result, '')}\n{prints}\nasked       {moment(b.created_at)} UTC, id {b.id}"
     if not trades:

@@ -2,45 +2,52 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from os import environ
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
 import typer
 
-from fleet import backtest_carry, backtest_diff, backtest_spec, record
+from fleet import (
+    backtest_carry,
+    backtest_check,
+    backtest_diff,
+    backtest_montecarlo,
+    backtest_report,
+    backtest_search,
+    backtest_spec,
+    record,
+)
+from fleet.backtest_options import Asked, taking
+from fleet.backtest_report import Files, report_of
+from fleet.backtest_spec import WRONG
 from fleet.backtest_words import list_text, result_text, whole_text
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
 from fleet.record import NoRecord
+from fleet.time_left import TimeLeft
 from libs.common.clocks import SystemClock
 from libs.common.database import Database, Rejected, Unreachable
 from libs.common.settings import ConfigError, from_environment
 from libs.store import backtests
 from libs.store.backtests import Outcome
-from libs.venues.bar_faults import BadData
-from libs.venues.replay.dataset import DataNotFound
 from services.backtester.compiling import COMPILED
-from services.backtester.data import Loaded, NoData, load, load_stored
+from services.backtester.data import Loaded, load, load_stored
 from services.backtester.record import outcome_of
-from services.backtester.run import run
+from services.backtester.run import run, setup_of
 from services.backtester.spec import Spec
 
 app = typer.Typer(no_args_is_help=True, help="Try strategies on recorded bars, and look at what came of it.")
-
-WRONG: Final = (BadData, DataNotFound, NoData, ValueError)
-"""What is wrong with what was asked for; the message says what."""
 
 Text = str | None
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")]
 
 
-@app.command("run")
-def run_command(
+def options(
     strategy: Annotated[Text, typer.Option(metavar="NAME", help="A file of libs/quant/strategies.")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A parameter of it; may be repeated.")] = None,
     config: Annotated[bool, typer.Option("--config", help="All enabled strategies, limits and terms of config/.")] = False,
@@ -77,10 +84,9 @@ def run_command(
     take_profit: Annotated[Text, typer.Option(metavar="BPS", help="A limit so far above it.")] = None,
     trailing_stop: Annotated[Text, typer.Option(metavar="BPS", help="A stop that follows the price at this distance.")] = None,
     engine: Annotated[Text, typer.Option(metavar="HOW", help="event, compiled, or auto: where it pays. Equal results.")] = None,
-    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
-    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
-) -> None:
-    """Run a backtest here and now; no fleet is needed."""
+    quality: Annotated[Text, typer.Option(metavar="HOW", help="Odd data: label, strict (refuse) or off; docs/data-quality.md.")] = None,
+) -> Asked:
+    """What the options of every command that runs backtests ask for."""
 
     def asked(settings: FleetSettings) -> Spec:
         base: dict[str, Any] = {} if spec is None else backtest_spec.from_file(spec)
@@ -114,16 +120,30 @@ def run_command(
             "risk": backtest_spec.switch("--risk", risk) if risk is not None else None,
             "fill": fill,
             "engine": engine,
+            "quality": quality,
             "allow_short": allow_short or None,
             "entry": backtest_spec.entry(entry) if entry is not None else None,
             "exits": backtest_spec.exits(stop_bps=stop_loss, target_bps=take_profit, trail_bps=trailing_stop) or None,
         }
         return backtest_spec.spec_of(base, {name: value for name, value in given.items() if value is not None})
 
-    raise typer.Exit(tell(_run(asked, store=store), json=json))
+    return asked
 
 
-def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
+@app.command("run")
+@taking(options)
+def run_command(
+    asked: Asked,
+    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the result in the record.")] = True,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page about it, whole in itself.")] = None,
+    report_json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what that page says as JSON.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
+) -> None:
+    """Run a backtest here and now; no fleet is needed."""
+    raise typer.Exit(tell(_run(asked, Files(report, report_json), store=store), json=json))
+
+
+def _run(asked: Asked, files: Files, *, store: bool) -> Answer:
     try:
         settings = from_environment(FleetSettings, environ)
         spec = asked(settings)
@@ -131,16 +151,19 @@ def _run(asked: Callable[[FleetSettings], Spec], *, store: bool) -> Answer:
         with ExitStack() as stack:
             url = stack.enter_context(record.opened(settings, to_write=False)) if spec.symbols else None
             loaded = _loaded(spec, settings, url)
-            outcome = outcome_of(run(spec, loaded, limits, SystemClock(), Path(settings.state_dir) / COMPILED, _warn), loaded)
+            answer = run(spec, loaded, limits, SystemClock(), Path(settings.state_dir) / COMPILED, _warn, TimeLeft.on_stderr().seen)
+            outcome = outcome_of(answer, loaded)
             id_ = _kept(spec, outcome, settings, url, stack) if store else ""
+            files.write(lambda: report_of(answer, loaded, outcome, setup_of(spec, limits, loaded.tape), id_), _warn)
     except (ConfigError, *WRONG) as error:
         return failed(str(error), USAGE)
     except (NoRecord, Unreachable) as error:
         return failed(str(error), NOTHING_RUNS)
     if not outcome.trades:
         _warn("there was no trade, so the figures say nothing about the strategy: " + _why_none(outcome.result))
-    asked_for = msgspec.to_builtins(spec)
-    return Answer(result_text(asked_for, outcome.result, id_), {**outcome.result, "id": id_ or None})
+    asked_for, result = msgspec.to_builtins(spec), dict(outcome.result)
+    del result["parts"]  # many, and of use to `diff` alone
+    return Answer(result_text(asked_for, result, id_), {**result, "id": id_ or None})
 
 
 def _loaded(spec: Spec, settings: FleetSettings, url: str | None) -> Loaded:
@@ -204,3 +227,9 @@ def diff_command(a: Id, b: Id, json: Json = False) -> None:
         return Answer(backtest_diff.text(found), answer, REFUSED if found.defect else OK)
 
     raise typer.Exit(record.ask(work, json=json))
+
+
+app.command("montecarlo")(backtest_montecarlo.command)
+app.command("check")(backtest_check.command)
+app.command("report")(backtest_report.command)
+backtest_search.added(app, options, _loaded)

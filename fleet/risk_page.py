@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fleet import pictures
 from fleet.measures import period_of
+from fleet.page import document, table
 from fleet.pictures import Line
 from fleet.tables import NONE, change, moment, money, ratio, share
 from libs.domain.history import Material
@@ -19,19 +20,6 @@ from libs.store.risk_alerts import RiskAlertStanding
 
 if TYPE_CHECKING:
     from libs.quant.risk.measures.picture import PortfolioRisk
-
-STYLE: Final = """
-:root { color-scheme: light dark; --soft: #666; --line: #ddd; --one: #0b5cad; --two: #b3261e; --won: #2e7d32; }
-@media (prefers-color-scheme: dark) { :root { --soft: #aaa; --line: #444; --one: #7ab8ff; --two: #ff8a80; --won: #81c784; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid var(--line); } th { font-weight: 600; color: var(--soft); }
-th:first-child, td:first-child, .words { text-align: left; } .soft { color: var(--soft); } .bad { color: var(--two); font-weight: 600; }
-figure { margin: .5rem 0 1rem; } figcaption { color: var(--soft); } svg { width: 100%; height: auto; }
-svg text { font-size: 11px; fill: currentColor; } svg .end { text-anchor: end; } svg .grid { stroke: var(--line); }
-polyline { fill: none; stroke-width: 1.5; } .curve0 { stroke: var(--one); } .curve1 { stroke: var(--two); }
-.name0 { color: var(--one); } .name1 { color: var(--two); } .lost { fill: var(--two); } .won { fill: var(--won); }
-"""
 
 
 class Section(NamedTuple):
@@ -54,14 +42,11 @@ def page(sections: Sequence[Section], limits: Standing, stopped: Sequence[str], 
         f'<p class="soft">Made {moment(now)} UTC. Limits: {escape(limits.stamp)}.</p>',
         *(f'<p class="bad">{escape(text)}</p>' for text in stopped),
         "<h2>Limits in force</h2>",
-        _table(("Limit", "Most", "Since (UTC)", "By: why"), [_limit(row) for row in limits.holding], words=(3,)),
+        table(("Limit", "Most", "Since (UTC)", "By: why"), [_limit(row) for row in limits.holding], words=(3,)),
         *(f'<p class="soft">waits: {escape(titled(row))} {escape(amount(row.value, row.unit))}</p>' for row in limits.pending),
         *(part for section in sections for part in _account(section, confidence)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Risk report - Tradewinds</title><style>{STYLE}</style></head>\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
-    )
+    return document("Risk report", body)
 
 
 def _account(section: Section, confidence: float) -> Iterator[str]:
@@ -98,7 +83,7 @@ def _losses(section: Section) -> Iterator[str]:
             (LOSSES["max_drawdown"], losses.state.drawdown, losses.max_drawdown),
         )
     ]
-    yield _table(("", "Lost", "Limit", "Used up"), rows)
+    yield table(("", "Lost", "Limit", "Used up"), rows)
 
 
 def _breaches(section: Section) -> Iterator[str]:
@@ -111,7 +96,7 @@ def _breaches(section: Section) -> Iterator[str]:
         yield _line(f"{moment(alert.at)}: {alert.code} {alert.message}; {end}", over=alert.acknowledged_at is not None)
     if section.refused:
         rows = [(r.code, f"{r.times:,}", moment(r.last_at), r.limit or NONE, r.seen or NONE, r.reason) for r in section.refused]
-        yield _table(("Refused by", "Times", "Last (UTC)", "Limit then", "Seen then", "Why"), rows, words=(5,))
+        yield table(("Refused by", "Times", "Last (UTC)", "Limit then", "Seen then", "Why"), rows, words=(5,))
     elif not section.halts and not section.alerts:
         yield '<p class="soft">None: no signal was refused, no limit was passed.</p>'
 
@@ -129,11 +114,11 @@ def _measures(section: Section, confidence: float) -> Iterator[str]:
     yield f"<p>Gross {money(risk.gross)}, net {money(risk.net)}; {measured}.</p>"
     if risk.tails:
         rows = [(t.method, f"{t.confidence:.0%}", money(t.value_at_risk), money(t.expected_shortfall)) for t in risk.tails]
-        yield _table(("Method", "Confidence", "Value at risk", "Mean beyond"), rows)
+        yield table(("Method", "Confidence", "Value at risk", "Mean beyond"), rows)
     positions = [
         (p.symbol, money(p.value), share(p.weight), ratio(p.beta), money(p.component_var), ratio(p.days_to_exit)) for p in risk.positions
     ]
-    yield _table(("Position", "Value", "Of equity", "Beta", f"In VaR {confidence:.0%}", "Days to exit"), positions)
+    yield table(("Position", "Value", "Of equity", "Beta", f"In VaR {confidence:.0%}", "Days to exit"), positions)
     yield pictures.bars("Stress tests", [(t.title, t.pnl) for t in risk.stress if t.uncovered < risk.gross], change)
     if risk.backtest is not None:
         b = risk.backtest
@@ -148,12 +133,3 @@ def _measures(section: Section, confidence: float) -> Iterator[str]:
 def _limit(row: LimitRow) -> tuple[str, ...]:
     since = datetime.fromtimestamp(row.effective_at // SECOND, UTC)
     return titled(row), amount(row.value, row.unit), moment(since), f"{row.by}: {row.reason}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = ()) -> str:
-    if not rows:
-        return '<p class="soft">None.</p>'
-    kind = {n: ' class="words"' for n in words}
-    heads = "".join(f"<th{kind.get(n, '')}>{escape(cell)}</th>" for n, cell in enumerate(head))
-    lines = ("".join(f"<td{kind.get(n, '')}>{escape(cell)}</td>" for n, cell in enumerate(row)) for row in rows)
-    return f"<table><tr>{heads}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

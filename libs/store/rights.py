@@ -178,7 +178,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     | Rights(
         reads={
             *("orders", "trades", "signals", "risk_assessments", "risk_limits", "risk_limits_used", "cash_ledger", "clock_acks"),
-            *("cursors", "leases"),
+            *("cursors", "leases", "backtest_searches", "backtest_trials"),
         },
     ),
     "deadman": _adds("notifications"),
@@ -197,7 +197,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     OPERATOR: _TIME
     | _JOURNAL
     | _TRIPS
-    | _adds("commands", "notifications", "backtest_trades", "job_runs", "risk_permits")
+    | _adds("commands", "notifications", "backtest_trades", "backtest_searches", "backtest_trials", "job_runs", "risk_permits")
     | _keeps("backtests")
     | Rights(
         reads={

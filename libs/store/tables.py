@@ -529,6 +529,42 @@ class BacktestTradeRow(Base):
     pnl: Mapped[Decimal] = mapped_column(MONEY)
 
 
+class BacktestSearchRow(Base):
+    """`fleet backtest search`: what was searched over which data, and what came of it; written once, at its end."""
+
+    __tablename__ = "backtest_searches"
+    __table_args__ = (
+        Index("ix_backtest_searches_created_at", "created_at"),
+        Index("ix_backtest_searches_of", "strategy", "data_fingerprint"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    state: Mapped[str]  # done, interrupted, failed: the trials of all of them count
+    strategy: Mapped[str]
+    spec: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    result: Mapped[dict[str, Any]] = mapped_column(JSONB)  # without the trials
+    error: Mapped[str] = mapped_column(server_default=text("''"))
+    fingerprint: Mapped[str]  # of all four below: equal ones give equal results
+    data_fingerprint: Mapped[str]
+    code_fingerprint: Mapped[str]
+    config_fingerprint: Mapped[str]
+    engine: Mapped[str]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class BacktestTrialRow(Base):
+    """`fleet backtest search`: every trial, also those that could not be run; later searches over the same data count them."""
+
+    __tablename__ = "backtest_trials"
+
+    search_id: Mapped[UUID] = mapped_column(ForeignKey("backtest_searches.id", ondelete="CASCADE"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    params: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    figures: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    error: Mapped[str] = mapped_column(server_default=text("''"))
+
+
 class RiskStateRow(Base):
     """risk_manager: what an account's loss limits are measured from, and where they are. Equity is float64, as risk counts it."""
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from libs.common import runner
 from libs.common.runner import Context
 from libs.common.settings import Settings, from_environment
-from services.backtester import app, parity_routes, routes
+from services.backtester import app, parity_routes, routes, search_routes
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         await app.work(context, context.settings, bell)
 
     def answers(context: Context) -> Sequence[web.RouteDef]:
-        return [*routes.routes(context, bell), *parity_routes.routes(context)]
+        return [*routes.routes(context, bell), *parity_routes.routes(context), *search_routes.routes(context)]
 
     runner.run("backtester", 9107, settings, work, answers)
 

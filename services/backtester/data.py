@@ -57,7 +57,7 @@ def _of_file(spec: Spec) -> Loaded:
     if not bars:
         raise NoData(f"{spec.data} has no bars from {spec.start or 'its start'} to {spec.end or 'its end'}")
     tape = Tape(
-        instruments={symbol: _plain(symbol, spec.currency or "USD") for symbol in bars},
+        instruments={symbol: plain(symbol, spec.currency or "USD") for symbol in bars},
         bars={found.timeframe: bars},
         fill_on=dict.fromkeys(bars, "bar"),
         since=min(columns.start[0] for columns in bars.values()),
@@ -85,7 +85,7 @@ def _completed(loaded: Loaded, spec: Spec) -> Loaded:
     return Loaded(with_timeframes(tape, spec.timeframes), loaded.source, [*loaded.labels, *labels])
 
 
-def _plain(symbol: str, currency: str) -> Instrument:
+def plain(symbol: str, currency: str) -> Instrument:
     """What is known of a symbol that comes without an instrument (semantics 5)."""
     return Instrument(symbol=symbol, venue="FILE", asset_class="equity", currency=currency, tick=_STEP, lot=_STEP)
 

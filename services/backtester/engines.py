@@ -11,6 +11,7 @@ from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.summary import Summary, summary_of
 from libs.quant.backtest.tape import Tape
+from libs.quant.progress import Seen
 from services.backtester.compiling import Compiler, NotCompiled
 
 Engine = Literal["auto", "event", "compiled"]
@@ -32,13 +33,14 @@ class Result:
     sums: Sums = PLAIN
 
 
-def playing(tape: Tape, setup: Setup, engine: Engine, folder: Path | None, say: Callable[[str], None]) -> Result:
+def playing(tape: Tape, setup: Setup, engine: Engine, folder: Path | None, say: Callable[[str], None], seen: Seen | None = None) -> Result:
     """Plays a tape.
 
     Args:
         engine: `auto` compiles where it pays and can be done, and else plays event by event; so does `compiled`, whatever it pays.
         folder: for machine code; None: nothing is compiled.
         say: tells a person what takes long.
+        seen: is told how far the event path is.
 
     Raises:
         ValueError: a strategy is configured wrongly, or failed on a bar.
@@ -51,7 +53,7 @@ def playing(tape: Tape, setup: Setup, engine: Engine, folder: Path | None, say: 
                 return _compiled(tape, setup, compiler)
         except NotCompiled as error:
             why = str(error)
-    played = play(tape, setup)
+    played = play(tape, setup, seen)
     notes = [f"played event by event: {why}"] if why else []
     return Result(summary_of(tape, played), lambda: played, notes)
 

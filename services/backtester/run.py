@@ -16,6 +16,8 @@ from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
 from libs.quant.financing import Financing
+from libs.quant.progress import Seen
+from libs.quant.quality.gate import admitted
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.permission import HALTED
 from services.backtester.code import ENGINE, code_fingerprint
@@ -72,6 +74,7 @@ def run(
     clock: HostClock,
     code: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
+    seen: Seen | None = None,
 ) -> Answer:
     """Plays a backtest.
 
@@ -79,21 +82,24 @@ def run(
         limits: the operator's, used with risk on when the spec brings none.
         code: folder for machine code; None: nothing is compiled.
         say: tells a person what takes long.
+        seen: is told how far it is.
 
     Raises:
-        ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault); the message says where.
+        ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault), or the data are refused (Unfit);
+            the message says where.
     """
     setup = setup_of(spec, limits, loaded.tape)
+    labels = admitted(loaded.tape, spec.quality, loaded.labels)
     began = clock.monotonic()
-    result = playing(loaded.tape, setup, spec.engine, code, say)
+    result = playing(loaded.tape, setup, spec.engine, code, say, seen)
     curve = equity_curve(loaded.tape, result.summary, result.sums)
     found = figures(loaded.tape, result.summary, setup.deposit, curve, result.sums)
     seconds = clock.monotonic() - began
     played = result.played()
     if played.left_out:
         raise ValueError("; ".join(played.left_out))
-    notes = [*loaded.labels, *result.notes, *_odd(played)]
-    return Answer(spec, played, found, setup.base_currency, curve, _fingerprints(loaded, spec, limits), seconds, notes)
+    notes = [*labels, *result.notes, *_odd(played)]
+    return Answer(spec, played, found, setup.base_currency, curve, fingerprints_of(loaded, spec, limits), seconds, notes)
 
 
 def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
@@ -139,11 +145,16 @@ def carried(played: Played) -> dict[str, float]:
     return {**{name: float(amount) for name, amount in sums.items()}, "total": float(sum(sums.values()))} if any(sums.values()) else {}
 
 
-def _fingerprints(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
+def fingerprints_of(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
+    """Of a backtest of this spec."""
     used = (spec.limits if spec.limits is not None else limits) if spec.risk else []
     where = msgspec.structs.replace(
-        spec, **{name: "-" if getattr(spec, name) else "" for name in ("data", "actions", "funding")}, limits=[], engine="auto"
-    )  # the data speak for themselves, and every engine finds the same
+        spec,
+        **{name: "-" if getattr(spec, name) else "" for name in ("data", "actions", "funding")},
+        limits=[],
+        engine="auto",
+        quality="label",
+    )  # the data speak for themselves; every engine and every look at the data finds the same
     config = _digest(msgspec.json.encode([where, list(used)], order="deterministic").decode())
     data, code = loaded.tape.fingerprint(), code_fingerprint()
     return Fingerprints(data=data, code=code, config=config, engine=ENGINE, all=_digest(data, code, config, ENGINE))

@@ -10,6 +10,7 @@ from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Exits
 from libs.quant.backtest.setup import Entry
 from libs.quant.financing import Financing
+from libs.quant.quality.finding import Policy
 
 _DAY_MS: Final = 86_400_000
 _MOST_MONEY: Final = Decimal(10) ** 15
@@ -63,6 +64,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     fill: Literal["next_open"] = "next_open"
     financing: Financing | None = None  # what holding costs and pays; None: only recorded funding, where there is any
     engine: Literal["auto", "event", "compiled"] = "auto"  # how it is played; what is found is the same
+    quality: Policy = "label"  # what becomes of data that are odd or wrong
     entry: Entry = Entry()
     exits: Exits = Exits()
 

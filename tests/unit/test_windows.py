@@ -21,7 +21,7 @@ def fills(trades: list[Trade]) -> list[tuple[int, str, D, D]]:
 
 def worth(tape: Tape, setup: Setup) -> list[float]:
     summary = summary_of(tape, play(tape, setup))
-    return equity_curve(tape, summary).after(setup.trades_from).values.tolist()
+    return list(equity_curve(tape, summary).after(setup.trades_from).values)
 
 
 @settings(max_examples=20, deadline=None)

@@ -34,7 +34,8 @@ from libs.quant.exchange.rules import Rules
 from libs.quant.exchange.venue import Turned, Venue
 from libs.quant.fills import FillEvent
 from libs.quant.folds.assembly import Assembled, assembled
-from libs.quant.folds.fold import Playing, StrategyFault
+from libs.quant.folds.fold import Fold, Playing, StrategyFault
+from libs.quant.progress import Counting, Passing, Seen
 from libs.quant.risk.assess import Verdict, Waiting, assess_all, order_of, terms_of
 from libs.quant.risk.flow import OwnOrders, ordered_of
 from libs.quant.risk.halts import loss_limits
@@ -43,6 +44,8 @@ from libs.quant.risk.view import OpenOrder, View
 
 _ALL_TYPES: Final[frozenset[OrderType]] = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop"})
 _NOTHING: Final = Decimal(0)
+DECISIONS: Final = 64
+"""Signals between two words about them."""
 _ENDS: Final = {"canceled": Status.CANCELED, "expired": Status.EXPIRED}
 
 
@@ -64,8 +67,8 @@ def playing_folds(tape: Tape, setup: Setup) -> Assembled:
     return assembled(setup.strategies, tape.instruments, tape.timeframes, {setup.account_name: playing}, tape.adjustments)
 
 
-def signals_of(tape: Tape, setup: Setup) -> Said:
-    """What the strategies say of the bars.
+def signals_of(tape: Tape, setup: Setup, seen: Seen | None = None) -> Said:
+    """What the strategies say of the bars; `seen` is told how many they have seen.
 
     Raises:
         ValueError: a strategy is configured wrongly; the message says which and how.
@@ -74,9 +77,9 @@ def signals_of(tape: Tape, setup: Setup) -> Said:
     found = playing_folds(tape, setup)
     signals: list[Signal] = []
     faults: list[str] = []
-    for fold in found.folds:
+    for fold, through in zip(found.folds, _counted(found.folds, tape, seen), strict=True):
         try:
-            signals += fold.run(tape.bars[fold.timeframe])
+            signals += fold.run(tape.bars[fold.timeframe], through)
         except StrategyFault as fault:
             if setup.faults_are_fatal:
                 raise
@@ -87,8 +90,21 @@ def signals_of(tape: Tape, setup: Setup) -> Said:
     return Said(signals, faults, found.left_out)
 
 
-def play(tape: Tape, setup: Setup) -> Played:
+def _counted(folds: Sequence[Fold], tape: Tape, seen: Seen | None) -> list[Passing]:
+    """What the bars of each fold go through."""
+    if seen is None:
+        return [iter] * len(folds)
+    bars = [sum(len(tape.bars[fold.timeframe][s].start) for s in fold.symbols if s in tape.bars[fold.timeframe]) for fold in folds]
+    return [
+        Counting(seen, "bars through strategies", sum(bars), before=sum(bars[:n]), each=len(fold.symbols)) for n, fold in enumerate(folds)
+    ]
+
+
+def play(tape: Tape, setup: Setup, seen: Seen | None = None) -> Played:
     """Plays the tape to its end.
+
+    Args:
+        seen: is told how far it is, first of bars, then of signals.
 
     Raises:
         ValueError: a strategy is configured wrongly; the message says which and how.
@@ -96,12 +112,13 @@ def play(tape: Tape, setup: Setup) -> Played:
     worked = next((strategy for strategy in setup.strategies if strategy.execution), None)
     if worked is not None and setup.limits is None:
         raise ValueError(f"strategy {worked.id} has execution {worked.execution!r}, and without risk controls orders are sent whole")
-    signals, faults, left_out = signals_of(tape, setup)
+    signals, faults, left_out = signals_of(tape, setup, seen)
     desk = Desk(tape, setup, Played(signals, faults=faults, left_out=left_out))
     end = tape.last_known()
     if not setup.orders_on_last_bar:
         signals = [signal for signal in signals if signal.decided_at < end]
-    for decided_at, together in groupby(signals, key=lambda signal: signal.decided_at):
+    through: Passing = iter if seen is None else Counting(seen, "signals through the account", len(signals), every=DECISIONS)
+    for decided_at, together in groupby(through(iter(signals)), key=lambda signal: signal.decided_at):
         desk.play_until(decided_at)
         desk.decide(list(together), decided_at)
     desk.play_until(tape.ends())

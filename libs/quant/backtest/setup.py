@@ -51,10 +51,8 @@ class Setup:
     day_starts_at: str = "00:00"  # of the trading day, that the daily loss is counted from
     day_tz: str = "UTC"
     tradable: frozenset[AssetClass] = ASSET_CLASSES  # by the account
+    trades_from: int = 0  # market ns: the account begins then; strategies are warmed on the bars before, and say nothing there
     financing: Financing | None = None  # what holding costs and pays; None: nothing, and no recorded funding either
-    trades_from: int = (
-        0  # market ns: strategies are warmed on the bars before it; what they decide earlier is dropped, the account begins then
-    )
 
     def begins(self, since: int) -> int:
         """When the account begins on a tape that begins at `since`, market ns."""

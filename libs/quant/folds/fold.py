@@ -28,6 +28,7 @@ from libs.quant.adjustments import Adjustments
 from libs.quant.folds.contract import BarView, PanelView
 from libs.quant.folds.registry import configured
 from libs.quant.price_volatility import Volatility, observe, scale
+from libs.quant.progress import Passing
 
 PANEL: Final = "*"
 """What a panel's state is stored under in place of a symbol."""
@@ -245,14 +246,18 @@ class Fold:
 
     # --- all at once
 
-    def run(self, bars: Mapping[str, Columns]) -> list[Signal]:
-        """Folds in whole columns (ascending starts): the signals that `step` would give bar by bar, in its order."""
-        if self.strategy.panel or self._volatility:
-            return self._run_stepwise(bars)
-        columns = bars.get(self.symbol)
-        return [] if columns is None else self._run_alone(columns)
+    def run(self, bars: Mapping[str, Columns], through: Passing = iter) -> list[Signal]:
+        """Folds in whole columns (ascending starts): the signals that `step` would give bar by bar, in its order.
 
-    def _run_alone(self, columns: Columns) -> list[Signal]:
+        Args:
+            through: what bars (of a panel: moments) go through on their way, to be counted.
+        """
+        if self.strategy.panel or self._volatility:
+            return self._run_stepwise(bars, through)
+        columns = bars.get(self.symbol)
+        return [] if columns is None else self._run_alone(columns, through)
+
+    def _run_alone(self, columns: Columns, through: Passing) -> list[Signal]:
         """The loop that a backtest lives in: nothing in it but the strategy and a comparison."""
         step, state, params = self.strategy.step, self._state, self.params
         said = self._last[self.symbol]
@@ -260,7 +265,7 @@ class Fold:
         found: list[tuple[int, float]] = []
         n = 0
         try:
-            for n, view in enumerate(self._views(columns)):
+            for n, view in enumerate(through(self._views(columns))):
                 state, target = step(state, view, params)
                 if target != last and target == target:
                     if wrong := wrong_target(target):
@@ -321,10 +326,10 @@ class Fold:
                     signals += filter(None, [self._signal(self.symbols[n], start, closes[n], target, 0)])
         return signals
 
-    def _run_stepwise(self, bars: Mapping[str, Columns]) -> list[Signal]:
+    def _run_stepwise(self, bars: Mapping[str, Columns], through: Passing) -> list[Signal]:
         mine = {symbol: bars[symbol] for symbol in self.symbols if symbol in bars}
         signals: list[Signal] = []
-        for start, together in _together(mine):
+        for start, together in through(_together(mine)):
             closed = {symbol: bar_of(symbol, self.timeframe, mine[symbol], n) for symbol, n in together}
             try:
                 signals += self.step(closed, start, live=True, triggered_ns=0)

@@ -24,7 +24,7 @@ class Statistics(NamedTuple):
     max_drawdown: float | None = None
 
 
-def statistics(returns: Sequence[float], days: int) -> Statistics:
+def statistics(returns: Sequence[float], days: float) -> Statistics:
     """Every measure of the same returns."""
     return Statistics(
         observations=len(returns),
@@ -37,14 +37,14 @@ def statistics(returns: Sequence[float], days: int) -> Statistics:
     )
 
 
-def volatility(returns: Sequence[float], days: int) -> float | None:
+def volatility(returns: Sequence[float], days: float) -> float | None:
     """Standard deviation of the returns (n - 1 in the denominator) x sqrt(days). From two returns on."""
     if len(returns) < 2 or not _all_finite(returns):
         return None
     return _deviation(returns) * sqrt(days)
 
 
-def sharpe(returns: Sequence[float], days: int) -> float | None:
+def sharpe(returns: Sequence[float], days: float) -> float | None:
     """Mean / standard deviation (n - 1) x sqrt(days), with no riskless rate. From two different returns on.
 
     Source: W. F. Sharpe, The Sharpe Ratio, Journal of Portfolio Management 21 (1994), ex post.
@@ -54,7 +54,7 @@ def sharpe(returns: Sequence[float], days: int) -> float | None:
     return _mean(returns) / _deviation(returns) * sqrt(days)
 
 
-def sortino(returns: Sequence[float], days: int) -> float | None:
+def sortino(returns: Sequence[float], days: float) -> float | None:
     """Mean / downside deviation x sqrt(days); the latter is sqrt(mean(min(return, 0) ^ 2)) over all returns.
 
     From two returns on, one of them below 0. Source: F. A. Sortino and L. N. Price, Performance Measurement in a Downside
@@ -66,7 +66,7 @@ def sortino(returns: Sequence[float], days: int) -> float | None:
     return _mean(returns) / downside * sqrt(days) if downside > 0 else None
 
 
-def cagr(returns: Sequence[float], days: int) -> float | None:
+def cagr(returns: Sequence[float], days: float) -> float | None:
     """Compound annual growth: (product of 1 + return) ^ (days / n) - 1. From one return on.
 
     None once a return is below -1: what is owed has no rate of growth. Few days make it large; so many digits would
@@ -96,7 +96,7 @@ def max_drawdown(returns: Sequence[float]) -> float | None:
     return deepest
 
 
-def calmar(returns: Sequence[float], days: int) -> float | None:
+def calmar(returns: Sequence[float], days: float) -> float | None:
     """CAGR / largest drawdown, over all returns there are. Only where there was a drawdown.
 
     Source: T. W. Young, Calmar Ratio: A Smoother Tool, Futures (October 1991), which takes 36 months.
