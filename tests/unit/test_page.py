@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from libs.domain.actions import CorporateAction
@@ -312,5 +312,6 @@ def compare(seed: int) -> Played:
 
 @settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**32))
+@example(20654)  # a split and a dividend of one moment
 def test_fills_charges_and_equity_are_those_of_the_page(seed: int) -> None:
     compare(seed)

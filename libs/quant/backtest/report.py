@@ -66,7 +66,7 @@ def equity_curve(tape: Tape, summary: Summary, sums: "Sums | None" = None) -> Eq
             price = np.where(row >= 0, price[row], 0.0)
         else:
             row = np.arange(len(times)) if tape.adjustments.changes(symbol) else start
-        for change in tape.adjustments.changes(symbol):
+        for change in dict.fromkeys(tape.adjustments.changes(symbol)):  # several actions may hold from one moment on
             price = price.copy()
             before = (times >= change) & (start[row] + length - 1 < change)
             price[before] /= tape.adjustments.volume(symbol, change) / tape.adjustments.volume(symbol, change - 1)
