@@ -12,6 +12,8 @@ import msgspec
 
 from benchmarks import (
     adapter_overhead,
+    compiled_path,
+    cross_section,
     event_path,
     figures,
     first_trade,
@@ -24,6 +26,7 @@ from benchmarks import (
     risk_decisions,
     risk_gate,
     rows_written,
+    search_speed,
     signals,
     sim_venue_core,
     sim_venue_http,
@@ -64,6 +67,9 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         tick_to_order,
         monitoring,
         event_path,
+        compiled_path,
+        cross_section,
+        search_speed,
     )
 }
 

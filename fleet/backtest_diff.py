@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from fleet.backtest_causes import code_changes, data_changes, first_reason
 from fleet.tables import change, moment, number
 from libs.store.backtests import Backtest, BacktestTrade
 from services.backtester.spec import Spec
@@ -13,6 +14,8 @@ from services.backtester.spec import Spec
 FIGURES: Final = ("final_equity", "total_return", "max_drawdown", "sharpe", "fees", "trades", "orders", "refused", "bars")
 FIRST: Final = 5
 """Trades that differ which are shown."""
+_ELSEWHERE: Final = ("data", "engine", "quality")
+"""Options that say where data lie and how they are played: no result follows from them."""
 CAUSES: Final = {
     "data": "the bars are not the same",
     "code": "strategies, rules, fills or the readers of data have been changed in between, or another Python ran them",
@@ -33,10 +36,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """All that differs between two finished backtests."""
 
     causes: list[str]  # which of data, code, config and engine differ
+    data: list[str]  # which bars, in words
+    code: list[str]  # which sources, in words
     spec: list[Changed]
     figures: list[Changed]
     trades: list[Changed]  # the first that differ; None where one side has none
     trades_differ: int  # how many there are in all
+    first: list[str]  # why the first trade that differs does, in words
 
     @property
     def equal(self) -> bool:
@@ -56,13 +62,19 @@ def difference(a: Backtest, b: Backtest, trades_a: Sequence[BacktestTrade], trad
         LookupError: one of them has no result.
     """
     results = [_result(backtest) for backtest in (a, b)]
-    unequal = _unequal(trades_a, trades_b)
+    unequal, spec = _unequal(trades_a, trades_b), _spec(a.spec, b.spec)
+    causes = [cause for cause in CAUSES if getattr(a, cause) != getattr(b, cause)]
+    parts = [result.get("parts") or {} for result in results]
+    options = [changed.what for changed in spec if changed.what not in _ELSEWHERE] if "config" in causes else []
     return Difference(
-        causes=[cause for cause in CAUSES if getattr(a, cause) != getattr(b, cause)],
-        spec=_spec(a.spec, b.spec),
+        causes=causes,
+        data=data_changes(*(each.get("data") for each in parts)) if "data" in causes else [],
+        code=code_changes(*(each.get("code") for each in parts)) if "code" in causes else [],
+        spec=spec,
         figures=[Changed(name, *(result.get(name) for result in results)) for name in FIGURES],
         trades=unequal[:FIRST],
         trades_differ=len(unequal),
+        first=first_reason(unequal[0].a, unequal[0].b, options, *parts) if unequal else [],
     )
 
 
@@ -131,7 +143,10 @@ def _verdict(found: Difference) -> str:
 
 
 def _causes(found: Difference) -> list[str]:
-    lines = [f"  {cause}: {CAUSES[cause]}" for cause in found.causes]
+    lines = []
+    for cause in found.causes:
+        details = {"data": found.data, "code": found.code}.get(cause, [])
+        lines += [f"  {cause}: {CAUSES[cause]}", *(f"    {detail}" for detail in details)]
     if "config" in found.causes and not found.spec:
         lines.append("    the specs are equal, so the limits of config/risk.toml have been changed in between")
     return lines
@@ -142,7 +157,15 @@ def _spec_lines(found: Difference) -> list[str]:
 
 
 def _figure_lines(found: Difference) -> list[str]:
-    return ["figures", *(f"  {c.what:<13} {_shown(c.a)}" + ("" if c.a == c.b else f" -> {_shown(c.b)}") for c in found.figures)]
+    return ["figures", *(f"  {c.what:<13} {_shown(c.a)}" + ("" if c.a == c.b else f" -> {_shown(c.b)}{_moved(c)}") for c in found.figures)]
+
+
+def _moved(changed: Changed) -> str:
+    """By how much a figure moved; of one that was 0 there is no share."""
+    if not all(isinstance(value, int | float) for value in (changed.a, changed.b)):
+        return ""
+    by = changed.b - changed.a
+    return f" ({by:+,.6g}" + (f", {by / abs(changed.a):+.2%})" if changed.a else ")")
 
 
 def _trade_lines(found: Difference) -> list[str]:
@@ -152,6 +175,7 @@ def _trade_lines(found: Difference) -> list[str]:
     return [
         f"trades: {found.trades_differ:,} differ{shown}",
         *(f"  {c.what}: {_trade(c.a)} -> {_trade(c.b)}" for c in found.trades),
+        *(f"  the first: {reason}" for reason in found.first),
     ]
 
 

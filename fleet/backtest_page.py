@@ -9,11 +9,11 @@ import msgspec
 from fleet import charts
 from fleet.backtest_words import costs_text, strategies_text
 from fleet.charts import Curve, moment_at
-from fleet.page import document, pairs, table
+from fleet.page import document, few, pairs, table
 from fleet.tables import NONE, called, change, moment, money, ratio
 from libs.domain.losses import percent
 from libs.quant.backtest import review
-from libs.quant.backtest.bins import bins
+from libs.quant.backtest.bins import MANY, bins
 from libs.quant.backtest.review import Review
 from libs.quant.backtest.round_trips import RoundTrip
 from libs.quant.backtest.statistics import Measures
@@ -22,6 +22,8 @@ ENDS: Final = 50
 """So many of the first and of the last trades are listed."""
 FEW: Final = 30
 """Trades from which on an average is worth a look."""
+LEAP: Final = 0.5
+"""What no market gains in a day."""
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -64,15 +66,19 @@ def _body(report: Report) -> Iterator[str]:
     yield "<h2>Months</h2>"
     yield months_table(seen.months)
     yield "<h2>Trades on the price</h2>"
+    yield '<p class="soft">Prices are those of their day: a split is a step.</p>'
     yield from (charts.market(each) for each in seen.markets)
     if seen.undrawn:
         yield f'<p class="soft">{seen.undrawn:,} more symbols were traded; those with most fills are drawn.</p>'
     yield "<h2>Exposure</h2>"
-    yield charts.curves("Held, of the equity", _exposure(seen), "percent", height=150, from_zero=True)
+    thin = ", mean of each stretch" if len(seen.gross.times) < seen.gross.of else ""
+    yield charts.curves(f"Held, of the equity{thin}", _exposure(seen), "percent", height=150, from_zero=True)
     yield "<h2>What trading cost</h2>"
     yield from _costs(report)
     yield "<h2>Results of the trades</h2>"
-    yield charts.counts("Closed trades by result, of what was put in", bins([t.result for t in _closed(seen)]), "percent")
+    results = [trip.result for trip in seen.round_trips if trip.closed_at is not None]
+    tails = "; the hundredth at either end is in the outermost steps" if len(results) >= MANY else ""
+    yield charts.counts(f"Closed trades by result, of what was put in{tails}", bins(results), "percent")
     yield "<h2>Refused signals</h2>"
     yield _refusals(seen)
     yield "<h2>Trades</h2>"
@@ -89,7 +95,7 @@ def _said(report: Report) -> str:
     spec, r = report.spec, report.result
     rows = [
         ("Strategy", strategies_text(spec)),
-        ("Data", f"{r['source']}: {_few(r['symbols'])}; {r['bars']:,} bars, finest {r['timeframe']}"),
+        ("Data", f"{r['source']}: {few(r['symbols'])}; {r['bars']:,} bars, finest {r['timeframe']}"),
         ("From, to (UTC)", f"{r['from']} to {r['to']}"),
         ("Account", _account(spec, r["currency"])),
         ("Costs", costs_text(spec)),
@@ -101,10 +107,6 @@ def _said(report: Report) -> str:
 def _account(spec: Mapping[str, Any], currency: str) -> str:
     side = "may sell short" if spec.get("allow_short") else "long only"
     return f"{money(float(spec.get('cash', 100_000)))} {currency}, risk controls {'on' if spec.get('risk', True) else 'OFF'}, {side}"
-
-
-def _few(symbols: Sequence[str], most: int = 12) -> str:
-    return " ".join(symbols[:most]) + (f" and {len(symbols) - most:,} more" if len(symbols) > most else "")
 
 
 def _believe_first(report: Report) -> Iterator[str]:
@@ -130,9 +132,15 @@ def _doubts(report: Report) -> Iterator[str]:
     if not spec.get("risk", True):
         yield "Risk controls were off: orders were sent that the fleet would refuse."
     if seen.trades.closed < FEW:
-        yield f"{seen.trades.closed} closed trades: fewer than {FEW} show little; chance alone can explain any figure below."
+        yield f"Closed trades: {seen.trades.closed}. Fewer than {FEW} show little; chance alone can explain any figure below."
     if seen.trades.open:
-        yield f"{seen.trades.open} positions were open at the end; they count in the equity at the last close, and in no figure of trades."
+        were = "1 position was" if seen.trades.open == 1 else f"{seen.trades.open} positions were"
+        yield f"{were} open at the end: counted in the equity at the last close, and in no figure of trades."
+    if (seen.benchmark_by_day.best or 0.0) > LEAP:
+        yield (
+            f"Bought and held gained {seen.benchmark_by_day.best:.0%} within a day: a split that is not on record, or a ticker that another"
+            " security had before. Do not compare with it, and look at the prices below."
+        )
     if 0 < seen.by_day.observations < seen.by_day.per_year:
         yield f"{seen.by_day.observations} trading days: what is said of a year is less than a year, stretched."
 
@@ -162,10 +170,10 @@ def _figures(seen: Review, result: Mapping[str, Any]) -> Iterator[str]:
             ("Closed, still open", f"{trades.closed:,}, {trades.open:,}"),
             ("Hit rate", _share(trades.hit_rate)),
             ("Profit factor", ratio(trades.profit_factor)),
-            ("Average win, loss", f"{_money(trades.average_win)}, {_money(trades.average_loss)}"),
+            ("Average win, loss", f"{_money(trades.average_win)}, {_money(trades.average_loss)}" if trades.closed else NONE),
             ("Win over loss", ratio(trades.payoff)),
-            ("Expected of a trade", f"{_money(trades.expectancy)} ({_share(trades.expected_result, 3)})"),
-            ("Best, worst", f"{_money(trades.best)}, {_money(trades.worst)}"),
+            ("Expected of a trade", f"{_money(trades.expectancy)} ({_share(trades.expected_result, 3)})" if trades.closed else NONE),
+            ("Best, worst", f"{_money(trades.best)}, {_money(trades.worst)}" if trades.closed else NONE),
             ("Held on average", NONE if trades.mean_hours is None else _hours(trades.mean_hours)),
         ],
     )
@@ -201,7 +209,7 @@ _MEASURES: Final = (
     ("Sortino ratio", "sortino", ratio),
     ("Calmar ratio", "calmar", ratio),
     ("Largest fall", "max_drawdown", _share),
-    ("Longest time below a high", "longest_fall", _count),
+    ("Most in a row below a high", "longest_fall", _count),
     ("Best", "best", _share),
     ("Worst", "worst", _share),
     ("Share that gained", "positive", _share),
@@ -225,9 +233,9 @@ def _falls(seen: Review) -> str:
         rows.append(
             (
                 f"{-fall.depth:.2%}",
-                moment(moment_at(fall.high_at)),
-                moment(moment_at(fall.bottom_at)),
-                "not yet" if back is None else moment(moment_at(back)),
+                _at(fall.high_at),
+                _at(fall.bottom_at),
+                "not yet" if back is None else _at(back),
                 f"{(end - fall.high_at) / 8.64e13:,.1f}",
             )
         )
@@ -251,7 +259,8 @@ def _month(value: float | None, most: float, *, there: bool) -> str:
     if value is None:
         return f"<td>{NONE if there else ''}</td>"
     kind = "gain" if value > 0 else "loss" if value < 0 else ""
-    return f'<td class="{kind}" style="--much:{min(abs(value) / most, 1) * 45:.0f}%">{value:+.1%}</td>'
+    text = f"{value:+.1%}" if round(value, 3) else "0.0%"
+    return f'<td class="{kind}" style="--much:{min(abs(value) / most, 1) * 45:.0f}%">{text}</td>'
 
 
 def _costs(report: Report) -> Iterator[str]:
@@ -281,12 +290,8 @@ def _bps(value: float, traded: float) -> str:
 
 
 def _refusals(seen: Review) -> str:
-    rows = [(r.code, f"{r.count:,}", moment(moment_at(r.first_at)), r.limit or NONE, r.seen or NONE, r.reason) for r in seen.refusals]
+    rows = [(r.code, f"{r.count:,}", _at(r.first_at), r.limit or NONE, r.seen or NONE, r.reason) for r in seen.refusals]
     return table(("Control", "Signals", "First (UTC)", "Limit then", "Seen then", "Why"), rows, words=(5,))
-
-
-def _closed(seen: Review) -> list[RoundTrip]:
-    return [trip for trip in seen.round_trips if trip.closed_at is not None]
 
 
 def _trades(seen: Review) -> Iterator[str]:
@@ -299,11 +304,16 @@ def _trades(seen: Review) -> Iterator[str]:
     yield _trips(trips[-ENDS:])
 
 
+def _at(ns: int) -> str:
+    """Seconds only where there are some: bars have none."""
+    return moment(moment_at(ns)).removesuffix(":00")
+
+
 def _trips(trips: Sequence[RoundTrip]) -> str:
     rows = [
         (
-            moment(moment_at(t.opened_at)),
-            "open" if t.closed_at is None else moment(moment_at(t.closed_at)),
+            _at(t.opened_at),
+            "open" if t.closed_at is None else _at(t.closed_at),
             t.strategy_id,
             t.symbol,
             t.side,

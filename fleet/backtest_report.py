@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import typer
@@ -18,6 +18,7 @@ from fleet.time_left import TimeLeft
 from libs.common.clocks import SystemClock
 from libs.common.database import Database
 from libs.common.settings import ConfigError
+from libs.domain.times import iso
 from libs.quant.backtest.review import review
 from libs.quant.backtest.setup import Setup
 from libs.store import backtests
@@ -52,7 +53,7 @@ class Files(NamedTuple):
         if self.html is not None:
             _write(self.html, page(report).encode(), say)
         if self.json is not None:
-            _write(self.json, msgspec.json.encode(report), say)
+            _write(self.json, msgspec.json.encode(data_of(report)), say)
 
 
 def _write(path: Path, content: bytes, say: Callable[[str], None]) -> None:
@@ -72,6 +73,19 @@ def report_of(found: Found, loaded: Loaded, outcome: Outcome, setup: Setup, id_:
         fingerprints={name: getattr(outcome, name) for name in CAUSES},
         review=review(loaded.tape, setup, found.played, found.equity),
     )
+
+
+def data_of(report: Report) -> object:
+    """What the page says as JSON has it: times are ISO 8601, for not every reader of JSON keeps nanoseconds as a number."""
+    return _with_times(msgspec.to_builtins(report))
+
+
+def _with_times(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _with_times(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list):
+        return [iso(each) for each in value] if name == "times" else [_with_times(each) for each in value]
+    return iso(value) if name.endswith("_at") and isinstance(value, int) else value
 
 
 def command(
@@ -94,7 +108,7 @@ def command(
             Files(path, None).write(lambda: again, _say if json else _quiet)
         except ValueError as error:
             return failed(str(error), USAGE)
-        return Answer(f"wrote {path}", msgspec.to_builtins(again))
+        return Answer(f"wrote {path}", data_of(again))
 
     raise typer.Exit(record.ask(work, json=json))
 
@@ -120,8 +134,9 @@ async def _again(stored: Backtest, database: Database, settings: FleetSettings) 
 
 def _not_the_same(stored: Backtest, changed: Sequence[str]) -> str:
     id_ = short(stored.id)
+    why = CAUSES | {"config": "the limits of config/risk.toml are not the same"}  # the spec is the stored one
     return (
-        f"no report of backtest {id_}: it would be of another one, for {'; '.join(f'{cause}: {CAUSES[cause]}' for cause in changed)}."
+        f"no report of backtest {id_}: it would be of another one, for {'; '.join(f'{cause}: {why[cause]}' for cause in changed)}."
         f" `fleet backtest results {id_}` still has its figures and trades. Run it again with --report to have a page of today's,"
         f" and `fleet backtest diff {id_} ID` says what came out differently"
     )

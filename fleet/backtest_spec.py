@@ -9,7 +9,13 @@ import msgspec
 
 from libs.common.settings import from_toml
 from libs.domain.configuration import AccountConfig, LimitConfig, RiskConfig, StrategiesConfig, SystemConfig
+from libs.venues.bar_faults import BadData
+from libs.venues.replay.dataset import DataNotFound
+from services.backtester.data import NoData
 from services.backtester.spec import ACCOUNT, Spec
+
+WRONG: Final = (BadData, DataNotFound, NoData, ValueError)
+"""What is wrong with what was asked for; the message says what."""
 
 _INTEGER: Final = re.compile(r"[+-]?\d+")
 _OPTIONS: Final = {

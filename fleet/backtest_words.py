@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fleet.backtest_carry import carried_text, rates_text
 from fleet.tables import NONE, called, change, moment, money, number, ratio, share, short, table
 from libs.domain.losses import percent
 from libs.store.backtests import Backtest, BacktestTrade
@@ -20,6 +21,7 @@ def result_text(spec: Mapping[str, Any], result: Mapping[str, Any], id_: str) ->
         f"equity      {money(r['final_equity'])} {currency}, {r['total_return']:+.2%}",
         f"drawdown    {r['max_drawdown']:.2%}; Sharpe ratio {r['sharpe']:.2f} a year",
         f"orders      {r['orders']:,}, fills {r['trades']:,}, signals refused {r['refused']:,}, fees {money(r['fees'])} {currency}",
+        *carried_text(r),
         *(_halt(halt, currency) for halt in r.get("halts", [])),
         *(f"note        {note}" for note in r["notes"]),
         f"took        {r['seconds']:.2f} s ({r['engine']}), fingerprint {short(r['fingerprint'])}",
@@ -57,7 +59,7 @@ def costs_text(spec: Mapping[str, Any]) -> str:
         "participation": "at most {} of what is shown",
         "bar_participation": "at most {} of a bar's volume",
     }
-    found = [text.format(spec[name]) for name, text in named.items() if float(spec.get(name) or 0)]
+    found = [text.format(spec[name]) for name, text in named.items() if float(spec.get(name) or 0)] + rates_text(spec)
     return ", ".join(found) or "none: fills are free, and as large as wanted; see --fee-bps, --slippage-bps, --participation"
 
 

@@ -6,15 +6,25 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from os import environ
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
 import typer
 
-from fleet import backtest_diff, backtest_report, backtest_search, backtest_spec, record
+from fleet import (
+    backtest_carry,
+    backtest_check,
+    backtest_diff,
+    backtest_montecarlo,
+    backtest_report,
+    backtest_search,
+    backtest_spec,
+    record,
+)
 from fleet.backtest_options import Asked, taking
 from fleet.backtest_report import Files, report_of
+from fleet.backtest_spec import WRONG
 from fleet.backtest_words import list_text, result_text, whole_text
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
@@ -25,18 +35,13 @@ from libs.common.database import Database, Rejected, Unreachable
 from libs.common.settings import ConfigError, from_environment
 from libs.store import backtests
 from libs.store.backtests import Outcome
-from libs.venues.bar_faults import BadData
-from libs.venues.replay.dataset import DataNotFound
 from services.backtester.compiling import COMPILED
-from services.backtester.data import Loaded, NoData, load, load_stored
+from services.backtester.data import Loaded, load, load_stored
 from services.backtester.record import outcome_of
 from services.backtester.run import run, setup_of
 from services.backtester.spec import Spec
 
 app = typer.Typer(no_args_is_help=True, help="Try strategies on recorded bars, and look at what came of it.")
-
-WRONG: Final = (BadData, DataNotFound, NoData, ValueError)
-"""What is wrong with what was asked for; the message says what."""
 
 Text = str | None
 Id = Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")]
@@ -49,19 +54,25 @@ def options(
     account: Annotated[Text, typer.Option(metavar="NAME", help="With --config: whose strategies, where there are several.")] = None,
     spec: Annotated[Path | None, typer.Option(metavar="FILE.json", help="What is asked for as JSON; options go before it.")] = None,
     data: Annotated[Text, typer.Option(metavar="FILE", help="Bars: .csv, .csv.gz or .parquet.")] = None,
+    actions: Annotated[Text, typer.Option(metavar="FILE", help="Splits and dividends of a file of bars.")] = None,
+    funding: Annotated[Text, typer.Option(metavar="FILE", help="Recorded funding rates of perpetuals.")] = None,
     symbol: Annotated[Text, typer.Option(help="What a file without a column symbol holds.")] = None,
     replay: Annotated[Text, typer.Option(metavar="NAME", help="A recorded market of MARKET_DATA_DIR.")] = None,
     symbols: Annotated[Text, typer.Option(metavar="A,B", help="Bars that a fleet has stored.")] = None,
     venue: Annotated[Text, typer.Option(help="Of stored bars, where several have them.")] = None,
     start: Annotated[Text, typer.Option(metavar="D", help="First day or moment, UTC.")] = None,
     end: Annotated[Text, typer.Option(metavar="D", help="Last day, or the moment at which it ends, UTC.")] = None,
-    timeframe: Annotated[Text, typer.Option(metavar="1m")] = None,
+    timeframe: Annotated[Text, typer.Option(metavar="1h", help="That strategies run on; made of finer bars where need be.")] = None,
     cash: Annotated[Text, typer.Option(metavar="N", help="Deposit of the account; 100000 if not said.")] = None,
     fee_bps: Annotated[Text, typer.Option(metavar="X", help="Fee, of the notional.")] = None,
     fee_per_unit: Annotated[Text, typer.Option(metavar="X", help="Fee per share, coin or contract.")] = None,
     slippage_bps: Annotated[Text, typer.Option(metavar="X", help="Every price is so much worse.")] = None,
     half_spread_bps: Annotated[Text, typer.Option(metavar="X", help="Prices of trade bars are so much worse.")] = None,
     participation: Annotated[Text, typer.Option(metavar="X", help="Share of shown size or volume that is ours; 1 is all.")] = None,
+    cash_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent a year on idle cash.")] = None,
+    margin_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent a year on what cash is short of.")] = None,
+    borrow_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent a year on what is sold short.")] = None,
+    funding_rate: Annotated[Text, typer.Option(metavar="X", help="Per cent each 8 hours that longs of perpetuals pay.")] = None,
     latency_ms: Annotated[Text, typer.Option(metavar="X", help="From decision to venue; matters on quotes.")] = None,
     sizing: Annotated[Text, typer.Option(metavar="RULE", help="How large: equity, fixed:UNITS, ...; docs/sizing.md.")] = None,
     allocation: Annotated[Text, typer.Option(metavar="F", help="Share of equity per symbol at target 1; 0.2 if not said.")] = None,
@@ -73,6 +84,7 @@ def options(
     take_profit: Annotated[Text, typer.Option(metavar="BPS", help="A limit so far above it.")] = None,
     trailing_stop: Annotated[Text, typer.Option(metavar="BPS", help="A stop that follows the price at this distance.")] = None,
     engine: Annotated[Text, typer.Option(metavar="HOW", help="event, compiled, or auto: where it pays. Equal results.")] = None,
+    quality: Annotated[Text, typer.Option(metavar="HOW", help="Odd data: label, strict (refuse) or off; docs/data-quality.md.")] = None,
 ) -> Asked:
     """What the options of every command that runs backtests ask for."""
 
@@ -84,6 +96,8 @@ def options(
             "strategy": strategy,
             "params": backtest_spec.params(param) if param else None,
             "data": data,
+            "actions": actions,
+            "funding": funding,
             "symbol": symbol,
             "replay": replay,
             "symbols": [name for name in symbols.split(",") if name] if symbols is not None else None,
@@ -98,11 +112,15 @@ def options(
             "half_spread_bps": half_spread_bps,
             "participation": participation,
             "latency_ms": latency_ms,
+            "financing": backtest_carry.financing(
+                base, cash_rate=cash_rate, margin_rate=margin_rate, borrow_rate=borrow_rate, funding_rate=funding_rate
+            ),
             "sizing": sizing,
             "allocation": allocation,
             "risk": backtest_spec.switch("--risk", risk) if risk is not None else None,
             "fill": fill,
             "engine": engine,
+            "quality": quality,
             "allow_short": allow_short or None,
             "entry": backtest_spec.entry(entry) if entry is not None else None,
             "exits": backtest_spec.exits(stop_bps=stop_loss, target_bps=take_profit, trail_bps=trailing_stop) or None,
@@ -143,8 +161,9 @@ def _run(asked: Asked, files: Files, *, store: bool) -> Answer:
         return failed(str(error), NOTHING_RUNS)
     if not outcome.trades:
         _warn("there was no trade, so the figures say nothing about the strategy: " + _why_none(outcome.result))
-    asked_for = msgspec.to_builtins(spec)
-    return Answer(result_text(asked_for, outcome.result, id_), {**outcome.result, "id": id_ or None})
+    asked_for, result = msgspec.to_builtins(spec), dict(outcome.result)
+    del result["parts"]  # many, and of use to `diff` alone
+    return Answer(result_text(asked_for, result, id_), {**result, "id": id_ or None})
 
 
 def _loaded(spec: Spec, settings: FleetSettings, url: str | None) -> Loaded:
@@ -210,5 +229,7 @@ def diff_command(a: Id, b: Id, json: Json = False) -> None:
     raise typer.Exit(record.ask(work, json=json))
 
 
+app.command("montecarlo")(backtest_montecarlo.command)
+app.command("check")(backtest_check.command)
 app.command("report")(backtest_report.command)
 backtest_search.added(app, options, _loaded)

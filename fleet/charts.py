@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
-from itertools import chain
+from itertools import chain, pairwise
 from math import ceil, floor, log10
+from statistics import median
 from typing import Final, Literal, NamedTuple
 
 from fleet.pictures import BOTTOM, LEFT, TOP, WIDTH
@@ -57,6 +58,8 @@ def curves(title: str, lines: Sequence[Curve], form: Form, *, height: int = 220,
     """
     if not any(len(line.times) > 1 for line in lines):
         return f'<p class="soft">{escape(title)}: there are too few bars for a picture.</p>'
+    if from_zero and not any(chain.from_iterable(line.values for line in lines)):
+        return f'<p class="soft">{escape(title)}: nothing, all the time.</p>'
     frame = _frame([line.times for line in lines], [*(line.values for line in lines), *([(0.0,)] if from_zero else [])], height)
     body = [*_values(frame, form), *_times(frame)]
     if from_zero:
@@ -78,12 +81,11 @@ def curves(title: str, lines: Sequence[Curve], form: Form, *, height: int = 220,
 def market(seen: Market) -> str:
     """A symbol's price, from low to high and its closes, with its fills: their tips are at their prices."""
     frame = _frame([seen.times, seen.buys.times, seen.sells.times], [seen.low, seen.high, seen.buys.prices, seen.sells.prices], 240)
-    upper, lower = _points(frame, seen.times, seen.high), _points(frame, seen.times[::-1], seen.low[::-1])
     body = [
         *_values(frame, "price"),
         *_times(frame),
-        f'<polygon class="spread" points="{upper} {lower}"/>',
-        _line(frame, Curve("close", seen.times, seen.close), "price"),
+        *(_spread(frame, seen, part) for part in _stretches(seen.times)),
+        *(_line(frame, Curve("close", seen.times[part], seen.close[part]), "price") for part in _stretches(seen.times)),
         f'<g class="bought">{"".join(_marks(frame, seen.buys, "bought", 1))}</g>',
         f'<g class="sold">{"".join(_marks(frame, seen.sells, "sold", -1))}</g>',
     ]
@@ -97,6 +99,23 @@ def market(seen: Market) -> str:
         named += f" · {seen.bars:,} bars, grey from the lowest low to the highest high"
     said = f"price of {seen.symbol} with {seen.buys.of} fills bought and {seen.sells.of} sold"
     return f"<figure><figcaption>{named}</figcaption>{_svg(said, 240, body, frame, 'price')}</figure>"
+
+
+def _spread(frame: Frame, seen: Market, part: slice) -> str:
+    """From the highs and back over the lows."""
+    times = seen.times[part]
+    points = f"{_points(frame, times, seen.high[part])} {_points(frame, times[::-1], seen.low[part][::-1])}"
+    return f'<polygon class="spread" points="{points}"/>'
+
+
+def _stretches(times: Sequence[int]) -> list[slice]:
+    """Without the long times in between of which there are no bars: nothing is drawn where nothing is known."""
+    steps = [after - before for before, after in pairwise(times)]
+    if not steps:
+        return [slice(0, len(times))]
+    long = max((times[-1] - times[0]) / 25, 5 * median(steps))
+    ends = [n + 1 for n, step in enumerate(steps) if step > long]
+    return [slice(begin, end) for begin, end in pairwise([0, *ends, len(times)])]
 
 
 def _marks(frame: Frame, fills: Fills, word: str, up: int) -> Iterator[str]:
@@ -261,7 +280,8 @@ for (const svg of document.querySelectorAll("svg[data-form]")) {{
     const x = (event.clientX - svg.getBoundingClientRect().left) / svg.clientWidth * {WIDTH};
     if (x < {LEFT} || x > {RIGHT}) {{ box.style.display = "none"; return; }}
     const at = new Date((first + (x - {LEFT}) / {RIGHT - LEFT} * (last - first)) * 1000).toISOString();
-    box.textContent = [at.slice(0, last - first > 6e6 ? 10 : 16).replace("T", " "), ...lines.map(line => {{
+    const here = Object.values(Object.fromEntries(lines.filter(line => line.xs[0] <= x + 1).map(line => [line.name, line])));
+    box.textContent = [at.slice(0, last - first > 6e6 ? 10 : 16).replace("T", " "), ...here.map(line => {{
       let n = line.xs.findIndex(each => each > x); n = n < 0 ? line.xs.length - 1 : Math.max(n - 1, 0);
       return line.name + " " + forms[svg.dataset.form](line.values[n]); }})].join("\\n");
     box.style.display = "block";

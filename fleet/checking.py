@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from fleet import backtest_spec
-from fleet.backtesting import WRONG
+from fleet.backtest_spec import WRONG
 from fleet.operating import OK, REFUSED, USAGE, Answer, Json, failed, tell
 from fleet.plan import FleetSettings
 from fleet.tables import called
@@ -48,7 +48,7 @@ def _answer(name: str, param: Sequence[str], data: str, replay: str) -> Answer:
         found = configured(_configuration(name, backtest_spec.params(param), settings))
         if data or replay:
             tape = load(Spec(strategy=name, data=data, replay=replay), settings.recordings()).tape
-            markets = _recorded(found.strategy, tape)
+            markets = recorded(found.strategy, tape)
         else:
             markets = {f"{WALK:,} bars of a random walk": random_walk(found.strategy, WALK)}
     except (ConfigError, *WRONG) as error:
@@ -69,7 +69,7 @@ def _configuration(name: str, params: Mapping[str, float | int], settings: Fleet
     return msgspec.structs.replace(found, params={**found.params, **params})
 
 
-def _recorded(strategy: Strategy, tape: Tape) -> dict[str, bias.Bars]:
+def recorded(strategy: Strategy, tape: Tape) -> dict[str, bias.Bars]:
     """The finest bars of a market: of each symbol apart, or of all together for a panel."""
     columns = tape.bars[tape.timeframes[0]]
     if strategy.panel:

@@ -26,16 +26,18 @@ polyline { fill: none; stroke-width: 1.5; stroke-linejoin: round; } .curve0 { st
 .gain { background: color-mix(in srgb, var(--won) var(--much), transparent); }
 .loss { background: color-mix(in srgb, var(--two) var(--much), transparent); }
 .best { fill: none; stroke: currentColor; stroke-width: 2; } .none { fill: var(--line); }
-.wide { overflow-x: auto; } .wide table { min-width: max-content; } .wide td, .wide th { padding: .2rem .35rem; }
+.wide { overflow-x: auto; } .wide td, .wide th { padding: .2rem .35rem; } .wide td:not(.words) { white-space: nowrap; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .notes { border-left: 4px solid var(--two); padding: .1rem 1rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 0 2rem; align-items: start; }
 #value { position: fixed; pointer-events: none; background: var(--paper); border: 1px solid var(--line);
   padding: .1rem .5rem; font-size: 13px; white-space: pre; display: none; }
-@media (max-width: 40rem) { body { margin: 1rem auto; } svg text { font-size: 20px; } .inner { display: none; }
+@media (max-width: 40rem) { .wide table { min-width: max-content; } body { margin: 1rem auto; } svg text { font-size: 20px; }
+  .inner { display: none; }
   td, th { padding: .2rem .3rem; }  dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
-@media print { :root { color-scheme: light; } body { max-width: none; margin: 0; color: #000; } figure, tr { break-inside: avoid; }
+@media print { :root { color-scheme: light; } .wide td:not(.words) { white-space: normal; }
+  body { max-width: none; margin: 0; color: #000; } figure, tr { break-inside: avoid; }
   h2 { break-after: avoid; } .wide { overflow: visible; } #value { display: none !important; } }
 """
 
@@ -69,3 +71,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[in
 def pairs(rows: Iterable[tuple[str, str]]) -> str:
     """Names and what they are."""
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows) + "</dl>"
+
+
+def few(names: Sequence[str], most: int = 12) -> str:
+    """The first of them, the rest counted."""
+    return " ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fleet import charts
 from fleet.charts import Cell, Curve
-from fleet.page import document, pairs, table
+from fleet.page import document, few, pairs, table
 from fleet.tables import NONE, called, money, ratio, share
 from libs.domain.times import nanoseconds
 from libs.quant.backtest.bins import bins
@@ -23,20 +23,19 @@ MAPS: Final = 6
 Trial = Mapping[str, Any]
 
 
-def search_page(result: Mapping[str, Any], source: str = "", id_: str = "") -> str:
+def search_page(result: Mapping[str, Any], id_: str = "") -> str:
     """HTML, whole in itself.
 
     Args:
-        result: as `fleet backtest search --json` gives it and the record keeps it.
-        source: which data, for a person.
+        result: as `fleet backtest search --json` gives it and the record keeps it, the trials within.
         id_: of the search; "" for one that is not stored.
     """
     title = f"Search over {result['strategy']}"
-    return document(title, [f"<h1>{escape(title)}</h1>", *_body(result, source, id_)], charts.HOVER)
+    return document(title, [f"<h1>{escape(title)}</h1>", *_body(result, id_)], charts.HOVER)
 
 
-def _body(result: Mapping[str, Any], source: str, id_: str) -> Iterator[str]:
-    yield pairs(_said(result, source, id_))
+def _body(result: Mapping[str, Any], id_: str) -> Iterator[str]:
+    yield pairs(_said(result, id_))
     yield from _verdict(result)
     yield "<h2>The best trial</h2>"
     yield _best(result)
@@ -44,12 +43,15 @@ def _body(result: Mapping[str, Any], source: str, id_: str) -> Iterator[str]:
     yield from _maps(result)
     yield "<h2>All trials</h2>"
     yield from _trials(result)
+    if result.get("cross_validation"):
+        yield "<h2>Cross-validation</h2>"
+        yield from _folds(result["cross_validation"], _name(result["metric"]))
     if result.get("walk_forward"):
         yield "<h2>Walk-forward</h2>"
         yield from _walk_forward(result["walk_forward"], result["metric"])
 
 
-def _said(result: Mapping[str, Any], source: str, id_: str) -> list[tuple[str, str]]:
+def _said(result: Mapping[str, Any], id_: str) -> list[tuple[str, str]]:
     failed = sum(1 for trial in result["trials"] if trial.get("error"))
     counted = result.get("counted", len(result["trials"]))
     earlier = counted - len(result["trials"])
@@ -57,7 +59,8 @@ def _said(result: Mapping[str, Any], source: str, id_: str) -> list[tuple[str, s
     return [
         ("Method", f"{result['method']}, seed {result['seed']}, the best by {_name(result['metric'])}"),
         ("Ranges", ranges or NONE),
-        *([("Data", source)] if source else []),
+        *([("Held fixed", _params(result["fixed"]))] if result.get("fixed") else []),
+        *([("Data", _data(result))] if result.get("source") else []),
         (
             "Trials",
             f"{len(result['trials']):,}"
@@ -68,6 +71,14 @@ def _said(result: Mapping[str, Any], source: str, id_: str) -> list[tuple[str, s
     ]
 
 
+def _params(params: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in params.items())
+
+
+def _data(result: Mapping[str, Any]) -> str:
+    return f"{result['source']}: {few(result['symbols'])}; {result['from']} to {result['to']}"
+
+
 def _range(of: Mapping[str, Any]) -> str:
     if of.get("values"):
         return ", ".join(f"{value:g}" for value in of["values"])
@@ -76,7 +87,7 @@ def _range(of: Mapping[str, Any]) -> str:
 
 
 def _name(metric: str) -> str:
-    return metric.replace("_", " ")
+    return {"sharpe": "Sharpe ratio", "cagr": "growth a year"}.get(metric, metric.replace("_", " "))
 
 
 # --- whether it can be believed
@@ -86,20 +97,37 @@ def _verdict(result: Mapping[str, Any]) -> Iterator[str]:
     label = result["label"]
     kind = "" if label == BELIEVED else ' class="bad"'
     yield f'<section class="notes"><h2>Can it be believed?</h2><p{kind}>{escape(str(label).upper())}</p><ul>'
-    yield from (f"<li>{escape(word)}</li>" for word in result["words"])
+    if result.get("stopped"):
+        yield f'<li class="bad">It did not come to its end: {escape(result["stopped"])}</li>'
+    yield from (f"<li>{escape(word)}</li>" for word in (*result["words"], *result.get("notes", ())))
     yield "</ul></section>"
     rows = [
-        *_measured("deflated Sharpe ratio", result.get("deflated")),
-        *_measured("overfitting", result.get("overfitting")),
+        *_measured("Deflated Sharpe ratio", result.get("deflated"), _DEFLATED),
+        *_measured("Backtest overfitting", result.get("overfitting"), _OVERFITTING),
     ]
     if rows:
         yield table(("Figure", "", "Value"), rows, words=(1,))
 
 
-def _measured(name: str, found: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+_DEFLATED: Final = {
+    "sharpe": "Sharpe ratio of the best, a bar or day",
+    "expected_max": "what the best of so many trials has without any skill",
+    "probability": "probability that the true one is above that; believed from 95 % on",
+    "trials": "trials that are counted",
+}
+_OVERFITTING: Final = {
+    "probability": "probability that the best in sample is below the middle out of sample",
+    "slope": "slope of the ratio out of sample over that in sample; above 0 it lasts",
+    "loss_probability": "probability that the best in sample loses out of sample",
+}
+"""What is said of a figure that the verdict stands on; others are told by their name."""
+
+
+def _measured(name: str, found: Mapping[str, Any] | None, words: Mapping[str, str]) -> list[tuple[str, str, str]]:
     if not found:
         return [(name, "not measured", NONE)]
-    return [(name, _name(key), _number(value)) for key, value in found.items() if isinstance(value, int | float)]
+    figures = [(words.get(key, _name(key)), value) for key, value in found.items() if isinstance(value, int | float)]
+    return [(name if n == 0 else "", said, _number(value)) for n, (said, value) in enumerate(figures)]
 
 
 def _number(value: float) -> str:
@@ -112,6 +140,11 @@ def _number(value: float) -> str:
 def _figure(trial: Trial, metric: str) -> float | None:
     value = (trial.get("figures") or {}).get(metric)
     return None if value is None or trial.get("error") else float(value)
+
+
+def _rank(trial: Trial, metric: str) -> float:
+    value = _figure(trial, metric)
+    return float("-inf") if value is None else value
 
 
 def _by_number(result: Mapping[str, Any]) -> Trial | None:
@@ -218,7 +251,7 @@ def _trials(result: Mapping[str, Any]) -> Iterator[str]:
     ]
     columns = list(dict.fromkeys((metric, *columns)))
     params = list(result["ranges"])
-    order = sorted(trials, key=lambda trial: (-(value if (value := _figure(trial, metric)) is not None else float("-inf")), trial["n"]))
+    order = sorted(trials, key=lambda trial: (-_rank(trial, metric), trial["n"]))
     rows = [
         (
             str(trial["n"]),
@@ -229,12 +262,30 @@ def _trials(result: Mapping[str, Any]) -> Iterator[str]:
         for trial in order[:SHOWN]
     ]
     head = ("Trial", *params, *map(_name, columns), "")
-    yield table(head, rows, words=(len(head) - 1,))
+    if not any(row[-1] for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    yield table(head, rows, words=(len(params) + len(columns) + 1,))
     if len(trials) > SHOWN:
         yield f'<p class="soft">{len(trials) - SHOWN:,} more trials are counted and not listed.</p>'
 
 
-# --- walk-forward
+# --- what was left out of the choice
+
+
+def _folds(found: Mapping[str, Any], metric: str) -> Iterator[str]:
+    rows = [
+        (_periods(fold["tested"]), str(fold["chosen"]), *(ratio(fold[name]) for name in ("train", "test", "median")))
+        for fold in found["folds"]
+    ]
+    yield f"<p>{escape(found['scheme'])}: each time the best of some periods is looked at in the others, with nothing near them.</p>"
+    yield table(("Tested periods", "Trial", f"{metric} where it was chosen", "where it was not", "of the middle trial there"), rows)
+    if found["paths"]:
+        paths = sorted(found["paths"])
+        yield f"<p>{len(paths)} whole backtests made of them: {metric} from {ratio(paths[0])} to {ratio(paths[-1])}.</p>"
+
+
+def _periods(parts: Sequence[Sequence[int]]) -> str:
+    return ", ".join(f"{first:,} to {last - 1:,}" for first, last in parts)
 
 
 def _walk_forward(found: Mapping[str, Any], metric: str) -> Iterator[str]:
@@ -247,11 +298,11 @@ def _walk_forward(found: Mapping[str, Any], metric: str) -> Iterator[str]:
     if figures:
         yield pairs((_name(name), _written(name, value)) for name, value in figures.items() if isinstance(value, int | float))
     yield table(
-        ("Trained", "Tested", "Parameters", f"{_name(metric)} in sample", "out of sample", "Return in sample", "out of sample"),
+        ("Trained", "Tested", "Parameters", f"{_name(metric)} in", "out", "Return in", "out of sample"),
         [_window(window, metric) for window in found["windows"]],
         words=(1, 2),
     )
-    pairs_of = [(w["train_figures"].get(metric), w["test_figures"].get(metric)) for w in found["windows"]]
+    pairs_of = [tuple((w[part] or {}).get(metric) for part in ("train_figures", "test_figures")) for w in found["windows"]]
     known = [(trained, tested) for trained, tested in pairs_of if trained is not None and tested is not None]
     if known:
         kept = sum(tested > 0 for _, tested in known)
@@ -262,11 +313,11 @@ def _walk_forward(found: Mapping[str, Any], metric: str) -> Iterator[str]:
 
 
 def _window(window: Mapping[str, Any], metric: str) -> tuple[str, ...]:
-    train, test = window["train_figures"], window["test_figures"]
+    train, test = window["train_figures"] or {}, window["test_figures"] or {}
     return (
         _span(window["train"]),
         _span(window["test"]),
-        ", ".join(f"{name} {value:g}" for name, value in window["params"].items()),
+        _params(window["params"]),
         *(NONE if of.get(metric) is None else _written(metric, of[metric]) for of in (train, test)),
         *(share(of.get("total_return")) for of in (train, test)),
     )
@@ -277,4 +328,4 @@ def _span(ends: Sequence[str]) -> str:
 
 
 def _mean(values: Sequence[float]) -> str:
-    return ratio(sum(values) / len(values))
+    return ratio(round(sum(values) / len(values), 2) + 0.0)  # never -0.00

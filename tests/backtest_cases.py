@@ -126,7 +126,7 @@ def _setup(draw: random.Random, timeframe: str, symbols: int) -> Setup:
         account_id="drawn",
         account_name="drawn",
         base_currency="USD",
-        deposit=D(draw.choice(("100000", "1000", "50000.55", "30000000"))),
+        deposit=D(draw.choice(("100000", "100000", "1000", "1000", "50000.55", "50000.55", "3000000", "30000000"))),
         strategies=[_strategy(draw, n, timeframe, symbols) for n in range(draw.randrange(1, 4))],
         terms=FillTerms(
             fee_bps=D(draw.choice(("0", "1.5", "0.1", "2.875"))),

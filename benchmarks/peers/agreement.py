@@ -1,10 +1,11 @@
-"""Whether two engines did the same: trade by trade, and the equity after every bar."""
+"""Whether two engines did the same: trade by trade, the equity after every bar, and what is made of it."""
 
 import hashlib
 from collections.abc import Sequence
+from math import isclose
 from typing import Final
 
-from benchmarks.peers.casefile import Case, Result, Trade
+from benchmarks.peers.casefile import Case, Pair, Result, Searched, Trade
 
 TICK: Final = 1e-6
 NOISE: Final = 1e-8
@@ -26,7 +27,22 @@ def disagreements(case: Case, ours: Result, theirs: Result) -> list[str]:
     slack = sum(2 * _slack(case, trade) for trade in ours.trades) + NOISE * case.cash / 1_000
     curves = zip(ours.equity[-len(theirs.equity) :], theirs.equity, strict=True)
     worst = max((abs(a - b) for a, b in curves), default=0.0)
-    return found + ([f"equity differs by up to {worst:.9f}, expected at most {slack:.9f}"] if worst > slack else [])
+    found += [f"equity differs by up to {worst:.9f}, expected at most {slack:.9f}"] if worst > slack else []
+    return found + _measures(case, ours, theirs, slack)
+
+
+def _measures(case: Case, ours: Result, theirs: Result, slack: float) -> list[str]:
+    """Drawdown and Sharpe, where both have them: no farther apart than the equity lets them be."""
+    gained = abs(ours.final_equity - case.cash)
+    pairs = (
+        ("drawdown", ours.max_drawdown, theirs.max_drawdown, 2 * slack / (case.cash - slack)),
+        ("Sharpe", ours.sharpe, theirs.sharpe, abs(ours.sharpe or 0.0) * 2 * slack / gained if gained else NOISE),
+    )
+    return [
+        f"{name} {a} in {ours.engine}, {b} in {theirs.engine}"
+        for name, a, b, most in pairs
+        if a is not None and b is not None and not abs(a - b) <= most
+    ]
 
 
 def _same(a: Trade, b: Trade) -> bool:
@@ -59,3 +75,13 @@ def digest(trades: Sequence[Trade]) -> str:
     """32 hex digits of a list of trades: prices to six decimals, fees to nine."""
     lines = [f"{t.entry_bar} {t.entry_price:.6f} {t.exit_bar} {t.exit_price or 0.0:.6f} {t.fee:.9f}" for t in trades]
     return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+def different_pairs(ours: Searched, theirs: Searched) -> list[str]:
+    """Pairs of means of which two engines made something else, in words."""
+    return [f"{a} in {ours.engine}, {b} in {theirs.engine}" for a, b in zip(ours.pairs, theirs.pairs, strict=True) if not _same_pair(a, b)]
+
+
+def _same_pair(a: Pair, b: Pair) -> bool:
+    counted = (a.fast, a.slow, a.fills) == (b.fast, b.slow, b.fills)
+    return counted and all(isclose(x, y, rel_tol=NOISE, abs_tol=NOISE) for x, y in zip(a[3:], b[3:], strict=True))

@@ -7,7 +7,7 @@ import json
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -38,6 +38,10 @@ class Case:
     gap: float  # an open is at most this fraction from the close before
     step: int = 1  # millionths: prices are multiples of it
 
+    def head(self, bars: int) -> "Case":
+        """The same over its first bars only."""
+        return replace(self, bars=min(bars, self.bars))
+
 
 class Bars(NamedTuple):
     """One row per bar. All are there; the first begins at BEGINS_S."""
@@ -46,6 +50,10 @@ class Bars(NamedTuple):
     high: "array[float]"
     low: "array[float]"
     close: "array[float]"
+
+    def head(self, bars: int) -> "Bars":
+        """The first ones."""
+        return Bars(*(column[:bars] for column in self))
 
 
 class Fill(NamedTuple):
@@ -76,8 +84,33 @@ class Result:
     final_equity: float
     trades: Sequence[Trade]
     equity: Sequence[float]  # at the closes that `points` names
-    peak_bytes: int = 0  # the most memory that the process ever held
+    max_drawdown: float | None = None  # largest fall from a high as a fraction; None: not asked for
+    sharpe: float | None = None  # a year's
+    peak_bytes: int = 0  # the most memory that the process ever held; the runner says what counts
     input_bytes: int = 0  # of the bars as the engine is given them
+
+
+class Pair(NamedTuple):
+    """What an engine made of one pair of means."""
+
+    fast: int
+    slow: int
+    fills: int
+    fees: float
+    final_equity: float
+    max_drawdown: float  # as a fraction
+    sharpe: float  # a year's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What an engine made of many pairs of means on one market."""
+
+    engine: str
+    version: str
+    seconds: float  # of all of them, data in memory
+    pairs: Sequence[Pair]
+    peak_bytes: int  # the most memory beyond the interpreter and its imports: the bars and every pair's curve with it
 
 
 def trades_of(fills: Iterable[Fill]) -> list[Trade]:
@@ -123,7 +156,7 @@ def given() -> tuple[Case, Bars]:
     return case, Bars(*columns)
 
 
-def answer(result: Result) -> None:
+def answer(result: Result | Searched) -> None:
     """Writes the result to the file named by the second argument of this process."""
     Path(sys.argv[2]).write_text(json.dumps(asdict(result)))
 
@@ -132,3 +165,9 @@ def read_result(path: Path) -> Result:
     """What a runner wrote."""
     found = json.loads(path.read_text())
     return Result(**(found | {"trades": [Trade(*trade) for trade in found["trades"]]}))
+
+
+def read_searched(path: Path) -> Searched:
+    """What a runner of many pairs wrote."""
+    found = json.loads(path.read_text())
+    return Searched(**(found | {"pairs": [Pair(*pair) for pair in found["pairs"]]}))

@@ -48,6 +48,13 @@ GAPLESS: Final = replace(MINUTES, name="gapless", gap=0.0)
 """Each open is the close before: what an engine that fills at the deciding close needs to make the same trades."""
 CASES: Final = (MINUTES, DAYS, STOPS, GAPLESS)
 
+SEARCH: Final = Case(
+    name="search", timeframe="1m", bars=100_000, seed=21, fast=20, slow=50, units=10, cash=100_000, fee_bps=2, move=0.001, gap=0.0002
+)
+"""What many pairs of means are tried on: PAIRS, not its own."""
+PAIRS: Final = tuple((fast, slow) for fast in range(5, 55, 5) for slow in range(60, 160, 10))
+"""A hundred."""
+
 _BEGINS: Final = 100_000_000
 """The price to begin with, in millionths."""
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.fleet import ROOT, Failed
-from benchmarks.peers.casefile import Case, Result, read_result, write_case
+from benchmarks.peers.casefile import Case, Result, Searched, read_result, read_searched, write_case
 from benchmarks.peers.cases import market
 
 OURS: Final = "tradewinds"
+COMPILED: Final = "tradewinds_compiled"
+"""The same bars through our compiled path."""
 PEERS: Final = ("backtesting_py", "backtrader", "vectorbt", "nautilus_trader")
 ENVIRONMENTS: Final = Path(__file__).parent / ".envs"
 REQUIREMENTS: Final = Path(__file__).parent / "requirements"
@@ -19,7 +21,7 @@ WITHIN_S: Final = 900.0
 
 def python_of(engine: str) -> Path:
     """The interpreter that has the engine."""
-    return Path(sys.executable) if engine == OURS else ENVIRONMENTS / engine / "bin" / "python"
+    return Path(sys.executable) if engine.startswith(OURS) else ENVIRONMENTS / engine / "bin" / "python"
 
 
 def installed(engine: str) -> bool:
@@ -42,20 +44,30 @@ class Questions:
         """Draws the market of a case."""
         write_case(self._path(case), case, market(case))
 
-    def ask(self, engine: str, case: Case) -> Result:
+    def ask(self, engine: str, case: Case, runs: int = 0) -> Result:
         """Has an engine run a case that was laid out, in a process of its own.
+
+        Args:
+            runs: how many are timed, after as many that are not; 0: one, as it comes.
 
         Raises:
             Failed: it did not answer; the message says what it said last.
         """
-        answer = self._folder / f"{case.name}.{engine}.result"
-        command = [str(python_of(engine)), "-m", f"benchmarks.peers.runners.{engine}", str(self._path(case)), str(answer)]
+        return read_result(self._answer(engine, engine, case, runs))
+
+    def search(self, engine: str, case: Case, runs: int) -> Searched:
+        """Has an engine try every pair of means on a case that was laid out; as `ask`."""
+        return read_searched(self._answer(engine, f"{engine}_pairs", case, runs))
+
+    def _answer(self, engine: str, runner: str, case: Case, runs: int) -> Path:
+        answer = self._folder / f"{case.name}.{runner}.result"
+        command = [str(python_of(engine)), "-m", f"benchmarks.peers.runners.{runner}", str(self._path(case)), str(answer), str(runs)]
         # numba would otherwise lay its caches into the engine's package.
         given = os.environ | {"NUMBA_CACHE_DIR": str(self._folder), "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=WITHIN_S, check=False)
         if done.returncode != 0:
-            raise Failed(f"{engine} ended with {done.returncode} on the case {case.name}: {done.stderr[-800:]}")
-        return read_result(answer)
+            raise Failed(f"{runner} ended with {done.returncode} on the case {case.name}: {done.stderr[-800:]}")
+        return answer
 
     def _path(self, case: Case) -> Path:
         return self._folder / f"{case.name}.json"

@@ -3,12 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 from uuid import UUID
 
-LedgerAccount = Literal["cash", "position", "trading", "fees", "equity", "income"]
+Carry = Literal["cash_interest", "margin_interest", "borrow", "funding"]
+"""What holding costs or pays with time, each with a ledger account of its own."""
+CARRIES: Final[tuple[Carry, ...]] = get_args(Carry)
+LedgerAccount = Literal["cash", "position", "trading", "fees", "equity", "income"] | Carry
 """`cash` and `position` are ours; the others are where it came from or went, `income` for what a holding paid by itself."""
-Kind = Literal["trade", "deposit", "reconcile", "corporate_action"]
+Kind = Literal["trade", "deposit", "reconcile", "corporate_action", "financing"]
 
 
 class Entry(NamedTuple):
@@ -71,6 +74,14 @@ def action_entries(
     if cash:
         lines += [("cash", currency, cash), ("income", currency, -cash)]
     return [Entry(txn_id, n, strategy_id, *line, "corporate_action") for n, line in enumerate(lines)]
+
+
+def financing_entries(txn_id: UUID, strategy_id: str, carry: Carry, currency: str, amount: Decimal) -> list[Entry]:
+    """Lines of what was earned (above 0) or paid for holding; `strategy_id` is "" for what belongs to no book."""
+    return [
+        Entry(txn_id, 0, strategy_id, "cash", currency, amount, "financing"),
+        Entry(txn_id, 1, strategy_id, carry, currency, -amount, "financing"),
+    ]
 
 
 def action_mark(txn_id: UUID, symbol: str) -> Entry:

@@ -51,7 +51,8 @@ class Adjustments:
         """
         if symbol not in self._times:
             return price
-        return price * self.volume(symbol, seen) / self.volume(symbol, now)
+        before, after = self.volume(symbol, seen), self.volume(symbol, now)
+        return price if before == after else price * before / after  # x * 1.5 / 1.5 is not always x
 
     def _at(self, factors: dict[str, list[float]], symbol: str, at: int) -> float:
         times = self._times.get(symbol)

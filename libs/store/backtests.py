@@ -148,14 +148,16 @@ _COLUMNS = (
     " started_at, finished_at from backtests"
 )
 
+_LISTED = _COLUMNS.replace(" result,", " result - 'parts',")
+
 
 def _backtest(row: Sequence[Any]) -> Backtest:
     return Backtest(**dict(zip(Backtest.__struct_fields__, row, strict=True)))
 
 
 async def listed(database: Database, limit: int) -> list[Backtest]:
-    """The newest first."""
-    return [_backtest(row) for row in await database.fetch(_COLUMNS + " order by created_at desc, id desc limit %s", (limit,))]
+    """The newest first, without the digests of their parts."""
+    return [_backtest(row) for row in await database.fetch(_LISTED + " order by created_at desc, id desc limit %s", (limit,))]
 
 
 async def found(database: Database, prefix: str) -> Backtest:

@@ -52,13 +52,13 @@ def read_by_line(path: Path) -> Table:
     """
     import pyarrow
 
-    records = _records(path)
-    names = _header(path, records)[0]
+    found = records(path)
+    names = header(path, found)[0]
     time, wanted = _wanted(path, names)
     places = [(name, names.index(name)) for name in wanted]
     cells: dict[str, list[str]] = {name: [] for name in wanted}
     rows, lines, faults = [], [], []
-    for row, (line, record) in enumerate(records, 1):
+    for row, (line, record) in enumerate(found, 1):
         lines.append(line)
         if len(record) == len(names):
             rows.append(row)
@@ -75,7 +75,7 @@ def _csv(path: Path) -> Table:
     import pyarrow
     import pyarrow.csv
 
-    names, line = _header(path, _records(path))
+    names, line = header(path, records(path))
     time, wanted = _wanted(path, names)
     types = {name: pyarrow.float64() if name in NUMBERS else pyarrow.string() for name in wanted}
     unique = [name if name in wanted else f"{name} {place}" for place, name in enumerate(names)]
@@ -126,8 +126,12 @@ def _decoded(column: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
     return pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
 
 
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The lines that are not blank, cut into cells, each with the number of the line at which it begins."""
+def records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a CSV that are not blank, cut into cells, each with the number of the line at which it begins.
+
+    Raises:
+        BadData: it cannot be read.
+    """
     try:
         with _opened(path) as file:
             reader, begins = csv.reader(file), 1
@@ -146,9 +150,13 @@ def _opened(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", errors="replace", newline="")
 
 
-def _header(path: Path, records: Iterator[tuple[int, list[str]]]) -> tuple[list[str], int]:
-    """The names of the columns, and the line they stand in."""
-    line, record = next(records, (0, []))
+def header(path: Path, lines: Iterator[tuple[int, list[str]]]) -> tuple[list[str], int]:
+    """The names of the columns, and the line they stand in, out of the first of `records`.
+
+    Raises:
+        BadData: the file is empty, or no CSV with commas in UTF-8.
+    """
+    line, record = next(lines, (0, []))
     if not line:
         raise _file_fault(path, "empty", "a line that names the columns", "an empty file")
     text = ",".join(record)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import iso
+from libs.quant.quality.clock_changes import is_repeated
 from libs.venues.bar_faults import Fault
-from libs.venues.clock_changes import is_repeated
 
 if TYPE_CHECKING:
     import numpy

@@ -11,12 +11,14 @@ from libs.domain.columns import Columns
 from libs.domain.instruments import Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import nanoseconds
+from libs.quant.backtest.resample import with_timeframes
 from libs.quant.backtest.tape import Tape
 from libs.store import actions, market, sessions
-from libs.venues.bar_files import read_bars
+from libs.venues.bar_files import BadData, FileBars, read_bars
 from libs.venues.replay.catalog import named
 from libs.venues.replay.feed import ReplayFeed
 from libs.venues.replay.tape import recorded
+from services.backtester.beside import beside
 from services.backtester.spec import Spec
 
 _DAY_NS = TIMEFRAMES["1d"]
@@ -48,22 +50,42 @@ def load(spec: Spec, market_data_dir: Path | None) -> Loaded:
 
 
 def _of_file(spec: Spec) -> Loaded:
-    found = read_bars(Path(spec.data), spec.symbol or None, spec.timeframe or None)
+    found = _read(spec)
     begins, ends = _span(spec)
     bars = {symbol: _within(columns, begins, ends) for symbol, columns in found.bars.items()}
     bars = {symbol: columns for symbol, columns in bars.items() if columns.start}
     if not bars:
         raise NoData(f"{spec.data} has no bars from {spec.start or 'its start'} to {spec.end or 'its end'}")
     tape = Tape(
-        instruments={symbol: _plain(symbol, spec.currency or "USD") for symbol in bars},
+        instruments={symbol: plain(symbol, spec.currency or "USD") for symbol in bars},
         bars={found.timeframe: bars},
         fill_on=dict.fromkeys(bars, "bar"),
         since=min(columns.start[0] for columns in bars.values()),
     )
-    return Loaded(tape, spec.data, [str(label) for label in found.labels])
+    return _completed(Loaded(tape, spec.data, [str(label) for label in found.labels]), spec)
 
 
-def _plain(symbol: str, currency: str) -> Instrument:
+def _read(spec: Spec) -> FileBars:
+    """A file's bars of the length that they have; as long as the spec says where they do not show it."""
+    path, symbol = Path(spec.data), spec.symbol or None
+    try:
+        found = read_bars(path, symbol, None)
+    except BadData as error:
+        if not spec.timeframe or {fault.kind for fault in error.faults} != {"timeframe"}:
+            raise
+        return read_bars(path, symbol, spec.timeframe)
+    if spec.timeframe and TIMEFRAMES[spec.timeframe] < TIMEFRAMES[found.timeframe]:
+        raise ValueError(f"{path} has bars of {found.timeframe}; bars of {spec.timeframe} cannot be made of longer ones")
+    return found
+
+
+def _completed(loaded: Loaded, spec: Spec) -> Loaded:
+    """With what a person says beside the bars, and with bars of every timeframe that strategies run on."""
+    tape, labels = beside(loaded.tape, spec)
+    return Loaded(with_timeframes(tape, spec.timeframes), loaded.source, [*loaded.labels, *labels])
+
+
+def plain(symbol: str, currency: str) -> Instrument:
     """What is known of a symbol that comes without an instrument (semantics 5)."""
     return Instrument(symbol=symbol, venue="FILE", asset_class="equity", currency=currency, tick=_STEP, lot=_STEP)
 
@@ -75,7 +97,7 @@ def _of_replay(spec: Spec, market_data_dir: Path | None) -> Loaded:
     _, ends = _span(spec)
     found = recorded(feed, ends if spec.end else None)
     labels = [f"{symbol}: {count} rows refused, {code}" for (symbol, code), count in sorted(found.refused.items())]
-    return Loaded(found.tape, f"replay {spec.replay}", labels)
+    return _completed(Loaded(found.tape, f"replay {spec.replay}", labels), spec)
 
 
 async def load_stored(spec: Spec, database: Database) -> Loaded:
@@ -101,18 +123,20 @@ async def load_stored(spec: Spec, database: Database) -> Loaded:
         actions=[action for action in await actions.of_venue(database, venue) if action.symbol in spec.symbols],
         since=min(columns.start[0] for columns in stored.values()),
     )
-    return Loaded(tape, f"stored {timeframe} bars of {', '.join(spec.symbols)} on {venue}")
+    return _completed(Loaded(tape, f"stored {timeframe} bars of {', '.join(spec.symbols)} on {venue}"), spec)
 
 
 async def _venue_and_timeframe(spec: Spec, database: Database) -> tuple[str, str]:
     found = await market.stored_series(database, spec.symbols)
-    fitting = [s for s in found if spec.venue in ("", s.venue) and spec.timeframe in ("", s.timeframe)]
+    most = min((TIMEFRAMES[timeframe] for timeframe in spec.timeframes), default=None)  # of which, or of finer ones, the rest is made
+    fitting = [s for s in found if spec.venue in ("", s.venue) and (most is None or TIMEFRAMES[s.timeframe] <= most)]
     venues = sorted({s.venue for s in fitting})
     if len(venues) != 1:
         there = ", ".join(sorted({f"{s.symbol} {s.timeframe} on {s.venue}" for s in found})) or "nothing of these symbols"
         reason = "several venues have them: say --venue" if venues else "there are no such stored bars"
         raise NoData(f"{reason}; the record has {there}")
-    return venues[0], min((s.timeframe for s in fitting), key=TIMEFRAMES.__getitem__)
+    choose = min if most is None else max
+    return venues[0], choose((s.timeframe for s in fitting), key=TIMEFRAMES.__getitem__)
 
 
 def _span(spec: Spec) -> tuple[int, int]:

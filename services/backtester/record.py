@@ -2,7 +2,9 @@
 
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import iso
+from libs.quant.backtest.parts import parts_of
 from libs.store.backtests import Outcome
+from services.backtester.code import code_parts
 from services.backtester.data import Loaded
 from services.backtester.run import Answer
 
@@ -18,6 +20,7 @@ def outcome_of(answer: Answer, loaded: Loaded) -> Outcome:
         "timeframe": finest,
         "from": iso(min(start[0] for start in starts)),
         "to": iso(max(start[-1] for start in starts) + TIMEFRAMES[finest]),
+        "parts": {"data": parts_of(tape), "code": code_parts()},  # what `fleet backtest diff` tells a difference by
     }
     return Outcome(
         result=answer.line() | data,

@@ -62,8 +62,8 @@ def spec_of(body: bytes, settings: Settings) -> Spec:
         spec = msgspec.json.decode(body, type=Spec)
         for config in spec.configured():
             configured(config)
-        if spec.data:
-            _check_place(spec.data, settings)
+        for name in ("data", "actions", "funding"):
+            _check_place(name, getattr(spec, name), settings)
         if spec.replay:
             named(spec.replay)
     except (msgspec.MsgspecError, ValueError) as error:
@@ -71,14 +71,16 @@ def spec_of(body: bytes, settings: Settings) -> Spec:
     return spec
 
 
-def _check_place(data: str, settings: Settings) -> None:
+def _check_place(name: str, file: str, settings: Settings) -> None:
     """Raises ValueError for a file that lies elsewhere than data do: over HTTP nobody reads arbitrary files."""
+    if not file:
+        return
     folders = [Path(settings.state_dir).resolve() / "data"]
     if (recordings := settings.recordings()) is not None:
         folders.append(recordings.resolve())
-    path = Path(data)
+    path = Path(file)
     if not path.is_absolute() or not any(path.resolve().is_relative_to(folder) for folder in folders):
-        raise ValueError(f"expected data to be the whole path of a file below {' or '.join(map(str, folders))}, got {data!r}")
+        raise ValueError(f"expected {name} to be the whole path of a file below {' or '.join(map(str, folders))}, got {file!r}")
 
 
 def limit_of(text: str) -> int:

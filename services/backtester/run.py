@@ -15,7 +15,9 @@ from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
+from libs.quant.financing import Financing
 from libs.quant.progress import Seen
+from libs.quant.quality.gate import admitted
 from libs.quant.risk.limits import Limits
 from libs.quant.risk.permission import HALTED
 from services.backtester.code import ENGINE, code_fingerprint
@@ -52,6 +54,7 @@ class Answer:
         return {
             "strategy": self.spec.strategy or "+".join(config.id for config in self.spec.strategies),
             **{name: value for name, value in self.figures._asdict().items()},
+            "financing": carried(self.played),
             "currency": self.currency,
             "engine": ENGINE,
             "seconds": round(self.seconds, 6),
@@ -82,9 +85,11 @@ def run(
         seen: is told how far it is.
 
     Raises:
-        ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault); the message says where.
+        ValueError: the strategy cannot be run as asked, or failed on a bar (StrategyFault), or the data are refused (Unfit);
+            the message says where.
     """
     setup = setup_of(spec, limits, loaded.tape)
+    labels = admitted(loaded.tape, spec.quality, loaded.labels)
     began = clock.monotonic()
     result = playing(loaded.tape, setup, spec.engine, code, say, seen)
     curve = equity_curve(loaded.tape, result.summary, result.sums)
@@ -93,7 +98,7 @@ def run(
     played = result.played()
     if played.left_out:
         raise ValueError("; ".join(played.left_out))
-    notes = [*loaded.labels, *result.notes, *_odd(played)]
+    notes = [*labels, *result.notes, *_odd(played)]
     return Answer(spec, played, found, setup.base_currency, curve, fingerprints_of(loaded, spec, limits), seconds, notes)
 
 
@@ -130,15 +135,26 @@ def setup_of(spec: Spec, limits: Sequence[LimitConfig], tape: Tape) -> Setup:
         latency_ns=int(spec.latency_ms * 1_000_000),
         entry=spec.entry,
         exits=spec.exits,
+        financing=spec.financing or (Financing() if tape.funding else None),
     )
+
+
+def carried(played: Played) -> dict[str, float]:
+    """What holding earned (above 0) or cost by kind, and in all; {} where it did neither."""
+    sums = played.carried()
+    return {**{name: float(amount) for name, amount in sums.items()}, "total": float(sum(sums.values()))} if any(sums.values()) else {}
 
 
 def fingerprints_of(loaded: Loaded, spec: Spec, limits: Sequence[LimitConfig]) -> Fingerprints:
     """Of a backtest of this spec."""
     used = (spec.limits if spec.limits is not None else limits) if spec.risk else []
     where = msgspec.structs.replace(
-        spec, data="-" if spec.data else "", limits=[], engine="auto"
-    )  # the data speak for themselves, and every engine finds the same
+        spec,
+        **{name: "-" if getattr(spec, name) else "" for name in ("data", "actions", "funding")},
+        limits=[],
+        engine="auto",
+        quality="label",
+    )  # the data speak for themselves; every engine and every look at the data finds the same
     config = _digest(msgspec.json.encode([where, list(used)], order="deterministic").decode())
     data, code = loaded.tape.fingerprint(), code_fingerprint()
     return Fingerprints(data=data, code=code, config=config, engine=ENGINE, all=_digest(data, code, config, ENGINE))

@@ -9,6 +9,8 @@ from libs.domain.configuration import LimitConfig, MemberConfig, StrategyConfig,
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Exits
 from libs.quant.backtest.setup import Entry
+from libs.quant.financing import Financing
+from libs.quant.quality.finding import Policy
 
 _DAY_MS: Final = 86_400_000
 _MOST_MONEY: Final = Decimal(10) ** 15
@@ -33,13 +35,15 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     members: list[MemberConfig] = []
     strategies: list[StrategyConfig] = []
     data: str = ""
+    actions: str = ""  # a file of splits and dividends of the symbols of `data`
+    funding: str = ""  # a file of recorded funding rates
     symbol: str = ""  # what a file without a symbol column holds
     replay: str = ""
     symbols: list[str] = []
     venue: str = ""  # of stored bars; may be left out when only one has them
     start: str = ""  # ISO 8601, UTC; of a day its beginning
     end: str = ""  # exclusive; of a day its end
-    timeframe: str = ""  # of a file: what it holds, found out when left out; of stored bars: the finest when left out
+    timeframe: str = ""  # that strategies without one of their own run on: made of finer bars; left out, the finest there are
     cash: Decimal = Decimal(100_000)
     currency: str = ""  # of the account; left out, what the market is priced in (a file: USD)
     allocation: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2  # of the equity, per symbol at target 1
@@ -58,7 +62,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     bar_participation: Decimal | None = None  # of a trade bar's volume; None: as participation
     latency_ms: Annotated[float, msgspec.Meta(ge=0, le=_DAY_MS)] = 0.0
     fill: Literal["next_open"] = "next_open"
+    financing: Financing | None = None  # what holding costs and pays; None: only recorded funding, where there is any
     engine: Literal["auto", "event", "compiled"] = "auto"  # how it is played; what is found is the same
+    quality: Policy = "label"  # what becomes of data that are odd or wrong
     entry: Entry = Entry()
     exits: Exits = Exits()
 
@@ -67,6 +73,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         sources = [name for name in ("data", "replay", "symbols") if getattr(self, name)]
         if len(sources) != 1:
             raise ValueError(f"expected exactly one of data, replay and symbols, got {', '.join(sources) or 'none'}")
+        if self.actions and not self.data:
+            raise ValueError("actions are of a file of bars, see data: recorded and stored bars come with their own")
         if bool(self.strategy) == bool(self.strategies):
             raise ValueError("expected either strategy or strategies")
         if self.timeframe and self.timeframe not in TIMEFRAMES:
@@ -91,9 +99,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def configured(self) -> list[StrategyConfig]:
         """The strategies to run, as the fleet's configuration would have them."""
-        if self.strategies:
-            return self.strategies
-        return [
+        found = self.strategies or [
             StrategyConfig(
                 id=self.strategy,
                 class_name=self.strategy,
@@ -106,6 +112,14 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 exits=self.exits,
             )
         ]
+        if not self.timeframe:
+            return found
+        return [msgspec.structs.replace(each, timeframe=self.timeframe) if each.timeframe == "auto" else each for each in found]
+
+    @property
+    def timeframes(self) -> set[str]:
+        """Those that strategies run on, but for the finest there is."""
+        return {str(each.timeframe) for each in self.configured() if each.timeframe != "auto"}
 
 
 ACCOUNT = "backtest"

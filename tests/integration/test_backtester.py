@@ -145,6 +145,29 @@ def test_another_result_of_equal_fingerprints_is_called_a_defect(environment: di
     assert fleet(environment, "backtest", "diff", *ids, code=1)["defect"]
 
 
+def test_the_trades_of_a_stored_backtest_are_drawn_anew(environment: dict[str, str], bars: Path) -> None:
+    made = run(environment, "--data", bars, "--fee-bps", "1")
+    asked = ("backtest", "montecarlo", made["id"][:8], "--runs", "200", "--seed", "3")
+    found = fleet(environment, *asked)
+    assert found == fleet(environment, *asked)
+    assert (found["id"], [way["method"] for way in found["found"]]) == (made["id"], ["drawn", "shuffled"])
+    assert found["found"][0]["seed"] == 3
+    too_many = fleet(environment, "backtest", "montecarlo", made["id"], "--runs", "1000000000", code=2)
+    assert "got 1,000,000,000" in too_many["error"]
+
+
+def test_a_report_of_a_stored_result_is_of_that_result_or_is_refused(environment: dict[str, str], bars: Path, tmp_path: Path) -> None:
+    stored = fleet(environment, "backtest", "run", "--data", bars, *SMA)
+    found = fleet(environment, "backtest", "report", stored["id"], "--output", tmp_path / "page.html")
+    assert found["result"]["final_equity"] == stored["final_equity"]
+    assert stored["id"] in (tmp_path / "page.html").read_text()
+    a_file(bars, 8)
+    said = fleet(environment, "backtest", "report", stored["id"], code=1)["error"]
+    assert "data: the bars are not the same" in said
+    bars.unlink()
+    assert "cannot be played again" in fleet(environment, "backtest", "report", stored["id"], code=2)["error"]
+
+
 def test_an_unknown_id_is_refused(environment: dict[str, str]) -> None:
     assert "no backtest has an id that begins with 'ffff'" in fleet(environment, "backtest", "results", "ffff", code=2)["error"]
 
@@ -196,6 +219,13 @@ def test_stored_bars_are_run_over(environment: dict[str, str]) -> None:
     made = run(environment, "--symbols", "ALFA")
     assert (made["bars"], made["timeframe"], made["source"]) == (100, "1s", "stored 1s bars of ALFA on TEST")
     assert made["trades"] > 0
+
+
+def test_stored_bars_make_coarser_ones(environment: dict[str, str]) -> None:
+    prices = [100.0 + n // 60 % 5 for n in range(900)]
+    asyncio.run(record.with_database(environment["DATABASE_URL"], lambda database: with_bars(database, prices)))
+    made = run(environment, "--symbols", "ALFA", "--timeframe", "1m")
+    assert (made["bars"], made["timeframe"]) == (915, "1s")
 
 
 def test_stored_bars_that_are_not_there_are_named(environment: dict[str, str]) -> None:
@@ -314,6 +344,11 @@ async def with_a_day(database: Database) -> None:
         ({"sizing": "huge"}, "expected sizing"),
         ({"data": "/etc/passwd"}, "expected data to be the whole path of a file below"),
         ({"data": "../bars.csv"}, "expected data to be the whole path"),
+        ({"actions": "/etc/passwd"}, "expected actions to be the whole path of a file below"),
+        ({"funding": "../funding.csv"}, "expected funding to be the whole path of a file below"),
+        ({"data": "", "symbols": ["ALFA"], "actions": "/x.csv"}, "recorded and stored bars come with their own"),
+        ({"financing": {"cash_rate": "99999"}}, "expected cash_rate from -10000 to 10000, got 99999"),
+        ({"financing": {"rate": "4"}}, "unknown field `rate`"),
         ({"replay": "crypto"}, "exactly one of data, replay and symbols"),
     ],
 )

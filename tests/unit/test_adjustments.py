@@ -54,3 +54,8 @@ def test_volumes_and_old_closes_know_splits_and_no_dividends() -> None:
 def test_a_dividend_and_a_split_of_one_morning_both_count() -> None:
     adjustments = Adjustments([an_action(10, ratio="0.5", close="8"), an_action(10, "dividend", cash="2", close="8")], since=0)
     assert adjustments.price("AAPL", 10) == pytest.approx(0.5 * 8 / 6)
+
+
+def test_a_close_of_after_a_split_is_itself_to_the_last_digit() -> None:
+    adjustments = Adjustments([an_action(100, ratio="1.5")], since=0)
+    assert adjustments.carried("AAPL", 100.22, 150, 200) == 100.22

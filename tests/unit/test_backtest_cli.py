@@ -272,3 +272,79 @@ def test_a_backtest_that_was_halted_says_when_and_by_what(bars: Path, tmp_path: 
     answer = json.loads(found.stdout.splitlines()[-1])
     assert [(halt["limit"], halt["max"]) for halt in answer["halts"]] == [("max_drawdown", 0.0001)]
     assert answer["notes"][-1] == f"{answer['refused']} signals refused, RC-B05: the account was halted, and nobody re-arms in a backtest"
+
+
+SHORTER = ("--strategy", "sma_cross", "--param", "fast=2", "--param", "slow=5", "--risk", "off", "--sizing", "fixed:1")
+
+
+def test_a_coarser_timeframe_is_made_of_the_bars_and_a_finer_one_refused(bars: Path) -> None:
+    minutes, fives = line(*SHORTER, "--data", bars), line(*SHORTER, "--data", bars, "--timeframe", "5m")
+    assert (minutes["bars"], fives["bars"], fives["timeframe"]) == (300, 360, "1m")
+    assert 0 < fives["trades"] < minutes["trades"]
+    refused = run(*SHORTER, "--data", bars, "--timeframe", "1s")
+    assert refused.exit_code == 2
+    assert "has bars of 1m; bars of 1s cannot be made of longer ones" in refused.stderr
+
+
+def test_strategies_of_a_spec_run_on_timeframes_of_their_own(bars: Path, tmp_path: Path) -> None:
+    strategies = [
+        {
+            "id": name,
+            "class": "sma_cross",
+            "symbols": ["*"],
+            "timeframe": timeframe,
+            "account": "x",
+            "allocation": 0.2,
+            "params": {"slow": 5},
+        }
+        for name, timeframe in (("quick", "auto"), ("slow", "5m"))
+    ]
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps({"strategies": [s | {"params": {"fast": 2, "slow": 5}} for s in strategies], "risk": False}))
+    together = line("--spec", spec, "--data", bars)
+    assert together["strategy"] == "quick+slow"
+    assert together["bars"] == 360
+    assert together["orders"] > line("--spec", spec, "--data", bars, "--timeframe", "5m")["orders"] > 0
+
+
+def test_what_holding_costs_and_pays_is_told_and_in_the_figures(bars: Path, tmp_path: Path) -> None:
+    asked = (*SHORTER, "--data", a_file(tmp_path / "days.csv", 1_500), "--cash-rate", "36", "--borrow-rate", "3")
+    found, free = line(*asked), line(*asked[:-4])
+    sums = found["financing"]
+    assert sums["total"] == sums["cash_interest"] == pytest.approx(100, rel=0.01)  # one midnight
+    assert found["final_equity"] == pytest.approx(free["final_equity"] + sums["total"])
+    assert found["trades"] == free["trades"]
+    assert free["financing"] == {}
+    said = run(*asked).stdout
+    assert "costs       36 % a year on cash, 3 % a year on shorts" in said
+    assert "holding     +" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--cash-rate", "much"), "--cash-rate much: Invalid decimal string, in per cent"),
+        (("--borrow-rate", "99999"), "--borrow-rate 99999: expected borrow_rate from -10000 to 10000"),
+        (("--actions", "none.csv"), "none.csv: file: no_file"),
+        (("--funding", "none.csv"), "none.csv: file: no_file"),
+    ],
+)
+def test_rates_and_files_that_cannot_be_used_are_named(bars: Path, arguments: tuple[str, ...], said: str) -> None:
+    result = run(*SMA, "--data", bars, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_a_split_of_a_file_beside_the_bars_halves_prices_and_doubles_what_is_held(tmp_path: Path) -> None:
+    head, closes = "timestamp,open,high,low,close,volume\n", [100, 101, 102, 103, 52, 52.5]
+    rows = [f"2025-01-{n:02},{close},{close},{close},{close},1000\n" for n, close in enumerate(closes, 6)]
+    (tmp_path / "x.csv").write_text(head + "".join(rows))
+    actions = tmp_path / "actions.csv"
+    actions.write_text("symbol,effective,kind,ratio,cash\nX,2025-01-10,split,2,\nX,2025-01-09,dividend,,0.5\nY,2025-01-10,split,2,\n")
+    asked = ("--strategy", "sma_cross", "--param", "fast=1", "--param", "slow=2", "--risk", "off", "--sizing", "fixed:10")
+    found = line(*asked, "--data", tmp_path / "x.csv", "--actions", actions)
+    assert found["trades"] == 1  # without the split it would have sold on the fifth day
+    assert found["financing"]["income"] == 5
+    assert found["final_equity"] == 100_000 - 10 * 102 + 5 + 20 * 52.5
+    assert "corporate actions of Y are not used: there are no bars of it" in found["notes"]
+    assert line(*asked, "--data", tmp_path / "x.csv")["trades"] == 2

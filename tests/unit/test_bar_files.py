@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from libs.domain.columns import Columns
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import nanoseconds
+from libs.quant.quality.clock_changes import is_repeated, is_skipped
 from libs.venues.bar_files import BadData, Fault, FileBars, Label, read_bars
 from libs.venues.bar_times import times
-from libs.venues.clock_changes import is_repeated, is_skipped
 
 SECOND = 1_000_000_000
 HOUR = TIMEFRAMES["1h"]

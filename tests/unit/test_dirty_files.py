@@ -96,4 +96,4 @@ def test_the_clean_slices_are_read_without_a_label(dirty: Path, file: str) -> No
     with (dirty / "clean" / file).open() as lines:
         closes = [float(row["close"]) for row in csv.DictReader(lines)]
     assert found.labels == []
-    assert found.bars["DATA"].close == closes
+    assert list(found.bars["DATA"].close) == closes

@@ -4,13 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 
 from libs.domain.orders import Exits
+from libs.quant.folds import registry
+from services.backtester.check import paths
 from services.backtester.engines import playing
 from tests.backtest_cases import case
 from tests.engines import by_machine_code, differences
+from tests.peeking import columns_in_reach
+from tests.unit.test_backtest_check import closes, subject, tape_of
 
+pytestmark = pytest.mark.timeout(600)  # the first of them compiles
 FEW: Final = range(40)
 
 
@@ -34,3 +40,15 @@ def test_what_is_not_compiled_is_played_event_by_event_and_says_why(code: Path) 
     drawn = case(0)
     result = playing(drawn.tape, replace(drawn.setup, exits=Exits(stop_bps=50.0)), "compiled", code, lambda text: None)
     assert result.notes == ["played event by event: positions are protected by stops or targets"]
+
+
+def test_a_tape_cut_short_is_played_alike_by_machine_code_and_a_strategy_that_peeks_is_caught(
+    code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = msgspec.structs.replace(subject(tape_of(closes(400))), code=code)
+    assert [(check.name, check.outcome) for check in paths(checked)] == [
+        ("look-ahead, event path", "passed"),
+        ("look-ahead, compiled path", "passed"),
+    ]
+    monkeypatch.setattr(registry, "find", lambda name: columns_in_reach.STRATEGY)
+    assert [check.outcome for check in paths(checked)] == ["failed", "failed"]

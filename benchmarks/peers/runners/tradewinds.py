@@ -6,12 +6,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from benchmarks.peers.casefile import BEGINS_S, SECONDS, Bars, Case, Fill, Result, answer, given, points, trades_of
+from benchmarks.peers.casefile import BEGINS_S, SECONDS, Bars, Case, Fill, Result, Trade, answer, given, points, trades_of
 from libs.common.clocks import SystemClock
 from libs.domain.columns import Columns
 from libs.domain.configuration import LimitConfig
 from libs.domain.instruments import Instrument
 from libs.domain.orders import Exits
+from libs.quant.backtest.result import Played
 from libs.quant.backtest.tape import Tape
 from services.backtester.code import ENGINE
 from services.backtester.data import Loaded
@@ -53,27 +54,40 @@ def spec_of(case: Case, *, risk: bool) -> Spec:
 
 
 def loaded(case: Case, bars: Bars) -> Loaded:
-    """The bars as the backtester holds them."""
-    length = SECONDS[case.timeframe] * NS
-    start = [BEGINS_S * NS + row * length for row in range(case.bars)]
+    """The bars as lists of Python's numbers."""
     opens, highs, lows, closes = (column.tolist() for column in bars)
-    columns = Columns(start, opens, highs, lows, closes, [1_000.0] * case.bars)
+    return Loaded(tape_of(case, Columns(list(starts(case)), opens, highs, lows, closes, [1_000.0] * case.bars)), "memory")
+
+
+def starts(case: Case) -> range:
+    """Of the bars, market ns."""
+    length = SECONDS[case.timeframe] * NS
+    return range(BEGINS_S * NS, BEGINS_S * NS + case.bars * length, length)
+
+
+def tape_of(case: Case, columns: Columns) -> Tape:
+    """The bars as the backtester plays them."""
     instrument = Instrument(symbol=SYMBOL, venue="FILE", asset_class="equity", currency="USD", tick=STEP, lot=STEP)
-    return Loaded(Tape({SYMBOL: instrument}, {case.timeframe: {SYMBOL: columns}}, {SYMBOL: "bar"}, since=start[0]), "memory")
+    return Tape({SYMBOL: instrument}, {case.timeframe: {SYMBOL: columns}}, {SYMBOL: "bar"}, since=columns.start[0])
 
 
 def result(case: Case, found: Answer) -> Result:
     """The answer in the words that all engines share."""
-    length = SECONDS[case.timeframe] * NS
-    fills = [Fill((t.executed_at - BEGINS_S * NS) // length, float(t.executed_price), float(t.commission)) for t in found.played.trades]
     return Result(
         engine="tradewinds",
         version=ENGINE,
         seconds=found.seconds,
         final_equity=found.figures.final_equity,
-        trades=trades_of(fills),
+        trades=trades_in(case, found.played),
         equity=points(found.equity.values.tolist()),
     )
+
+
+def trades_in(case: Case, played: Played) -> list[Trade]:
+    """Entries with their exits."""
+    length = SECONDS[case.timeframe] * NS
+    fills = (Fill((t.executed_at - BEGINS_S * NS) // length, float(t.executed_price), float(t.commission)) for t in played.trades)
+    return trades_of(fills)
 
 
 def _bytes(columns: Columns) -> int:
@@ -84,8 +98,8 @@ def _bytes(columns: Columns) -> int:
 
 def main() -> None:
     case, bars = given()
-    first = replace(case, bars=min(case.bars, 2_000))
-    played(first, Bars(*(column[: first.bars] for column in bars)))  # what is imported and compiled once is not in the time
+    first = case.head(2_000)
+    played(first, bars.head(first.bars))  # what is imported and compiled once is not in the time
     data = loaded(case, bars)
     del bars
     found = run(spec_of(case, risk=True), data, LIMITS, SystemClock())

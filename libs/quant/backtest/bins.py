@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from math import floor, log10
 
+MANY = 200
+"""Results from which on the tails are put together."""
+
 
 def bins(results: Sequence[float], most: int = 30) -> list[tuple[float, float, int]]:
     """Results counted in equal steps of a round width, (from, to, how many), 0 being an edge. The tails beyond the first and last
-    hundredth of many results are counted in the outermost steps, that one windfall does not flatten the rest."""
+    hundredth of `MANY` results or more are counted in the outermost steps, that one windfall does not flatten the rest."""
     import numpy as np
 
     if not results:
         return []
     values = np.array(results)
-    low, high = np.quantile(values, (0.01, 0.99)) if len(values) >= 200 else (values.min(), values.max())
+    low, high = np.quantile(values, (0.01, 0.99)) if len(values) >= MANY else (values.min(), values.max())
     low, high = min(float(low), 0.0), max(float(high), 0.0)
     step = round_step((high - low) / most) if high > low else 0.01
     first, last = int(np.floor(low / step)), max(int(np.ceil(high / step)), int(np.floor(low / step)) + 1)

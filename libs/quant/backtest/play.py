@@ -18,6 +18,7 @@ from libs.domain.books import Position
 from libs.domain.ledger import Entry, deposit_entries
 from libs.domain.messages import Signal
 from libs.domain.orders import PROTECTIVE, Order, OrderType, Status
+from libs.quant.backtest.carrying import Carrying
 from libs.quant.backtest.facts import Facts
 from libs.quant.backtest.guarding import Guarding
 from libs.quant.backtest.naked import judge, naked_order
@@ -153,6 +154,7 @@ class Desk:
         self._placed: dict[str, Order] = {}  # open at the venue, by client order id, in order of arrival
         self._own = OwnOrders()
         self._facts = Facts(tape, setup)
+        self._carrying = None if setup.financing is None else Carrying(tape, setup)
         self._killed = setup.killed
         exits = setup.exits if setup.exits.any else None
         self._terms = {config.id: terms_of(config, exits) for config in setup.strategies}
@@ -176,9 +178,25 @@ class Desk:
     def play_until(self, until: int) -> None:
         """Shows the market up to and including `until` to the open orders, step by step."""
         while (time := self._next_time()) is not None and time <= until:
+            self._carry_until(time - 1)
             self._look_until(time - 1)
             self._step(time)
+        self._carry_until(until)
         self._look_until(until)
+
+    def _carry_until(self, until: int) -> None:
+        """Books what holding costs and pays up to and including `until`, each time after what else happens then."""
+        while self._carrying is not None and (due := self._carrying.due) <= until:
+            self._look_until(due)
+            # An action that holds by now and met no market yet is in no book either: prices in the units of before it.
+            seen = min(due, self._action_times[0] - 1) if self._action_times else due
+            lines = self._carrying.charge(self._cash, self._played.positions, seen)
+            if lines:
+                self._book_lines(lines)
+                self._venue.paid([(line.commodity, line.amount) for line in lines if line.ledger_account == "cash"])
+                self._balance(due)
+                if self._watch is not None:
+                    self._watch.at(due, self._cash, self._lots)
 
     def _look_until(self, until: int) -> None:
         """The loss limits, at every bar of what is held: they are looked at after the fills of a time and before its signals."""

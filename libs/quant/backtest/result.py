@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.domain.books import Position
-from libs.domain.ledger import Entry
+from libs.domain.ledger import CARRIES, Entry
 from libs.domain.losses import Halt
 from libs.domain.messages import Signal
 from libs.domain.orders import Order, Status
@@ -45,6 +45,15 @@ class Played:
     halts: Sequence[Halt] = ()  # loss limits that were passed over: from the first on only what shrinks a book was ordered
     faults: Sequence[str] = ()  # strategies that failed on a bar and were stopped there
     left_out: Sequence[str] = ()  # configured strategies with nothing to run on, in words
+
+    def carried(self) -> dict[str, Decimal]:
+        """What holding earned (above 0) or cost, by ledger account: interest, borrowing, funding, and under `income` dividends
+        and what parts of lots were worth."""
+        sums = dict.fromkeys((*CARRIES, "income"), Decimal(0))
+        for line in self.lines:
+            if line.ledger_account in sums:
+                sums[line.ledger_account] -= line.amount
+        return sums
 
     def ledger(self, without: Collection[UUID] = ()) -> dict[tuple[str, str, str], Decimal]:
         """Balances by (strategy, ledger account, commodity), not counting the transactions `without`."""

@@ -17,7 +17,7 @@ from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.statistics import Activity, Fall, Measures, activity, exposure, measures, worst_falls
 from libs.quant.backtest.summary import summary_of
 from libs.quant.backtest.tape import Tape
-from libs.quant.backtest.thinning import COLUMNS, band, thinned
+from libs.quant.backtest.thinning import COLUMNS, band, edges, thinned
 from libs.quant.price_volatility import bars_per_year, sessions_per_year
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 PICTURES: Final = 12
 """Symbols whose trades are drawn; those with most fills."""
-MARKS: Final = 150
+STRETCHES: Final = 150
+"""Of a picture of exposure."""
+MARKS: Final = 80
 """Columns of a picture of trades: at most four fills of each are drawn."""
 
 
@@ -93,7 +95,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     equity: Curve
     benchmark: Curve
     drawdown: Curve  # 0 or less
-    gross: Curve
+    gross: Curve  # of the equity; the mean of each stretch, where points are left out
     net: Curve
     days: list[Day]
     months: dict[int, dict[int, float | None]]  # by year and month; 0 is the year
@@ -131,8 +133,8 @@ def review(tape: Tape, setup: Setup, played: Played, curve: Equity) -> Review:
         equity=_curve(curve.times, curve.values),
         benchmark=_curve(curve.times, bought),
         drawdown=_curve(curve.times, fallen),
-        gross=_curve(curve.times, held.gross),
-        net=_curve(curve.times, held.net),
+        gross=_means(curve.times, held.gross),
+        net=_means(curve.times, held.net),
         days=[Day(day=day, equity=value) for day, value in zip(days.dates, days.values.tolist(), strict=True)],
         months=months_of(days, deposit),
         falls=worst_falls(curve, deposit, begins),
@@ -146,6 +148,17 @@ def review(tape: Tape, setup: Setup, played: Played, curve: Equity) -> Review:
 def _curve(times: "Times", values: "Floats") -> Curve:
     rows = thinned(times, values)
     return Curve(of=len(times), times=times[rows].tolist(), values=values[rows].tolist())
+
+
+def _means(times: "Times", values: "Floats") -> Curve:
+    """For what jumps between nothing and much with every trade: its extremes would be drawn as one block."""
+    import numpy as np
+
+    if len(times) <= 2 * COLUMNS:
+        return _curve(times, values)
+    begins = edges(times, STRETCHES)
+    means = np.add.reduceat(values, begins[:-1]) / np.diff(begins)
+    return Curve(of=len(times), times=times[begins[1:] - 1].tolist(), values=means.tolist())
 
 
 def _markets(tape: Tape, played: Played) -> tuple[list[Market], int]:

@@ -12,6 +12,7 @@ from libs.domain.instruments import ASSET_CLASSES, AssetClass
 from libs.domain.kill import Kills
 from libs.domain.orders import Exits
 from libs.quant.fills import FillTerms
+from libs.quant.financing import Financing
 from libs.quant.risk.limits import Limits
 
 
@@ -51,6 +52,7 @@ class Setup:
     day_tz: str = "UTC"
     tradable: frozenset[AssetClass] = ASSET_CLASSES  # by the account
     trades_from: int = 0  # market ns: the account begins then; strategies are warmed on the bars before, and say nothing there
+    financing: Financing | None = None  # what holding costs and pays; None: nothing, and no recorded funding either
 
     def begins(self, since: int) -> int:
         """When the account begins on a tape that begins at `since`, market ns."""

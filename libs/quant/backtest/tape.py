@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from libs.domain.actions import CorporateAction
 from libs.domain.columns import Columns, QuoteBarColumns, QuoteColumns
+from libs.domain.funding import FundingRate
 from libs.domain.instruments import Instrument
 from libs.domain.market import Quote, QuoteBar
 from libs.domain.names import TIMEFRAMES
@@ -34,6 +35,8 @@ class Tape:
     actions: Sequence[CorporateAction] = ()
     since: int = 0  # market ns at which it begins: prices are on the scale of that moment
     grace_ns: int = 0  # of the bars: how long after its end a bar is known
+    funding: Mapping[str, Sequence[FundingRate]] = field(default_factory=dict)  # by symbol, ascending: of perpetuals
+    made: frozenset[str] = frozenset()  # timeframes whose bars were made from the finest ones
 
     @cached_property
     def timeframes(self) -> tuple[str, ...]:
@@ -78,6 +81,7 @@ class Tape:
             quote_bars={symbol: cut(columns, self.late_ns) for symbol, columns in self.quote_bars.items()},
             quotes={symbol: cut(columns, 0) for symbol, columns in self.quotes.items()},
             actions=[action for action in self.actions if action.effective <= end],
+            funding={symbol: [payment for payment in recorded if payment.at <= end] for symbol, recorded in self.funding.items()},
         )
 
     def last_known(self) -> int:
@@ -194,7 +198,7 @@ class Tape:
     def fingerprint(self) -> str:
         """Of everything that could change a result: equal tapes have equal ones, however they were read."""
         digest = hashlib.blake2b(digest_size=16)
-        for timeframe in self.timeframes:
+        for timeframe in (timeframe for timeframe in self.timeframes if timeframe not in self.made):
             for symbol, columns in sorted(self.bars[timeframe].items()):
                 _count(digest, f"bars|{timeframe}|{symbol}", columns)
         for symbol, quote_bars in sorted(self.quote_bars.items()):
@@ -203,6 +207,8 @@ class Tape:
             _count(digest, f"quotes|{symbol}", quotes)
         for part in (sorted(self.instruments.items()), sorted(self.fill_on.items()), list(self.actions), self.since, self.grace_ns):
             digest.update(repr(part).encode())
+        if self.funding:
+            digest.update(repr(sorted(self.funding.items())).encode())
         return digest.hexdigest()
 
 

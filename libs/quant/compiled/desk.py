@@ -66,7 +66,7 @@ def _next_time(desk: Any) -> int:
         symbol = rows.symbols(desk)[rows.books(desk)[order.book].symbol]
         row = row_known(desk, symbol, desk.late, desk.now) + 1
         if row < symbol.last:
-            time = min(time, rows.starts(desk)[row] + desk.late)
+            time = min(time, rows.bars(desk)[row].start + desk.late)
         if order.ends >= 0:
             time = min(time, order.ends)
     return time if time != FOREVER else -1
@@ -78,7 +78,7 @@ def _step(desk: Any, time: int) -> None:
         if _is_open(desk, s):
             symbol = rows.symbols(desk)[s]
             row = row_known(desk, symbol, desk.late, time)
-            if row >= symbol.first and rows.starts(desk)[row] + desk.late == time:
+            if row >= symbol.first and rows.bars(desk)[row].start + desk.late == time:
                 show(desk, s, row, time)
     desk.now = max(desk.now, time)
     expire(desk, desk.now)

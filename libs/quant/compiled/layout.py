@@ -25,9 +25,12 @@ NONE: Final = -(2**62)
 """No price."""
 FOREVER: Final = 2**63 - 1
 
+BAR: Final = np.dtype([("start", "i8"), *((name, "f8") for name in ("open", "high", "low", "close", "volume"))], align=True)
+"""What is asked of a bar is asked together, and here and there in a market: a row lies in one place of memory, six columns lie in six."""
+
 SYMBOL: Final = np.dtype(
     [
-        ("first", "i8"),  # its bars are rows first to last - 1 of the market's columns
+        ("first", "i8"),  # its bars are rows first to last - 1 of the market's
         ("last", "i8"),
         ("tick", "f8"),
         ("lot", "f8"),
@@ -125,13 +128,9 @@ HALT: Final = np.dtype([("limit", "i8"), ("at", "i8"), ("equity", "f8"), ("refer
 WHOLE: Final = np.dtype("i8")
 NUMBER: Final = np.dtype("f8")
 KINDS: Final = {
-    # Columns of all symbols, one after another; a row of symbol s is between its `first` and `last`.
-    "starts": WHOLE,
-    "opens": NUMBER,
-    "highs": NUMBER,
-    "lows": NUMBER,
+    "bars": BAR,  # of all symbols, one after another; those of symbol s are between its `first` and `last`
+    "starts": WHOLE,  # of the same bars, for whoever walks over many
     "closes": NUMBER,
-    "volumes": NUMBER,
     "known": WHOLE,  # every moment at which some bar is known, ascending
     "days": WHOLE,  # beginnings of trading days, ascending
     "session_opens": WHOLE,  # of all calendars, one after another

@@ -17,6 +17,7 @@ from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.calendars import DAY, sessions
 from libs.quant.compiled.layout import (
+    BAR,
     BOOK,
     DESK,
     FILL,
@@ -106,6 +107,8 @@ def _unplayable(tape: Tape, setup: Setup, parts: int) -> Iterator[str]:
         rule = sizing(strategy.sizing)
         if rule.base == "risk" or rule.kelly is not None or rule.drawdown is not None:
             yield f"strategy {strategy.id} is sized by {strategy.sizing}"
+    if setup.financing is not None:
+        yield "holding costs and pays: financing"
     if setup.limit_changes or setup.killed:
         yield "limits change on the way"
     for instrument in tape.instruments.values():
@@ -154,9 +157,13 @@ def _columns(tape: Tape, names: Sequence[str]) -> "dict[str, Rows]":
         if any((each[1:] <= each[:-1]).any() for each in starts):
             raise Unplayable("bars are not in order of time")
         times = [np.asarray(of, np.int64) + late for of, late in tape.all_times]
+        bars = np.empty(sum(map(len, starts)), BAR)
+        for name in Columns._fields:
+            bars[name] = _joined([np.asarray(getattr(each, name)) for each in columns])
         kept = tape.kept["columns"] = {
+            "bars": bars,
             "starts": _joined(starts),
-            **{f"{name}s": _joined([np.asarray(getattr(each, name), np.float64) for each in columns]) for name in Columns._fields[1:]},
+            "closes": _joined([np.asarray(each.close, np.float64) for each in columns]),
             "known": times[0] if len(times) == 1 else np.unique(np.concatenate(times)),
         }
     return dict(kept)

@@ -11,7 +11,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import BOOK, FILL, HALT, NUMBER, ORDER, REFUSAL, SIGNAL, SYMBOL, WHOLE
+from libs.quant.compiled.layout import BAR, BOOK, FILL, HALT, NUMBER, ORDER, REFUSAL, SIGNAL, SYMBOL, WHOLE
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -25,33 +25,18 @@ def _pointer(typing_context: Any, address: Any) -> Any:
 
 
 @compiled
+def bars(desk: Any) -> Any:
+    return carray(_pointer(desk.bars_at), (desk.bars_room,), BAR)
+
+
+@compiled
 def starts(desk: Any) -> Any:
     return carray(_pointer(desk.starts_at), (desk.starts_room,), WHOLE)
 
 
 @compiled
-def opens(desk: Any) -> Any:
-    return carray(_pointer(desk.opens_at), (desk.opens_room,), NUMBER)
-
-
-@compiled
-def highs(desk: Any) -> Any:
-    return carray(_pointer(desk.highs_at), (desk.highs_room,), NUMBER)
-
-
-@compiled
-def lows(desk: Any) -> Any:
-    return carray(_pointer(desk.lows_at), (desk.lows_room,), NUMBER)
-
-
-@compiled
 def closes(desk: Any) -> Any:
     return carray(_pointer(desk.closes_at), (desk.closes_room,), NUMBER)
-
-
-@compiled
-def volumes(desk: Any) -> Any:
-    return carray(_pointer(desk.volumes_at), (desk.volumes_room,), NUMBER)
 
 
 @compiled

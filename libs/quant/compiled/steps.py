@@ -97,7 +97,7 @@ def newest(times: "Times", first: int, last: int, at: int, hint: int) -> int:
 @compiled
 def row_known(desk: Any, symbol: Any, late: int, now: int) -> int:
     """The newest row of a symbol that is known by `now`; first - 1 before the first."""
-    symbol.hint = newest(rows.starts(desk), symbol.first, symbol.last, now - late, symbol.hint)
+    symbol.hint = newest(rows.bars(desk).start, symbol.first, symbol.last, now - late, symbol.hint)
     return symbol.hint
 
 

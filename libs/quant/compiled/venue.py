@@ -105,7 +105,7 @@ def end(desk: Any, number: int, status: int) -> None:
 def show(desk: Any, s: int, row: int, known: int) -> bool:
     """One bar meets the open orders of its symbol in order of arrival; what one takes is gone for the next. Whether any was filled."""
     symbol = rows.symbols(desk)[s]
-    start = rows.starts(desk)[row]
+    start = rows.bars(desk)[row].start
     left_buy = left_sell = -1  # lots that are left; -1: not asked for yet
     changed = False
     n = 0
@@ -142,7 +142,7 @@ def show(desk: Any, s: int, row: int, known: int) -> bool:
 @compiled
 def _offered(desk: Any, symbol: Any, row: int, side: int) -> int:
     """Lots of a bar that are ours to take; 0: it shows no price or too little."""
-    first, best = rows.opens(desk)[row], rows.lows(desk)[row] if side > 0 else rows.highs(desk)[row]
+    first, best = rows.bars(desk)[row].open, rows.bars(desk)[row].low if side > 0 else rows.bars(desk)[row].high
     if not (first > 0.0 and best > 0.0):
         return 0
     ticks = against_us(side, to_ticks(first, symbol.tick), desk.costs_above, desk.costs_below)
@@ -150,7 +150,7 @@ def _offered(desk: Any, symbol: Any, row: int, side: int) -> int:
         return 0
     if desk.share_above == 0:
         return UNBOUNDED
-    size = rows.volumes(desk)[row]
+    size = rows.bars(desk)[row].volume
     if not size > 0.0:
         return 0
     shown = to_lots(min(size, symbol.lot * 2.0**52), symbol.lot)
@@ -173,8 +173,8 @@ def _price(desk: Any, symbol: Any, row: int, number: int, left: int) -> int:
         return _within(side, order.price, at, at)
     if left <= 0:
         return -1
-    first = against_us(side, to_ticks(rows.opens(desk)[row], symbol.tick), desk.costs_above, desk.costs_below)
-    extreme = rows.lows(desk)[row] if side > 0 else rows.highs(desk)[row]
+    first = against_us(side, to_ticks(rows.bars(desk)[row].open, symbol.tick), desk.costs_above, desk.costs_below)
+    extreme = rows.bars(desk)[row].low if side > 0 else rows.bars(desk)[row].high
     best = against_us(side, to_ticks(extreme, symbol.tick), desk.costs_above, desk.costs_below)
     return _within(side, order.price, first, best)
 
@@ -191,7 +191,7 @@ def _within(side: int, limit: int, first: int, best: int) -> int:
 def _touched(desk: Any, symbol: Any, row: int, number: int) -> int:
     """Where a bar touches a stop: at it, or at an open beyond it; -1: nowhere."""
     stop = rows.orders(desk)[number].stop
-    first, high, low, last = rows.opens(desk)[row], rows.highs(desk)[row], rows.lows(desk)[row], rows.closes(desk)[row]
+    first, high, low, last = rows.bars(desk)[row].open, rows.bars(desk)[row].high, rows.bars(desk)[row].low, rows.bars(desk)[row].close
     if not (first > 0.0 and high > 0.0 and low > 0.0 and last > 0.0):
         return -1
     opened = to_ticks(first, symbol.tick)

@@ -22,7 +22,7 @@ def mark(desk: Any, s: int, now: int) -> float:
     symbol = rows.symbols(desk)[s]
     if symbol.marked_at != now:
         row = row_known(desk, symbol, desk.late, now)
-        symbol.marked_at, symbol.mark = now, rows.closes(desk)[row] if row >= symbol.first else np.nan
+        symbol.marked_at, symbol.mark = now, rows.bars(desk)[row].close if row >= symbol.first else np.nan
     return symbol.mark
 
 
@@ -31,7 +31,7 @@ def mark_before(desk: Any, s: int, now: int) -> float:
     """Close of the bar before that one; NaN where there is none."""
     symbol = rows.symbols(desk)[s]
     row = row_known(desk, symbol, desk.late, now) - 1
-    return rows.closes(desk)[row] if row >= symbol.first else np.nan
+    return rows.bars(desk)[row].close if row >= symbol.first else np.nan
 
 
 @compiled

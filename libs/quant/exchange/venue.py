@@ -79,13 +79,14 @@ class Venue:
     def hear(self, events: Sequence[MarketEvent], market_time: int) -> list[Record]:
         """Shows the market to the open orders, in the order given, then ends what ends at or before `market_time`.
 
-        Corporate actions that hold by then come first. An event heard before, or older than one heard before, does nothing.
+        Corporate actions come before the first event that happened when they held: not before a bar that had begun without
+        them and is only known now. An event heard before, or older than one heard before, does nothing.
         """
         records: list[Record] = []
-        if self._upcoming:
-            records += self._due(max((market_time, *map(_known, events))))
         book, kinds = self.book, self._kinds
         for event in events:
+            if self._upcoming:
+                records += self._due(_known(event), market_time)
             kind = kinds.get(event.symbol)
             if kind is None or not isinstance(event, kind):
                 continue
@@ -95,6 +96,8 @@ class Venue:
             book.heard[event.symbol] = at
             if event.symbol in book.open:
                 records += self.applied(meet(event, book, self.rules, market_time))
+        if self._upcoming:
+            records += self._due(market_time, market_time)
         book.market_time = max(book.market_time, market_time)
         if book.open:
             records += self.applied(expired(book, market_time))
@@ -106,9 +109,16 @@ class Venue:
             self.book.apply(record)
         return records
 
-    def _due(self, market_time: int) -> list[Record]:
+    def paid(self, amounts: Iterable[tuple[str, Decimal]]) -> None:
+        """Takes into account what was paid to it (below 0: by it) beside trading: (currency, amount)."""
+        for currency, amount in amounts:
+            self.book.cash[currency] += amount
+
+    def _due(self, holds: int, market_time: int) -> list[Record]:
+        """What holds at that moment, and has not been done."""
         records: list[Record] = []
-        while self._upcoming and self._upcoming[0].effective <= market_time:
+        market_time = max(holds, market_time)
+        while self._upcoming and self._upcoming[0].effective <= holds:
             action = self._upcoming.pop(0)
             ends = [
                 Ended(client_order_id=booked.order.client_order_id, status="canceled", market_time=market_time)

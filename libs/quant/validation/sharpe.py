@@ -32,7 +32,7 @@ class Sharpe(NamedTuple):
 
     @property
     def variance(self) -> float:
-        """(1 - g3 SR + (g4 - 1) / 4 SR^2) / (n - 1): of the estimated ratio, whatever the distribution; [1], equation 8.
+        """(1 - g3 SR + (g4 - 1) / 4 SR^2) / (n - 1): of the estimated ratio, whatever the distribution; [1].
 
         Raises:
             ValueError: fewer than two observations, or moments that no distribution has.
@@ -74,7 +74,7 @@ def sharpe(returns: ArrayLike) -> Sharpe:
 
 
 def probabilistic(found: Sharpe, benchmark: float = 0.0) -> float:
-    """The probability that the true ratio is above a benchmark, per period; [1], equation 11.
+    """The probability that the true ratio is above a benchmark, per period; [1].
 
     Believe it from some 30 observations on: that the estimate is normal holds for many of them.
 
@@ -88,7 +88,7 @@ def probabilistic(found: Sharpe, benchmark: float = 0.0) -> float:
 
 
 def min_track_record(found: Sharpe, benchmark: float = 0.0, confidence: float = 0.95) -> float:
-    """So many observations it takes to say with this confidence that the true ratio is above a benchmark; [1], equation 13.
+    """So many observations it takes to say with this confidence that the true ratio is above a benchmark; [1].
 
     Infinite where the ratio is not above it: no length would do.
 
@@ -102,7 +102,7 @@ def min_track_record(found: Sharpe, benchmark: float = 0.0, confidence: float = 
 
 
 def expected_max(variance: float, trials: int) -> float:
-    """The Sharpe ratio that the best of `trials` independent ones is expected to show when the true ratio of all is 0; [2], equation 1.
+    """The Sharpe ratio that the best of `trials` independent ones is expected to show when the true ratio of all is 0; [2].
 
     Args:
         variance: of the ratios of the trials.

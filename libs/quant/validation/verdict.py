@@ -10,7 +10,7 @@ Label = Literal["overfitted", "not shown", "credible"]
 CREDIBLE_SHARPE: Final = 0.95
 """Probability that the deflated ratio has to reach: the level of Bailey and Lopez de Prado (2014)."""
 CREDIBLE_OVERFITTING: Final = 0.05
-"""Probability of overfitting up to which a choice is not rejected: Bailey, Borwein, Lopez de Prado and Zhu (2017), section 2."""
+"""Probability of overfitting up to which a choice is not rejected: Bailey, Borwein, Lopez de Prado and Zhu (2017)."""
 AS_GOOD_AS_LUCK: Final = 0.5
 """Below it the best is more likely worse than the luckiest of as many trials without an edge than better than it; and from it on a
 choice is as likely below the median of all trials on other bars as above it."""
@@ -24,7 +24,10 @@ class Verdict(NamedTuple):
 
 
 def verdict(found: Deflated, choice: Overfitting | None) -> Verdict:
-    """A result is credible when nothing speaks against it, and overfitted when chance explains it at least as well.
+    """A result is credible when neither figure speaks against it, and overfitted when luck explains it at least as well.
+
+    Where the two contradict each other nothing is shown. One trial was not chosen, so its Sharpe ratio alone decides, and it is never
+    called overfitted.
 
     Args:
         choice: None where it could not be measured: one trial, or too few returns. Several trials are then never credible.
@@ -34,14 +37,14 @@ def verdict(found: Deflated, choice: Overfitting | None) -> Verdict:
 
 
 def _label(found: Deflated, choice: Overfitting | None) -> Label:
-    if found.probability < AS_GOOD_AS_LUCK:
-        return "overfitted"
-    shown = found.probability >= CREDIBLE_SHARPE
+    shown, lucky = found.probability >= CREDIBLE_SHARPE, found.probability < AS_GOOD_AS_LUCK
+    if found.trials == 1:
+        return "credible" if shown else "not shown"
     if choice is None:
-        return "credible" if shown and found.trials == 1 else "not shown"
-    if choice.probability >= AS_GOOD_AS_LUCK and not shown:
-        return "overfitted"
-    return "credible" if shown and choice.probability <= CREDIBLE_OVERFITTING else "not shown"
+        return "overfitted" if lucky else "not shown"
+    if choice.probability <= CREDIBLE_OVERFITTING:
+        return "credible" if shown else "not shown"
+    return "overfitted" if lucky or (choice.probability >= AS_GOOD_AS_LUCK and not shown) else "not shown"
 
 
 def _sharpe_words(found: Deflated) -> str:

@@ -1,0 +1,28 @@
+"""docs/fills-and-costs.md beside the engine over many drawn backtests, and that these hold all that the page speaks of."""
+
+from collections import Counter
+from dataclasses import replace
+
+from libs.quant.compiled.layout import MONEY
+from libs.quant.compiled.prepare import _unplayable
+from libs.quant.financing import Financing
+from tests.factories import a_setup, a_tape, columns
+from tests.unit.test_page import compare
+
+
+def test_engine_and_page_agree_over_many_drawn_backtests() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(100):
+        played = compare(seed)
+        filled = Counter(trade.order_id for trade in played.trades)
+        seen.update(order.order_type for order in played.orders if order.order_id in filled)
+        seen.update({"partial": sum(fills > 1 for fills in filled.values())})
+        seen.update(line.ledger_account for line in played.lines if line.kind in ("financing", "corporate_action"))
+    expected = ("market", "limit", "stop", "stop_limit", "partial", "cash_interest", "margin_interest", "borrow", "funding", "income")
+    assert all(seen[what] > 15 for what in expected), seen
+
+
+def test_machine_code_leaves_what_holding_costs_to_the_event_path() -> None:
+    tape, setup = a_tape({"ALFA": columns([100.0])}), a_setup()
+    assert not list(_unplayable(tape, setup, MONEY))
+    assert list(_unplayable(tape, replace(setup, financing=Financing()), MONEY)) == ["holding costs and pays: financing"]
