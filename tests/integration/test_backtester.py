@@ -32,7 +32,7 @@ from fleet.record import NoRecord
 from libs.common.database import Database
 from libs.common.settings import Settings
 from libs.domain.fleet import PORTS
-from libs.store import backtests, market, sessions
+from libs.store import backtests, market, searches, sessions
 from services.backtester.app import end_of
 from services.backtester.job import Failed, Job
 from services.backtester.routes import spec_of
@@ -44,13 +44,27 @@ from tests.scenes import a_bar, begin, clear
 from tests.waiting import until
 
 LIMIT_S = 30
+A_SEARCH = searches.Finished(
+    state="done",
+    strategy="sma_cross",
+    spec=b"{}",
+    result={"label": "not shown"},
+    trials=[{"n": 1, "params": {"fast": 3}, "figures": None, "error": "refused"}],
+    error="",
+    seconds=1.5,
+    fingerprint="all",
+    data="data",
+    code="code",
+    config="config",
+    engine="engine",
+)
 SMA = ("--strategy", "sma_cross", "--param", "fast=3", "--param", "slow=8", "--risk", "off", "--sizing", "fixed:1")
 
 
 @pytest.fixture
 def environment(url: str, tmp_path: Path) -> dict[str, str]:
     with psycopg.connect(url) as connection:
-        connection.execute("truncate backtests cascade")
+        connection.execute("truncate backtests, backtest_searches cascade")
     configuration(tmp_path / "config")
     return {"DATABASE_URL": url, "STATE_DIR": str(tmp_path / "state"), "CONFIG_DIR": str(tmp_path / "config"), "MARKET_DATA_DIR": ""}
 
@@ -286,6 +300,11 @@ def test_the_service_runs_what_is_asked_of_it(service: Callable[[], Service], en
     failed = running.ended(running.ask("/backtests", asked | {"data": str(bars) + ".csv"})[1]["id"])
     assert (failed["state"], failed["trades"], failed["fingerprint"]) == ("failed", [], "")
     assert "bars.csv.csv" in failed["error"]
+    asyncio.run(record.with_database(environment["DATABASE_URL"], lambda database: database.write(searches.stored(uuid4(), A_SEARCH))))
+    (listed,) = running.ask("/searches")[1]["searches"]
+    shown = running.ask(f"/searches/{listed['id'][:8]}")[1]
+    assert (shown["strategy"], shown["result"]["label"], shown["result"]["trials"]) == ("sma_cross", "not shown", A_SEARCH.trials)
+    assert running.ask("/searches/nothing")[0] == 404
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(LIMIT_S) == 0
 
