@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import blake2b
 from os import environ
 from pathlib import Path
@@ -25,6 +26,7 @@ from libs.common.database import Database, Rejected, Unreachable
 from libs.common.settings import ConfigError, from_environment
 from libs.domain.configuration import LimitConfig
 from libs.quant.backtest.tape import Tape
+from libs.quant.quality.gate import admitted
 from libs.quant.search.trial import period_of
 from libs.store import searches
 from libs.venues.bar_faults import BadData
@@ -52,6 +54,7 @@ def searched(wanted: Wanted, walk: Walk | None, load: Load, *, store: bool) -> A
         with ExitStack() as stack:
             url = stack.enter_context(record.opened(settings, to_write=False)) if backtest.symbols else None
             loaded = load(backtest, settings, url)
+            loaded = replace(loaded, labels=admitted(loaded.tape, backtest.quality, loaded.labels))
             bench = _bench(spec, loaded, limits, Path(settings.state_dir).resolve() / COMPILED)
             ended = _run(spec, bench, loaded, wanted)
 
