@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 BEGINS_S: Final = 1_704_067_200  # 2024-01-01, UTC
 SECONDS: Final = {"1m": 60, "15m": 900, "1d": 86_400}
@@ -21,7 +21,10 @@ POINTS: Final = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A market that can be drawn again, and the terms at which sma_cross trades it. Prices are whole millionths."""
+    """A market that can be drawn again, and the terms at which a rule trades it. Prices are whole millionths.
+
+    Rules: `sma_cross` with the means `fast` and `slow`; `turns`, long after a rise over `slow` bars and short after a fall.
+    """
 
     name: str
     timeframe: str
@@ -37,6 +40,7 @@ class Case:
     move: float  # a close is at most this fraction from its open
     gap: float  # an open is at most this fraction from the close before
     step: int = 1  # millionths: prices are multiples of it
+    rule: Literal["sma_cross", "turns"] = "sma_cross"
 
     def head(self, bars: int) -> "Case":
         """The same over its first bars only."""
@@ -65,7 +69,7 @@ class Fill(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """From flat to long and back. The last one may still be open: then it has no exit."""
+    """From flat to long, or short, and back. The last one may still be open: then it has no exit."""
 
     entry_bar: int
     entry_price: float
@@ -111,6 +115,12 @@ class Searched:
     seconds: float  # of all of them, data in memory
     pairs: Sequence[Pair]
     peak_bytes: int  # the most memory beyond the interpreter and its imports: the bars and every pair's curve with it
+
+
+def halves(fills: Sequence[Fill]) -> list[Fill]:
+    """Fills of the rule `turns`, of which each but the first ends one position and begins the opposite one, as the two that they are."""
+    ends = [fill._replace(fee=fill.fee / 2) for fill in fills[1:]]
+    return [*fills[:1], *(half for fill in ends for half in (fill, fill))]
 
 
 def trades_of(fills: Iterable[Fill]) -> list[Trade]:

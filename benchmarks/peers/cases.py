@@ -46,7 +46,9 @@ STOPS: Final = Case(
 """Each position has a stop 1 % below its entry: fills within a bar. The stop is whole millionths, so nobody rounds."""
 GAPLESS: Final = replace(MINUTES, name="gapless", gap=0.0)
 """Each open is the close before: what an engine that fills at the deciding close needs to make the same trades."""
-CASES: Final = (MINUTES, DAYS, STOPS, GAPLESS)
+TURNS: Final = replace(MINUTES, name="turns", rule="turns", seed=19, slow=45)
+"""Long and short: each order turns the position round."""
+CASES: Final = (MINUTES, DAYS, STOPS, TURNS, GAPLESS)
 
 SEARCH: Final = Case(
     name="search", timeframe="1m", bars=100_000, seed=21, fast=20, slow=50, units=10, cash=100_000, fee_bps=2, move=0.001, gap=0.0002

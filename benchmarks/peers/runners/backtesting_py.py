@@ -31,7 +31,9 @@ def crossing(case: Case) -> type:
 
         def next(self) -> None:
             fast, slow = self.fast[-1], self.slow[-1]
-            if fast > slow and self.target == 0:
+            if case.rule == "turns":
+                self.turn()
+            elif fast > slow and self.target == 0:
                 self.target = 1
                 self.buy(size=case.units)
             elif fast < slow and self.target == 1:
@@ -39,6 +41,18 @@ def crossing(case: Case) -> type:
                 self.position.close()
             elif case.stop_bps:
                 self.protect()
+
+        def turn(self) -> None:
+            close = self.data.Close
+            rise = close[-1] - close[-1 - case.slow] if len(close) > case.slow else 0.0
+            if rise > 0 and self.target != 1:
+                self.target = 1
+                self.position.close()
+                self.buy(size=case.units)
+            elif rise < 0 and self.target != -1:
+                self.target = -1
+                self.position.close()
+                self.sell(size=case.units)
 
         def protect(self) -> None:
             for trade in self.trades:
@@ -68,11 +82,12 @@ def main() -> None:
         Trade(int(t.EntryBar), float(t.EntryPrice), int(t.ExitBar), float(t.ExitPrice), float(t.Commission))
         for t in stats["_trades"].itertuples()
     ]
-    gained = sum(case.units * (t.exit_price - t.entry_price) for t in closed if t.exit_price is not None)
+    done = stats["_trades"]
+    gained = float((done.Size * (done.ExitPrice - done.EntryPrice)).sum())
     fees = sum(t.fee for t in closed)
     # Of a position still open the engine keeps no fee; it is what its equity lacks.
     still_open = [
-        Trade(t.entry_bar, t.entry_price, None, None, case.cash + gained + case.units * (bars.close[-1] - t.entry_price) - fees - final)
+        Trade(t.entry_bar, t.entry_price, None, None, case.cash + gained + t.size * (bars.close[-1] - t.entry_price) - fees - final)
         for t in stats["_strategy"].trades
     ]
     answer(

@@ -7,7 +7,7 @@ from typing import Any
 
 import backtrader as bt
 
-from benchmarks.peers.casefile import BEGINS_S, SECONDS, Bars, Case, Fill, Result, answer, given, points, trades_of, version_of
+from benchmarks.peers.casefile import BEGINS_S, SECONDS, Bars, Case, Fill, Result, answer, given, halves, points, trades_of, version_of
 
 
 class Feed(bt.feed.DataBase):
@@ -48,12 +48,23 @@ class SmaCross(bt.Strategy):
 
     def next(self) -> None:
         self.curve.append(self.broker.getvalue())
-        if self.fast[0] > self.slow[0] and self.target == 0:
+        if self.p.case.rule == "turns":
+            self.turn()
+        elif self.fast[0] > self.slow[0] and self.target == 0:
             self.target = 1
             self.buy(size=self.p.case.units)
         elif self.fast[0] < self.slow[0] and self.target == 1:
             self.target = 0
             self.leave()
+
+    def turn(self) -> None:
+        """Long after a rise, short after a fall."""
+        case = self.p.case
+        rise = self.data.close[0] - self.data.close[-case.slow] if len(self) > case.slow else 0.0
+        target = 1 if rise > 0 else -1 if rise < 0 else self.target
+        if target != self.target:
+            self.target = target
+            self.order_target_size(target=target * case.units)
 
     def leave(self) -> None:
         if self.stop_order is not None:
@@ -90,7 +101,7 @@ def main() -> None:
             version=version_of("backtrader"),
             seconds=seconds,
             final_equity=strategy.curve[-1],
-            trades=trades_of(strategy.fills),
+            trades=trades_of(halves(strategy.fills) if case.rule == "turns" else strategy.fills),
             equity=points(strategy.curve),
         )
     )

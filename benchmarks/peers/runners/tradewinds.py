@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from benchmarks.peers.casefile import BEGINS_S, SECONDS, Bars, Case, Fill, Result, Trade, answer, given, points, trades_of
+from benchmarks.peers.casefile import BEGINS_S, SECONDS, Bars, Case, Fill, Result, Trade, answer, given, halves, points, trades_of
 from libs.common.clocks import SystemClock
 from libs.domain.columns import Columns
 from libs.domain.configuration import LimitConfig
@@ -40,13 +40,15 @@ def played(case: Case, bars: Bars, *, risk: bool = True) -> Answer:
 
 def spec_of(case: Case, *, risk: bool) -> Spec:
     """The case, asked for as a user would."""
+    turns = case.rule == "turns"
     return Spec(
-        strategy="sma_cross",
-        params={"fast": case.fast, "slow": case.slow},
+        strategy="momentum" if turns else "sma_cross",
+        params={"lookback": case.slow, "every": 1, "short": 1} if turns else {"fast": case.fast, "slow": case.slow},
         data="memory",
         cash=Decimal(case.cash),
         sizing=f"fixed:{case.units}",
         risk=risk,
+        allow_short=turns,
         fee_bps=Decimal(str(case.fee_bps)),
         slippage_bps=Decimal(str(case.slippage_bps)),
         exits=Exits(stop_bps=case.stop_bps),
@@ -86,8 +88,8 @@ def result(case: Case, found: Answer) -> Result:
 def trades_in(case: Case, played: Played) -> list[Trade]:
     """Entries with their exits."""
     length = SECONDS[case.timeframe] * NS
-    fills = (Fill((t.executed_at - BEGINS_S * NS) // length, float(t.executed_price), float(t.commission)) for t in played.trades)
-    return trades_of(fills)
+    fills = [Fill((t.executed_at - BEGINS_S * NS) // length, float(t.executed_price), float(t.commission)) for t in played.trades]
+    return trades_of(halves(fills) if case.rule == "turns" else fills)
 
 
 def _bytes(columns: Columns) -> int:
@@ -102,7 +104,8 @@ def main() -> None:
     played(first, bars.head(first.bars))  # what is imported and compiled once is not in the time
     data = loaded(case, bars)
     del bars
-    found = run(spec_of(case, risk=True), data, LIMITS, SystemClock())
+    # With risk on a turn is an exit and, a bar later, an entry.
+    found = run(spec_of(case, risk=case.rule != "turns"), data, LIMITS, SystemClock())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     columns = data.tape.bars[case.timeframe][SYMBOL]
     answer(replace(result(case, found), peak_bytes=peak, input_bytes=_bytes(columns)))

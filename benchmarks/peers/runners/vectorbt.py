@@ -23,6 +23,10 @@ def frame(case: Case, bars: Bars) -> pd.DataFrame:
 
 def portfolio(case: Case, data: pd.DataFrame) -> "vbt.Portfolio":
     """sma_cross as one writes it for vectorbt."""
+    if case.rule == "turns":
+        close = data.close.to_numpy()
+        rise = np.concatenate([np.zeros(case.slow), close[case.slow :] - close[: -case.slow]])
+        return traded(case, data, next_bar(rise > 0), False, short_entries=next_bar(rise < 0))
     fast, slow = (mean(data, length) for length in (case.fast, case.slow))
     if not case.stop_bps:
         return traded(case, data, next_bar(fast > slow), next_bar(fast < slow))
@@ -55,7 +59,7 @@ def next_bar(signals: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros_like(signals[:1]), signals[:-1]])
 
 
-def traded(case: Case, data: pd.DataFrame, entries: np.ndarray, exits: np.ndarray, **stops: object) -> "vbt.Portfolio":
+def traded(case: Case, data: pd.DataFrame, entries: np.ndarray, exits: np.ndarray | bool, **others: object) -> "vbt.Portfolio":
     """Signals at the open, at the case's terms. Of an entry into what is held the engine takes no notice, nor of an exit from nothing.
 
     Args:
@@ -71,7 +75,7 @@ def traded(case: Case, data: pd.DataFrame, entries: np.ndarray, exits: np.ndarra
         slippage=case.slippage_bps / 10_000,
         init_cash=case.cash,
         freq=f"{SECONDS[case.timeframe]}s",
-        **stops,
+        **others,
     )
 
 
