@@ -57,7 +57,7 @@ def equity_curve(tape: Tape, summary: Summary, sums: "Sums | None" = None) -> Eq
     columns = tape.bars[tape.timeframes[0]]
     starts = {symbol: np.asarray(c.start, np.int64) for symbol, c in columns.items()}
     times = _known(tape, starts)
-    begins = _begins(summary.at, times)
+    begins = sums.begins(summary.at, times) if summary.begins is None else summary.begins
     values = sums.spread(summary.cash, begins)
     for symbol in sorted(summary.units):
         start, price = starts[symbol], np.asarray(columns[symbol].close)
@@ -86,18 +86,11 @@ def _known(tape: Tape, starts: "Mapping[str, Times]") -> "Times":
     return kept
 
 
-def _begins(at: "Times", times: "Times") -> "Times":
-    """Where among `times` each row of a summary begins to hold, and where the last one ends."""
-    import numpy as np
-
-    begins = np.searchsorted(times, at, "left")
-    begins[0] = 0
-    return np.append(begins, len(times))
-
-
 class Sums(NamedTuple):
     """The arithmetic over all bars. Whoever does it adds up from the first to the last, so that all find the same."""
 
+    begins: "Callable[[Times, Times], Times]"
+    """(moments, times), both ascending -> at which of the times each row of a summary begins to hold, and where the last one ends."""
     spread: "Callable[[Floats, Times], Floats]"
     """(what held, from which bar on) -> of each bar."""
     add: "Callable[[Floats, Floats, Times, Floats, float], None]"
@@ -112,6 +105,14 @@ class Measured(NamedTuple):
     max_drawdown: float
     mean: float  # of returns per bar
     deviation: float  # of them; 0 where there are none
+
+
+def _begins(at: "Times", times: "Times") -> "Times":
+    import numpy as np
+
+    begins = np.searchsorted(times, at, "left")
+    begins[0] = 0
+    return np.append(begins, len(times))
 
 
 def _spread(held: "Floats", begins: "Times") -> "Floats":
@@ -136,7 +137,7 @@ def _measured(values: "Floats", deposit: float) -> Measured:
     return Measured(drawdown, float(mean), sqrt(np.cumsum((returns - mean) ** 2)[-1] / (len(returns) - 1)))
 
 
-PLAIN: Final = Sums(_spread, _add, _measured)
+PLAIN: Final = Sums(_begins, _spread, _add, _measured)
 
 
 def figures(tape: Tape, summary: Summary, deposit: Decimal, curve: Equity, sums: Sums = PLAIN) -> Figures:

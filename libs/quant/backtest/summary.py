@@ -26,6 +26,7 @@ class Summary(NamedTuple):
     fills: int
     orders: int
     refused: int  # signals that risk turned down
+    begins: "Times | None" = None  # of each row the first bar that it holds at, and the number of bars; None: not known
 
 
 def summary_of(tape: Tape, played: Played) -> Summary:

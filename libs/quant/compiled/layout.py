@@ -119,7 +119,7 @@ ORDER: Final = np.dtype(
     align=True,
 )
 
-FILL: Final = np.dtype([(name, "i8") for name in ("order", "lots", "price", "fee", "at", "known", "cash")], align=True)
+FILL: Final = np.dtype([(name, "i8") for name in ("order", "lots", "price", "fee", "at", "known", "cash", "row")], align=True)
 
 REFUSAL: Final = np.dtype([("signal", "i8"), ("reason", "i8"), ("limit", "f8"), ("seen", "f8"), ("other", "f8")], align=True)
 
@@ -164,6 +164,7 @@ DESK: Final = np.dtype(
         ("money", "i8"),  # parts of the currency that money counts: as few as are exact
         ("kind", "i8"),  # 0 cash, 1 margin
         ("allow_short", "i8"),
+        ("alone", "i8"),  # whether there are bars of one symbol and one length only, so that they say when anything is known
         ("late", "i8"),  # from the start of a bar to the moment at which it is known
         ("length", "i8"),
         ("grace", "i8"),

@@ -107,6 +107,7 @@ class Outcome:
             fills=len(fills),
             orders=len(orders),
             refused=int(self.desk.row[0]["refusals_count"]),
+            begins=np.concatenate(([0], fills["row"][last], [len(self.desk.bars)])) if self.desk.row[0]["alone"] else None,
         )
 
     def _rows(self, name: str) -> "Rows":

@@ -280,6 +280,7 @@ def _account(tape: Tape, setup: Setup, parts: int) -> "Rows":
     row, terms, length = account[0], setup.terms, TIMEFRAMES[tape.timeframes[0]]
     row["naked"], row["kind"], row["allow_short"] = setup.limits is None, setup.kind == "margin", setup.allow_short
     row["entry"], row["entry_offset"], row["entry_limit"] = KINDS[setup.entry.kind], setup.entry.offset_bps, setup.entry.limit_bps
+    row["alone"] = len(tape.all_times) == 1
     row["late"], row["length"], row["grace"] = tape.late_ns, length, tape.grace_ns
     row["delay"] = setup.latency_ns if setup.latency_ns >= length else 0
     row["costs_above"], row["costs_below"] = (terms.slippage_bps + terms.half_spread_bps).as_integer_ratio()

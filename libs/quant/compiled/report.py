@@ -7,17 +7,32 @@ import numpy as np
 
 from libs.quant.backtest.report import Measured, Sums
 from libs.quant.compiled.jit import compiled
+from libs.quant.compiled.steps import newest
 
 if TYPE_CHECKING:
     from libs.quant.compiled.layout import Floats, Times
 
 
-@compiled
 def _spread(held: "Floats", begins: "Times") -> "Floats":
-    values = np.empty(begins[-1])
+    values = np.empty(begins[-1])  # by numpy: so large a piece of memory it asks for in large pages
+    _fill(values, held, begins)
+    return values
+
+
+@compiled
+def _fill(values: "Floats", held: "Floats", begins: "Times") -> None:
     for n in range(len(held)):
         values[begins[n] : begins[n + 1]] = held[n]
-    return values
+
+
+@compiled
+def _begins(at: "Times", times: "Times") -> "Times":
+    begins = np.empty(len(at) + 1, np.int64)
+    begins[0], begins[-1], hint = 0, len(times), 0
+    for n in range(1, len(at)):
+        hint = newest(times, 0, len(times), at[n] - 1, hint)
+        begins[n] = hint + 1
+    return begins
 
 
 @compiled
@@ -70,4 +85,4 @@ def _measured(values: "Floats", deposit: float) -> Measured:
     return Measured(fallen, mean, sqrt(squares / (len(values) - 1)) if len(values) > 1 else 0.0)
 
 
-SUMS: Final = Sums(_spread, _add, _measured)
+SUMS: Final = Sums(_begins, _spread, _add, _measured)

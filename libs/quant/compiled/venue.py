@@ -134,7 +134,7 @@ def show(desk: Any, s: int, row: int, known: int) -> bool:
         else:
             left_sell -= lots
         changed = True
-        if _fill(desk, symbol, number, lots, price, start, known):
+        if _fill(desk, symbol, number, lots, price, row, known):
             n -= 1
     return changed
 
@@ -201,7 +201,7 @@ def _touched(desk: Any, symbol: Any, row: int, number: int) -> int:
 
 
 @compiled
-def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, at: int, known: int) -> bool:
+def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, row: int, known: int) -> bool:
     """Books a fill; whether the order is over with it.
 
     Raises:
@@ -217,7 +217,8 @@ def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, at: int, k
     book.lots += order.side * lots
     order.filled += lots
     fill = rows.fills(desk)[desk.fills_count]
-    fill.order, fill.lots, fill.price, fill.fee, fill.at, fill.known, fill.cash = number, lots, ticks, paid, at, known, desk.cash
+    fill.order, fill.lots, fill.price, fill.fee, fill.cash = number, lots, ticks, paid, desk.cash
+    fill.row, fill.at, fill.known = row, rows.bars(desk)[row].start, known
     desk.fills_count += 1
     if order.filled < order.lots:
         order.status = PARTIAL

@@ -1,6 +1,6 @@
 """Loss limits, compiled: libs/quant/risk/halts.py, looked at whenever a bar of what is held is known, as backtest/watch.py does."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from libs.quant.compiled.jit import compiled
 from libs.quant.compiled.layout import FOREVER
 from libs.quant.compiled.steps import newest, row_known
 from libs.quant.compiled.view import cash, equity
+
+if TYPE_CHECKING:
+    from libs.quant.compiled.layout import Floats
 
 DAILY_LOSS: Final = 0
 DRAWDOWN: Final = 1
@@ -75,26 +78,64 @@ def look_until(desk: Any, until: int) -> None:
 
 @compiled
 def _walk_one(desk: Any, book: Any, begin: int, until: int) -> None:
-    """With one book: closely only where the equity comes near a limit, and where a trading day begins."""
+    """With one book: day by day, and closely only where the equity of a day may come near a limit."""
     symbol = rows.symbols(desk)[book.symbol]
-    late, close, start = desk.late, rows.closes(desk), rows.starts(desk)
+    late, start = desk.late, rows.starts(desk)
     first = row_known(desk, symbol, late, begin) + 1
     last = row_known(desk, symbol, late, until) + 1
-    known, lots, units = 0.0 + cash(desk), book.lots, symbol.units
-    peak, worth = desk.peak, desk.equity
-    alarm, tomorrow = _alarm(desk, peak), _tomorrow(desk) - late
+    while first < last:
+        tomorrow = _tomorrow(desk)
+        if start[first] + late >= tomorrow:
+            evaluate(desk, start[first] + late, _worth(desk, book, symbol, first))
+            first += 1
+            continue
+        end = last
+        if tomorrow != FOREVER and start[last - 1] + late >= tomorrow:
+            end = newest(start, first, last, tomorrow - late - 1, first) + 1
+        _walk_day(desk, book, symbol, first, end)
+        first = end
+
+
+@compiled
+def _walk_day(desk: Any, book: Any, symbol: Any, first: int, last: int) -> None:
+    """Within one trading day. The equity rises and falls with the close: its extremes are those of the closes."""
+    low, high = _extremes(rows.closes(desk)[first:last])
+    least, most = _worth_at(desk, book, symbol, low), _worth_at(desk, book, symbol, high)
+    if least > most:
+        least, most = most, least
+    peak = max(desk.peak, most)
+    if least > _alarm(desk, peak):
+        desk.peak, desk.equity = peak, _worth(desk, book, symbol, last - 1)
+        return
     for row in range(first, last):
-        now_worth = known + lots * (units * close[row])
-        if now_worth <= alarm or start[row] >= tomorrow:
-            desk.peak, desk.equity = peak, worth
-            evaluate(desk, start[row] + late, now_worth)
-            peak = desk.peak
-            alarm, tomorrow = _alarm(desk, peak), _tomorrow(desk) - late
-        elif now_worth > peak:
-            peak = now_worth
-            alarm = _alarm(desk, peak)
-        worth = now_worth
-    desk.peak, desk.equity = peak, worth
+        evaluate(desk, rows.starts(desk)[row] + desk.late, _worth(desk, book, symbol, row))
+
+
+@compiled
+def _worth(desk: Any, book: Any, symbol: Any, row: int) -> float:
+    return _worth_at(desk, book, symbol, rows.closes(desk)[row])
+
+
+@compiled
+def _worth_at(desk: Any, book: Any, symbol: Any, price: float) -> float:
+    """As `view.equity`, with one book."""
+    return 0.0 + cash(desk) + book.lots * (symbol.units * price)
+
+
+@compiled
+def _extremes(prices: "Floats") -> tuple[float, float]:
+    """(lowest, highest); four at a time, as one comparison would wait for the one before."""
+    low0 = low1 = low2 = low3 = high0 = high1 = high2 = high3 = prices[0]
+    whole = len(prices) // 4 * 4
+    for n in range(0, whole, 4):
+        a, b, c, d = prices[n], prices[n + 1], prices[n + 2], prices[n + 3]
+        low0, high0 = min(low0, a), max(high0, a)
+        low1, high1 = min(low1, b), max(high1, b)
+        low2, high2 = min(low2, c), max(high2, c)
+        low3, high3 = min(low3, d), max(high3, d)
+    for n in range(whole, len(prices)):
+        low0, high0 = min(low0, prices[n]), max(high0, prices[n])
+    return min(min(low0, low1), min(low2, low3)), max(max(high0, high1), max(high2, high3))
 
 
 @compiled
