@@ -24,13 +24,19 @@ def timed(work: Callable[[], T], runs: int) -> tuple[T, float]:
         runs: the median of so many, after as many that are not timed: an engine of large arrays gets its memory
             from the kernel anew in the first few, which takes it twice as long; 0: the first one is timed, as it comes.
     """
-    seconds = []
-    for _ in range(2 * runs or 1):
-        gc.collect()  # of the run before
-        began = time.perf_counter()
-        made = work()
-        seconds.append(time.perf_counter() - began)
+    seconds: list[float] = []
+    for _ in range(2 * runs - 1):
+        _once(work, seconds)
+    made = _once(work, seconds)
     return made, median(seconds[runs:])
+
+
+def _once(work: Callable[[], T], seconds: list[float]) -> T:
+    gc.collect()  # what the run before made is gone
+    began = time.perf_counter()
+    made = work()
+    seconds.append(time.perf_counter() - began)
+    return made
 
 
 class Memory:

@@ -10,7 +10,7 @@ from libs.quant.backtest.tape import Tape
 from libs.quant.price_volatility import bars_per_year
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def equity_curve(tape: Tape, summary: Summary, sums: "Sums | None" = None) -> Eq
     late, length = tape.late_ns, TIMEFRAMES[tape.timeframes[0]]
     columns = tape.bars[tape.timeframes[0]]
     starts = {symbol: np.asarray(c.start, np.int64) for symbol, c in columns.items()}
-    times = _known(tape, starts)
+    times = known_times(tape)
     begins = sums.begins(summary.at, times) if summary.begins is None else summary.begins
     values = sums.spread(summary.cash, begins)
     for symbol in sorted(summary.units):
@@ -74,15 +74,16 @@ def equity_curve(tape: Tape, summary: Summary, sums: "Sums | None" = None) -> Eq
     return Equity(times, values)
 
 
-def _known(tape: Tape, starts: "Mapping[str, Times]") -> "Times":
+def known_times(tape: Tape) -> "Times":
     """Every time at which a finest bar is known, ascending; worked out once for a tape."""
     import numpy as np
 
-    kept: Times | None = tape.kept.get("curve")
+    kept: Times | None = tape.kept.get("known")
     if kept is None:
-        known = [times + tape.late_ns for times in starts.values()]
+        finest = tape.bars[tape.timeframes[0]].values()
+        known = [np.asarray(columns.start, np.int64) + tape.late_ns for columns in finest]
         kept = known[0] if len(known) == 1 else np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
-        tape.kept["curve"] = kept
+        tape.kept["known"] = kept
     return kept
 
 

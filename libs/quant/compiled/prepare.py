@@ -13,6 +13,7 @@ from libs.domain.instruments import Calendar, Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.sizings import sizing
 from libs.domain.times import SECOND
+from libs.quant.backtest.report import known_times
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.calendars import DAY, sessions
@@ -156,7 +157,6 @@ def _columns(tape: Tape, names: Sequence[str]) -> "dict[str, Rows]":
         starts = [np.asarray(each.start, np.int64) for each in columns]
         if any((each[1:] <= each[:-1]).any() for each in starts):
             raise Unplayable("bars are not in order of time")
-        times = [np.asarray(of, np.int64) + late for of, late in tape.all_times]
         bars = np.empty(sum(map(len, starts)), BAR)
         for name in Columns._fields:
             bars[name] = _joined([np.asarray(getattr(each, name)) for each in columns])
@@ -164,9 +164,13 @@ def _columns(tape: Tape, names: Sequence[str]) -> "dict[str, Rows]":
             "bars": bars,
             "starts": _joined(starts),
             "closes": _joined([np.asarray(each.close, np.float64) for each in columns]),
-            "known": times[0] if len(times) == 1 else np.unique(np.concatenate(times)),
+            "known": known_times(tape) if len(tape.timeframes) == 1 else _known(tape),
         }
     return dict(kept)
+
+
+def _known(tape: Tape) -> "Times":
+    return np.unique(np.concatenate([np.asarray(times, np.int64) + late for times, late in tape.all_times]))
 
 
 def _joined(columns: "Sequence[Rows]") -> "Rows":
