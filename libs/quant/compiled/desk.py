@@ -7,7 +7,8 @@ import numpy as np
 from libs.quant.compiled import rows
 from libs.quant.compiled.gate import ENTRIES, bound, judged_leg, judged_signal
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import FOREVER, NONE
+from libs.quant.compiled.layout import BAR, FOREVER, NONE
+from libs.quant.compiled.prefetch import prefetched
 from libs.quant.compiled.steps import next_open, row_known, ticks_towards, to_lots, to_ticks
 from libs.quant.compiled.venue import CANCELED, LIMIT, MARKET, NEW, STOP_LIMIT, end, expire, send, show
 from libs.quant.compiled.view import EQUITY, equity, reserve
@@ -16,6 +17,7 @@ from libs.quant.compiled.watch import look, look_until
 if TYPE_CHECKING:
     from libs.quant.compiled.layout import Rows
 
+BAR_BYTES: Final = BAR.itemsize
 SLOTS: Final = 16
 DAY: Final = 86_400_000_000_000
 
@@ -41,9 +43,21 @@ def play(table: "Rows", ends: int) -> None:
         now, first = signals[n].time, n
         while n < len(signals) and signals[n].time == now:
             n += 1
+        if n < len(signals) and desk.alone:
+            _soon(desk, signals[n].time)
         play_until(desk, now)
         decide(desk, first, n, now)
     play_until(desk, ends)
+
+
+@compiled
+def _soon(desk: Any, time: int) -> None:
+    """The bar that the decision of that moment will ask for, if none is missing, is on its way from memory meanwhile."""
+    symbol = rows.symbols(desk)[0]
+    seen = max(symbol.hint, symbol.first)
+    row = seen + (time - desk.late - rows.bars(desk)[seen].start) // desk.length
+    if 0 <= row < symbol.last:
+        prefetched(desk.bars_at + row * BAR_BYTES)
 
 
 @compiled
