@@ -13,6 +13,7 @@ from fleet.backtest_diff import CAUSES
 from fleet.backtest_page import Report, page
 from fleet.operating import REFUSED, USAGE, Answer, Json, failed
 from fleet.plan import FleetSettings
+from fleet.search_page import search_page
 from fleet.tables import short
 from fleet.time_left import TimeLeft
 from libs.common.clocks import SystemClock
@@ -21,8 +22,9 @@ from libs.common.settings import ConfigError
 from libs.domain.times import iso
 from libs.quant.backtest.review import review
 from libs.quant.backtest.setup import Setup
-from libs.store import backtests
+from libs.store import backtests, searches
 from libs.store.backtests import Backtest, Outcome
+from libs.store.searches import Search
 from libs.venues.bar_faults import BadData
 from libs.venues.replay.dataset import DataNotFound
 from services.backtester.compiling import COMPILED
@@ -89,28 +91,52 @@ def _with_times(value: Any, name: str = "") -> Any:
 
 
 def command(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` lists it; its beginning will do.")],
-    output: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Where the page goes; backtest-ID.html if not said.")] = None,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` or `searches` lists it; its beginning will do.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Where the page goes; backtest-ID.html or search-ID.html if not said.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write the page of a stored backtest: figures, curves, trades. With --json the same as data, on stdout."""
+    """Write the page of a stored backtest or search: figures, curves, trades, trials. With --json the same as data, on stdout."""
 
     async def work(database: Database, settings: FleetSettings) -> Answer:
-        stored = await backtests.found(database, id_)
+        stored = await _stored(database, id_)
+        if isinstance(stored, Search):
+            return _written(search_page(stored.result, str(stored.id)), stored.result, output, f"search-{short(stored.id)}.html", json)
         try:
             again = await _again(stored, database, settings)
         except WRONG as error:
             return failed(f"backtest {short(stored.id)} cannot be played again: {error}", USAGE)
         if isinstance(again, str):
             return failed(again, REFUSED)
-        path = output or (None if json else Path(f"backtest-{short(stored.id)}.html"))
-        try:
-            Files(path, None).write(lambda: again, _say if json else _quiet)
-        except ValueError as error:
-            return failed(str(error), USAGE)
-        return Answer(f"wrote {path}", data_of(again))
+        return _written(page(again), data_of(again), output, f"backtest-{short(stored.id)}.html", json)
 
     raise typer.Exit(record.ask(work, json=json))
+
+
+async def _stored(database: Database, id_: str) -> Backtest | Search:
+    """
+    Raises:
+        LookupError: neither a backtest nor a search is the only one whose id begins so.
+    """
+    try:
+        return await backtests.found(database, id_)
+    except LookupError as no_backtest:
+        try:
+            return await searches.found(database, id_)
+        except LookupError as no_search:
+            raise LookupError(f"{no_backtest}; {no_search}") from None
+
+
+def _written(text: str, data: object, output: Path | None, name: str, json: bool) -> Answer:
+    """What was done; with `json` no file is written that nobody has named."""
+    path = output or (None if json else Path(name))
+    try:
+        if path is not None:
+            _write(path, text.encode(), _say if json else _quiet)
+    except ValueError as error:
+        return failed(str(error), USAGE)
+    return Answer(f"wrote {path}", data)
 
 
 async def _again(stored: Backtest, database: Database, settings: FleetSettings) -> Report | str:

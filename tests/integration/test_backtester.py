@@ -41,6 +41,7 @@ from tests.factories import NOON, SECOND
 from tests.fleets import configuration
 from tests.paper import ALFA
 from tests.scenes import a_bar, begin, clear
+from tests.search_results import a_search
 from tests.waiting import until
 
 LIMIT_S = 30
@@ -168,6 +169,18 @@ def test_a_report_of_a_stored_result_is_of_that_result_or_is_refused(environment
     assert "data: the bars are not the same" in said
     bars.unlink()
     assert "cannot be played again" in fleet(environment, "backtest", "report", stored["id"], code=2)["error"]
+
+
+def test_a_stored_search_has_a_page_of_its_own(environment: dict[str, str], tmp_path: Path) -> None:
+    id_, result = uuid4(), a_search()
+    search = msgspec.structs.replace(A_SEARCH, trials=result.pop("trials"), result=result)
+    asyncio.run(record.with_database(environment["DATABASE_URL"], lambda database: database.write(searches.stored(id_, search))))
+    found = fleet(environment, "backtest", "report", str(id_)[:8], "--output", tmp_path / "page.html")
+    assert (found["label"], len(found["trials"])) == ("overfitted", 30)
+    assert "Search over sma_cross" in (tmp_path / "page.html").read_text()
+    neither = fleet(environment, "backtest", "report", "ffffffff", code=2)["error"]
+    assert "no backtest" in neither
+    assert "no search" in neither
 
 
 def test_an_unknown_id_is_refused(environment: dict[str, str]) -> None:
