@@ -44,8 +44,11 @@ def _plain(told: object) -> object:
 def judged(seed: int, folder: Path) -> tuple[Sequence[str], str]:
     """(where the engines differ, why the event path played: "" when machine code did)."""
     drawn = case(seed)
-    why = next((note for note in by_machine_code(drawn, folder).notes if "event by event" in note), "")
-    return differences(drawn, folder), why.partition(": ")[2]
+    try:
+        why = next((note for note in by_machine_code(drawn, folder).notes if "event by event" in note), "")
+        return differences(drawn, folder), why.partition(": ")[2]
+    except Exception as error:  # it is a difference, and the other cases are wanted too
+        return [f"{type(error).__name__}: {error}"], ""
 
 
 def main(count: int) -> int:

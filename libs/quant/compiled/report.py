@@ -58,7 +58,8 @@ def _sums(values: "Floats", deposit: float) -> tuple[float, float, float]:
             fallen = max(fallen, 1 - value / high)
             floor = _floor(high, fallen)
         least = value if value < least else least
-        added += (value - before) / before
+        if before > 0.0:  # else there is no return, and no mean is asked for
+            added += (value - before) / before
         before = value
     if len(values) < 2 or not least > 0:
         return fallen, 0.0, 0.0
