@@ -7,7 +7,7 @@ from typing import Final
 import empyrical
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -237,6 +237,7 @@ def test_no_extreme_is_lost_in_thinning(values: list[float], count: int) -> None
 
 
 @given(st.lists(st.floats(-0.5, 0.5), min_size=1, max_size=250))
+@example([0.0, -0.5])
 @settings(max_examples=25, deadline=None)
 def test_every_result_is_counted_once_and_losses_apart_from_gains(results: list[float]) -> None:
     found = bins(results)

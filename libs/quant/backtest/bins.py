@@ -18,7 +18,8 @@ def bins(results: Sequence[float], most: int = 30) -> list[tuple[float, float, i
     low, high = np.quantile(values, (0.01, 0.99)) if len(values) >= MANY else (values.min(), values.max())
     low, high = min(float(low), 0.0), max(float(high), 0.0)
     step = round_step((high - low) / most) if high > low else 0.01
-    first, last = int(np.floor(low / step)), max(int(np.ceil(high / step)), int(np.floor(low / step)) + 1)
+    first = int(np.floor(low / step))
+    last = max(int(np.ceil(high / step)), 1 if (values >= 0.0).any() else first + 1)  # nothing gained is not lost: it has a step of its own
     at = np.clip(np.floor(values / step).astype(int), first, last - 1) - first
     counts = np.bincount(at, minlength=last - first).tolist()
     return [((first + n) * step, (first + n + 1) * step, count) for n, count in enumerate(counts)]
