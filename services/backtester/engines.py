@@ -65,10 +65,14 @@ def _compiled(tape: Tape, setup: Setup, compiler: Compiler) -> Result:
     """
     from libs.quant.compiled.desk import play as play_compiled
     from libs.quant.compiled.outcome import Outcome
-    from libs.quant.compiled.prepare import Unplayable, desk_of
+    from libs.quant.compiled.prepare import Unplayable, check, desk_of
     from libs.quant.compiled.report import SUMS
     from libs.quant.compiled.spoken import spoken
 
+    try:
+        check(tape, setup)
+    except Unplayable as error:
+        raise NotCompiled(str(error)) from error
     folds = playing_folds(tape, setup)
     compiled, notes = {}, []
     for n, fold in enumerate(folds.folds):

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from libs.quant.compiled.prepare import Unplayable, desk_of
-from libs.quant.compiled.spoken import spoken
+from libs.quant.compiled.prepare import Unplayable, check
 from libs.quant.financing import Financing
 from tests.factories import a_setup, a_tape, columns
 from tests.unit.test_page import compare
@@ -26,7 +25,6 @@ def test_engine_and_page_agree_over_many_drawn_backtests() -> None:
 
 def test_machine_code_leaves_what_holding_costs_to_the_event_path() -> None:
     tape, setup = a_tape({"ALFA": columns([100.0])}), a_setup()
-    nothing = spoken([], tape.bars, {})
-    desk_of(tape, setup, nothing, 1)
+    check(tape, setup)
     with pytest.raises(Unplayable, match="holding costs and pays: financing"):
-        desk_of(tape, replace(setup, financing=Financing()), nothing, 1)
+        check(tape, replace(setup, financing=Financing()))

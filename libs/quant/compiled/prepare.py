@@ -55,17 +55,15 @@ class Unplayable(Exception):
 
 
 def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
-    """Everything at its beginning.
+    """Everything at its beginning, of what passes `check`.
 
     Args:
         fills: rows for as many.
 
     Raises:
-        Unplayable: something in it only the event path can play.
+        Unplayable: bars are not in order of time.
     """
     parts = parts_of(tape.instruments.values(), setup)
-    for reason in _unplayable(tape, setup, parts):
-        raise Unplayable(reason)
     names = sorted(tape.bars[tape.timeframes[0]])
     market = _market(tape, setup, names, parts)
     symbols = market["symbols"]
@@ -93,6 +91,16 @@ def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
             **{name: np.zeros(room, np.int64) for name in ("open_orders", "waiting_books", "batch_orders", "cancels")},
         },
     )
+
+
+def check(tape: Tape, setup: Setup) -> None:
+    """Looks whether all of it can be played compiled, before anything is worked out.
+
+    Raises:
+        Unplayable: something in it only the event path can play.
+    """
+    for reason in _unplayable(tape, setup, parts_of(tape.instruments.values(), setup)):
+        raise Unplayable(reason)
 
 
 def _unplayable(tape: Tape, setup: Setup, parts: int) -> Iterator[str]:
