@@ -77,7 +77,8 @@ class Compiler:
         from libs.quant.compiled.translate import Untranslatable
 
         if not fold.alone:
-            raise NotCompiled(f"{fold.strategy_id}: a panel, or sized by volatility, or over corporate actions")
+            why = "a panel" if fold.strategy.panel else "sized by volatility, or over corporate actions"
+            raise NotCompiled(f"{fold.strategy_id} is {why}")
         strategy, params = fold.strategy, fold.params
         state = strategy.init(params)
         try:
