@@ -29,11 +29,7 @@ def search_text(r: Mapping[str, Any], id_: str) -> str:
         f"took        {r['seconds']:.2f} s, fingerprint {short(r['fingerprint'])}",
     ]
     if id_:
-        lines.append(
-            lines.append(
-                f"stored      {short(id_)}: `fleet backtest report {short(id_)}` makes a page of it, `searches {short(id_)}` shows it"
-            )
-        )
+        lines.append(f"stored      {short(id_)}: `fleet backtest report {short(id_)}` makes a page of it, `searches {short(id_)}` shows it")
     if ran:
         lines.append(_trials(ran))
     if r["walk_forward"] is not None:
