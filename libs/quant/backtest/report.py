@@ -10,13 +10,16 @@ from libs.quant.backtest.tape import Tape
 from libs.quant.price_volatility import bars_per_year
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Times = NDArray[np.int64]
+
+
+LANES: Final = 8
 
 
 class Equity(NamedTuple):
@@ -50,15 +53,19 @@ def equity_curve(tape: Tape, summary: Summary, sums: "Sums | None" = None) -> Eq
 
     An instrument in another currency than the account's is never held (RC-A05), so no rate is needed.
     """
+    sums = sums or PLAIN
+    times = known_times(tape)
+    begins = sums.begins(summary.at, times) if summary.begins is None else summary.begins
+    return Equity(times, sums.curve(_held(tape, summary, times), summary.cash, begins))
+
+
+def _held(tape: Tape, summary: Summary, times: "Times") -> "Iterator[Held]":
+    """Symbol by symbol in the order of their names; only one symbol's prices are worked out at once."""
     import numpy as np
 
-    sums = sums or PLAIN
     late, length = tape.late_ns, TIMEFRAMES[tape.timeframes[0]]
     columns = tape.bars[tape.timeframes[0]]
     starts = {symbol: np.asarray(c.start, np.int64) for symbol, c in columns.items()}
-    times = known_times(tape)
-    begins = sums.begins(summary.at, times) if summary.begins is None else summary.begins
-    values = sums.spread(summary.cash, begins)
     for symbol in sorted(summary.units):
         start, price = starts[symbol], np.asarray(columns[symbol].close)
         if len(starts) > 1:
@@ -70,8 +77,7 @@ def equity_curve(tape: Tape, summary: Summary, sums: "Sums | None" = None) -> Eq
             price = price.copy()
             before = (times >= change) & (start[row] + length - 1 < change)
             price[before] /= tape.adjustments.volume(symbol, change) / tape.adjustments.volume(symbol, change - 1)
-        sums.add(values, summary.units[symbol], begins, price, float(tape.instruments[symbol].multiplier))
-    return Equity(times, values)
+        yield Held(summary.units[symbol], price, float(tape.instruments[symbol].multiplier))
 
 
 def known_times(tape: Tape) -> "Times":
@@ -88,16 +94,22 @@ def known_times(tape: Tape) -> "Times":
 
 
 class Sums(NamedTuple):
-    """The arithmetic over all bars. Whoever does it adds up from the first to the last, so that all find the same."""
+    """The arithmetic over all bars. Whoever does it adds up in the order of `added`, so that all find the same."""
 
     begins: "Callable[[Times, Times], Times]"
     """(moments, times), both ascending -> at which of the times each row of a summary begins to hold, and where the last one ends."""
-    spread: "Callable[[Floats, Times], Floats]"
-    """(what held, from which bar on) -> of each bar."""
-    add: "Callable[[Floats, Floats, Times, Floats, float], None]"
-    """(values, units, from which bar on, prices, multiplier): adds what was held to the values."""
+    curve: "Callable[[Iterable[Held], Floats, Times], Floats]"
+    """(what was held, cash, at which bar each row of both begins to hold and where the last one ends) -> worth at every bar."""
     measured: "Callable[[Floats, float], Measured]"
     """(values, deposit) -> what they come to."""
+
+
+class Held(NamedTuple):
+    """One symbol on the way of an account."""
+
+    units: "Floats"  # of each row of a summary
+    price: "Floats"  # of each bar
+    multiplier: float
 
 
 class Measured(NamedTuple):
@@ -116,14 +128,14 @@ def _begins(at: "Times", times: "Times") -> "Times":
     return np.append(begins, len(times))
 
 
-def _spread(held: "Floats", begins: "Times") -> "Floats":
+def _curve(held: "Iterable[Held]", cash: "Floats", begins: "Times") -> "Floats":
     import numpy as np
 
-    return np.repeat(held, np.diff(begins))
-
-
-def _add(values: "Floats", units: "Floats", begins: "Times", price: "Floats", multiplier: float) -> None:
-    values += _spread(units, begins) * price * multiplier
+    rows = np.diff(begins)
+    values = np.repeat(cash, rows)
+    for units, price, multiplier in held:
+        values += np.repeat(units, rows) * price * multiplier
+    return values
 
 
 def _measured(values: "Floats", deposit: float) -> Measured:
@@ -134,11 +146,21 @@ def _measured(values: "Floats", deposit: float) -> Measured:
     if len(values) < 3 or not (values > 0).all():
         return Measured(drawdown, 0.0, 0.0)
     returns = np.diff(values) / values[:-1]
-    mean = np.cumsum(returns)[-1] / len(returns)
-    return Measured(drawdown, float(mean), sqrt(np.cumsum((returns - mean) ** 2)[-1] / (len(returns) - 1)))
+    mean = added(returns) / len(returns)
+    return Measured(drawdown, mean, sqrt(added((returns - mean) ** 2) / (len(returns) - 1)))
 
 
-PLAIN: Final = Sums(_begins, _spread, _add, _measured)
+def added(values: "Floats") -> float:
+    """The sum of at least one value, in an order that leaves a processor free to add several at once: every eighth one on its own,
+    each from the first to the last, and then the eight sums in their order."""
+    import numpy as np
+
+    rows = np.zeros((-(-len(values) // LANES), LANES))
+    rows.ravel()[: len(values)] = values
+    return float(np.cumsum(np.cumsum(rows, axis=0)[-1])[-1])
+
+
+PLAIN: Final = Sums(_begins, _curve, _measured)
 
 
 def figures(tape: Tape, summary: Summary, deposit: Decimal, curve: Equity, sums: Sums = PLAIN) -> Figures:

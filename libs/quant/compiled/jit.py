@@ -20,3 +20,8 @@ def compiled(function: F) -> F:
 def lean(function: F) -> F:
     """As `compiled`, of a function that makes no arrays: no references are counted, which in a short step is most of the work."""
     return cast(F, numba.njit(cache=True, error_model="python", _nrt=False)(function))
+
+
+def wide(function: F) -> F:
+    """As `compiled`, but a division by zero gives inf or NaN as numpy's does: a loop that cannot raise works on several numbers at once."""
+    return cast(F, numba.njit(cache=True, error_model="numpy")(function))

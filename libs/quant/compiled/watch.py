@@ -1,17 +1,15 @@
 """Loss limits, compiled: libs/quant/risk/halts.py, looked at whenever a bar of what is held is known, as backtest/watch.py does."""
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from libs.quant.compiled import rows
+from libs.quant.compiled.extremes import extremes
 from libs.quant.compiled.jit import compiled
 from libs.quant.compiled.layout import FOREVER
 from libs.quant.compiled.steps import newest, row_known
 from libs.quant.compiled.view import cash, equity
-
-if TYPE_CHECKING:
-    from libs.quant.compiled.layout import Floats
 
 DAILY_LOSS: Final = 0
 DRAWDOWN: Final = 1
@@ -99,7 +97,7 @@ def _walk_one(desk: Any, book: Any, begin: int, until: int) -> None:
 @compiled
 def _walk_day(desk: Any, book: Any, symbol: Any, first: int, last: int) -> None:
     """Within one trading day. The equity rises and falls with the close: its extremes are those of the closes."""
-    low, high = _extremes(rows.closes(desk)[first:last])
+    low, high = extremes(rows.closes(desk)[first:last])
     least, most = _worth_at(desk, book, symbol, low), _worth_at(desk, book, symbol, high)
     if least > most:
         least, most = most, least
@@ -120,22 +118,6 @@ def _worth(desk: Any, book: Any, symbol: Any, row: int) -> float:
 def _worth_at(desk: Any, book: Any, symbol: Any, price: float) -> float:
     """As `view.equity`, with one book."""
     return 0.0 + cash(desk) + book.lots * (symbol.units * price)
-
-
-@compiled
-def _extremes(prices: "Floats") -> tuple[float, float]:
-    """(lowest, highest); four at a time, as one comparison would wait for the one before."""
-    low0 = low1 = low2 = low3 = high0 = high1 = high2 = high3 = prices[0]
-    whole = len(prices) // 4 * 4
-    for n in range(0, whole, 4):
-        a, b, c, d = prices[n], prices[n + 1], prices[n + 2], prices[n + 3]
-        low0, high0 = min(low0, a), max(high0, a)
-        low1, high1 = min(low1, b), max(high1, b)
-        low2, high2 = min(low2, c), max(high2, c)
-        low3, high3 = min(low3, d), max(high3, d)
-    for n in range(whole, len(prices)):
-        low0, high0 = min(low0, prices[n]), max(high0, prices[n])
-    return min(min(low0, low1), min(low2, low3)), max(max(high0, high1), max(high2, high3))
 
 
 @compiled
