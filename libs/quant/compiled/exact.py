@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from libs.quant.compiled.checked import added, multiplied
 from libs.quant.compiled.jit import compiled
 
 if TYPE_CHECKING:
@@ -28,17 +29,19 @@ def product(a: int, b: int) -> int:
     Raises:
         OverflowError: it has more than 63 bits.
     """
-    if abs(float(a) * float(b)) > LARGEST:
+    found, wrapped = multiplied(a, b)
+    if wrapped:
         raise OverflowError("a product of whole numbers has more than 63 bits")
-    return a * b
+    return found
 
 
 @compiled
 def total(a: int, b: int) -> int:
     """a + b; raises as `product`."""
-    if abs(float(a) + float(b)) > LARGEST:
+    found, wrapped = added(a, b)
+    if wrapped:
         raise OverflowError("a sum of whole numbers has more than 63 bits")
-    return a + b
+    return found
 
 
 @compiled

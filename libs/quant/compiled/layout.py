@@ -119,7 +119,9 @@ ORDER: Final = np.dtype(
     align=True,
 )
 
-FILL: Final = np.dtype([(name, "i8") for name in ("order", "lots", "price", "fee", "at", "known", "cash", "row")], align=True)
+FILL: Final = np.dtype(
+    [*((name, "i8") for name in ("order", "lots", "price", "fee", "at", "known", "cash", "row")), ("cash_value", "f8")], align=True
+)
 
 REFUSAL: Final = np.dtype([("signal", "i8"), ("reason", "i8"), ("limit", "f8"), ("seen", "f8"), ("other", "f8")], align=True)
 
@@ -178,6 +180,7 @@ DESK: Final = np.dtype(
         ("max_drawdown", "f8"),
         ("watched", "i8"),
         ("cash", "i8"),  # this and the rest change
+        ("cash_value", "f8"),  # the float64 nearest to it in the currency, worked out once for all who ask
         ("fees", "i8"),  # paid so far
         ("now", "i8"),
         ("orders_count", "i8"),

@@ -6,9 +6,11 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, overload
 
+from libs.quant.compiled.checked import multiplied
 from libs.quant.compiled.jit import compiled
 
-LARGEST: Final = 2.0**62
+LARGEST: Final = 2**62
+"""Two such products can be added."""
 COUNTABLE: Final = 2.0**48
 """Up to here a float may become a whole number, so that some ten thousand of them can be added up."""
 
@@ -23,9 +25,10 @@ def _times(a: Any, b: Any) -> Any:
     if isinstance(a, types.Integer | types.Boolean) and isinstance(b, types.Integer | types.Boolean):
 
         def checked(a: Any, b: Any) -> Any:
-            if abs(float(a) * float(b)) > LARGEST:
+            found, wrapped = multiplied(a, b)
+            if wrapped or not -LARGEST <= found <= LARGEST:
                 raise OverflowError
-            return a * b
+            return found
 
         return checked
     return lambda a, b: a * b

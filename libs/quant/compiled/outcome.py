@@ -23,6 +23,7 @@ from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.summary import Summary, worth_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.compiled import venue
+from libs.quant.compiled.changes import filled, last_of, lots_of
 from libs.quant.compiled.exact import quotients
 from libs.quant.compiled.layout import NONE, Desk
 from libs.quant.compiled.spoken import Spoken
@@ -81,19 +82,16 @@ class Outcome:
     def summary(self) -> Summary:
         """What the figures are made of, without an object for each order."""
         fills, orders, books = self._rows("fills"), self._rows("orders"), self.desk.arrays["books"]
-        last = np.append(fills["known"][1:] != fills["known"][:-1], True)[: len(fills)]  # what was filled together is one change
+        last = last_of(fills["known"])
         deposit = float(self.setup.deposit)
         names = sorted(self.tape.bars[self.tape.timeframes[0]])
         units: dict[str, Floats] = {}
-        book_of, signed = orders["book"][fills["order"]], orders["side"][fills["order"]] * fills["lots"]
-        used, first = np.unique(book_of, return_index=True)
-        for b in used[np.argsort(first)]:  # added up in the order in which the books came to be
+        for b in filled(orders, fills, len(books)):
             name = names[books["symbol"][b]]
             above, below = self.tape.instruments[name].lot.as_integer_ratio()
-            lots = np.cumsum(np.where(book_of == b, signed, 0))[last]
-            held = units.setdefault(name, np.zeros(len(lots) + 1))
-            held[1:] += quotients(lots * above, below)
-        cash = quotients(np.ascontiguousarray(fills["cash"][last]), self._parts)
+            held = units.setdefault(name, np.zeros(len(last) + 1))
+            held[1:] += quotients(lots_of(b, orders, fills, last) * above, below)
+        cash = fills["cash_value"][last]
         worth = self._money(self.desk.row[0]["cash"])
         for b in np.flatnonzero(books["lots"]):
             name = names[books["symbol"][b]]

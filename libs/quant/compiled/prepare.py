@@ -31,6 +31,7 @@ from libs.quant.compiled.layout import (
     Desk,
 )
 from libs.quant.compiled.money import counted, parts_of
+from libs.quant.compiled.signals import write_signals
 from libs.quant.compiled.spoken import Spoken, Voice
 from libs.quant.compiled.venue import LIMIT, MARKET, STOP, STOP_LIMIT
 from libs.quant.risk.assess import terms_of
@@ -273,14 +274,12 @@ def _limit(row: Any, bounds: Bounds, lot: float) -> None:
 def _signals(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> "Rows":
     """In the order in which they are decided: by time, and at one moment by book."""
     rows = np.empty(sum(len(voice.bar_time) for voice in voices), SIGNAL)
-    rows["verdict"] = at = 0
+    at = 0
     for b, voice in enumerate(voices):
-        there, length = rows[at : at + len(voice.bar_time)], TIMEFRAMES[voice.timeframe]
-        there["book"], there["bar_time"] = b, voice.bar_time
-        there["time"] = voice.bar_time + length + tape.grace_ns
-        there["valid_until"] = voice.bar_time + length + max(5 * SECOND, length)
-        there["target"], there["scale"], there["price"] = voice.target, voice.scale, voice.price
-        at += len(there)
+        length = TIMEFRAMES[voice.timeframe]
+        lives = length + max(5 * SECOND, length)
+        write_signals(rows[at:], b, voice.bar_time, voice.target, voice.scale, voice.price, length + tape.grace_ns, lives)
+        at += len(voice.bar_time)
     if len(voices) > 1:
         rows = rows[np.lexsort((rows["book"], rows["time"]))]
     first = np.searchsorted(rows["time"], setup.trades_from)
@@ -302,7 +301,7 @@ def _account(tape: Tape, setup: Setup, parts: int) -> "Rows":
     row["max_daily_loss"] = nan if losses is None or losses.max_daily_loss is None else losses.max_daily_loss
     row["max_drawdown"] = nan if losses is None or losses.max_drawdown is None else losses.max_drawdown
     row["watched"] = losses is not None and losses.any
-    row["money"], row["cash"] = parts, _exactly(setup.deposit, parts)
+    row["money"], row["cash"], row["cash_value"] = parts, _exactly(setup.deposit, parts), float(setup.deposit)
     row["seen_to"] = setup.begins(tape.since)
     row["equity"] = row["day_equity"] = row["peak"] = float(setup.deposit)
     return account

@@ -64,11 +64,13 @@ def against_us(side: int, ticks: int, above: int, below: int) -> int:
 def newest(times: "Times", first: int, last: int, at: int, hint: int) -> int:
     """Where the last of `times[first:last]` (ascending) stands that is not later than `at`; first - 1 where all are.
 
-    Looked for where it would stand if all were as far apart as those at `hint`, and from there on, farther at each step.
+    Looked for at `hint`, then where it would stand if all were as far apart as those there, and from there on, farther at each step.
     """
     if first >= last:
         return first - 1
     low = min(max(hint, first), last - 1)
+    if times[low] <= at and (low + 1 == last or at < times[low + 1]):
+        return low
     if low + 1 < last:
         ahead = low + (at - times[low]) // (times[low + 1] - times[low])
         if first <= ahead < last:

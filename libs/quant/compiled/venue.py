@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from libs.quant.compiled import rows
-from libs.quant.compiled.exact import half_even, product, total
+from libs.quant.compiled.exact import half_even, product, quotient, total
 from libs.quant.compiled.jit import compiled
 from libs.quant.compiled.layout import FOREVER, NONE, UNBOUNDED
 from libs.quant.compiled.steps import against_us, next_known, to_lots, to_ticks
@@ -214,10 +214,11 @@ def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, row: int, 
     paid = fee(desk, symbol, lots, ticks)
     moved = total(product(product(-order.side * lots, ticks), symbol.worth), -paid)
     desk.cash, desk.fees = total(desk.cash, moved), total(desk.fees, paid)
+    desk.cash_value = quotient(desk.cash, desk.money)
     book.lots += order.side * lots
     order.filled += lots
     fill = rows.fills(desk)[desk.fills_count]
-    fill.order, fill.lots, fill.price, fill.fee, fill.cash = number, lots, ticks, paid, desk.cash
+    fill.order, fill.lots, fill.price, fill.fee, fill.cash, fill.cash_value = number, lots, ticks, paid, desk.cash, desk.cash_value
     fill.row, fill.at, fill.known = row, rows.bars(desk)[row].start, known
     desk.fills_count += 1
     if order.filled < order.lots:

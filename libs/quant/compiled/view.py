@@ -35,14 +35,9 @@ def mark_before(desk: Any, s: int, now: int) -> float:
 
 
 @compiled
-def cash(desk: Any) -> float:
-    return quotient(desk.cash, desk.money)
-
-
-@compiled
 def equity(desk: Any, now: int) -> float:
     """Cash and every position at the newest close, added up in the order of the books."""
-    worth = 0.0 + cash(desk)
+    worth = 0.0 + desk.cash_value
     for book in rows.books(desk):
         if book.lots != 0:
             worth += book.lots * (rows.symbols(desk)[book.symbol].units * mark(desk, book.symbol, now))
@@ -158,7 +153,7 @@ def free_cash(desk: Any, batch: int, sums: Any) -> float:
             taken += _buys(desk, rows.open_orders(desk)[n])
         for n in range(batch):
             taken += _buys(desk, rows.batch_orders(desk)[n])
-        sums[FREE] = cash(desk) - taken
+        sums[FREE] = desk.cash_value - taken
     return sums[FREE]
 
 

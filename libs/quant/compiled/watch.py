@@ -9,7 +9,7 @@ from libs.quant.compiled.extremes import extremes
 from libs.quant.compiled.jit import compiled
 from libs.quant.compiled.layout import FOREVER
 from libs.quant.compiled.steps import newest, row_known
-from libs.quant.compiled.view import cash, equity
+from libs.quant.compiled.view import equity
 
 DAILY_LOSS: Final = 0
 DRAWDOWN: Final = 1
@@ -78,18 +78,19 @@ def look_until(desk: Any, until: int) -> None:
 def _walk_one(desk: Any, book: Any, begin: int, until: int) -> None:
     """With one book: day by day, and closely only where the equity of a day may come near a limit."""
     symbol = rows.symbols(desk)[book.symbol]
-    late, start = desk.late, rows.starts(desk)
+    late = desk.late
     first = row_known(desk, symbol, late, begin) + 1
     last = row_known(desk, symbol, late, until) + 1
     while first < last:
         tomorrow = _tomorrow(desk)
-        if start[first] + late >= tomorrow:
-            evaluate(desk, start[first] + late, _worth(desk, book, symbol, first))
+        known = rows.bars(desk)[first].start + late
+        if known >= tomorrow:
+            evaluate(desk, known, _worth(desk, book, symbol, first))
             first += 1
             continue
         end = last
-        if tomorrow != FOREVER and start[last - 1] + late >= tomorrow:
-            end = newest(start, first, last, tomorrow - late - 1, first) + 1
+        if tomorrow != FOREVER and rows.bars(desk)[last - 1].start + late >= tomorrow:
+            end = newest(rows.starts(desk), first, last, tomorrow - late - 1, first) + 1
         _walk_day(desk, book, symbol, first, end)
         first = end
 
@@ -117,7 +118,7 @@ def _worth(desk: Any, book: Any, symbol: Any, row: int) -> float:
 @compiled
 def _worth_at(desk: Any, book: Any, symbol: Any, price: float) -> float:
     """As `view.equity`, with one book."""
-    return 0.0 + cash(desk) + book.lots * (symbol.units * price)
+    return 0.0 + desk.cash_value + book.lots * (symbol.units * price)
 
 
 @compiled

@@ -1,0 +1,28 @@
+"""Arithmetic of whole numbers that says when it has wrapped round: what the processor notices by itself, where a float would be asked."""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+WORD = ir.IntType(64)
+BOTH = types.Tuple((types.int64, types.boolean))  # type: ignore[attr-defined]
+
+
+def _with_overflow(name: str) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def asked(typing_context: Any, a: Any, b: Any) -> Any:
+        """(typing, code) of (result, whether it has more than 63 bits and a sign)."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            found = getattr(builder, name)(*args)
+            return context.make_tuple(builder, signature.return_type, [builder.extract_value(found, n) for n in range(2)])
+
+        return BOTH(types.int64, types.int64), generate
+
+    return asked
+
+
+multiplied = _with_overflow("smul_with_overflow")
+added = _with_overflow("sadd_with_overflow")
