@@ -175,7 +175,7 @@ def _kept(ended: Ended, place: Callable[[], str]) -> dict[str, Any]:
 
     async def work(database: Database) -> dict[str, Any]:
         rows = await searches.earlier(database, ended.found.spec.backtest.strategy, ended.prints.data)
-        answer = ended.answer([Earlier(params, figures[PERIOD_SHARPE]) for params, figures in rows])
+        answer = ended.answer([Earlier(params, figures[PERIOD_SHARPE], figures["trades"] > 0) for params, figures in rows])
         id_ = uuid4()
         await database.write(searches.stored(id_, ended.finished(answer)))
         return answer | {"id": str(id_)}
