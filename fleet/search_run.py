@@ -113,8 +113,12 @@ class Ended(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Equal ones give equal results."""
-        return blake2b(self.prints.all.encode() + b"|" + msgspec.json.encode(self.found.spec), digest_size=16).hexdigest()
+        """Equal ones give equal results, but for what earlier searches count. One that was stopped has what was done of it in its own."""
+        digest = blake2b(self.prints.all.encode() + b"|" + msgspec.json.encode(self.found.spec), digest_size=16)
+        if self.stopped:
+            search = self.found.search
+            digest.update(msgspec.json.encode([[trial.n for trial in search.trials], [each.window for each in search.walked], search.idle]))
+        return digest.hexdigest()
 
     def answer(self, earlier: Sequence[Earlier], unstored: str = "") -> dict[str, Any]:
         """Everything that was found, as JSON.

@@ -6,8 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from fleet.search_run import Ended
 from libs.quant.search.choice import METRICS, best
 from services.backtester.data import Loaded
+from services.backtester.run import Fingerprints
 from services.backtester.search_result import Found
 from services.backtester.search_spec import BATCH, Forward, search_spec
 from services.backtester.searching import Search
@@ -133,6 +135,18 @@ def test_a_strategy_with_nothing_to_run_on_is_refused_with_the_reason() -> None:
     spec = search_spec(backtest, ["length=10,20"])
     with pytest.raises(ValueError, match=r"not one of 2 trials could be run; .* pairs runs over 2 to 2 symbols, this market has 1"):
         run(spec, a_bench(spec))
+
+
+def test_a_search_that_was_stopped_has_the_fingerprint_of_what_was_done() -> None:
+    spec = a_spec()
+    bench = a_bench(spec, length=60)
+    search, prints = run(spec, bench), Fingerprints(data="d", code="c", config="f", engine="e", all="a")
+    whole = Ended(Found(spec, bench, search, Loaded(bench.tape, "drawn")), prints, "", 0, 1.0)
+    stopped = whole._replace(stopped="interrupted", code=130)
+    seen = [whole.fingerprint, stopped.fingerprint]
+    search.trials.pop()
+    assert whole.fingerprint == seen[0]
+    assert len({*seen, stopped.fingerprint}) == 3
 
 
 def test_windows_that_do_not_fit_are_refused_with_what_there_is() -> None:
