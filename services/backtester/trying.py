@@ -11,8 +11,8 @@ import numpy as np
 
 from libs.domain.configuration import LimitConfig
 from libs.domain.times import iso
-from libs.quant.backtest.play import playing_folds
 from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
+from libs.quant.backtest.signals import playing_folds
 from libs.quant.backtest.tape import Tape
 from libs.quant.search.plan import Params
 from libs.quant.search.trial import Trial, returns_of
