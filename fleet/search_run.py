@@ -113,8 +113,12 @@ class Ended(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Equal ones give equal results."""
-        return blake2b(self.prints.all.encode() + b"|" + msgspec.json.encode(self.found.spec), digest_size=16).hexdigest()
+        """Equal ones give equal results, but for what earlier searches count. One that was stopped has what was done of it in its own."""
+        digest = blake2b(self.prints.all.encode() + b"|" + msgspec.json.encode(self.found.spec), digest_size=16)
+        if self.stopped:
+            search = self.found.search
+            digest.update(msgspec.json.encode([[trial.n for trial in search.trials], [each.window for each in search.walked], search.idle]))
+        return digest.hexdigest()
 
     def answer(self, earlier: Sequence[Earlier], unstored: str = "") -> dict[str, Any]:
         """Everything that was found, as JSON.
@@ -175,7 +179,7 @@ def _kept(ended: Ended, place: Callable[[], str]) -> dict[str, Any]:
 
     async def work(database: Database) -> dict[str, Any]:
         rows = await searches.earlier(database, ended.found.spec.backtest.strategy, ended.prints.data)
-        answer = ended.answer([Earlier(params, figures[PERIOD_SHARPE]) for params, figures in rows])
+        answer = ended.answer([Earlier(params, figures[PERIOD_SHARPE], figures["trades"] > 0) for params, figures in rows])
         id_ = uuid4()
         await database.write(searches.stored(id_, ended.finished(answer)))
         return answer | {"id": str(id_)}

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from libs.common.runner import Context
 from libs.store import searches
+from libs.store.by_id import NotOne
 from services.backtester.routes import answering, as_json, limit_of
 
 
@@ -20,7 +21,7 @@ def routes(context: Context) -> Sequence[web.RouteDef]:
         id_ = request.match_info["id"]
         try:
             return as_json(await searches.found(database, id_))
-        except LookupError as error:
+        except NotOne as error:
             raise web.HTTPNotFound(text=str(error)) from error
 
     return [web.get("/searches", answering(several)), web.get("/searches/{id}", answering(one))]

@@ -77,9 +77,9 @@ def bars(tmp_path: Path) -> Path:
     return a_file(folder / "bars.csv", 7)
 
 
-def a_file(path: Path, seed: int) -> Path:
+def a_file(path: Path, seed: int, minutes: int = 300) -> Path:
     draw, price, at, lines = random.Random(seed), 100.0, datetime(2025, 1, 6, tzinfo=UTC), ["timestamp,open,high,low,close,volume"]
-    for n in range(300):
+    for n in range(minutes):
         opened, price = price, round(price + draw.gauss(0, 0.2), 2)
         high, low = max(opened, price) + 0.05, min(opened, price) - 0.05
         lines.append(f"{(at + timedelta(minutes=n)).isoformat()},{opened},{high:.2f},{low:.2f},{price},1000")
@@ -121,6 +121,17 @@ def test_diff_explains_a_changed_fee(environment: dict[str, str], bars: Path) ->
     assert found["spec"] == [{"what": "fee_bps", "a": "0", "b": "2"}]
     assert found["trades_differ"] == free["trades"]
     assert found["trades"][0]["a"]["executed_price"] == found["trades"][0]["b"]["executed_price"]
+
+
+def test_diff_tells_what_holding_cost_beside_the_fees(environment: dict[str, str], bars: Path) -> None:
+    days = a_file(bars, 7, minutes=1_500)
+    free, paying = run(environment, "--data", days), run(environment, "--data", days, "--cash-rate", "36")
+    found = fleet(environment, "backtest", "diff", free["id"], paying["id"])
+    assert found["spec"] == [{"what": "financing.cash_rate", "a": "0", "b": "36"}]
+    earned = paying["financing"]["cash_interest"]
+    assert {"what": "financing.cash_interest", "a": 0.0, "b": earned} in found["figures"]
+    assert earned > 0 == found["trades_differ"]
+    assert found["holding"] == ["what holding cost follows from financing.cash_rate"]
 
 
 def test_diff_explains_another_file(environment: dict[str, str], bars: Path) -> None:

@@ -145,6 +145,13 @@ def test_a_run_without_trades_is_done_and_says_why(bars: Path) -> None:
     assert "it may need more bars" in result.stderr
 
 
+def test_a_spec_file_whose_lists_never_end_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text('{"strategy": ' + "[" * 100_000)
+    result = run("--spec", tmp_path / "deep.json")
+    assert result.exit_code == 2
+    assert "expected a JSON object, its lists or objects lie too deep in each other" in result.stderr
+
+
 def test_options_lie_over_a_spec_file(bars: Path, tmp_path: Path) -> None:
     spec = Spec(strategy="sma_cross", params={"fast": 3, "slow": 8}, data="elsewhere.csv", risk=False, sizing="fixed:1")
     (tmp_path / "spec.json").write_bytes(msgspec.json.encode(spec))

@@ -72,6 +72,14 @@ def test_a_clean_market_around_the_clock_passes() -> None:
     assert kinds(tape_of(walk(around_the_clock()))) == {}
 
 
+def test_weekdays_without_a_calendar_are_told_to_make_yearly_figures_too_large() -> None:
+    days = MONDAY + TIMEFRAMES["1d"] * np.array([7 * n // 5 for n in range(1_300)])  # 261 a year
+    found = only(tape_of(walk(days), timeframe="1d"))
+    assert (found.kind, found.severity, found.count) == ("year", "label", 1_300)
+    assert "expected 365 bars a year" in found.text()
+    assert "got 261 (a year's Sharpe ratio and volatility are 1.18 times too large" in found.text()
+
+
 @pytest.mark.parametrize(
     ("column", "value", "kind"),
     [

@@ -43,6 +43,7 @@ def test_steps_are_decimal() -> None:
         ("fast=ten", "expected a number, got 'ten'"),
         ("fast=1:2:3:4", "at most a low, a high and a step"),
         ("fast=1:inf", "expected a finite number"),
+        ("fast=1e30,2", "expected whole numbers up to 9,007,199,254,740,992, got '1e30'"),
         ("fast", "expected a number, got ''"),
     ],
 )

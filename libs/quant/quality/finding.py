@@ -14,7 +14,7 @@ Policy = Literal["label", "strict", "off"]
 
 Kind = Literal[
     "out_of_order", "duplicate", "not_positive", "not_finite", "negative_volume", "high_low",
-    "no_bars", "few_bars", "sparse", "gap", "missing_day", "missing_session", "outside_session", "zone", "local_time",
+    "no_bars", "few_bars", "sparse", "year", "gap", "missing_day", "missing_session", "outside_session", "zone", "local_time",
     "stale", "zero_volume", "spike", "possible_split", "split_without_jump", "currencies",
 ]  # fmt: skip
 
@@ -28,6 +28,7 @@ MEND: Final[Mapping[Kind, str]] = {
     "no_bars": "take the symbol out, or give it bars",
     "few_bars": "take a longer stretch: over so few bars a figure is chance",
     "sparse": "say the timeframe that the bars have, for yearly figures and latencies are counted in it",
+    "year": "take yearly figures for so much smaller, or compare with results over the same bars only",
     "gap": "fill it from another source, or know that nothing is seen, filled or stopped in there",
     "missing_day": "fill them from another source, or see whether they are holidays",
     "missing_session": "fill them from another source: what is held goes through them unseen",
