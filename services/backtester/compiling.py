@@ -4,8 +4,9 @@ import hashlib
 import importlib.util
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from math import nan
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,8 @@ if TYPE_CHECKING:  # whoever imports these pays for numba
 COMPILED: Final = "compiled"
 """The folder of machine code within the state folder."""
 MADE: Final = "made"
+PIECE: Final = 2**17
+"""Bars of a fold at a time: an account can be played over the ones before meanwhile."""
 SOURCES: Final = Path(__file__).parents[2] / "libs" / "quant" / "compiled"
 
 
@@ -87,14 +90,17 @@ class Compiler:
             raise NotCompiled(f"{fold.strategy_id}: {error}") from error
         module = self._module(strategy.name, source)
 
-        def folding(*prices: "NDArray[np.float64]") -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
+        def folding(*prices: "NDArray[np.float64]") -> "Iterator[tuple[NDArray[np.int64], NDArray[np.float64], int]]":
             import numpy as np
 
-            rows, targets = np.empty(len(prices[3]), np.int64), np.empty(len(prices[3]))
-            count, wrong = module.run(_plain(state, module, names), _plain(params, module, names), *prices, rows, targets)
-            if wrong >= 0:
-                raise ValueError(f"row {wrong + 1}: no target")
-            return rows[:count].copy(), targets[:count].copy()
+            now, its, last = _plain(state, module, names), _plain(params, module, names), nan
+            rows, targets = np.empty(PIECE, np.int64), np.empty(PIECE)
+            for first in range(0, max(1, len(prices[3])), PIECE):
+                piece = [column[first : first + PIECE] for column in prices]
+                now, last, count, wrong = module.run(now, last, its, *piece, rows, targets)
+                if wrong >= 0:
+                    raise ValueError(f"row {first + wrong + 1}: no target")
+                yield rows[:count] + first, targets[:count].copy(), min(first + PIECE, len(prices[3]))
 
         return folding
 

@@ -1,9 +1,10 @@
 """The two ways to play a tape: event by event, or compiled. What they find is the same to the last digit; the time it takes is not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from libs.quant.backtest.play import play
 from libs.quant.backtest.report import PLAIN, Sums
@@ -13,13 +14,20 @@ from libs.quant.backtest.signals import playing_folds
 from libs.quant.backtest.summary import Summary, summary_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.progress import Seen
+from services.backtester.ahead import ahead
 from services.backtester.compiling import Compiler, NotCompiled
+
+if TYPE_CHECKING:  # whoever imports these pays for numba
+    from libs.quant.compiled.layout import Desk
+    from libs.quant.compiled.spoken import Told
 
 Engine = Literal["auto", "event", "compiled"]
 MANY_BARS: Final = 200_000
 """With fewer it takes longer to load machine code than to do without."""
 SO_MANY_BARS: Final = 1_500_000
 """With fewer it takes longer to make it."""
+TWO_AT_ONCE: Final = 400_000
+"""With fewer, a thread that runs the strategy ahead of the account takes longer than it saves."""
 ROOM: Final = 4
 """Rows for fills, for each signal, to begin with."""
 
@@ -64,11 +72,10 @@ def _compiled(tape: Tape, setup: Setup, compiler: Compiler) -> Result:
     Raises:
         NotCompiled: something only the event path can play.
     """
-    from libs.quant.compiled.desk import play as play_compiled
     from libs.quant.compiled.outcome import Outcome
-    from libs.quant.compiled.prepare import Unplayable, check, desk_of
+    from libs.quant.compiled.prepare import Unplayable, check
     from libs.quant.compiled.report import SUMS
-    from libs.quant.compiled.spoken import spoken
+    from libs.quant.compiled.spoken import NotFolded, spoken, telling
 
     try:
         check(tape, setup)
@@ -81,19 +88,52 @@ def _compiled(tape: Tape, setup: Setup, compiler: Compiler) -> Result:
             compiled[n] = compiler.fold(fold)
         except NotCompiled as error:
             notes.append(f"run as it is, the account compiled: {error}")
-    said = spoken(folds.folds, tape.bars, compiled)
-    room = ROOM * sum(len(voice.bar_time) for voice in said.voices) + 1_000
     while True:
         try:
-            desk = desk_of(tape, setup, said, room)
-            compiler.desk()
-            play_compiled(desk.row, tape.ends())
+            told, desk = _desk(tape, setup, compiler, telling(folds.folds, tape.bars, compiled))
+        except NotFolded as error:
+            del compiled[error.n]
+        else:
+            break
+    outcome = Outcome(tape, setup, spoken(told), desk, folds.left_out)
+    return Result(outcome.summary(), outcome.played, list(dict.fromkeys(notes)), SUMS)
+
+
+def _desk(tape: Tape, setup: Setup, compiler: Compiler, telling: "Iterator[Told]") -> "tuple[list[Told], Desk]":
+    """What the strategies said, and the desk that has played it."""
+    from libs.quant.compiled.prepare import Unplayable
+
+    told: list[Told] = []
+    coming = _remembered(ahead(telling) if tape.count() >= TWO_AT_ONCE else telling, told)
+    room = ROOM
+    while True:
+        try:
+            return told, _played(tape, setup, compiler, chain(tuple(told), coming), room)
         except MemoryError:
             room *= 4
         except (Unplayable, ArithmeticError, ValueError, IndexError) as error:
             raise NotCompiled(str(error)) from error
-        else:
-            compiler.done()
-            break
-    outcome = Outcome(tape, setup, said, desk, folds.left_out)
-    return Result(outcome.summary(), outcome.played, list(dict.fromkeys(notes)), SUMS)
+
+
+def _played(tape: Tape, setup: Setup, compiler: Compiler, pieces: "Iterator[Told]", room: int) -> "Desk":
+    from libs.quant.compiled.desk import finish, play
+    from libs.quant.compiled.prepare import desk_of, ordered, signals_of
+
+    desk = None
+    for share, told in pieces:
+        voices = ordered(told)
+        if desk is None:
+            desk = desk_of(tape, setup, voices)
+            compiler.desk()
+        desk.hear(signals_of(tape, setup, voices), share, room)
+        play(desk.row)
+    assert desk is not None, "whoever tells something tells it at least once"
+    finish(desk.row, tape.ends())
+    compiler.done()
+    return desk
+
+
+def _remembered(pieces: "Iterator[Told]", told: "list[Told]") -> "Iterator[Told]":
+    for piece in pieces:
+        told.append(piece)
+        yield piece

@@ -30,24 +30,30 @@ TOO_OLD: Final = 6
 
 
 @compiled
-def play(table: "Rows", ends: int) -> None:
-    """Plays all signals (ascending in time), and the market to its end.
+def play(table: "Rows") -> None:
+    """Plays the signals that have come (ascending in time), and the market up to the last of them.
 
     Raises:
         MemoryError: there are more fills than rows for them.
         OverflowError, ValueError: a number does not fit: the event path has to play.
     """
-    desk, n = table[0], 0
-    signals = rows.signals(desk)
-    while n < len(signals):
+    desk = table[0]
+    signals, n, count = rows.signals(desk), desk.judged, desk.signals_count
+    while n < count:
         now, first = signals[n].time, n
-        while n < len(signals) and signals[n].time == now:
+        while n < count and signals[n].time == now:
             n += 1
-        if n < len(signals) and desk.alone:
+        if n < count and desk.alone:
             _soon(desk, signals[n].time)
         play_until(desk, now)
         decide(desk, first, n, now)
-    play_until(desk, ends)
+    desk.judged = n
+
+
+@compiled
+def finish(table: "Rows", ends: int) -> None:
+    """Plays the market to its end; raises as `play`."""
+    play_until(table[0], ends)
 
 
 @compiled

@@ -183,6 +183,8 @@ DESK: Final = np.dtype(
         ("cash_value", "f8"),  # the float64 nearest to it in the currency, worked out once for all who ask
         ("fees", "i8"),  # paid so far
         ("now", "i8"),
+        ("signals_count", "i8"),
+        ("judged", "i8"),  # of them, the ones before
         ("orders_count", "i8"),
         ("fills_count", "i8"),
         ("refusals_count", "i8"),
@@ -202,6 +204,10 @@ DESK: Final = np.dtype(
 two dozen arrays would be copied at every call."""
 
 
+_LEAST: Final = 1_000
+_SPARE: Final = 1.25
+
+
 class Desk:
     """The rows of one account, which live as long as this does."""
 
@@ -209,12 +215,37 @@ class Desk:
         """
         Args:
             row: one of DESK.
-            arrays: one of each of KINDS.
+            arrays: of each of KINDS one, or none where there is nothing yet.
         """
         self.row = row
-        self.arrays = {name: np.ascontiguousarray(arrays[name], kind) for name, kind in KINDS.items()}
-        for name, array in self.arrays.items():
-            row[f"{name}_at"], row[f"{name}_room"] = array.ctypes.data, len(array)
+        self.arrays: dict[str, Rows] = {}
+        for name, kind in KINDS.items():
+            self._put(name, np.ascontiguousarray(arrays[name], kind) if name in arrays else np.empty(0, kind))
+
+    def hear(self, signals: "Rows", share: float, fills: int) -> None:
+        """Takes in signals that follow all before.
+
+        Args:
+            share: of the market over which all signals so far were said: rows are laid out for the whole.
+            fills: rows for so many, for each signal.
+        """
+        before = int(self.row[0]["signals_count"])
+        count = before + len(signals)
+        for name, rows in {"signals": 1, "orders": 2, "refusals": 1, "fills": fills}.items():
+            self._make_room(name, rows * count + _LEAST, int(rows * count / share * _SPARE) + _LEAST)
+        self.arrays["signals"][before:count] = signals
+        self.row["signals_count"] = count
+
+    def _make_room(self, name: str, least: int, likely: int) -> None:
+        held = self.arrays[name]
+        if len(held) < least:
+            larger = np.empty(max(least, likely), KINDS[name])  # each row is written whole before it is read
+            larger[: len(held)] = held
+            self._put(name, larger)
+
+    def _put(self, name: str, array: "Rows") -> None:
+        self.arrays[name] = array
+        self.row[f"{name}_at"], self.row[f"{name}_room"] = array.ctypes.data, len(array)
 
     def __getattr__(self, name: str) -> "Rows":
         return self.__dict__["arrays"][name]

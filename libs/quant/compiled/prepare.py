@@ -21,10 +21,7 @@ from libs.quant.compiled.layout import (
     BAR,
     BOOK,
     DESK,
-    FILL,
     HALT,
-    ORDER,
-    REFUSAL,
     SIGNAL,
     SYMBOL,
     UNBOUNDED,
@@ -32,7 +29,7 @@ from libs.quant.compiled.layout import (
 )
 from libs.quant.compiled.money import counted, parts_of
 from libs.quant.compiled.signals import write_signals
-from libs.quant.compiled.spoken import Spoken, Voice
+from libs.quant.compiled.spoken import Voice
 from libs.quant.compiled.venue import LIMIT, MARKET, STOP, STOP_LIMIT
 from libs.quant.risk.assess import terms_of
 from libs.quant.risk.grid import grid_of
@@ -55,11 +52,11 @@ class Unplayable(Exception):
     """The compiled desk cannot play this; the message says why."""
 
 
-def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
-    """Everything at its beginning, of what passes `check`.
+def desk_of(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> Desk:
+    """Everything at its beginning, of what passes `check`; it has heard nothing yet.
 
     Args:
-        fills: rows for as many.
+        voices: all there will be, as `ordered`.
 
     Raises:
         Unplayable: bars are not in order of time.
@@ -68,23 +65,17 @@ def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
     names = sorted(tape.bars[tape.timeframes[0]])
     market = _market(tape, setup, names, parts)
     symbols = market["symbols"]
-    voices = sorted(spoken.voices, key=lambda voice: (voice.strategy_id, voice.symbol))
     books = _books(tape, setup, voices, names)
     of_symbol = np.array(sorted(range(len(voices)), key=lambda b: (books["symbol"][b], b)), np.int64)
     symbols["books"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "left")
     symbols["books_end"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "right")
-    signals = _signals(tape, setup, voices)
-    count, room = len(signals), len(voices) + 1
+    room = len(voices) + 1
     return Desk(
         _account(tape, setup, parts),
         market
         | {
             "of_symbol": of_symbol,
             "books": books,
-            "signals": signals,
-            "orders": np.empty(2 * count + 1, ORDER),  # each row is written whole before it is read
-            "fills": np.empty(fills, FILL),
-            "refusals": np.empty(count + 1, REFUSAL),
             "halts": np.zeros(2, HALT),
             "killed": np.zeros(len(setup.strategies) + 1, np.int64),
             "sums": np.zeros(5),
@@ -92,6 +83,11 @@ def desk_of(tape: Tape, setup: Setup, spoken: Spoken, fills: int) -> Desk:
             **{name: np.zeros(room, np.int64) for name in ("open_orders", "waiting_books", "batch_orders", "cancels")},
         },
     )
+
+
+def ordered(voices: Sequence[Voice]) -> list[Voice]:
+    """As books are numbered."""
+    return sorted(voices, key=lambda voice: (voice.strategy_id, voice.symbol))
 
 
 def check(tape: Tape, setup: Setup) -> None:
@@ -271,8 +267,8 @@ def _limit(row: Any, bounds: Bounds, lot: float) -> None:
         row[f"second_{scope}"] = given(bounds.orders_per_second.get(scope))
 
 
-def _signals(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> "Rows":
-    """In the order in which they are decided: by time, and at one moment by book."""
+def signals_of(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> "Rows":
+    """What `ordered` voices say, in the order in which it is decided: by time, and at one moment by book."""
     rows = np.empty(sum(len(voice.bar_time) for voice in voices), SIGNAL)
     at = 0
     for b, voice in enumerate(voices):

@@ -224,19 +224,19 @@ def _asked(name: str) -> ast.expr:
 
 MAIN: Final = '''
 @compiled
-def run(state, params, opens, highs, lows, closes, volumes, rows, targets):
-    """How many targets were news, and their rows; the row of a target that is none, or -1."""
-    last, count = nan, 0
+def run(state, last, params, opens, highs, lows, closes, volumes, rows, targets):
+    """A piece of the bars: (state after it, last target, how many targets were news, row of a target that is none, or -1)."""
+    count = 0
     for n in range(len(closes)):
         state, target = {step}(state, {bar}(opens[n], highs[n], lows[n], closes[n], volumes[n]), params)
         if target != last and target == target:
             if not -1.0 <= target <= 1.0:
-                return count, n
+                return state, last, count, n
             rows[count] = n
             targets[count] = target
             count += 1
             last = target
-    return count, -1
+    return state, last, count, -1
 '''
 
 
