@@ -74,7 +74,8 @@ def _counts(trials: Sequence[Trial], earlier: int) -> list[str]:
     if idle := sum(trial.figures is not None and not trial.traded for trial in trials):
         said.append(f"{idle:,} of {len(trials):,} trials never traded: they count as tried, and the others are not compared with them.")
     if earlier:
-        said.append(f"{earlier:,} other trials of this strategy over the same data are on record, and count.")
+        known = "trial of this strategy over the same data is" if earlier == 1 else "trials of this strategy over the same data are"
+        said.append(f"{earlier:,} other {known} on record, and count{'s' if earlier == 1 else ''}.")
     return said
 
 

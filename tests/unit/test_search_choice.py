@@ -133,6 +133,7 @@ def test_other_trials_of_earlier_searches_count_and_repeated_ones_do_not() -> No
     assert more.deflated is not None
     assert more.deflated.probability < alone.deflated.probability
     assert "200 other trials" in " ".join(more.words)
+    assert "1 other trial of this strategy over the same data is on record, and counts." in judged(trials[0], trials, others[:1]).words
 
 
 def test_trials_that_never_traded_count_and_do_not_make_luck_look_small() -> None:

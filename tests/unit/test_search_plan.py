@@ -53,6 +53,12 @@ def test_what_is_no_range_is_refused_with_what_was_expected(text: str, says: str
     assert says in str(refused.value)
 
 
+def test_what_a_strategy_leaves_unsearched_keeps_its_default_unless_a_range_is_given() -> None:
+    found = ranges_of(TREND, [], {})
+    assert set(TREND.params._fields) - set(found) == {"bars_per_year"}
+    assert list(ranges_of(TREND, ["bars_per_year=252,365"], {})) == ["bars_per_year"]
+
+
 def test_without_ranges_those_that_the_strategy_declares_are_searched_but_for_what_is_fixed() -> None:
     assert ranges_of(SMA, [], {}) == {name: Range(low=low, high=high, whole=True, step=1) for name, (low, high) in SMA.ranges.items()}
     assert list(ranges_of(SMA, [], {"fast": 5})) == ["slow"]

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Final
 
+import msgspec
+
 from libs.domain.names import TIMEFRAMES
 from libs.quant.backtest.tape import Tape
 from libs.quant.calendars import DAY
 from libs.quant.quality import rules
+from libs.quant.quality.calendar_fit import fitting
 from libs.quant.quality.finding import Finding, Kind, Policy, Unfit, told_of
 from libs.quant.quality.numbers import impossible
 from libs.quant.quality.prices import odd_prices
@@ -21,6 +24,7 @@ WHOLE_YEAR: Final = 0.9
 """Share of the time with bars below which yearly figures, that count bars around the clock, are told much too large."""
 UNCHECKED: Final = "the data were not looked at (quality off): nothing is known of gaps, spikes, splits and wrong zones"
 _KEPT: Final = "quality"
+_FITS: Final = "of a file say --calendar {}, in whose sessions these bars lie; else yearly figures are so much smaller"
 
 
 def findings(tape: Tape) -> Sequence[Finding]:
@@ -112,7 +116,9 @@ def _short_year(series: Series) -> Iterator[Finding]:
     if count >= FEWEST and share < WHOLE_YEAR:
         year = 365 * (DAY // series.length)
         got = f"{year * share:,.0f} (a year's Sharpe ratio and volatility are {sqrt(1 / share):.2f} times too large, growth more)"
-        yield _label("year", series, 0, count, f"{year:,} bars a year, as yearly figures count without a calendar", got)
+        expected = f"{year:,} bars a year, as yearly figures count without a calendar"
+        told = _label("year", series, 0, count, expected, got)
+        yield told if (calendar := fitting(series)) is None else msgspec.structs.replace(told, advice=_FITS.format(calendar))
 
 
 def _label(kind: Kind, series: Series, row: int, count: int, expected: str, got: str) -> Finding:
