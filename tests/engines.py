@@ -2,8 +2,9 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,15 +12,28 @@ from tempfile import TemporaryDirectory
 from libs.quant.backtest.play import play
 from libs.quant.backtest.report import equity_curve, figures
 from libs.quant.backtest.summary import summary_of
+from services.backtester import compiling, engines
 from services.backtester.engines import Result, playing
 from tests.backtest_cases import Case, case
 
+PIECES = (7, 60, 1_000, compiling.PIECE)
 TOLD = ("signals", "orders", "statuses", "trades", "refused", "positions", "lines", "balances", "halts")
 
 
 def by_machine_code(case: Case, folder: Path) -> Result:
     """Played compiled, or event by event where it cannot be; the notes say so."""
     return playing(case.tape, case.setup, "compiled", folder, lambda text: None)
+
+
+@contextmanager
+def in_pieces(bars: int) -> Iterator[None]:
+    """Strategies run ahead of the account, in a thread, so many bars at a time: otherwise only in a market longer than is drawn."""
+    piece, two = compiling.PIECE, engines.TWO_AT_ONCE
+    compiling.PIECE, engines.TWO_AT_ONCE = bars, 0  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        compiling.PIECE, engines.TWO_AT_ONCE = piece, two  # type: ignore[misc]
 
 
 def differences(case: Case, folder: Path) -> list[str]:
@@ -45,8 +59,9 @@ def judged(seed: int, folder: Path) -> tuple[Sequence[str], str]:
     """(where the engines differ, why the event path played: "" when machine code did)."""
     drawn = case(seed)
     try:
-        why = next((note for note in by_machine_code(drawn, folder).notes if "event by event" in note), "")
-        return differences(drawn, folder), why.partition(": ")[2]
+        with in_pieces(PIECES[seed % len(PIECES)]):
+            why = next((note for note in by_machine_code(drawn, folder).notes if "event by event" in note), "")
+            return differences(drawn, folder), why.partition(": ")[2]
     except Exception as error:  # it is a difference, and the other cases are wanted too
         return [f"{type(error).__name__}: {error}"], ""
 

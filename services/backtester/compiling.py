@@ -94,7 +94,8 @@ class Compiler:
             import numpy as np
 
             now, its, last = _plain(state, module, names), _plain(params, module, names), nan
-            rows, targets = np.empty(PIECE, np.int64), np.empty(PIECE)
+            most = min(PIECE, len(prices[3]))
+            rows, targets = np.empty(most, np.int64), np.empty(most)
             for first in range(0, max(1, len(prices[3])), PIECE):
                 piece = [column[first : first + PIECE] for column in prices]
                 now, last, count, wrong = module.run(now, last, its, *piece, rows, targets)

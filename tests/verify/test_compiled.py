@@ -12,7 +12,7 @@ from libs.quant.folds import registry
 from services.backtester.check import paths
 from services.backtester.engines import playing
 from tests.backtest_cases import case
-from tests.engines import by_machine_code, differences
+from tests.engines import by_machine_code, differences, in_pieces
 from tests.peeking import columns_in_reach
 from tests.unit.test_backtest_check import closes, subject, tape_of
 
@@ -29,6 +29,12 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("seed", FEW)
 def test_both_engines_tell_the_same_to_the_last_digit(seed: int, code: Path) -> None:
     assert differences(case(seed), code) == []
+
+
+@pytest.mark.parametrize("bars", [1, 13])
+def test_a_strategy_that_runs_ahead_of_the_account_tells_the_same(bars: int, code: Path) -> None:
+    with in_pieces(bars):
+        assert [seed for seed in FEW[:8] if differences(case(seed), code)] == []
 
 
 def test_most_of_what_is_drawn_is_played_by_machine_code(code: Path) -> None:
