@@ -47,7 +47,7 @@ from tests.scenes import a_bar, begin, clear
 from tests.search_results import a_search
 from tests.waiting import until
 
-LIMIT_S = 30
+LIMIT_S = 60
 A_SEARCH = searches.Finished(
     state="done",
     strategy="sma_cross",
@@ -549,6 +549,21 @@ async def test_a_search_that_a_dead_service_was_running_is_taken_up_again(
     assert await searches.take(database) is None
     await database.close()
     assert service().ended(str(id_), "searches")["state"] == "done"
+
+
+def test_a_lost_connection_to_the_record_ends_no_search_that_runs(
+    service: Callable[[], Service], environment: dict[str, str], bars: Path
+) -> None:
+    running = service()
+    backtest = {"strategy": "sma_cross", "data": str(bars), "risk": False, "sizing": "fixed:1"}
+    id_ = running.asked("/searches", {"backtest": backtest, "ranges": ["fast=2:4", "slow=10:13"]})
+    assert wait_until(lambda: running.ask(f"/searches/{id_}")[1]["state"] == "running", LIMIT_S)
+    began = running.ask(f"/searches/{id_}")[1]["started_at"]
+    with psycopg.connect(environment["DATABASE_URL"]) as connection:
+        ours = "application_name in ('backtester:queue', 'backtester:searches') and datname = current_database()"
+        assert connection.execute(f"select count(pg_terminate_backend(pid)) from pg_stat_activity where {ours}").fetchone() == (2,)
+    found = running.ended(id_, "searches")
+    assert (found["state"], found["started_at"], len(found["result"]["trials"])) == ("done", began, 12)
 
 
 async def test_a_search_keeps_its_first_result(environment: dict[str, str]) -> None:
