@@ -15,6 +15,8 @@ _WORDS: Final = {
     "funding": "funding",
     "income": "dividends and parts of lots",
 }
+KINDS: Final = (*_WORDS, "total")
+"""Of the amounts that a result keeps under `financing`, in the order in which they are told."""
 
 
 def financing(base: Mapping[str, Any], **rates: str | None) -> dict[str, Any] | None:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from libs.store.backtests import BacktestTrade
 
+T = TypeVar("T")
 Parts = Mapping[str, Mapping[str, str]]
 SHOWN: Final = 8
 """Stretches or files that are named; of more the first."""
 _COSTS: Final = {"fee_bps", "fee_per_unit", "fee_min"}
 _PRICES: Final = {"slippage_bps", "half_spread_bps", "latency_ms", "fill"}
 _SIZES: Final = {"cash", "allocation", "sizing", "participation", "bar_participation"}
+_CHARGED: Final = {"funding", "actions", "cash", "day_starts_at", "day_tz"}
+"""Beside the rates: what is charged or paid, on how much, and when a day ends."""
 
 
 def data_changes(a: Parts | None, b: Parts | None) -> list[str]:
@@ -76,12 +79,35 @@ def first_reason(
     return [*_of_data(some, parts_a, parts_b), *_of_options(one, other, options), *_of_code(some, parts_a, parts_b)]
 
 
+def holding_reason(options: Sequence[str], a: Parts | None, b: Parts | None, *, trades_differ: bool) -> list[str]:
+    """What of all that changed can have changed what holding cost, in one line; [] where nothing is known to.
+
+    Args:
+        options: names of what was asked for otherwise.
+        a: digests of the data as a result keeps them; None where it has none.
+    """
+    found = [option for option in options if option in _CHARGED or _is_rate(option)]
+    changed = _differing(a, b) if a is not None and b is not None else set()
+    told = {"funding": "the recorded funding", "actions": "the corporate actions"}
+    found += [words for name, words in told.items() if name in changed and name not in options]
+    found += ["the bars"] if changed - told.keys() else []
+    found += ["the trades"] if trades_differ else []
+    return [f"what holding cost follows from {', '.join(found)}"] if found else []
+
+
+def _is_rate(option: str) -> bool:
+    return option.startswith("financing.")
+
+
 def _of_data(trade: BacktestTrade, parts_a: Mapping[str, Any], parts_b: Mapping[str, Any]) -> Iterator[str]:
     a, b = parts_a.get("data"), parts_b.get("data")
     if a is None or b is None or a == b:
         return
+    if _differing(a, b) == {"funding"}:
+        yield "the recorded funding differs, and with it the account's equity"
+        return
     mine = [name for name in sorted({*a, *b}) if name.endswith(f" {trade.symbol}")]
-    changed = sorted({stretch for name in mine for stretch in _changed(a.get(name, {}), b.get(name, {}))})
+    changed = sorted({stretch for name in mine for stretch in _differing(a.get(name, {}), b.get(name, {}))})
     now = _stretch_of(trade.executed_at, changed)
     before = [stretch for stretch in changed if stretch < now]
     if now in changed or "all" in changed:
@@ -92,8 +118,8 @@ def _of_data(trade: BacktestTrade, parts_a: Mapping[str, Any], parts_b: Mapping[
         yield f"the data of {trade.symbol} are the same, those of others are not: what they did changed the account's equity"
 
 
-def _changed(a: Mapping[str, str], b: Mapping[str, str]) -> set[str]:
-    return {stretch for stretch in {*a, *b} if a.get(stretch) != b.get(stretch)}
+def _differing(a: Mapping[str, T], b: Mapping[str, T]) -> set[str]:
+    return {name for name in {*a, *b} if a.get(name) != b.get(name)}
 
 
 def _stretch_of(at: datetime, changed: Sequence[str]) -> str:
@@ -109,7 +135,7 @@ def _of_options(one: BacktestTrade | None, other: BacktestTrade | None, options:
     for what, differs, names in (
         ("price", one.executed_price != other.executed_price, _PRICES),
         ("fee", one.commission != other.commission, _COSTS),
-        ("quantity", one.quantity != other.quantity, _SIZES),
+        ("quantity", one.quantity != other.quantity, _SIZES | {option for option in options if _is_rate(option)}),  # by the equity
     ):
         said = [option for option in options if option in names]
         if differs and said:
@@ -122,7 +148,7 @@ def _of_code(trade: BacktestTrade, parts_a: Mapping[str, Any], parts_b: Mapping[
     a, b = parts_a.get("code"), parts_b.get("code")
     if a is None or b is None:
         return
-    changed = _changed(a, b)
+    changed = _differing(a, b)
     strategies = [name for name in changed if name.startswith("libs/quant/strategies/")]
     own = [name for name in strategies if name.endswith(f"/{trade.strategy_id}.py")]
     others = sorted(changed - set(strategies))

@@ -56,6 +56,9 @@ def command(
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A parameter of it; may be repeated.")] = None,
     spec: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Terms as JSON; options go before it.")] = None,
     data: Annotated[Text, typer.Option(metavar="FILE", help="Bars: .csv, .csv.gz or .parquet.")] = None,
+    calendar: Annotated[
+        Text, typer.Option(metavar="NAME", help="When a file's market is open: us_equity, cme_globex, forex, 24/7.")
+    ] = None,
     replay: Annotated[Text, typer.Option(metavar="NAME", help="A recorded market of MARKET_DATA_DIR.")] = None,
     start: Annotated[Text, typer.Option(metavar="D", help="First day or moment, UTC.")] = None,
     end: Annotated[Text, typer.Option(metavar="D", help="Last day, or the moment at which it ends, UTC.")] = None,
@@ -75,6 +78,7 @@ def command(
         "strategy": strategy,
         "params": backtest_spec.params(param) if param else None,
         "data": data,
+        "calendar": calendar,
         "replay": replay,
         "start": start,
         "end": end,
@@ -95,6 +99,8 @@ def _answer(asked: dict[str, Any], file: Path | None, runs: int, seed: int) -> A
         settings = from_environment(FleetSettings, environ)
         base = {} if file is None else backtest_spec.from_file(file)
         made_up = not any(name in asked or name in base for name in ("data", "replay"))
+        if made_up and "calendar" in asked:
+            raise ValueError("--calendar is of a file of bars, see --data: the random walk is always open")
         spec = backtest_spec.spec_of(base, {**asked, "data": SOURCE} if made_up else asked)
         limits = backtest_spec.limits(Path(settings.config_dir), settings.environment) if spec.risk and spec.limits is None else []
         strategy, params = configured(spec.configured()[0])

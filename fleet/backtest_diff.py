@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from fleet.backtest_causes import code_changes, data_changes, first_reason
+from fleet.backtest_carry import KINDS
+from fleet.backtest_causes import code_changes, data_changes, first_reason, holding_reason
 from fleet.tables import change, moment, number
+from libs.quant.financing import Financing
 from libs.store.backtests import Backtest, BacktestTrade
 from services.backtester.spec import Spec
 from services.backtester.stored import CAUSES
@@ -34,7 +36,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     data: list[str]  # which bars, in words
     code: list[str]  # which sources, in words
     spec: list[Changed]
-    figures: list[Changed]
+    figures: list[Changed]  # those that every result has, and after the fees what holding cost, where that differs
+    holding: list[str]  # what that follows from, in words
     trades: list[Changed]  # the first that differ; None where one side has none
     trades_differ: int  # how many there are in all
     first: list[str]  # why the first trade that differs does, in words
@@ -61,12 +64,14 @@ def difference(a: Backtest, b: Backtest, trades_a: Sequence[BacktestTrade], trad
     causes = [cause for cause in CAUSES if getattr(a, cause) != getattr(b, cause)]
     parts = [result.get("parts") or {} for result in results]
     options = [changed.what for changed in spec if changed.what not in _ELSEWHERE] if "config" in causes else []
+    data, carried = [each.get("data") for each in parts], _carried(*results)
     return Difference(
         causes=causes,
-        data=data_changes(*(each.get("data") for each in parts)) if "data" in causes else [],
+        data=data_changes(*data) if "data" in causes else [],
         code=code_changes(*(each.get("code") for each in parts)) if "code" in causes else [],
         spec=spec,
-        figures=[Changed(name, *(result.get(name) for result in results)) for name in FIGURES],
+        figures=_figures(results, carried),
+        holding=holding_reason(options, *data, trades_differ=bool(unequal)) if carried else [],
         trades=unequal[:FIRST],
         trades_differ=len(unequal),
         first=first_reason(unequal[0].a, unequal[0].b, options, *parts) if unequal else [],
@@ -77,6 +82,21 @@ def _result(backtest: Backtest) -> dict[str, Any]:
     if backtest.result is None:
         raise LookupError(f"backtest {backtest.id} is {backtest.state} and has no result{f': {backtest.error}' if backtest.error else ''}")
     return backtest.result
+
+
+def _figures(results: Sequence[Mapping[str, Any]], carried: Sequence[Changed]) -> list[Changed]:
+    figures = [Changed(name, *(result.get(name) for result in results)) for name in FIGURES]
+    after = FIGURES.index("fees") + 1
+    return [*figures[:after], *carried, *figures[after:]]
+
+
+def _carried(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Changed]:
+    """What holding earned (above 0) and cost by kind and in all, where it differs; [] where one result is from before that was kept."""
+    one, other = a.get("financing"), b.get("financing")
+    if one is None or other is None:
+        return []
+    amounts = [Changed(f"financing.{kind}", one.get(kind, 0.0), other.get(kind, 0.0)) for kind in KINDS]
+    return [amount for amount in amounts if amount.a != amount.b]
 
 
 def _spec(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Changed]:
@@ -95,7 +115,7 @@ def _flat(spec: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 _DEFAULTS: Final = {
     field.name: msgspec.to_builtins(field.default) for field in msgspec.structs.fields(Spec) if field.default is not msgspec.NODEFAULT
-}
+} | {"financing": msgspec.to_builtins(Financing())}
 
 
 def _unequal(a: Sequence[BacktestTrade], b: Sequence[BacktestTrade]) -> list[Changed]:
@@ -152,7 +172,9 @@ def _spec_lines(found: Difference) -> list[str]:
 
 
 def _figure_lines(found: Difference) -> list[str]:
-    return ["figures", *(f"  {c.what:<13} {_shown(c.a)}" + ("" if c.a == c.b else f" -> {_shown(c.b)}{_moved(c)}") for c in found.figures)]
+    width = max(13, *(len(c.what) for c in found.figures))
+    lines = [f"  {c.what:<{width}} {_shown(c.a)}" + ("" if c.a == c.b else f" -> {_shown(c.b)}{_moved(c)}") for c in found.figures]
+    return ["figures", *lines, *(f"  {reason}" for reason in found.holding)]
 
 
 def _moved(changed: Changed) -> str:

@@ -20,6 +20,7 @@ from libs.pages.backtest import Report, data_of, page
 from libs.pages.search import search_page
 from libs.store import backtests, searches
 from libs.store.backtests import Backtest
+from libs.store.by_id import NotOne
 from libs.store.searches import Search
 from libs.venues.bar_faults import BadData
 from libs.venues.replay.dataset import DataNotFound
@@ -90,15 +91,15 @@ def command(
 async def _stored(database: Database, id_: str) -> Backtest | Search:
     """
     Raises:
-        LookupError: neither a backtest nor a search is the only one whose id begins so.
+        NotOne: neither a backtest nor a search is the only one whose id begins so.
     """
     try:
         return await backtests.found(database, id_)
-    except LookupError as no_backtest:
+    except NotOne as no_backtest:
         try:
             return await searches.found(database, id_)
-        except LookupError as no_search:
-            raise LookupError(f"{no_backtest}; {no_search}") from None
+        except NotOne as no_search:
+            raise NotOne(f"{no_backtest}; {no_search}") from None
 
 
 def _written(text: str, data: object, output: Path | None, name: str, json: bool) -> Answer:

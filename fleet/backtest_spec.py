@@ -58,6 +58,8 @@ def from_file(path: Path) -> dict[str, Any]:
         raise ValueError(f"--spec {path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
         raise ValueError(f"--spec {path}: expected a JSON object, {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"--spec {path}: expected a JSON object, its lists or objects lie too deep in each other") from error
 
 
 def from_configuration(folder: Path, environment: str, name: str | None) -> dict[str, Any]:

@@ -58,6 +58,9 @@ def options(
     actions: Annotated[Text, typer.Option(metavar="FILE", help="Splits and dividends of a file of bars.")] = None,
     funding: Annotated[Text, typer.Option(metavar="FILE", help="Recorded funding rates of perpetuals.")] = None,
     symbol: Annotated[Text, typer.Option(help="What a file without a column symbol holds.")] = None,
+    calendar: Annotated[
+        Text, typer.Option(metavar="NAME", help="When a file's market is open: us_equity, cme_globex, forex, 24/7.")
+    ] = None,
     replay: Annotated[Text, typer.Option(metavar="NAME", help="A recorded market of MARKET_DATA_DIR.")] = None,
     symbols: Annotated[Text, typer.Option(metavar="A,B", help="Bars that a fleet has stored.")] = None,
     venue: Annotated[Text, typer.Option(help="Of stored bars, where several have them.")] = None,
@@ -90,6 +93,10 @@ def options(
     """What the options of every command that runs backtests ask for."""
 
     def asked(settings: FleetSettings) -> Spec:
+        if account is not None and not config:
+            raise ValueError(
+                f"--account {account}: it says whose strategies --config runs; --data and the like without --config have no account"
+            )
         base: dict[str, Any] = {} if spec is None else backtest_spec.from_file(spec)
         if config:
             base |= backtest_spec.from_configuration(Path(settings.config_dir), settings.environment, account)
@@ -100,6 +107,7 @@ def options(
             "actions": actions,
             "funding": funding,
             "symbol": symbol,
+            "calendar": calendar,
             "replay": replay,
             "symbols": [name for name in symbols.split(",") if name] if symbols is not None else None,
             "venue": venue,

@@ -1,11 +1,11 @@
-"""How far long work is and how long it will take, on stderr: a line written over on a terminal, else one every 15 seconds."""
+"""How far long work is and how long it will take, once known, on stderr: on a terminal a line written over, else one each 15 seconds."""
 
 import sys
 from typing import Final, TextIO
 
 from libs.common.clocks import HostClock, SystemClock
 
-PATIENCE: Final = 2.0  # s; nobody needs to be told of what is over before
+PATIENCE: Final = 2.0  # s; nobody needs to be told of what is over before, and nothing is known of what has taken less
 OVER: Final = 0.5  # s between two lines on a terminal
 APART: Final = 15.0  # s between two lines elsewhere
 
@@ -32,10 +32,16 @@ class TimeLeft:
             self._what, self._began, self._first = what, now, done
         if done >= of:
             self._wipe()
-        elif now - self._told >= self._waits and done > self._first:
-            left = (now - self._began) / (done - self._first) * (of - done)
-            self._tell(f"fleet: {what}: {done / of:.0%} of {of:,}, about {_words(left)} left")
+        elif now - self._told >= self._waits and (self._first or now - self._began >= PATIENCE):
+            self._tell(f"fleet: {what}: {done / of:.0%} of {of:,}{self._left(now, done, of)}")
             self._told, self._waits = now, OVER if self._terminal else APART
+
+    def _left(self, now: float, done: int, of: int) -> str:
+        """How long it will take, as its last seconds went; "" where they are too few to say. Of work that is first heard of when
+        some of it is done already, nobody knows when it began."""
+        if now - self._began < PATIENCE or done <= self._first:
+            return ""
+        return f", about {_words((now - self._began) / (done - self._first) * (of - done))} left"
 
     def _tell(self, text: str) -> None:
         if not self._terminal:

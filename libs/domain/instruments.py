@@ -1,5 +1,6 @@
 """What can be traded, and in which steps of price and quantity."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, Literal, get_args
 
@@ -9,6 +10,7 @@ AssetClass = Literal["equity", "crypto", "forex", "future", "option"]
 Calendar = Literal["us_equity", "24/7", "forex", "cme_globex"]
 
 ASSET_CLASSES: Final[frozenset[AssetClass]] = frozenset(get_args(AssetClass))
+CALENDARS: Final[Mapping[str, Calendar]] = {name: name for name in get_args(Calendar)}
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):

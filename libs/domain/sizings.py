@@ -8,10 +8,10 @@ from typing import Final, Literal, NamedTuple
 
 EXPECTED: Final = (
     "equity, fixed:UNITS or risk:FRACTION, then any of volatility:TARGET, kelly:FRACTION and drawdown:MOST, joined by * and each once;"
-    " UNITS and TARGET are above 0, the others above 0 and at most 1"
+    " UNITS are above 0 and at most 1e15, TARGET is above 0, the others above 0 and at most 1"
 )
 NO_STOP: Final = "risk:FRACTION needs a stop: give the strategy exits with stop_bps or trail_bps above 0"
-_BASES: Final = {"equity": 0.0, "fixed": inf, "risk": 1.0}
+_BASES: Final = {"equity": 0.0, "fixed": 1e15, "risk": 1.0}
 _FACTORS: Final = {"volatility": inf, "kelly": 1.0, "drawdown": 1.0}
 """The largest number that each takes; 0: it takes none."""
 

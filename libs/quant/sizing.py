@@ -9,6 +9,10 @@ from libs.domain.orders import Side
 _EXACT: Final = 2**53  # beyond it a float64 no longer tells neighbouring integers apart
 
 
+class Uncountable(ValueError):
+    """What is wished for is no number of steps that can be told from its neighbours."""
+
+
 def to_lots(x: float, lot: float) -> int:
     """Whole lots in the quantity `x`, towards zero; a quotient that misses a whole number by float noise counts as it.
 
@@ -17,7 +21,8 @@ def to_lots(x: float, lot: float) -> int:
         lot: smallest step of it, positive.
 
     Raises:
-        ValueError: `x / lot` is NaN, infinite or beyond 2^53, or `lot` is not positive.
+        Uncountable: `x / lot` is infinite or beyond 2^53.
+        ValueError: `x` is NaN, or `lot` is not positive.
     """
     q = _steps(x, lot, "quantity")
     r = math.floor(q + 0.5)
@@ -28,7 +33,7 @@ def to_ticks(price: float, tick: float) -> int:
     """The nearest tick to `price`; half way goes up.
 
     Raises:
-        ValueError: as `to_lots`.
+        Uncountable, ValueError: as `to_lots`.
     """
     return math.floor(_steps(price, tick, "price") + 0.5)
 
@@ -39,7 +44,7 @@ def ticks_towards(price: float, tick: float, reference: float) -> int:
     A price on the grid but for float noise stays there. All three in the same currency.
 
     Raises:
-        ValueError: as `to_lots`.
+        Uncountable, ValueError: as `to_lots`.
     """
     q = _steps(price, tick, "price")
     r = math.floor(q + 0.5)
@@ -62,8 +67,8 @@ def _steps(x: float, step: float, what: str) -> float:
     if not 0.0 < step < math.inf:
         raise ValueError(f"expected a positive step, got {step!r}")
     q = x / step
-    if not abs(q) <= _EXACT:  # true of NaN too
-        raise ValueError(f"{what} {x!r} is no countable number of steps of {step!r}")
+    if not abs(q) <= _EXACT:  # true of NaN too, which is a fault and not a wish
+        raise (ValueError if math.isnan(q) else Uncountable)(f"{what} {x!r} is no countable number of steps of {step!r}")
     return q
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from libs.common.database import Database, Write
 from libs.domain.trades import Trade
+from libs.store.by_id import beginning
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,14 +165,9 @@ async def found(database: Database, prefix: str) -> Backtest:
     """The one backtest whose id begins so.
 
     Raises:
-        LookupError: there is none, or there are several.
+        NotOne: there is none, or there are several.
     """
-    rows = await database.fetch(_COLUMNS + " where starts_with(id::text, %s) order by created_at desc limit 6", (prefix.lower(),))
-    if len(rows) == 1:
-        return _backtest(rows[0])
-    if not rows:
-        raise LookupError(f"no backtest has an id that begins with {prefix!r}; `fleet backtest results` lists them")
-    raise LookupError(f"several backtests begin with {prefix!r}: {', '.join(str(row[0]) for row in rows)}; give more of the id")
+    return _backtest(await beginning(database, _COLUMNS, prefix, called="backtest", listed_by="fleet backtest results"))
 
 
 async def trades(database: Database, id_: UUID) -> list[BacktestTrade]:

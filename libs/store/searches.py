@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.database import Database, Write
+from libs.store.by_id import beginning
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,14 +173,9 @@ async def found(database: Database, prefix: str) -> Search:
     """The one search whose id begins so, its trials in its result, where it has one.
 
     Raises:
-        LookupError: there is none, or there are several.
+        NotOne: there is none, or there are several.
     """
-    rows = await database.fetch(_COLUMNS + " where starts_with(id::text, %s) order by created_at desc limit 6", (prefix.lower(),))
-    if not rows:
-        raise LookupError(f"no search has an id that begins with {prefix!r}; `fleet backtest searches` lists them")
-    if len(rows) > 1:
-        raise LookupError(f"several searches begin with {prefix!r}: {', '.join(str(row[0]) for row in rows)}; give more of the id")
-    search = _search(rows[0])
+    search = _search(await beginning(database, _COLUMNS, prefix, called="search", listed_by="fleet backtest searches"))
     if search.result is None:
         return search
     trials = await database.fetch("select n, params, figures, error from backtest_trials where search_id = %s order by n", (search.id,))

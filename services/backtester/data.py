@@ -8,7 +8,7 @@ from pathlib import Path
 
 from libs.common.database import Database
 from libs.domain.columns import Columns
-from libs.domain.instruments import Instrument
+from libs.domain.instruments import CALENDARS, Calendar, Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import nanoseconds
 from libs.quant.backtest.resample import with_timeframes
@@ -23,6 +23,8 @@ from services.backtester.spec import Spec
 
 _DAY_NS = TIMEFRAMES["1d"]
 _STEP = Decimal("0.000001")
+_BY_RHYTHM = frozenset({"missing_day", "gap"})
+"""What a reader of files guesses from the bars' own days and hours, and the gate knows where there is a calendar."""
 
 
 class NoData(Exception):
@@ -57,12 +59,13 @@ def _of_file(spec: Spec) -> Loaded:
     if not bars:
         raise NoData(f"{spec.data} has no bars from {spec.start or 'its start'} to {spec.end or 'its end'}")
     tape = Tape(
-        instruments={symbol: plain(symbol, spec.currency or "USD") for symbol in bars},
+        instruments={symbol: plain(symbol, spec.currency or "USD", CALENDARS[spec.calendar]) for symbol in bars},
         bars={found.timeframe: bars},
         fill_on=dict.fromkeys(bars, "bar"),
         since=min(columns.start[0] for columns in bars.values()),
     )
-    return _completed(Loaded(tape, spec.data, [str(label) for label in found.labels]), spec)
+    labels = [str(label) for label in found.labels if spec.calendar == "24/7" or label.kind not in _BY_RHYTHM]
+    return _completed(Loaded(tape, spec.data, labels), spec)
 
 
 def _read(spec: Spec) -> FileBars:
@@ -85,9 +88,9 @@ def _completed(loaded: Loaded, spec: Spec) -> Loaded:
     return Loaded(with_timeframes(tape, spec.timeframes), loaded.source, [*loaded.labels, *labels])
 
 
-def plain(symbol: str, currency: str) -> Instrument:
+def plain(symbol: str, currency: str, calendar: Calendar = "24/7") -> Instrument:
     """What is known of a symbol that comes without an instrument (semantics 5)."""
-    return Instrument(symbol=symbol, venue="FILE", asset_class="equity", currency=currency, tick=_STEP, lot=_STEP)
+    return Instrument(symbol=symbol, venue="FILE", asset_class="equity", currency=currency, tick=_STEP, lot=_STEP, calendar=calendar)
 
 
 def _of_replay(spec: Spec, market_data_dir: Path | None) -> Loaded:

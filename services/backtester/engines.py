@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from libs.quant.backtest.play import play, playing_folds
+from libs.quant.backtest.play import play
 from libs.quant.backtest.report import PLAIN, Sums
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
+from libs.quant.backtest.signals import playing_folds
 from libs.quant.backtest.summary import Summary, summary_of
 from libs.quant.backtest.tape import Tape
 from libs.quant.progress import Seen

@@ -16,6 +16,7 @@ class Earlier(NamedTuple):
 
     params: Mapping[str, float | int]
     sharpe: float  # per period of its returns, which follows from the data
+    traded: bool = True
 
 
 class Judged(NamedTuple):
@@ -40,14 +41,15 @@ def judged(best: Trial | None, trials: Sequence[Trial], earlier: Sequence[Earlie
         earlier: of which those that say what a trial of this search says too count once: to repeat is not to search.
     """
     ran = [trial for trial in trials if trial.figures is not None]
-    ratios = {_key(trial.params, own := ratio(trial)): own for trial in ran}
+    ratios = {_key(trial.params, own := ratio(trial)): (own, trial.traded) for trial in ran}
     mine = len(ratios)
-    ratios |= {_key(trial.params, trial.sharpe): trial.sharpe for trial in earlier}
-    counts = _counts(len(trials), len(trials) - len(ran), len(ratios) - mine)
+    ratios |= {_key(trial.params, trial.sharpe): (trial.sharpe, trial.traded) for trial in earlier}
+    counts = _counts(trials, len(ratios) - mine)
     if best is None or len(best.returns) < 2:
-        return Judged(len(ratios), None, None, "not shown", (*counts, _nothing(best, trials)))
-    found = deflated(best.returns, list(ratios.values()))
-    choice = _overfitting(ran)
+        return Judged(len(ratios), None, None, "not shown", (*counts, _nothing(best)))
+    compared = [own for own, traded in ratios.values() if traded]  # equal ones that never traded would make the others seem alike
+    found = deflated(best.returns, compared, len(ratios))
+    choice = _overfitting([trial for trial in ran if trial.traded])
     said = verdict(found, choice)
     return Judged(len(ratios), found, choice, said.label, (*counts, *said.words))
 
@@ -65,17 +67,19 @@ def _overfitting(ran: Sequence[Trial]) -> Overfitting | None:
         return None
 
 
-def _counts(trials: int, broken: int, earlier: int) -> list[str]:
+def _counts(trials: Sequence[Trial], earlier: int) -> list[str]:
     said = []
-    if broken:
-        said.append(f"{broken:,} of {trials:,} trials could not be run: the strategy refuses their parameters, and they do not count.")
+    if broken := [trial for trial in trials if trial.figures is None]:
+        said.append(f"{len(broken):,} of {len(trials):,} trials could not be run and do not count. The first: {broken[0].error}")
+    if idle := sum(trial.figures is not None and not trial.traded for trial in trials):
+        said.append(f"{idle:,} of {len(trials):,} trials never traded: they count as tried, and the others are not compared with them.")
     if earlier:
-        said.append(f"{earlier:,} other trials of this strategy over the same data are on record, and count.")
+        known = "trial of this strategy over the same data is" if earlier == 1 else "trials of this strategy over the same data are"
+        said.append(f"{earlier:,} other {known} on record, and count{'s' if earlier == 1 else ''}.")
     return said
 
 
-def _nothing(best: Trial | None, trials: Sequence[Trial]) -> str:
+def _nothing(best: Trial | None) -> str:
     if best is not None:
         return "There are too few bars to judge anything: one period has no deviation."
-    error = next((trial.error for trial in trials if trial.error), "")
-    return "No trial traded, so there is no best one." + (f" The first error: {error}" if error else "")
+    return "No trial traded, so there is no best one."

@@ -97,13 +97,13 @@ class Pool:
         self._send(worker, _ENCODE(task))
 
     def _send(self, worker: _Worker, what: bytes) -> None:
-        with suppress(BrokenPipeError):  # it is gone, and reading from it says so
+        with suppress(ConnectionError):  # it is gone, and reading from it says so
             worker.connection.send_bytes(what)
 
     def _heard(self, worker: _Worker) -> Tried | None:
         try:
             said = _DECODE(worker.connection.recv_bytes())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # an OSError where it was killed in the midst of an answer
             raise Lost(_last_words(worker)) from None
         if isinstance(said, Says):
             self._say(said.text)

@@ -15,6 +15,7 @@ from libs.pages.hover import HOVER
 from libs.pages.page import policy
 from libs.store import searches
 from libs.store.backtests import Backtest
+from libs.store.by_id import NotOne
 from services.backtester.asking import answered
 from services.backtester.compiling import COMPILED
 from services.backtester.job import BacktestReport, Failed, Form, Made, Refused, ReportEnd, ReportJob, SearchReport
@@ -53,7 +54,7 @@ def routes(context: Context) -> Sequence[web.RouteDef]:
         form = form_of(request)
         try:
             search = await searches.found(database, request.match_info["id"])
-        except LookupError as error:
+        except NotOne as error:
             raise web.HTTPNotFound(text=str(error)) from error
         if search.result is None:
             raise web.HTTPConflict(text=unfinished("search", str(search.id), search.state, search.error))

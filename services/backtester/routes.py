@@ -14,6 +14,7 @@ from libs.common.runner import Context
 from libs.common.settings import Settings
 from libs.quant.folds.registry import configured
 from libs.store import backtests
+from libs.store.by_id import NotOne
 from libs.venues.replay.catalog import named
 from services.backtester.spec import Spec
 
@@ -106,7 +107,7 @@ async def found_backtest(database: Database, text: str) -> backtests.Backtest:
     """
     try:
         return await backtests.found(database, str(UUID(text)))
-    except (ValueError, LookupError):
+    except (ValueError, NotOne):
         raise web.HTTPNotFound(text=f"there is no backtest {text!r}") from None
 
 

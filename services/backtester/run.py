@@ -180,7 +180,6 @@ def _odd(played: Played) -> list[str]:
         if code == HALTED:
             notes.append(f"{count} signals refused, {code}: the account was halted, and nobody re-arms in a backtest")
             continue
-        notes.append(
-            f"{count} signals refused, {code}: {first.refusal.reason} (first: limit {first.refusal.limit}, seen {first.refusal.seen})"
-        )
+        compared = f" (first: limit {first.refusal.limit}, seen {first.refusal.seen})" if first.refusal.seen else ""
+        notes.append(f"{count} signals refused, {code}: {first.refusal.reason}{compared}")
     return notes

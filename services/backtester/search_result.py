@@ -6,8 +6,10 @@ from decimal import Decimal
 from math import isfinite, sqrt
 from typing import Any, Final
 
+import numpy as np
+
 from libs.domain.times import iso
-from libs.quant.backtest.report import PLAIN, Figures
+from libs.quant.backtest.report import PLAIN, Equity, Figures, known_times
 from libs.quant.price_volatility import bars_per_year
 from libs.quant.search import cross_validation
 from libs.quant.search.choice import Metric, best, metric, score
@@ -86,8 +88,8 @@ class Found:
     def _validated(self, words: list[str]) -> dict[str, Any]:
         spec = self.spec
         how = cross_validation.scheme(spec.cv)
-        ran = [trial for trial in self.search.trials if trial.figures is not None]
-        found = cross_validation.validated(ran, how, metric(spec.metric))
+        traded = [trial for trial in self.search.trials if trial.traded]
+        found = cross_validation.validated(traded, how, metric(spec.metric))
         better = sum(fold.test > fold.median for fold in found.folds)
         words.append(
             f"Cross-validation {spec.cv}: the choice on the other periods was better than the middle one of all trials in {better} of"
@@ -98,10 +100,13 @@ class Found:
 
     def _walk_forward(self, words: list[str]) -> dict[str, Any] | None:
         walked, forward = self.search.walked, self.spec.forward
-        if forward is None or not walked:
+        if forward is None:
+            return None
+        words += _missing_words(self.search)
+        if not walked:
             return None
         tape, deposit = self.bench.tape, self.spec.backtest.cash
-        curve = stitched([each.equity for each in walked], float(deposit))
+        curve = stitched(self._curves(), float(deposit))
         year = sqrt(bars_per_year(tape.timeframes[0], next(iter(tape.instruments.values())).calendar))
         measured = PLAIN.measured(curve.values, float(deposit))
         final = float(curve.values[-1]) if len(curve.values) else float(deposit)
@@ -114,15 +119,25 @@ class Found:
             trades=sum(each.figures.trades for each in walked),
             orders=sum(each.figures.orders for each in walked),
             refused=sum(each.figures.refused for each in walked),
-            bars=sum(each.figures.bars for each in walked),
+            bars=sum(each.figures.bars for each in walked)
+            + sum(tape.count(after=window.chooses) - tape.count(after=window.ends) for window in self.search.idle),
         )
-        words += _walk_words(walked, len(self.search.windows), figures)
+        words += _walk_words(walked, figures)
         return {
             "anchored": forward.anchored,
             "windows": [_window(each) for each in walked],
             "equity": [[iso(at), value] for at, value in thinned(curve, POINTS)],
             "figures": figures._asdict(),
         }
+
+    def _curves(self) -> list[Equity]:
+        """Of all windows in order. An account that had nothing to trade stands still, and time goes on: its Sharpe ratio knows of it."""
+        known, deposit = known_times(self.bench.tape), float(self.spec.backtest.cash)
+        curves = {each.window: each.equity for each in self.search.walked}
+        for window in self.search.idle:
+            times = known[(known > window.chooses) & (known <= window.ends)]
+            curves[window] = Equity(times, np.full(len(times), deposit))
+        return [curves[window] for window in sorted(curves)]
 
 
 def _trial(trial: Trial, by: Metric) -> dict[str, Any]:
@@ -152,7 +167,17 @@ def _window(each: Walked) -> dict[str, Any]:
     }
 
 
-def _walk_words(walked: Sequence[Walked], windows: int, out: Figures) -> list[str]:
+def _missing_words(search: Search) -> list[str]:
+    """Which windows were not traded, and why."""
+    words, missing = [], len(search.windows) - len(search.walked) - len(search.idle)
+    if search.idle:
+        words.append(f"In {len(search.idle)} windows no trial traded in training: the account stood still in them.")
+    if missing:
+        words.append(f"{missing} of {len(search.windows)} windows of the walk-forward were not played: the search ended before.")
+    return words
+
+
+def _walk_words(walked: Sequence[Walked], out: Figures) -> list[str]:
     """What the windows say that no choice has seen."""
     gains = sum(each.figures.total_return > 0 for each in walked)
     inside = [each.chosen.figures.sharpe for each in walked if each.chosen.figures is not None]
@@ -163,6 +188,4 @@ def _walk_words(walked: Sequence[Walked], windows: int, out: Figures) -> list[st
     ]
     if isfinite(mean) and mean > 0 and out.sharpe < mean / 2:
         words.append("Less than half of what the choices showed is left on new bars: expect what those show, not what the search shows.")
-    if len(walked) < windows:
-        words.append(f"In {windows - len(walked)} windows no trial traded in training: the account stood still in them.")
     return words

@@ -13,6 +13,7 @@ from libs.common.database import Rejected
 from libs.common.runner import Context
 from libs.common.settings import Settings
 from libs.store import searches
+from libs.store.by_id import NotOne
 from libs.venues.replay.catalog import named
 from services.backtester.asking import answered
 from services.backtester.job import Checked, Failed
@@ -46,7 +47,7 @@ def routes(context: Context, bell: asyncio.Event) -> Sequence[web.RouteDef]:
         id_ = request.match_info["id"]
         try:
             return as_json(await searches.found(database, id_))
-        except LookupError as error:
+        except NotOne as error:
             raise web.HTTPNotFound(text=str(error)) from error
 
     return [

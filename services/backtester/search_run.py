@@ -76,9 +76,13 @@ class Ended(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Equal ones give equal results."""
+        """Equal ones give equal results, but for what earlier searches count. One that was stopped has what was done of it in its own."""
         spec = msgspec.json.encode(self.found.spec, order="deterministic")  # the record does not keep the order of names
-        return blake2b(self.prints.all.encode() + b"|" + spec, digest_size=16).hexdigest()
+        digest = blake2b(self.prints.all.encode() + b"|" + spec, digest_size=16)
+        if self.stopped:
+            search = self.found.search
+            digest.update(msgspec.json.encode([[trial.n for trial in search.trials], [each.window for each in search.walked], search.idle]))
+        return digest.hexdigest()
 
     def answer(self, earlier: Sequence[Earlier], unstored: str = "") -> dict[str, Any]:
         """Everything that was found, as JSON.
@@ -111,13 +115,13 @@ class Ended(NamedTuple):
 
 
 def searched(search: Prepared, crew: Crew, clock: HostClock, progress: Callable[[int, int], None] = lambda done, of: None) -> Ended:
-    """Runs it; what was found until Ctrl-C, or until a trial took down its process, is kept.
+    """Runs it; what was found until Ctrl-C, or until a trial was lost, is kept.
 
     Args:
         progress: told how many backtests of how many are done.
 
     Raises:
-        ValueError: there is no room for the windows of the walk-forward.
+        ValueError: there is no room for the windows of the walk-forward, or not one trial could be run; the message says why.
     """
     began, (spec, loaded, bench) = clock.monotonic(), search
     running = Search(spec, bench, crew, progress)
@@ -136,4 +140,4 @@ def searched(search: Prepared, crew: Crew, clock: HostClock, progress: Callable[
 async def earlier(database: Database, ended: Ended) -> list[Earlier]:
     """Trials of earlier searches of the same strategy over the same data, which count."""
     rows = await searches.earlier(database, ended.found.spec.backtest.strategy, ended.prints.data)
-    return [Earlier(params, figures[PERIOD_SHARPE]) for params, figures in rows]
+    return [Earlier(params, figures[PERIOD_SHARPE], figures["trades"] > 0) for params, figures in rows]

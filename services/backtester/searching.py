@@ -11,7 +11,7 @@ from libs.quant.search.trial import Trial
 from libs.quant.search.walk_forward import Window, windows
 from services.backtester.bayes import Asking
 from services.backtester.search_spec import BATCH, SearchSpec
-from services.backtester.trying import Bench, Crew, Task
+from services.backtester.trying import Bench, Crew, Lost, Task
 
 
 class Walked(NamedTuple):
@@ -37,6 +37,7 @@ class Search:
         self.trials: list[Trial] = []
         self.walked: list[Walked] = []
         self.windows: list[Window] = []
+        self.idle: list[Window] = []  # in whose training nothing traded, so that nothing was chosen
         if spec.forward is not None:
             train, test, anchored = spec.forward.train, spec.forward.test, spec.forward.anchored
             self.windows = windows(bench.tape.since, bench.tape.last_known(), train, test, anchored=anchored)
@@ -48,18 +49,22 @@ class Search:
     def run(self) -> None:
         """
         Raises:
-            Lost: a trial took down the process that played it.
+            Lost: a trial took down the process that played it, or failed in a test only.
+            ValueError: not one trial could be run; the message says why.
         """
         try:
             self._try([_WHOLE], lambda _, trial: self.trials.append(trial))
         finally:
             self.trials.sort()
+        if self.trials and all(trial.figures is None for trial in self.trials):
+            raise ValueError(f"not one of {len(self.trials):,} trials could be run; the first: {self.trials[0].error}")
         if self.windows:
             self._walk()
 
     def _walk(self) -> None:
         trained: dict[Window, list[Trial]] = {window: [] for window in self.windows}
         self._try(self.windows, lambda window, trial: trained[window].append(trial))
+        self.idle = [window for window, trials in trained.items() if best(trials, self._metric) is None]
         chosen = [(window, found) for window, trials in trained.items() if (found := best(trials, self._metric)) is not None]
         tasks = [
             Task(key=key, n=found.n, params=found.params, begins=window.chooses, ends=window.ends, curve=True)
@@ -68,7 +73,7 @@ class Search:
         for tried in self._crew.play(tasks):
             window, found = chosen[tried.key]
             if tried.figures is None:
-                raise ValueError(f"{tasks[tried.key].words} ran in its training and not in its test: {tried.error}")
+                raise Lost(f"{tasks[tried.key].words} ran in its training and not in its test: {tried.error}")
             self.walked.append(Walked(window, found, tried.figures, tried.equity))
             self._step()
         self.walked.sort(key=lambda walked: walked.window)

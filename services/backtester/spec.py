@@ -1,11 +1,13 @@
 """What a backtest is asked to do: the body of `POST /backtests`, the options of `fleet backtest run`, a row's `spec`."""
 
+import re
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
 import msgspec
 
 from libs.domain.configuration import LimitConfig, MemberConfig, StrategyConfig, check_day
+from libs.domain.instruments import CALENDARS
 from libs.domain.names import TIMEFRAMES
 from libs.domain.orders import Exits
 from libs.quant.backtest.setup import Entry
@@ -14,6 +16,7 @@ from libs.quant.quality.finding import Policy
 
 _DAY_MS: Final = 86_400_000
 _MOST_MONEY: Final = Decimal(10) ** 15
+_CURRENCY: Final = re.compile(r"[A-Z]{3,5}")
 _COSTS: Final = {
     "fee_bps": Decimal(10_000),
     "slippage_bps": Decimal(10_000),
@@ -38,6 +41,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     actions: str = ""  # a file of splits and dividends of the symbols of `data`
     funding: str = ""  # a file of recorded funding rates
     symbol: str = ""  # what a file without a symbol column holds
+    calendar: str = "24/7"  # when the market of a file is open; see libs/quant/calendars.py
     replay: str = ""
     symbols: list[str] = []
     venue: str = ""  # of stored bars; may be left out when only one has them
@@ -75,6 +79,15 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError(f"expected exactly one of data, replay and symbols, got {', '.join(sources) or 'none'}")
         if self.actions and not self.data:
             raise ValueError("actions are of a file of bars, see data: recorded and stored bars come with their own")
+        if self.calendar not in CALENDARS:
+            known = ", ".join(CALENDARS)
+            raise ValueError(f"expected calendar to be one of {known} (us_equity is XNYS, cme_globex is CMES), got {self.calendar!r}")
+        if self.calendar != "24/7" and not self.data:
+            raise ValueError("calendar is of a file of bars, see data: recorded and stored bars come with their own")
+        if self.venue and not self.symbols:
+            raise ValueError(f"venue says which stored bars, see symbols: it chooses nothing of {sources[0]}")
+        if self.currency and not _CURRENCY.fullmatch(self.currency):
+            raise ValueError(f"expected currency to be three to five capital letters such as USD or USDT, got {self.currency!r}")
         if bool(self.strategy) == bool(self.strategies):
             raise ValueError("expected either strategy or strategies")
         if self.timeframe and self.timeframe not in TIMEFRAMES:

@@ -12,6 +12,7 @@ import numpy as np
 from libs.domain.configuration import LimitConfig
 from libs.domain.times import iso
 from libs.quant.backtest.report import Equity, Figures, equity_curve, figures
+from libs.quant.backtest.signals import playing_folds
 from libs.quant.backtest.tape import Tape
 from libs.quant.search.plan import Params
 from libs.quant.search.trial import Trial, returns_of
@@ -67,7 +68,7 @@ class Says(msgspec.Struct, frozen=True, tag=True):
 
 
 class Lost(Exception):
-    """Whoever played a trial is gone, and with it the trial; the message names it."""
+    """A trial that the search cannot do without is lost, mostly with whoever played it; the message names it."""
 
 
 class Crew(Protocol):
@@ -125,6 +126,8 @@ def _tried(bench: Bench, task: Task, say: Callable[[str], None]) -> Tried:
     result = playing(tape, setup, spec.engine, bench.code, say)
     curve = equity_curve(tape, result.summary, result.sums).after(setup.trades_from)
     found = figures(tape, result.summary, setup.deposit, curve, result.sums)
+    if not found.trades and (without := playing_folds(tape, setup).left_out):
+        raise ValueError("; ".join(without))  # it had nothing to run on, which is another thing than not to trade
     return Tried(
         key=task.key,
         figures=found._replace(bars=tape.count(after=setup.trades_from)),

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import urllib.error
@@ -32,6 +33,7 @@ from fleet.record import NoRecord
 from libs.common.database import Database
 from libs.common.settings import Settings
 from libs.domain.fleet import PORTS
+from libs.quant.validation.sharpe import expected_max
 from libs.store import backtests, market, searches, sessions
 from services.backtester.app import end_of
 from services.backtester.job import Checked, Failed, Job
@@ -81,9 +83,9 @@ def bars(tmp_path: Path) -> Path:
     return a_file(folder / "bars.csv", 7)
 
 
-def a_file(path: Path, seed: int) -> Path:
+def a_file(path: Path, seed: int, minutes: int = 300) -> Path:
     draw, price, at, lines = random.Random(seed), 100.0, datetime(2025, 1, 6, tzinfo=UTC), ["timestamp,open,high,low,close,volume"]
-    for n in range(300):
+    for n in range(minutes):
         opened, price = price, round(price + draw.gauss(0, 0.2), 2)
         high, low = max(opened, price) + 0.05, min(opened, price) - 0.05
         lines.append(f"{(at + timedelta(minutes=n)).isoformat()},{opened},{high:.2f},{low:.2f},{price},1000")
@@ -125,6 +127,17 @@ def test_diff_explains_a_changed_fee(environment: dict[str, str], bars: Path) ->
     assert found["spec"] == [{"what": "fee_bps", "a": "0", "b": "2"}]
     assert found["trades_differ"] == free["trades"]
     assert found["trades"][0]["a"]["executed_price"] == found["trades"][0]["b"]["executed_price"]
+
+
+def test_diff_tells_what_holding_cost_beside_the_fees(environment: dict[str, str], bars: Path) -> None:
+    days = a_file(bars, 7, minutes=1_500)
+    free, paying = run(environment, "--data", days), run(environment, "--data", days, "--cash-rate", "36")
+    found = fleet(environment, "backtest", "diff", free["id"], paying["id"])
+    assert found["spec"] == [{"what": "financing.cash_rate", "a": "0", "b": "36"}]
+    earned = paying["financing"]["cash_interest"]
+    assert {"what": "financing.cash_interest", "a": 0.0, "b": earned} in found["figures"]
+    assert earned > 0 == found["trades_differ"]
+    assert found["holding"] == ["what holding cost follows from financing.cash_rate"]
 
 
 def test_diff_explains_another_file(environment: dict[str, str], bars: Path) -> None:
@@ -410,6 +423,28 @@ def test_trials_of_an_earlier_search_count_in_one_of_the_service(service: Callab
         for each in ("fast=2,3", "fast=4,5,6")
     ]
     assert counted == [2, 5]
+
+
+def test_idle_trials_of_an_earlier_search_do_not_make_luck_look_small_in_one_of_the_service(
+    service: Callable[[], Service], bars: Path
+) -> None:
+    running = service()
+    backtest = {"strategy": "sma_cross", "data": str(bars), "risk": False, "sizing": "fixed:1"}
+    idle, after = (
+        running.ended(running.asked("/searches", {"backtest": backtest, "ranges": each}), "searches")["result"]
+        for each in (["fast=2:21", "slow=400"], ["fast=2,3,4", "slow=9"])
+    )
+    compared = [trial["figures"]["period_sharpe"] for trial in after["trials"]]
+    assert (idle["best"], after["counted"]) == (None, 23)
+    assert after["deflated"]["expected_max"] == pytest.approx(expected_max(statistics.variance(compared), 23))
+
+
+def test_a_search_of_which_no_trial_can_be_run_says_why(service: Callable[[], Service], bars: Path) -> None:
+    running = service()
+    asked = {"backtest": {"strategy": "pairs", "data": str(bars), "risk": False}, "ranges": ["length=10,20"]}
+    found = running.ended(running.asked("/searches", asked), "searches")
+    assert (found["state"], found["result"]) == ("failed", None)
+    assert "not one of 2 trials could be run; the first: pairs: pairs runs over 2 to 2 symbols, this market has 1" in found["error"]
 
 
 def test_a_search_that_cannot_be_run_says_why(service: Callable[[], Service], environment: dict[str, str], bars: Path) -> None:

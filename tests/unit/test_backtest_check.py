@@ -83,6 +83,13 @@ def test_a_strategy_that_reads_the_next_close_is_caught_on_the_event_path(monkey
 # --- the same market a little different
 
 
+def test_neighbours_leave_alone_what_no_search_draws() -> None:
+    trend = find("trend_vol_target")
+    moved = {one.moved for one in neighbours(trend, trend.params())}
+    assert "target_vol" in moved
+    assert "bars_per_year" not in moved
+
+
 def test_neighbours_move_one_parameter_by_a_step_or_a_share_and_are_accepted_by_the_strategy() -> None:
     found = neighbours(find("sma_cross"), sma_cross.Params(fast=20, slow=22))
     assert sorted(str(one) for one in found if one.moved == "fast") == ["fast=15", "fast=18", "fast=19", "fast=21"]  # not 22, not 25

@@ -104,6 +104,10 @@ def test_without_json_a_person_is_told_what_was_run(bars: Path) -> None:
         (("--end", "2020-01-01"), "has no bars from its start to 2020-01-01"),
         (("--replay", "crypto"), "expected exactly one of data, replay and symbols, got data, replay"),
         (("--config",), "expected either strategy or strategies"),
+        (("--calendar", "XNYS"), "expected calendar to be one of us_equity, 24/7, forex, cme_globex (us_equity is XNYS"),
+        (("--venue", "alpaca"), "venue says which stored bars, see symbols: it chooses nothing of data"),
+        (("--account", "main"), "--account main: it says whose strategies --config runs; --data"),
+        (("--sizing", "fixed:1e300"), "UNITS are above 0 and at most 1e15"),
     ],
 )
 def test_what_is_asked_wrongly_is_named_and_exits_2(bars: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -111,6 +115,36 @@ def test_what_is_asked_wrongly_is_named_and_exits_2(bars: Path, arguments: tuple
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_calendar_without_a_file_is_refused() -> None:
+    result = run(*SMA, "--replay", "crypto", "--calendar", "us_equity")
+    assert result.exit_code == 2
+    assert "calendar is of a file of bars, see data" in result.stderr
+
+
+@pytest.mark.parametrize("currency", ["nope!", "usd", "US", "DOLLARS"])
+def test_a_currency_that_is_none_is_refused(currency: str) -> None:
+    with pytest.raises(ValueError, match="expected currency to be three to five capital letters such as USD or USDT, got"):
+        Spec(strategy="sma_cross", data="x.csv", currency=currency)
+
+
+def test_what_cannot_be_counted_in_lots_is_said_once_and_without_a_traceback(bars: Path, caplog: pytest.LogCaptureFixture) -> None:
+    result = run(*SMA, "--data", bars, "--cash", "1e15", "--risk", "off")
+    assert result.exit_code == 0
+    assert result.stdout.count("no countable number of steps") == 1
+    assert "RC-ERR" in result.stdout
+    assert not caplog.records
+
+
+def test_while_the_market_of_a_file_is_shut_orders_are_refused(bars: Path, tmp_path: Path) -> None:
+    collar = '[[limit]]\nscope = "order"\nname = "price_collar"\nvalue = 0.05\nunit = "fraction"\n'
+    (tmp_path / "config" / "risk.toml").write_text(collar)
+    asked = (*SMA, "--data", bars, "--allocation", "0.01", "--quality", "off")  # a Monday's small hours
+    shut = line(*asked, "--calendar", "us_equity")
+    assert shut["trades"] == 0
+    assert "RC-A15: the market (us_equity) is shut" in shut["notes"][-1]
+    assert line(*asked)["trades"] > 0
 
 
 def test_a_file_that_is_not_there_exits_2(tmp_path: Path) -> None:
@@ -143,6 +177,13 @@ def test_a_run_without_trades_is_done_and_says_why(bars: Path) -> None:
     assert json.loads(result.stdout)["trades"] == 0
     assert "there was no trade" in result.stderr
     assert "it may need more bars" in result.stderr
+
+
+def test_a_spec_file_whose_lists_never_end_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text('{"strategy": ' + "[" * 100_000)
+    result = run("--spec", tmp_path / "deep.json")
+    assert result.exit_code == 2
+    assert "expected a JSON object, its lists or objects lie too deep in each other" in result.stderr
 
 
 def test_options_lie_over_a_spec_file(bars: Path, tmp_path: Path) -> None:

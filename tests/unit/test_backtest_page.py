@@ -170,6 +170,30 @@ def test_on_a_terminal_one_line_is_written_over_and_wiped() -> None:
     assert said.getvalue() == "\rfleet: bars: 50% of 100, about 3 s left\r" + " " * 39 + "\r"
 
 
+def test_work_that_has_just_begun_after_long_preparations_is_told_nothing_of() -> None:
+    said, clock = StringIO(), HandClock()
+    told = TimeLeft(said, clock, terminal=False)
+    clock.move(30.0)  # something is compiled
+    told.seen("bars", 0, 1_000_000)
+    clock.move(0.005)
+    told.seen("bars", 8_192, 1_000_000)
+    assert said.getvalue() == ""
+    clock.move(4.995)
+    told.seen("bars", 500_000, 1_000_000)
+    assert said.getvalue() == "fleet: bars: 50% of 1,000,000, about 5 s left\n"
+
+
+def test_how_long_it_will_take_is_told_only_once_it_is_known() -> None:
+    said, clock = StringIO(), HandClock()
+    told = TimeLeft(said, clock, terminal=True)
+    for pause, done in ((60.0, 1), (0.6, 2), (59.4, 4)):  # the first word is that one is done, and two workers end together
+        clock.move(pause)
+        told.seen("backtests", done, 64)
+    first, second, third = said.getvalue().split("\r")[1:]
+    assert (first, second) == ("fleet: backtests: 2% of 64", "fleet: backtests: 3% of 64")
+    assert third == "fleet: backtests: 6% of 64, about 20 min left"
+
+
 def test_a_long_tape_tells_of_all_its_bars_those_of_a_panel_together() -> None:
     tape, told = a_tape({"ALFA": columns([100.0] * 9000), "BETA": columns([100.0] * 9000)}), []
     panel = a_strategy("momentum_panel", "panel", params={"lookback": 2})

@@ -10,6 +10,7 @@ import pytest
 
 from fleet.backtest_causes import code_changes, data_changes, first_reason
 from libs.domain.columns import Columns
+from libs.domain.funding import FundingRate
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import nanoseconds
 from libs.quant.backtest import parts
@@ -42,6 +43,10 @@ def trade(at: str = "2021-03-20", symbol: str = "A", strategy: str = "fast", **t
 
 def data(*tapes: Tape) -> list[dict[str, Any]]:
     return [{"data": parts_of(each)} for each in tapes]
+
+
+def funded(rate: str) -> dict[str, dict[str, str]]:
+    return parts_of(replace(tape("A", "B"), funding={"A": [FundingRate("A", 1, Decimal(rate))]}))
 
 
 def test_each_month_has_a_digest_of_its_own_rows() -> None:
@@ -84,6 +89,18 @@ def test_stretches_that_follow_each_other_are_told_as_one() -> None:
     assert data_changes(parts_of(tape("A")), long) == ["bars 1d A: 2021-04 differs; 2021-05 to 2021-06 is new"]
 
 
+def test_changed_funding_is_told_by_symbol_and_a_tape_without_any_says_nothing_of_it() -> None:
+    free, one, other = parts_of(tape("A", "B")), funded("0.01"), funded("0.02")
+    assert data_changes(one, other) == ["funding: A differs"]
+    assert "funding" not in free
+    assert data_changes(free, one) == ["funding is new"]
+
+
+def test_a_trade_that_only_changed_funding_can_have_changed_is_explained_by_it() -> None:
+    (reason,) = first_reason(trade(), trade(quantity="2"), [], {"data": funded("0.01")}, {"data": funded("0.02")})
+    assert reason == "the recorded funding differs, and with it the account's equity"
+
+
 def test_a_changed_source_is_named() -> None:
     now = code_parts()
     before = {**now, "libs/quant/fills.py": "00000000"}
@@ -120,6 +137,7 @@ def test_a_trade_over_data_that_did_not_change_is_explained_by_those_that_did() 
         ({"commission": "3"}, ["fee_bps"], "its fee follows from fee_bps"),
         ({"executed_price": "3"}, ["slippage_bps", "fee_bps"], "its price follows from slippage_bps"),
         ({"quantity": "3"}, ["allocation"], "its quantity follows from allocation"),
+        ({"quantity": "3"}, ["fee_bps", "financing.borrow_rate"], "its quantity follows from financing.borrow_rate"),
         ({"quantity": "3"}, ["params.fast"], "decided or sized otherwise: params.fast"),
     ],
 )

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Final
 
 import empyrical
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -174,6 +175,15 @@ def test_a_split_does_not_end_a_round_trip() -> None:
     tape = a_tape({"ALFA": columns([100.0, 101.0, 102.0, 102.0, 52.0, 50.0, 50.0])}, actions=[a_split(NOON + 4 * MINUTE)])
     (trip,) = round_trips(play(tape, a_setup()), tape.instruments)
     assert (trip.entry, trip.exit, trip.pnl) == (102, 50, -20)
+
+
+def test_a_split_that_leaves_no_whole_lot_ends_a_round_trip_and_the_next_is_another() -> None:
+    a_hundredth = msgspec.structs.replace(a_split(NOON + 4 * MINUTE), ratio=D("0.01"))
+    prices = [100.0, 101.0, 102.0, 102.0, 10_300.0, 10_200.0, 10_100.0, 10_300.0, 10_400.0, 10_300.0, 10_200.0]
+    tape = a_tape({"ALFA": columns(prices)}, actions=[a_hundredth])
+    paid_out, traded = round_trips(play(tape, a_setup()), tape.instruments, tape.actions)
+    assert (paid_out.entry, paid_out.exit, paid_out.closed_at, paid_out.fills) == (102, None, NOON + 4 * MINUTE, 1)
+    assert (traded.entry, traded.exit, traded.pnl, traded.fills) == (10_400, 10_200, -2_000, 2)
 
 
 def test_figures_of_round_trips_by_hand() -> None:

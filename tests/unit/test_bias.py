@@ -330,6 +330,11 @@ def test_what_a_strategy_says_of_itself_must_hold(changed: dict[str, Any], what:
     assert what in found.text()
 
 
+def test_a_parameter_that_is_left_unsearched_needs_no_range() -> None:
+    changed = replace(sma_cross.STRATEGY, ranges={"fast": (2, 50)}, unsearched=frozenset({"slow"}))
+    assert bias.check(changed, sma_cross.Params(), BARS) == []
+
+
 @pytest.mark.parametrize("answer", [2.0, float("inf"), "long", None])
 def test_a_target_that_is_none_is_found(answer: Any) -> None:
     def step(state: Any, bar: Any, params: Any) -> tuple[Any, Any]:

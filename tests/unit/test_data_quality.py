@@ -58,6 +58,14 @@ def kinds(tape: Tape) -> dict[str, int]:
     return {finding.kind: finding.count for finding in findings(tape)}
 
 
+FITS = "in whose sessions these bars lie; else yearly figures are so much smaller"
+
+
+def year(tape: Tape) -> str:
+    (text,) = [found.text() for found in findings(tape) if found.kind == "year"]
+    return text
+
+
 def only(tape: Tape) -> Finding:
     (found,) = findings(tape)
     return found
@@ -70,6 +78,34 @@ def test_a_clean_market_of_an_exchange_passes_over_a_change_of_clocks_and_holida
 
 def test_a_clean_market_around_the_clock_passes() -> None:
     assert kinds(tape_of(walk(around_the_clock()))) == {}
+
+
+def test_weekdays_without_a_calendar_are_told_to_make_yearly_figures_too_large() -> None:
+    days = MONDAY + TIMEFRAMES["1d"] * np.array([7 * n // 5 for n in range(1_300)])  # 261 a year
+    found = only(tape_of(walk(days), timeframe="1d"))
+    assert (found.kind, found.severity, found.count) == ("year", "label", 1_300)
+    assert "expected 365 bars a year" in found.text()
+    assert "got 261 (a year's Sharpe ratio and volatility are 1.18 times too large" in found.text()
+
+
+@pytest.mark.parametrize("calendar", ["us_equity", "forex", "cme_globex"])
+@pytest.mark.parametrize("timeframe", ["30m", "1d"])
+def test_the_calendar_whose_sessions_hold_the_bars_is_named(calendar: Calendar, timeframe: str) -> None:
+    days = [nanoseconds(str(session.date)) for session in sessions(calendar, MONDAY, MONDAY + 900 * TIMEFRAMES["1d"])]
+    start = np.array(days) if timeframe == "1d" else in_sessions(calendar, 120)
+    assert year(tape_of(walk(start), timeframe=timeframe)).endswith(f"; of a file say --calendar {calendar}, {FITS}")
+
+
+def test_a_thin_stock_is_told_from_what_trades_at_night() -> None:
+    start = np.delete(in_sessions("us_equity", 120), slice(3, None, 3))
+    assert year(tape_of(walk(start), timeframe="30m")).endswith(f"; of a file say --calendar us_equity, {FITS}")
+
+
+def test_weekdays_without_a_holiday_fit_no_calendar_so_all_are_named() -> None:
+    days = MONDAY + TIMEFRAMES["1d"] * np.array([7 * (n // 5) + n % 5 for n in range(1_300)])
+    found = only(tape_of(walk(days), timeframe="1d"))
+    assert found.kind == "year"
+    assert "of a file say with --calendar when its market is open (us_equity, cme_globex, forex)" in found.text()
 
 
 @pytest.mark.parametrize(

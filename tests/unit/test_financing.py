@@ -15,7 +15,8 @@ from libs.domain.actions import CorporateAction
 from libs.domain.funding import FundingRate
 from libs.domain.instruments import Instrument
 from libs.domain.ledger import imbalance
-from libs.quant.backtest.play import Desk, play
+from libs.quant.backtest.desk import Desk
+from libs.quant.backtest.play import play
 from libs.quant.backtest.result import Played
 from libs.quant.backtest.summary import summary_of
 from libs.quant.backtest.tape import Tape

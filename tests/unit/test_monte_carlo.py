@@ -165,6 +165,7 @@ def test_a_block_is_never_shorter_than_one_nor_longer_than_a_third(values: list[
         pytest.param(lambda: drawn(results(), TERMS._replace(deposit=0.0)), "deposit above 0, got 0", id="nothing to lose"),
         pytest.param(lambda: shuffled(results(), TERMS._replace(runs=0)), "1 to 10,000,000 runs of 100 results, got 0", id="no run"),
         pytest.param(lambda: drawn(results(), TERMS._replace(runs=10**8)), "got 100,000,000", id="too many runs"),
+        pytest.param(lambda: drawn([0.1, 0.2], TERMS._replace(runs=10**8)), "1 to 10,000,000 runs of 2 results", id="more than memory has"),
         pytest.param(lambda: drawn(results(), TERMS._replace(ruin=1.0)), "ruin above 0 and below 1", id="ruin of all"),
         pytest.param(lambda: blocks(results(), TERMS, 0.5), "1 or more, got 0.5", id="half a result"),
     ],

@@ -89,6 +89,11 @@ def test_stitched_tests_carry_their_growth_on() -> None:
     assert [at for at, _ in thinned(found, 2)] == [1, 4]
 
 
+def test_an_account_that_has_lost_everything_does_not_owe_more_in_the_next_test() -> None:
+    curves = [Equity(np.array([1]), np.array([-50.0])), Equity(np.array([2, 3]), np.array([110.0, 300.0]))]
+    assert stitched(curves, 100.0).values.tolist() == [-50.0, -50.0, -50.0]
+
+
 def test_cross_validation_finds_a_true_edge_again_and_not_the_luck_of_noise() -> None:
     true = validated(noise(20, edge=0.005), Scheme(5, 1), METRICS["sharpe"])
     assert {fold.chosen for fold in true.folds} == {1}
@@ -101,6 +106,12 @@ def test_cross_validation_finds_a_true_edge_again_and_not_the_luck_of_noise() ->
 @pytest.mark.parametrize("text", ["purged", "purged:1", "purged:x", "combinatorial:6", "combinatorial:3:3", "loo:5", "purged:-2"])
 def test_what_is_no_cross_validation_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected purged:FOLDS"):
+        scheme(text)
+
+
+@pytest.mark.parametrize("text", ["combinatorial:1000000000:500000000", "combinatorial:40:20", "purged:10001"])
+def test_more_splits_than_anybody_wants_are_refused_before_anything_is_played(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^--cv .*: Expected at most 10,000 splits"):
         scheme(text)
 
 
@@ -122,6 +133,23 @@ def test_other_trials_of_earlier_searches_count_and_repeated_ones_do_not() -> No
     assert more.deflated is not None
     assert more.deflated.probability < alone.deflated.probability
     assert "200 other trials" in " ".join(more.words)
+    assert "1 other trial of this strategy over the same data is on record, and counts." in judged(trials[0], trials, others[:1]).words
+
+
+def test_trials_that_never_traded_count_and_do_not_make_luck_look_small() -> None:
+    traded = noise(10)
+    idle = [a_trial(n, np.zeros(320), trades=0) for n in range(11, 201)]
+    alone, among = judged(traded[0], traded, []), judged(traded[0], [*traded, *idle], [])
+    on_record = judged(traded[0], traded, [Earlier(each.params, 0.0, traded=False) for each in idle])
+    assert alone.deflated is not None
+    assert among.deflated is not None
+    assert among.counted == 200
+    assert among.deflated.expected_max > alone.deflated.expected_max
+    assert on_record.deflated == among.deflated
+    assert among.overfitting is not None
+    assert alone.overfitting is not None
+    assert (among.overfitting.trials, among.overfitting.probability) == (10, alone.overfitting.probability)
+    assert "190 of 200 trials never traded" in " ".join(among.words)
 
 
 def test_trials_that_could_not_be_run_are_said_and_do_not_count() -> None:

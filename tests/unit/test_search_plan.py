@@ -44,6 +44,7 @@ def test_steps_are_decimal() -> None:
         ("fast=ten", "expected a number, got 'ten'"),
         ("fast=1:2:3:4", "at most a low, a high and a step"),
         ("fast=1:inf", "expected a finite number"),
+        ("fast=1e30,2", "expected whole numbers up to 9,007,199,254,740,992, got '1e30'"),
         ("fast", "expected a number, got ''"),
     ],
 )
@@ -51,6 +52,12 @@ def test_what_is_no_range_is_refused_with_what_was_expected(text: str, says: str
     with pytest.raises(ValueError, match="--range") as refused:
         ranges(text)
     assert says in str(refused.value)
+
+
+def test_what_a_strategy_leaves_unsearched_keeps_its_default_unless_a_range_is_given() -> None:
+    found = ranges_of(TREND, [], {})
+    assert set(TREND.params._fields) - set(found) == {"bars_per_year"}
+    assert list(ranges_of(TREND, ["bars_per_year=252,365"], {})) == ["bars_per_year"]
 
 
 def test_without_ranges_those_that_the_strategy_declares_are_searched_but_for_what_is_fixed() -> None:

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import struct
+import subprocess
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 
-from services.backtester.pool import Pool
+from services.backtester.pool import Pool, _Worker
 from services.backtester.trying import Bench, Lost, Task, tried
 from tests.factories import MINUTE, NOON
 from tests.searches import a_bench, a_spec
@@ -41,3 +44,15 @@ def test_a_process_that_is_killed_names_the_trial_that_it_played() -> None:
         os.kill(players()[0], signal.SIGKILL)
         with pytest.raises(Lost, match=r"the process of trial 9 \(fast=3, slow=4\) is gone: killed by SIGKILL; .* fewer --workers"):
             list(playing)
+
+
+def test_a_process_that_is_killed_in_the_midst_of_its_answer_names_its_trial_too() -> None:
+    ours, theirs = Pipe()
+    os.write(theirs.fileno(), struct.pack("!i", 100_000) + b"x")  # the length of the answer is there, the rest is not
+    theirs.close()
+    killed = subprocess.Popen(["sleep", "60"])
+    killed.kill()
+    with Pool(bench(), 1, print) as pool:
+        pool._workers.append(_Worker(killed, ours, TASKS[8]))
+        with pytest.raises(Lost, match=r"the process of trial 9 \(fast=3, slow=4\) is gone: killed by SIGKILL"):
+            list(pool.play([]))

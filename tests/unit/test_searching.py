@@ -3,13 +3,17 @@
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from libs.quant.search.choice import METRICS, best
 from services.backtester.data import Loaded
+from services.backtester.run import Fingerprints
 from services.backtester.search_result import Found
-from services.backtester.search_spec import BATCH, Forward
+from services.backtester.search_run import Ended
+from services.backtester.search_spec import BATCH, Forward, search_spec
 from services.backtester.searching import Search
+from services.backtester.spec import Spec
 from services.backtester.trying import Task, tried
 from tests.factories import MINUTE
 from tests.searches import Here, a_bench, a_spec, run, told
@@ -89,6 +93,60 @@ def test_the_result_of_a_walk_forward_is_its_tests_one_after_another() -> None:
     assert len(said["cross_validation"]["folds"]) == 4
     assert said["label"] in ("overfitted", "not shown", "credible")
     assert msgspec.json.decode(msgspec.json.encode(said)) == said
+
+
+def test_an_account_that_stands_still_in_a_window_has_that_time_in_its_sharpe_ratio() -> None:
+    spec = a_spec("fast=2", "slow=20", forward=Forward(train=30 * MINUTE, test=30 * MINUTE))
+    bench = a_bench(spec, length=240)
+    search = run(spec, bench)
+    traded = result(search, spec, bench)["walk_forward"]
+    still, *rest = search.walked
+    search.walked, search.idle = rest, sorted([*search.idle, still.window])
+    said = result(search, spec, bench)
+    assert len(said["walk_forward"]["equity"]) == said["walk_forward"]["figures"]["bars"] == traded["figures"]["bars"] == 210
+    values = np.array([1e5, *(value for _, value in said["walk_forward"]["equity"])])
+    assert (np.diff(values) == 0).sum() > 30
+    returns = np.diff(values) / values[:-1]
+    assert said["walk_forward"]["figures"]["sharpe"] == pytest.approx(returns.mean() / returns.std(ddof=1) * np.sqrt(365 * 1440))
+    assert f"In {len(search.idle)} windows no trial traded in training" in " ".join(said["words"])
+
+
+def test_a_walk_forward_that_is_interrupted_does_not_say_that_nothing_traded() -> None:
+    spec = a_spec(forward=WALK)
+    bench = a_bench(spec, length=220)
+    search = run(spec, bench)
+    search.walked.pop()
+    words = " ".join(Found(spec, bench, search, Loaded(bench.tape, "drawn")).result([], stopped="interrupted")["words"])
+    assert "no trial traded" not in words
+    assert "1 of 2 windows of the walk-forward were not played" in words
+
+
+def test_cross_validation_never_chooses_what_never_traded() -> None:
+    spec = a_spec("fast=1,2,150", "slow=160,4", cv="purged:4", metric="max_drawdown")
+    bench = a_bench(spec, length=140)
+    search = run(spec, bench)
+    traded = {trial.n for trial in search.trials if trial.traded}
+    assert {trial.n for trial in search.trials if trial.figures} > traded
+    assert {fold["chosen"] for fold in result(search, spec, bench)["cross_validation"]["folds"]} <= traded
+
+
+def test_a_strategy_with_nothing_to_run_on_is_refused_with_the_reason() -> None:
+    backtest = Spec(strategy="pairs", data="drawn", risk=False, engine="event")
+    spec = search_spec(backtest, ["length=10,20"])
+    with pytest.raises(ValueError, match=r"not one of 2 trials could be run; .* pairs runs over 2 to 2 symbols, this market has 1"):
+        run(spec, a_bench(spec))
+
+
+def test_a_search_that_was_stopped_has_the_fingerprint_of_what_was_done() -> None:
+    spec = a_spec()
+    bench = a_bench(spec, length=60)
+    search, prints = run(spec, bench), Fingerprints(data="d", code="c", config="f", engine="e", all="a")
+    whole = Ended(Found(spec, bench, search, Loaded(bench.tape, "drawn")), prints, "done", "", 1.0)
+    stopped = whole._replace(state="interrupted", stopped="interrupted")
+    seen = [whole.fingerprint, stopped.fingerprint]
+    search.trials.pop()
+    assert whole.fingerprint == seen[0]
+    assert len({*seen, stopped.fingerprint}) == 3
 
 
 def test_windows_that_do_not_fit_are_refused_with_what_there_is() -> None:

@@ -28,7 +28,7 @@ def test_a_sizing_is_read_from_its_names_and_numbers(text: str, rule: Sizing) ->
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "all", "equity:1", "equity:", "fixed", "fixed:", "fixed:ten", "fixed:0", "fixed:-1", "fixed:inf"),
+        *("", "all", "equity:1", "equity:", "fixed", "fixed:", "fixed:ten", "fixed:0", "fixed:-1", "fixed:inf", "fixed:1e300"),
         *("volatility", "volatility:nan", "volatility:0", "volatilty:0.1", "risk", "risk:0", "risk:1.5", "risk:nan"),
         *("kelly", "kelly:0", "kelly:1.01", "drawdown:0", "drawdown:2", "drawdown:-0.1"),
         *("equity * equity", "kelly:0.5 * equity", "kelly:0.5 * fixed:3", "equity * fixed:3", "kelly:0.5 * kelly:0.5"),

@@ -28,6 +28,8 @@ def parts_of(tape: Tape) -> dict[str, dict[str, str]]:
     if len(found["instruments"]) > MOST:
         found["instruments"] = {"all": _digest(repr(sorted(found["instruments"].items())).encode())}
     found["actions"] = {"all": _digest(repr(list(tape.actions)).encode())}
+    if tape.funding:
+        found["funding"] = {symbol: _digest(repr(rates).encode()) for symbol, rates in sorted(tape.funding.items())}
     return found
 
 

@@ -118,7 +118,7 @@ def review(tape: Tape, setup: Setup, played: Played, curve: Equity) -> Review:
     by_days = partial(days_of, starts_at=setup.day_starts_at, tz=setup.day_tz, grace_ns=tape.grace_ns)
     days, bought = by_days(curve), buy_and_hold(tape, curve.times, deposit)
     paid = costs(tape, played.trades, played.lines, setup.terms, setup.base_currency)
-    trips = round_trips(played, tape.instruments)
+    trips = round_trips(played, tape.instruments, tape.actions)
     worth = np.concatenate(([deposit], curve.values))
     fallen = (curve.values / np.maximum.accumulate(worth)[1:] - 1) if len(curve.values) else curve.values
     markets, undrawn = _markets(tape, played)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from libs.domain.actions import CorporateAction
 from libs.domain.instruments import Instrument
 from libs.domain.ledger import Entry
 from libs.domain.trades import Trade
@@ -65,6 +66,7 @@ class _Trip:
     fees: Decimal = _NOTHING
     pnl: Decimal = _NOTHING
     fills: int = 0
+    changed_at: int = 0  # market ns of the last fill
 
     def add(self, trade: Trade, quantity: Decimal, held: Decimal, *, enters: bool) -> None:
         """`quantity` of a fill, after which `held` units are there."""
@@ -78,6 +80,7 @@ class _Trip:
         self.fees += trade.commission * quantity / trade.quantity  # a fill that turns a position around belongs to two
         self.most = max(self.most, abs(held))
         self.fills += 1
+        self.changed_at = trade.executed_at
 
     def told(self, symbol: str, closed_at: int | None, instrument: Instrument) -> RoundTrip:
         net, put_in = self.pnl - self.fees, self.entries * instrument.multiplier
@@ -97,10 +100,14 @@ class _Trip:
         )
 
 
-def round_trips(played: Played, instruments: Mapping[str, Instrument]) -> list[RoundTrip]:
+def round_trips(played: Played, instruments: Mapping[str, Instrument], actions: Sequence[CorporateAction] = ()) -> list[RoundTrip]:
     """The closed ones in the order in which they closed, then the open ones.
 
-    Read off the ledger's lines, so a split changes what is held as it did then, and a renamed position stays the same trip.
+    Read off the ledger's lines, so a split changes what is held as it did then, and a renamed position stays the same trip. One
+    that leaves no whole lot ends it: what was paid out for the rest is not in its P&L, as with every part of a lot.
+
+    Args:
+        actions: of the market, which say when such a one was.
     """
     trades = {trade.trade_id: trade for trade in played.trades}
     held: dict[tuple[str, str], Decimal] = {}
@@ -114,6 +121,9 @@ def round_trips(played: Played, instruments: Mapping[str, Instrument]) -> list[R
         if trade is None:
             if heir is not None and key in open_:
                 open_[line.strategy_id, heir] = open_.pop(key)
+            elif not after and key in open_:
+                trip = open_.pop(key)
+                found.append(trip.told(line.commodity, _acted(line.commodity, trip.changed_at, actions), instruments[line.commodity]))
             continue
         if before and (before > 0) != (line.amount > 0):
             trip = open_[key]
@@ -125,6 +135,12 @@ def round_trips(played: Played, instruments: Mapping[str, Instrument]) -> list[R
             trip = open_.setdefault(key, _Trip(line.strategy_id, after > 0, trade.executed_at))
             trip.add(trade, grown, after, enters=True)
     return found + [trip.told(symbol, None, instruments[symbol]) for (_, symbol), trip in open_.items()]
+
+
+def _acted(symbol: str, after: int, actions: Sequence[CorporateAction]) -> int:
+    """When the next split of a symbol held."""
+    splits = (each.effective for each in actions if each.symbol == symbol and each.kind != "dividend" and each.effective > after)
+    return min(splits, default=after)
 
 
 def _changes(lines: Sequence[Entry]) -> Iterator[tuple[Entry, str | None]]:

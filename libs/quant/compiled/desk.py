@@ -1,4 +1,4 @@
-"""One account over a whole tape, compiled: libs/quant/backtest/play.py with libs/quant/risk/assess.py and naked.py, number by number."""
+"""One account over a whole tape, compiled: libs/quant/backtest/desk.py and its neighbours, with risk/assess.py, number by number."""
 
 from typing import TYPE_CHECKING, Any, Final
 

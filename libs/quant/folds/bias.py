@@ -145,7 +145,7 @@ def raises(strategy: Subject, params: Any, bars: Bars) -> Finding | None:
 
 
 def declared(strategy: Subject, params: Any, bars: Bars) -> Finding | None:
-    """What it says of itself must hold: no target before its warm-up, a range for each parameter that holds the default."""
+    """What it says of itself must hold: no target before its warm-up, for each parameter a range that holds the default, or none at all."""
     seen = _Trial(strategy, params, _own(bars)).run()
     found = seen.strategy
     try:
@@ -157,10 +157,10 @@ def declared(strategy: Subject, params: Any, bars: Bars) -> Finding | None:
         what = f"it has a target at bar {spoke}, and says that it warms up until bar {first}"
         return Finding("declared", found.name, what, None, spoke - 1)
     default = found.params()
-    for name in found.params._fields:
+    for name in (name for name in found.params._fields if name not in found.unsearched):
         low, high = found.ranges.get(name, (None, None))
         if low is None or high is None:
-            return Finding("declared", found.name, f"its ranges do not name the parameter {name}", None)
+            return Finding("declared", found.name, f"its ranges do not name the parameter {name}, nor does unsearched", None)
         if not low <= getattr(default, name) <= high:
             return Finding("declared", found.name, f"its default {name}={getattr(default, name)} is not from {low} to {high}", None)
     return None

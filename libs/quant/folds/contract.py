@@ -47,6 +47,8 @@ class Strategy:
     source: str
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Lowest and highest sensible value of each parameter, both included; what searches and property tests draw from."""
+    unsearched: frozenset[str] = frozenset()
+    """Parameters without a range: facts of the market, not choices. No search draws them unless it is told to, no check moves them."""
     panel: bool = False
     width: tuple[int, int] = (1, 10_000)
     """Fewest and most symbols of a panel."""

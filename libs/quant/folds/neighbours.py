@@ -23,10 +23,10 @@ class Neighbour(NamedTuple):
 
 
 def neighbours(strategy: Strategy, params: Any) -> list[Neighbour]:
-    """All that differ in one parameter, by one step of its range or by a share of its value, and that the strategy accepts."""
+    """All that differ in one parameter with a range, by one step of it or by a share of its value, and that the strategy accepts."""
     here = params._asdict()
     found = []
-    for name, value in here.items():
+    for name, value in ((name, here[name]) for name in here if name in strategy.ranges):
         values = {_kind(value, other) for other in _beside(strategy, name, value)} - {value}
         found += [Neighbour(name, {**here, name: other}) for other in sorted(values) if _accepted(strategy, {**here, name: other})]
     return found

@@ -14,7 +14,7 @@ Policy = Literal["label", "strict", "off"]
 
 Kind = Literal[
     "out_of_order", "duplicate", "not_positive", "not_finite", "negative_volume", "high_low",
-    "no_bars", "few_bars", "sparse", "gap", "missing_day", "missing_session", "outside_session", "zone", "local_time",
+    "no_bars", "few_bars", "sparse", "year", "gap", "missing_day", "missing_session", "outside_session", "zone", "local_time",
     "stale", "zero_volume", "spike", "possible_split", "split_without_jump", "currencies",
 ]  # fmt: skip
 
@@ -28,6 +28,7 @@ MEND: Final[Mapping[Kind, str]] = {
     "no_bars": "take the symbol out, or give it bars",
     "few_bars": "take a longer stretch: over so few bars a figure is chance",
     "sparse": "say the timeframe that the bars have, for yearly figures and latencies are counted in it",
+    "year": "of a file say with --calendar when its market is open (us_equity, cme_globex, forex); else yearly figures are so much smaller",
     "gap": "fill it from another source, or know that nothing is seen, filled or stopped in there",
     "missing_day": "fill them from another source, or see whether they are holidays",
     "missing_session": "fill them from another source: what is held goes through them unseen",
@@ -53,11 +54,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1  # bars, days or sessions concerned
     expected: str
     got: str
+    advice: str = ""  # what to do, where the bars show more of it than the kind does
 
     @property
     def mend(self) -> str:
         """What to do."""
-        return MEND[self.kind]
+        return self.advice or MEND[self.kind]
 
     def text(self) -> str:
         """In one line, with where and what to do."""

@@ -1,11 +1,16 @@
 """The gate before each backtest: what is wrong or odd about a tape, and whether it may be played."""
 
 from collections.abc import Iterator, Sequence
+from math import sqrt
 from typing import Final
+
+import msgspec
 
 from libs.domain.names import TIMEFRAMES
 from libs.quant.backtest.tape import Tape
+from libs.quant.calendars import DAY
 from libs.quant.quality import rules
+from libs.quant.quality.calendar_fit import fitting
 from libs.quant.quality.finding import Finding, Kind, Policy, Unfit, told_of
 from libs.quant.quality.numbers import impossible
 from libs.quant.quality.prices import odd_prices
@@ -15,8 +20,11 @@ from libs.quant.quality.splits import odd_splits
 
 FEWEST: Final = 30
 """Bars below which a figure is chance."""
+WHOLE_YEAR: Final = 0.9
+"""Share of the time with bars below which yearly figures, that count bars around the clock, are told much too large."""
 UNCHECKED: Final = "the data were not looked at (quality off): nothing is known of gaps, spikes, splits and wrong zones"
 _KEPT: Final = "quality"
+_FITS: Final = "of a file say --calendar {}, in whose sessions these bars lie; else yearly figures are so much smaller"
 
 
 def findings(tape: Tape) -> Sequence[Finding]:
@@ -88,6 +96,7 @@ def _beside_its_rhythm(series: Series) -> Iterator[Finding]:
     start, length = series.start, series.length
     if (least := rules.nearest_bars_apart(start, length)) is not None:
         yield _label("sparse", series, 0, len(start), "neighbours as near as the timeframe says", f"{least} lengths between the nearest")
+    yield from _short_year(series)
     at, missing = rules.gaps(start, length)
     if len(at):
         got = f"{int(missing.sum()):,} missing in {len(at):,} places, at most {int(missing.max()):,} in one"
@@ -98,6 +107,18 @@ def _beside_its_rhythm(series: Series) -> Iterator[Finding]:
         yield _label("missing_day", series, int(at[0]), int(missing.sum()), "bars on each of its weekdays", got)
     for row in rules.skipped_hours(start, length):
         yield _label("local_time", series, row, 1, "an hour after each hour", "just the one missing that local clocks skip in spring")
+
+
+def _short_year(series: Series) -> Iterator[Finding]:
+    """Nothing says when a market without a calendar is closed, so its year is taken for 365 days of 24 hours."""
+    count = len(series.start)
+    share = count * series.length / (int(series.start[-1]) - int(series.start[0]) + series.length)
+    if count >= FEWEST and share < WHOLE_YEAR:
+        year = 365 * (DAY // series.length)
+        got = f"{year * share:,.0f} (a year's Sharpe ratio and volatility are {sqrt(1 / share):.2f} times too large, growth more)"
+        expected = f"{year:,} bars a year, as yearly figures count without a calendar"
+        told = _label("year", series, 0, count, expected, got)
+        yield told if (calendar := fitting(series)) is None else msgspec.structs.replace(told, advice=_FITS.format(calendar))
 
 
 def _label(kind: Kind, series: Series, row: int, count: int, expected: str, got: str) -> Finding:

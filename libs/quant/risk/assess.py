@@ -20,7 +20,7 @@ from libs.quant.risk.limits import Bounds, Limits
 from libs.quant.risk.order_size import needed_permit
 from libs.quant.risk.size import desired_lots, terms_of_signal
 from libs.quant.risk.view import Check, Leg, OpenOrder, Refusal, Terms, View
-from libs.quant.sizing import ticks_towards
+from libs.quant.sizing import Uncountable, ticks_towards
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,8 @@ def _fail_closed(judge: Judge, signal: Signal, leg: int, view: View, limits: Lim
         view.checks.clear()
     try:
         verdict = judge(signal, leg, view, limits)
+    except Uncountable as error:  # no fault to trace: more was asked for than can be counted, and the verdict says so
+        return Verdict(signal, "REFUSED", Refusal(CHECK_FAILED, f"{type(error).__name__}: {error}"))
     except Exception as error:
         ids = {"signal_id": str(signal.signal_id), "strategy": signal.strategy_id, "symbol": signal.symbol}
         told = {"labels": ids, "trace": {"id": ids["signal_id"]}}

@@ -66,7 +66,7 @@ def metric(name: str) -> Metric:
 
 def score(trial: Trial, by: Metric) -> float | None:
     """What a trial is worth; None where it has no worth: it did not run, never traded, or its figure is no number."""
-    if trial.figures is None or not trial.figures.trades:
+    if trial.figures is None or not trial.traded:
         return None
     value = by.of_figures(trial.figures)
     return value if isfinite(value) else None

@@ -12,7 +12,7 @@ import numpy as np
 
 from libs.quant.search.choice import Metric
 from libs.quant.search.trial import Trial
-from libs.quant.validation.splits import Split, combinatorial, paths, purged_folds
+from libs.quant.validation.splits import Split, check_groups, combinatorial, paths, purged_folds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,29 +54,38 @@ def scheme(text: str) -> Scheme:
     """`purged:5` or `combinatorial:6:2`.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or makes more splits than anybody wants.
     """
     kind, *numbers = text.split(":")
     if not all(number.isascii() and number.isdecimal() for number in numbers):
         raise ValueError(f"--cv {text}: {FORMS}")
     match kind, [int(number) for number in numbers]:
         case "purged", [folds] if folds >= 2:
-            return Scheme(folds, 1)
+            return _counted(text, Scheme(folds, 1))
         case "combinatorial", [groups, tested] if 1 <= tested < groups:
-            return Scheme(groups, tested)
+            return _counted(text, Scheme(groups, tested))
     raise ValueError(f"--cv {text}: {FORMS}")
+
+
+def _counted(text: str, found: Scheme) -> Scheme:
+    """Before anything is played, for it is looked at only after that."""
+    try:
+        check_groups(*found)
+    except ValueError as error:
+        raise ValueError(f"--cv {text}: {error}") from error
+    return found
 
 
 def validated(trials: Sequence[Trial], how: Scheme, by: Metric) -> Validated:
     """
     Args:
-        trials: that ran, all over the same periods.
+        trials: that traded, all over the same periods. One that never did is never chosen, here as in a search.
 
     Raises:
         ValueError: too few trials or periods; the message says how many there are.
     """
     if len(trials) < 2:
-        raise ValueError(f"--cv needs at least two trials that ran to choose among, and there are {len(trials)}")
+        raise ValueError(f"--cv needs at least two trials that traded to choose among, and there are {len(trials)}")
     table = np.column_stack([trial.returns for trial in trials])
     folds = [_fold(table, trials, split, by) for split in _splits(len(table), how)]
     chosen = [[trial.n for trial in trials].index(fold.chosen) for fold in folds]

@@ -11,6 +11,8 @@ from libs.quant.folds.contract import Strategy
 
 Number = int | float
 LOG: Final = "log"
+LARGEST: Final = 2**53
+"""Whole numbers up to here are exact in every place that a parameter passes through."""
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -132,6 +134,8 @@ def _number(whole: bool, text: str) -> Number:
         return float(value)
     if value != int(value):
         raise ValueError(f"expected whole numbers, got {text!r}")
+    if abs(value) > LARGEST:
+        raise ValueError(f"expected whole numbers up to {LARGEST:,}, got {text!r}")
     return int(value)
 
 

@@ -28,6 +28,11 @@ class Trial(NamedTuple):
     returns: "Floats"  # per period of the search, oldest first
     error: str = ""
 
+    @property
+    def traded(self) -> bool:
+        """Whether anything was filled. What never traded can be no choice, and says nothing of how much choices differ."""
+        return self.figures is not None and self.figures.trades > 0
+
 
 def period_of(times: "Times", finest: str) -> str:
     """The timeframe of the periods that trials are compared by: days where there are enough of them, else a shorter one.

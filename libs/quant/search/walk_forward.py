@@ -54,11 +54,11 @@ def windows(since: int, until: int, train: int, test: int, *, anchored: bool = F
 def stitched(curves: Sequence[Equity], deposit: float) -> Equity:
     """Equity of an account that trades every test after the one before it with all it has.
 
-    Each test began with `deposit`; its growth is carried on.
+    Each test began with `deposit`; its growth is carried on. An account that has lost everything stays where it is.
     """
     worth, values = deposit, []
     for curve in curves:
-        values.append(curve.values / deposit * worth)
+        values.append(curve.values / deposit * worth if worth > 0 else np.full(len(curve.values), worth))
         worth = float(values[-1][-1]) if len(values[-1]) else worth
     return Equity(np.concatenate([curve.times for curve in curves]), np.concatenate(values))
 

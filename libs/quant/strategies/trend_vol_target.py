@@ -100,8 +100,8 @@ STRATEGY = Strategy(
         "slow": (5, 250),
         "half_life": (2, 100),
         "target_vol": (0.02, 0.5),
-        "bars_per_year": (252.0, 525_600.0),
         "step": (0.05, 0.5),
         "short": (0, 1),
     },
+    unsearched=frozenset({"bars_per_year"}),  # it follows from the bars
 )

@@ -16,6 +16,8 @@ from libs.quant.validation.sharpe import ROUNDING
 
 MOST_DRAWN: Final = 10**9
 """Results in all runs together: some minutes of work. More are asked for by mistake."""
+MOST_RUNS: Final = 10_000_000
+"""Five figures of each are kept until the end: 400 MB, however few results a run has."""
 RUIN: Final = 0.5
 """Half of the deposit lost: what is left has to double to make it good."""
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -144,8 +146,9 @@ def _checked(results: ArrayLike, terms: Terms) -> Vector:
     share(terms.ruin, "ruin")
     if not 0.0 < terms.deposit < np.inf:
         raise ValueError(f"Expected a deposit above 0, got {terms.deposit}")
-    if not 1 <= terms.runs <= MOST_DRAWN // len(found):
-        raise ValueError(f"Expected from 1 to {MOST_DRAWN // len(found):,} runs of {len(found):,} results, got {terms.runs:,}")
+    most = min(MOST_RUNS, MOST_DRAWN // len(found))
+    if not 1 <= terms.runs <= most:
+        raise ValueError(f"Expected from 1 to {most:,} runs of {len(found):,} results, got {terms.runs:,}")
     return found
 
 

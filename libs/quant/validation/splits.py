@@ -70,7 +70,7 @@ def combinatorial(bars: int, groups: int, tested: int, *, purge: int = 0, embarg
         ValueError: as `purged_folds`; or not 1 <= tested < groups; or more than 10,000 splits.
     """
     _at_least(0, purge=purge, embargo=embargo)
-    _check_groups(groups, tested)
+    check_groups(groups, tested)
     if groups > bars:
         raise ValueError(f"Expected at least one bar for each of {groups} groups, got {bars} bars")
     edges = [bars * n // groups for n in range(groups + 1)]
@@ -97,7 +97,7 @@ def paths(groups: int, tested: int) -> list[tuple[int, ...]]:
     Raises:
         ValueError: as `combinatorial`.
     """
-    _check_groups(groups, tested)
+    check_groups(groups, tested)
     splits = list(combinations(range(groups), tested))
     testing = [[n for n, chosen in enumerate(splits) if group in chosen] for group in range(groups)]
     return list(zip(*testing, strict=True))
@@ -112,11 +112,14 @@ def _kept(bars: int, tests: Sequence[range], purge: int, embargo: int) -> tuple[
     return tuple(part for part in kept if part)
 
 
-def _check_groups(groups: int, tested: int) -> None:
+def check_groups(groups: int, tested: int) -> None:
+    """ValueError: not 1 <= tested < groups, or more than 10,000 splits."""
     if not 1 <= tested < groups:
         raise ValueError(f"Expected at least two groups and to test at least one and not all of them, got {groups} groups, {tested} tested")
-    if comb(groups, tested) > MOST_SPLITS:
-        raise ValueError(f"Expected at most {MOST_SPLITS:,} splits, got {comb(groups, tested):,} ({groups} groups, {tested} tested)")
+    count = comb(groups, tested) if groups <= MOST_SPLITS else groups  # of one group each at the least: all of them may not be countable
+    if count > MOST_SPLITS:
+        got = f"{count:,}" if count < 10**12 and groups <= MOST_SPLITS else "many more"
+        raise ValueError(f"Expected at most {MOST_SPLITS:,} splits, got {got} ({groups} groups, {tested} tested)")
 
 
 def _at_least(least: int, **counts: int) -> None:
