@@ -17,12 +17,6 @@ _WORDS: Final = {
 }
 KINDS: Final = (*_WORDS, "total")
 """Of the amounts that a result keeps under `financing`, in the order in which they are told."""
-_RATES: Final = {
-    "cash_rate": "{} % a year on cash",
-    "margin_rate": "{} % a year on margin",
-    "borrow_rate": "{} % a year on shorts",
-    "funding_rate": "funding {} % each 8 h",
-}
 
 
 def financing(base: Mapping[str, Any], **rates: str | None) -> dict[str, Any] | None:
@@ -38,14 +32,6 @@ def financing(base: Mapping[str, Any], **rates: str | None) -> dict[str, Any] | 
         except msgspec.ValidationError as error:
             raise ValueError(f"--{name.replace('_', '-')} {rate}: {str(error).partition(' - at ')[0]}, in per cent") from error
     return {**(base.get("financing") or {}), **given} if given else None
-
-
-def rates_text(spec: Mapping[str, Any]) -> list[str]:
-    """What was asked for, in words; [] where holding is free."""
-    rates = spec.get("financing") or {}
-    own = [f"rates of their own for {', '.join(sorted(rates['symbols']))}"] if rates.get("symbols") else []
-    recorded = ["recorded funding"] if spec.get("funding") else []
-    return [text.format(rates[name]) for name, text in _RATES.items() if float(rates.get(name) or 0)] + own + recorded
 
 
 def carried_text(result: Mapping[str, Any]) -> list[str]:

@@ -12,18 +12,13 @@ from fleet.tables import change, moment, number
 from libs.quant.financing import Financing
 from libs.store.backtests import Backtest, BacktestTrade
 from services.backtester.spec import Spec
+from services.backtester.stored import CAUSES
 
 FIGURES: Final = ("final_equity", "total_return", "max_drawdown", "sharpe", "fees", "trades", "orders", "refused", "bars")
 FIRST: Final = 5
 """Trades that differ which are shown."""
 _ELSEWHERE: Final = ("data", "engine", "quality")
 """Options that say where data lie and how they are played: no result follows from them."""
-CAUSES: Final = {
-    "data": "the bars are not the same",
-    "code": "strategies, rules, fills or the readers of data have been changed in between, or another Python ran them",
-    "config": "something else was asked for",
-    "engine": "another release of the engine played them",
-}
 
 
 class Changed(msgspec.Struct, frozen=True):

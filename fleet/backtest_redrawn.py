@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
-from fleet.backtest_words import strategies_text
 from fleet.tables import money, share, short, table
+from libs.pages.terms import strategies_text
 from libs.quant.validation import monte_carlo
 from libs.quant.validation.monte_carlo import MonteCarlo, Observed, Spread, Terms
 from libs.quant.validation.trade_results import TradeResult, by_day, shares

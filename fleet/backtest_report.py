@@ -1,39 +1,34 @@
 """`fleet backtest report`: the page of a stored backtest, played once more, and the files that `run --report` leaves."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 import typer
 
 from fleet import backtest_spec, record
-from fleet.backtest_diff import CAUSES
-from fleet.backtest_page import Report, page
 from fleet.operating import REFUSED, USAGE, Answer, Json, failed
 from fleet.plan import FleetSettings
-from fleet.search_page import search_page
 from fleet.tables import short
 from fleet.time_left import TimeLeft
 from libs.common.clocks import SystemClock
 from libs.common.database import Database
 from libs.common.settings import ConfigError
-from libs.domain.times import iso
-from libs.quant.backtest.review import review
-from libs.quant.backtest.setup import Setup
+from libs.pages.backtest import Report, data_of, page
+from libs.pages.search import search_page
 from libs.store import backtests, searches
-from libs.store.backtests import Backtest, Outcome
+from libs.store.backtests import Backtest
 from libs.store.by_id import NotOne
 from libs.store.searches import Search
 from libs.venues.bar_faults import BadData
 from libs.venues.replay.dataset import DataNotFound
 from services.backtester.compiling import COMPILED
-from services.backtester.data import Loaded, NoData, load, load_stored
-from services.backtester.record import outcome_of
-from services.backtester.run import Answer as Found
-from services.backtester.run import run, setup_of
+from services.backtester.data import NoData, load, load_stored
+from services.backtester.reporting import Another, again
 from services.backtester.spec import Spec
+from services.backtester.stored import stored_of, unfinished
 
 WRONG: Final = (BadData, DataNotFound, NoData, ValueError, ConfigError)
 
@@ -67,30 +62,6 @@ def _write(path: Path, content: bytes, say: Callable[[str], None]) -> None:
     say(f"wrote {path}")
 
 
-def report_of(found: Found, loaded: Loaded, outcome: Outcome, setup: Setup, id_: str) -> Report:
-    """What there is to say of a backtest that was just run; `id_` is "" for one that is not stored."""
-    return Report(
-        id=id_ or None,
-        spec=msgspec.to_builtins(found.spec),
-        result=outcome.result,
-        fingerprints={name: getattr(outcome, name) for name in CAUSES},
-        review=review(loaded.tape, setup, found.played, found.equity),
-    )
-
-
-def data_of(report: Report) -> object:
-    """What the page says as JSON has it: times are ISO 8601, for not every reader of JSON keeps nanoseconds as a number."""
-    return _with_times(msgspec.to_builtins(report))
-
-
-def _with_times(value: Any, name: str = "") -> Any:
-    if isinstance(value, dict):
-        return {key: _with_times(each, str(key)) for key, each in value.items()}
-    if isinstance(value, list):
-        return [iso(each) for each in value] if name == "times" else [_with_times(each) for each in value]
-    return iso(value) if name.endswith("_at") and isinstance(value, int) else value
-
-
 def command(
     id_: Annotated[str, typer.Argument(metavar="ID", help="As `fleet backtest results` or `searches` lists it; its beginning will do.")],
     output: Annotated[
@@ -103,6 +74,8 @@ def command(
     async def work(database: Database, settings: FleetSettings) -> Answer:
         stored = await _stored(database, id_)
         if isinstance(stored, Search):
+            if stored.result is None:
+                return failed(unfinished("search", short(stored.id), stored.state, stored.error), REFUSED)
             return _written(search_page(stored.result, str(stored.id)), stored.result, output, f"search-{short(stored.id)}.html", json)
         try:
             again = await _again(stored, database, settings)
@@ -146,27 +119,20 @@ async def _again(stored: Backtest, database: Database, settings: FleetSettings) 
     Raises:
         WRONG: its data or its strategy are not to be had any more.
     """
+    id_ = short(stored.id)
     if stored.result is None:
-        return f"backtest {short(stored.id)} is {stored.state} and has no result{f': {stored.error}' if stored.error else ''}"
+        return unfinished("backtest", id_, stored.state, stored.error)
     spec = msgspec.convert(stored.spec, Spec)
     limits = backtest_spec.limits(Path(settings.config_dir), settings.environment) if spec.risk and spec.limits is None else []
     loaded = await load_stored(spec, database) if spec.symbols else load(spec, settings.recordings())
-    found = run(spec, loaded, limits, SystemClock(), Path(settings.state_dir) / COMPILED, _say, TimeLeft.on_stderr().seen)
-    outcome = outcome_of(found, loaded)
-    changed = [cause for cause in CAUSES if getattr(outcome, cause) != getattr(stored, cause)]
-    if changed:
-        return _not_the_same(stored, changed)
-    return report_of(found, loaded, outcome, setup_of(spec, limits, loaded.tape), str(stored.id))
-
-
-def _not_the_same(stored: Backtest, changed: Sequence[str]) -> str:
-    id_ = short(stored.id)
-    why = CAUSES | {"config": "the limits of config/risk.toml are not the same"}  # the spec is the stored one
-    return (
-        f"no report of backtest {id_}: it would be of another one, for {'; '.join(f'{cause}: {why[cause]}' for cause in changed)}."
-        f" `fleet backtest results {id_}` still has its figures and trades. Run it again with --report to have a page of today's,"
-        f" and `fleet backtest diff {id_} ID` says what came out differently"
-    )
+    code = Path(settings.state_dir) / COMPILED
+    try:
+        return again(stored_of(stored), loaded, limits, SystemClock(), code, _say, TimeLeft.on_stderr().seen)
+    except Another as error:
+        return (
+            f"no report of backtest {id_}: {error}. `fleet backtest results {id_}` still has its figures and trades. Run it again with"
+            f" --report to have a page of today's, and `fleet backtest diff {id_} ID` says what came out differently"
+        )
 
 
 def _say(text: str) -> None:

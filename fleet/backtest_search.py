@@ -11,7 +11,7 @@ from fleet.backtest_options import Asked, Load, taking
 from fleet.operating import OK, REFUSED, Answer, Json, tell
 from fleet.plan import FleetSettings
 from fleet.search_options import INTERRUPTED, Walk, Wanted
-from fleet.search_words import list_text, search_text
+from fleet.search_words import list_text, whole_text
 from libs.common.database import Database
 from libs.store import searches
 
@@ -97,6 +97,6 @@ def searches_command(
     async def one(database: Database, _: FleetSettings) -> Answer:
         found = await searches.found(database, id_ or "")
         built: Any = msgspec.to_builtins(found)
-        return Answer(search_text(found.result, str(found.id)), built)
+        return Answer(whole_text(found), built)
 
     raise typer.Exit(record.ask(several if id_ is None else one, json=json))

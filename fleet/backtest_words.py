@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fleet.backtest_carry import carried_text, rates_text
-from fleet.tables import NONE, called, change, moment, money, number, ratio, share, short, table
+from fleet.backtest_carry import carried_text
+from fleet.tables import NONE, change, moment, money, number, ratio, short, table
 from libs.domain.losses import percent
+from libs.pages.terms import costs_text, strategies_text
 from libs.store.backtests import Backtest, BacktestTrade
 
 
@@ -37,30 +38,6 @@ def _halt(halt: Mapping[str, Any], currency: str) -> str:
         f"HALTED      {halt['at']}: {halt['limit']}, {percent(halt['seen'])} of {money(halt['reference'])} {currency} lost,"
         f" limit {percent(halt['max'])}; from there on it only closed"
     )
-
-
-def strategies_text(spec: Mapping[str, Any]) -> str:
-    if "strategies" in spec:
-        return ", ".join(
-            f"{s['id']} ({called(s['class'], s.get('params', {}))}, {share(s['allocation'])} of equity)" for s in spec["strategies"]
-        )
-    sized = f"sizing {spec.get('sizing', 'equity')}, {share(spec.get('allocation', 0.2))} of equity per symbol at target 1"
-    return f"{called(spec['strategy'], spec.get('params', {}))}, {sized}"
-
-
-def costs_text(spec: Mapping[str, Any]) -> str:
-    named = {
-        "fee_bps": "fee {} bps",
-        "fee_per_unit": "fee {} a unit",
-        "fee_min": "fee {} at least",
-        "half_spread_bps": "half spread {} bps",
-        "slippage_bps": "slippage {} bps",
-        "latency_ms": "latency {} ms",
-        "participation": "at most {} of what is shown",
-        "bar_participation": "at most {} of a bar's volume",
-    }
-    found = [text.format(spec[name]) for name, text in named.items() if float(spec.get(name) or 0)] + rates_text(spec)
-    return ", ".join(found) or "none: fills are free, and as large as wanted; see --fee-bps, --slippage-bps, --participation"
 
 
 def list_text(found: Sequence[Backtest]) -> str:

@@ -23,7 +23,7 @@ from fleet import (
     record,
 )
 from fleet.backtest_options import Asked, taking
-from fleet.backtest_report import Files, report_of
+from fleet.backtest_report import Files
 from fleet.backtest_spec import WRONG
 from fleet.backtest_words import list_text, result_text, whole_text
 from fleet.operating import NOTHING_RUNS, OK, REFUSED, USAGE, Answer, Json, failed, tell
@@ -38,6 +38,7 @@ from libs.store.backtests import Outcome
 from services.backtester.compiling import COMPILED
 from services.backtester.data import Loaded, load, load_stored
 from services.backtester.record import outcome_of
+from services.backtester.reporting import report_of
 from services.backtester.run import run, setup_of
 from services.backtester.spec import Spec
 

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from fleet import pictures
 from fleet.measures import period_of
-from fleet.page import document, table
-from fleet.pictures import Line
-from fleet.tables import NONE, change, moment, money, ratio, share
 from libs.domain.history import Material
 from libs.domain.limits import LimitRow, Standing, amount, titled
 from libs.domain.losses import LOSSES, percent
 from libs.domain.times import SECOND
+from libs.pages import pictures
+from libs.pages.numbers import NONE, change, moment, money, ratio, share
+from libs.pages.page import document, table
+from libs.pages.pictures import Line
 from libs.store.halts import LossStanding
 from libs.store.queries.risk_history import HaltWas, RefusedOften, ValueAtRisk, Worth
 from libs.store.risk_alerts import RiskAlertStanding

@@ -37,6 +37,13 @@ def search_text(r: Mapping[str, Any], id_: str) -> str:
     return "\n".join(lines)
 
 
+def whole_text(search: Search) -> str:
+    """Everything about a stored one."""
+    if search.result is None:
+        return f"search      {search.strategy}\nstate       {search.state}{f': {search.error}' if search.error else ''}"
+    return search_text(search.result, str(search.id))
+
+
 def _seeded(r: Mapping[str, Any]) -> str:
     return "" if r["method"] == "grid" else f", seed {r['seed']}"
 
@@ -110,16 +117,22 @@ def list_text(found: Sequence[Search]) -> str:
 
 
 def _line(each: Search) -> tuple[str, ...]:
-    r = each.result
-    label = r.get("label", NONE)
+    r = each.result or _asked(each.spec)
     return (
         short(each.id),
-        moment(each.finished_at)[:19],
+        NONE if each.finished_at is None else moment(each.finished_at)[:19],
         each.state,
         each.strategy,
         str(r["source"])[-40:],
         r["method"],
         f"{r['asked']:,}",
-        f"{r['counted']:,}",
-        label,
+        f"{r['counted']:,}" if "counted" in r else NONE,
+        r.get("label", NONE),
     )
+
+
+def _asked(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a search that has no result."""
+    backtest = spec["backtest"]
+    source = backtest.get("data") or backtest.get("replay") or " ".join(backtest.get("symbols", []))
+    return {"source": source, "method": spec["method"], "asked": spec["trials"]}

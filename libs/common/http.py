@@ -61,6 +61,19 @@ class ReadyAnswer(msgspec.Struct):
 Info = Callable[[], Mapping[str, object]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PROBLEM: Final = "application/problem+json"
+STYLED: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""Policy of a page that has its style in itself, and no script."""
+
+
+def page_of(html: bytes, policy: str = STYLED) -> web.Response:
+    """A page that loads what its policy names, sits in no frame of another, and is kept by nobody on the way."""
+    headers = {
+        "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+    return web.Response(body=html, content_type="text/html", charset="utf-8", headers=headers)
 
 
 @web.middleware

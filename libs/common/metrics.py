@@ -187,6 +187,7 @@ NOTIFICATION_DELAY: Final = Histogram(
 # --- Backtests: set by backtester
 
 BACKTESTS: Final = Counter("tradewinds_backtests_total", "Backtests that were asked of the service and have ended", ["outcome"])
+SEARCHES: Final = Counter("tradewinds_searches_total", "Searches that were asked of the service and have ended", ["outcome"])
 
 # --- The simulated venue: set by sim_venue
 

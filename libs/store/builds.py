@@ -14,7 +14,7 @@ from libs.domain.guards import Build
 
 log = logging.getLogger(__name__)
 
-SCHEMA: Final = "0006"
+SCHEMA: Final = "0007"
 """The newest migration: what this code is written for."""
 
 SAY_EVERY_S: Final = 2.0

@@ -173,12 +173,12 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     ),
     "backtester": _TIME
     | _FEED
-    | _keeps("backtests")
-    | _adds("backtest_trades")
+    | _keeps("backtests", "backtest_searches")
+    | _adds("backtest_trades", "backtest_trials")
     | Rights(
         reads={
             *("orders", "trades", "signals", "risk_assessments", "risk_limits", "risk_limits_used", "cash_ledger", "clock_acks"),
-            *("cursors", "leases", "backtest_searches", "backtest_trials"),
+            *("cursors", "leases"),
         },
     ),
     "deadman": _adds("notifications"),
@@ -197,8 +197,8 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     OPERATOR: _TIME
     | _JOURNAL
     | _TRIPS
-    | _adds("commands", "notifications", "backtest_trades", "backtest_searches", "backtest_trials", "job_runs", "risk_permits")
-    | _keeps("backtests")
+    | _adds("commands", "notifications", "backtest_trades", "backtest_trials", "job_runs", "risk_permits")
+    | _keeps("backtests", "backtest_searches")
     | Rights(
         reads={
             *("alembic_version", "sessions", "accounts", "instruments", "corporate_actions", "market_ohlcv", "market_quotes"),

@@ -1,4 +1,8 @@
-"""Searches in the record, with every trial that was made. Written by the CLI in one transaction at the end of a search."""
+"""Searches in the record, with every trial that was made. Written by backtester and the CLI.
+
+The table is the queue of the service: `queued`, then `running`, then `done` or `failed`. The CLI writes a search at its end. A result and
+its trials are one transaction.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -32,10 +36,10 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     """One search as the record has it."""
 
     id: UUID
-    state: str
+    state: str  # queued, running, done, interrupted, failed
     strategy: str
     spec: dict[str, Any]
-    result: dict[str, Any]
+    result: dict[str, Any] | None  # None: it has not ended, or could not be run
     error: str
     fingerprint: str
     data: str
@@ -43,20 +47,62 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     config: str
     engine: str
     created_at: datetime
-    finished_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A search that is ours to run."""
+
+    id: UUID
+    spec: dict[str, Any]
+
+
+def queued(id_: UUID, strategy: str, spec: bytes) -> Write:
+    """A search that somebody asks for; `spec` is JSON."""
+    return Write(
+        "insert into backtest_searches (id, state, strategy, spec) values (%s, 'queued', %s, %s::text::jsonb)",
+        (id_, strategy, spec.decode()),
+    )
+
+
+async def take(database: Database) -> Taken | None:
+    """The search that has waited longest, now `running`; None when none waits."""
+    (rows,) = await database.write(
+        [
+            Write(
+                "update backtest_searches set state = 'running', started_at = clock_timestamp() where id = (select id from"
+                " backtest_searches where state = 'queued' order by created_at, id limit 1 for update skip locked) returning id, spec",
+                (),
+            )
+        ]
+    )
+    return Taken(*rows[0]) if rows else None
+
+
+def taken_back() -> Write:
+    """What a service that is gone was running waits again. A search that runs twice by that finds the same twice."""
+    return Write("update backtest_searches set state = 'queued', started_at = null where state = 'running'", ())
 
 
 def stored(id_: UUID, search: Finished) -> list[Write]:
-    """A search with its trials."""
+    """A search that has been run already."""
     asked = Write(
-        "insert into backtest_searches (id, state, strategy, spec, result, error, fingerprint, data_fingerprint, code_fingerprint,"
-        " config_fingerprint, engine, created_at) values (%s, %s, %s, %s::text::jsonb, %s::text::jsonb, %s, %s, %s, %s, %s, %s,"
-        " clock_timestamp() - make_interval(secs => %s))",
+        "insert into backtest_searches (id, state, strategy, spec, created_at, started_at) select %s, 'running', %s, %s::text::jsonb, t, t"
+        " from (select clock_timestamp() - make_interval(secs => %s)) began(t)",
+        (id_, search.strategy, search.spec.decode(), search.seconds),
+    )
+    return [asked, *finished(id_, search)]
+
+
+def finished(id_: UUID, search: Finished) -> list[Write]:
+    """A result with its trials, kept once: the first result of a search stays."""
+    done = Write(
+        "update backtest_searches set state = %s, result = %s::text::jsonb, error = %s, fingerprint = %s, data_fingerprint = %s,"
+        " code_fingerprint = %s, config_fingerprint = %s, engine = %s, finished_at = clock_timestamp()"
+        " where id = %s and state in ('queued', 'running')",
         (
-            id_,
             search.state,
-            search.strategy,
-            search.spec.decode(),
             _json(search.result),
             _text(search.error),
             search.fingerprint,
@@ -64,12 +110,12 @@ def stored(id_: UUID, search: Finished) -> list[Write]:
             search.code,
             search.config,
             search.engine,
-            search.seconds,
+            id_,
         ),
     )
     trials = Write(
         "insert into backtest_trials (search_id, n, params, figures, error) select %s, n, p::jsonb, nullif(f, 'null')::jsonb, e"
-        " from unnest(%b::int8[], %b::text[], %b::text[], %b::text[]) u(n, p, f, e)",
+        " from unnest(%b::int8[], %b::text[], %b::text[], %b::text[]) u(n, p, f, e) on conflict do nothing",
         (
             id_,
             [trial["n"] for trial in search.trials],
@@ -78,7 +124,16 @@ def stored(id_: UUID, search: Finished) -> list[Write]:
             [_text(trial["error"]) for trial in search.trials],
         ),
     )
-    return [asked, trials] if search.trials else [asked]
+    return [done, trials] if search.trials else [done]
+
+
+def failed(id_: UUID, error: str) -> Write:
+    """A search that cannot be run, and why."""
+    return Write(
+        "update backtest_searches set state = 'failed', error = %s, finished_at = clock_timestamp()"
+        " where id = %s and state in ('queued', 'running')",
+        (_text(error), id_),
+    )
 
 
 def _json(value: object) -> str:
@@ -101,7 +156,7 @@ async def earlier(database: Database, strategy: str, data: str) -> list[tuple[di
 
 _COLUMNS = (
     "select id, state, strategy, spec, result, error, fingerprint, data_fingerprint, code_fingerprint, config_fingerprint, engine,"
-    " created_at, finished_at from backtest_searches"
+    " created_at, started_at, finished_at from backtest_searches"
 )
 
 
@@ -115,12 +170,14 @@ async def listed(database: Database, limit: int) -> list[Search]:
 
 
 async def found(database: Database, prefix: str) -> Search:
-    """The one search whose id begins so, its trials in its result.
+    """The one search whose id begins so, its trials in its result, where it has one.
 
     Raises:
         NotOne: there is none, or there are several.
     """
     search = _search(await beginning(database, _COLUMNS, prefix, called="search", listed_by="fleet backtest searches"))
+    if search.result is None:
+        return search
     trials = await database.fetch("select n, params, figures, error from backtest_trials where search_id = %s order by n", (search.id,))
     search.result["trials"] = [dict(zip(("n", "params", "figures", "error"), row, strict=True)) for row in trials]
     return search

@@ -530,7 +530,7 @@ class BacktestTradeRow(Base):
 
 
 class BacktestSearchRow(Base):
-    """`fleet backtest search`: what was searched over which data, and what came of it; written once, at its end."""
+    """backtester and `fleet backtest search`: what is searched over which data, and what came of it. The command writes it at its end."""
 
     __tablename__ = "backtest_searches"
     __table_args__ = (
@@ -539,22 +539,23 @@ class BacktestSearchRow(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    state: Mapped[str]  # done, interrupted, failed: the trials of all of them count
+    state: Mapped[str]  # queued, running; done, interrupted, failed: the trials of all these count
     strategy: Mapped[str]
     spec: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    result: Mapped[dict[str, Any]] = mapped_column(JSONB)  # without the trials
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # without the trials
     error: Mapped[str] = mapped_column(server_default=text("''"))
-    fingerprint: Mapped[str]  # of all four below: equal ones give equal results
-    data_fingerprint: Mapped[str]
-    code_fingerprint: Mapped[str]
-    config_fingerprint: Mapped[str]
-    engine: Mapped[str]
-    created_at: Mapped[datetime]
-    finished_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    fingerprint: Mapped[str] = mapped_column(server_default=text("''"))  # of all four below: equal ones give equal results
+    data_fingerprint: Mapped[str] = mapped_column(server_default=text("''"))
+    code_fingerprint: Mapped[str] = mapped_column(server_default=text("''"))
+    config_fingerprint: Mapped[str] = mapped_column(server_default=text("''"))
+    engine: Mapped[str] = mapped_column(server_default=text("''"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
 
 
 class BacktestTrialRow(Base):
-    """`fleet backtest search`: every trial, also those that could not be run; later searches over the same data count them."""
+    """backtester and `fleet backtest search`: every trial, also those that could not be run; later searches of the same data count them."""
 
     __tablename__ = "backtest_trials"
 

@@ -1,15 +1,17 @@
 """What the service and the process of one backtest tell each other."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from libs.domain.configuration import LimitConfig
 from libs.store.backtests import Outcome
+from libs.store.searches import Finished
+from services.backtester.stored import Stored
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A backtest and what it needs to know of its surroundings."""
+    """A backtest or a search, and what it needs to know of its surroundings."""
 
     spec: dict[str, Any]
     limits: list[LimitConfig]
@@ -31,6 +33,22 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 End = Done | Failed
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A search that can be run."""
+
+    strategy: str
+    spec: bytes  # a SearchSpec as JSON
+
+
+class Searched(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A search at its end, or as far as it came."""
+
+    finished: Finished
+
+
+SearchEnd = Searched | Failed
 
 
 class ParityJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,3 +81,43 @@ class ParityAnswer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 ParityEnd = ParityAnswer | Failed
+
+
+Form = Literal["html", "json"]
+
+
+class BacktestReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A stored backtest to be played again for its report, and what that needs to know of its surroundings."""
+
+    stored: Stored
+    form: Form
+    market_data_dir: str
+    database_url: str
+    code_dir: str
+    config_dir: str
+    environment: str
+
+
+class SearchReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A search that a page is wanted of."""
+
+    id: str
+    result: dict[str, Any]  # the trials within
+
+
+ReportJob = BacktestReport | SearchReport
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The report: a page, or JSON."""
+
+    body: bytes
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It would be the report of another backtest, and why."""
+
+    error: str
+
+
+ReportEnd = Made | Refused | Failed

@@ -29,4 +29,6 @@ def answer(work: Callable[[bytes], object]) -> None:
     """The process's side: works on the question, politely, and leaves with whoever asked."""
     os.nice(POLITE)
     child.leave_with_parent()
-    sys.stdout.buffer.write(msgspec.msgpack.encode(work(sys.stdin.buffer.read())))
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what else is printed, by a strategy or by whom it plays with, is no answer
+        answers.write(msgspec.msgpack.encode(work(sys.stdin.buffer.read())))

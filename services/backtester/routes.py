@@ -40,7 +40,7 @@ def routes(context: Context, bell: asyncio.Event) -> Sequence[web.RouteDef]:
         return as_json({"backtests": await backtests.listed(database, limit_of(request.query.get("limit", "20")))})
 
     async def one(request: web.Request) -> web.Response:
-        found = await _found(database, request.match_info["id"])
+        found = await found_backtest(database, request.match_info["id"])
         answer = msgspec.to_builtins(found)
         if request.query.get("trades") == "1":
             answer["trades"] = await backtests.trades(database, found.id)
@@ -63,8 +63,7 @@ def spec_of(body: bytes, settings: Settings) -> Spec:
         spec = msgspec.json.decode(body, type=Spec)
         for config in spec.configured():
             configured(config)
-        for name in ("data", "actions", "funding"):
-            _check_place(name, getattr(spec, name), settings)
+        check_places(spec, settings)
         if spec.replay:
             named(spec.replay)
     except (msgspec.MsgspecError, ValueError) as error:
@@ -72,8 +71,13 @@ def spec_of(body: bytes, settings: Settings) -> Spec:
     return spec
 
 
-def _check_place(name: str, file: str, settings: Settings) -> None:
+def check_places(spec: Spec, settings: Settings) -> None:
     """Raises ValueError for a file that lies elsewhere than data do: over HTTP nobody reads arbitrary files."""
+    for name in ("data", "actions", "funding"):
+        _check_place(name, getattr(spec, name), settings)
+
+
+def _check_place(name: str, file: str, settings: Settings) -> None:
     if not file:
         return
     folders = [Path(settings.state_dir).resolve() / "data"]
@@ -95,7 +99,12 @@ def limit_of(text: str) -> int:
     return int(text)
 
 
-async def _found(database: Database, text: str) -> backtests.Backtest:
+async def found_backtest(database: Database, text: str) -> backtests.Backtest:
+    """The backtest of an id.
+
+    Raises:
+        HTTPNotFound: there is none.
+    """
     try:
         return await backtests.found(database, str(UUID(text)))
     except (ValueError, NotOne):

@@ -1,7 +1,7 @@
 """What a search is asked to do, beside the backtest that each of its trials is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -11,7 +11,7 @@ from libs.quant.folds.contract import Strategy
 from libs.quant.folds.registry import find
 from libs.quant.search import choice, plan
 from libs.quant.search.cross_validation import scheme
-from libs.quant.search.ranges import Range, ranges_of
+from libs.quant.search.ranges import Range, in_order, ranges_of
 from services.backtester.spec import Spec
 
 Method = Literal["grid", "random", "bayes"]
@@ -78,6 +78,16 @@ def search_spec(
     else:
         count = plan.checked(TRIALS if trials is None else trials)
     return SearchSpec(backtest=backtest, ranges=found, method=chosen, trials=count, seed=seed, metric=metric, cv=cv, forward=forward)
+
+
+def stored_spec(stored: Mapping[str, Any]) -> SearchSpec:
+    """A search as the record keeps it, which does not keep the order of its ranges.
+
+    Raises:
+        ValueError: it is of another release, or its strategy is gone.
+    """
+    spec = msgspec.convert(stored, SearchSpec)
+    return msgspec.structs.replace(spec, ranges=in_order(_strategy(spec.backtest), spec.ranges))
 
 
 def _strategy(backtest: Spec) -> Strategy:

@@ -1,22 +1,15 @@
 """What the monitor answers besides what all answer: the state, the page, the runbooks; and it takes alerts."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import msgspec
 from aiohttp import web
 
+from libs.common.http import page_of
 from services.monitor.app import Monitor
 from services.monitor.page import document, page
 from services.monitor.receiving import answer, must_be_allowed
 from services.monitor.runbooks import INDEX, runbook
-
-POLICY: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 def routes(monitor: Callable[[], Monitor], token: str) -> Sequence[web.RouteDef]:
@@ -34,16 +27,15 @@ def routes(monitor: Callable[[], Monitor], token: str) -> Sequence[web.RouteDef]
         )
 
     async def front(_: web.Request) -> web.Response:
-        return _html(page(begun().board.status()))
+        return page_of(page(begun().board.status()).encode())
 
     async def one_runbook(request: web.Request) -> web.Response:
         found = runbook(request.match_info.get("slug", INDEX))
         if found is None:
             raise web.HTTPNotFound(text="there is no such runbook; /runbooks lists them")
         title, body = found
-        return _html(
-            document(f"{title} - Tradewinds", f'<p class="soft"><a href="/">State</a> · <a href="/runbooks">Runbooks</a></p>\n{body}')
-        )
+        links = '<p class="soft"><a href="/">State</a> · <a href="/runbooks">Runbooks</a></p>'
+        return page_of(document(f"{title} - Tradewinds", f"{links}\n{body}").encode())
 
     async def alertmanager(request: web.Request) -> web.Response:
         must_be_allowed(request, token)
@@ -59,7 +51,3 @@ def routes(monitor: Callable[[], Monitor], token: str) -> Sequence[web.RouteDef]
         web.get("/runbooks/{slug}", one_runbook),
         web.post("/alertmanager", alertmanager),
     ]
-
-
-def _html(text: str) -> web.Response:
-    return web.Response(text=text, content_type="text/html", headers=POLICY)

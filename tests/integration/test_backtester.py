@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import urllib.error
@@ -32,10 +33,14 @@ from fleet.record import NoRecord
 from libs.common.database import Database
 from libs.common.settings import Settings
 from libs.domain.fleet import PORTS
+from libs.quant.validation.sharpe import expected_max
 from libs.store import backtests, market, searches, sessions
 from services.backtester.app import end_of
-from services.backtester.job import Failed, Job
+from services.backtester.job import Checked, Failed, Job
 from services.backtester.routes import spec_of
+from services.backtester.search_asked import Asked
+from services.backtester.search_check import checked
+from services.backtester.search_routes import asked_of
 from services.backtester.spec import Spec
 from tests.factories import NOON, SECOND
 from tests.fleets import configuration
@@ -44,7 +49,7 @@ from tests.scenes import a_bar, begin, clear
 from tests.search_results import a_search
 from tests.waiting import until
 
-LIMIT_S = 30
+LIMIT_S = 60
 A_SEARCH = searches.Finished(
     state="done",
     strategy="sma_cross",
@@ -59,6 +64,7 @@ A_SEARCH = searches.Finished(
     config="config",
     engine="engine",
 )
+ASKED = {"strategy": "sma_cross", "params": {"fast": 3, "slow": 8}, "risk": False, "sizing": "fixed:1"}
 SMA = ("--strategy", "sma_cross", "--param", "fast=3", "--param", "slow=8", "--risk", "off", "--sizing", "fixed:1")
 
 
@@ -284,7 +290,7 @@ class Service:
         """Status and JSON of an answer."""
         request = urllib.request.Request(self.base + path, data=None if body is None else msgspec.json.encode(body))
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -292,10 +298,21 @@ class Service:
         except urllib.error.URLError:
             return 0, None
 
-    def ended(self, id_: str) -> Any:
-        """A backtest once it has ended."""
-        assert wait_until(lambda: self.ask(f"/backtests/{id_}")[1]["state"] in ("done", "failed"), LIMIT_S)
-        return self.ask(f"/backtests/{id_}?trades=1")[1]
+    def page(self, path: str, accept: str = "") -> tuple[Any, str]:
+        """Headers and text of what is there."""
+        with urllib.request.urlopen(urllib.request.Request(self.base + path, headers={"Accept": accept}), timeout=LIMIT_S) as answer:
+            return answer.headers, answer.read().decode()
+
+    def asked(self, path: str, body: object) -> str:
+        """The id of what was asked for."""
+        status, answer = self.ask(path, body)
+        assert status == 202, answer
+        return str(answer["id"])
+
+    def ended(self, id_: str, of: str = "backtests") -> Any:
+        """A backtest or a search once it has ended."""
+        assert wait_until(lambda: self.ask(f"/{of}/{id_}")[1]["state"] in ("done", "failed"), LIMIT_S)
+        return self.ask(f"/{of}/{id_}?trades=1")[1]
 
 
 @pytest.fixture
@@ -313,7 +330,7 @@ def service(environment: dict[str, str], redis_url: str, bars: Path) -> Iterator
 
 
 def test_the_service_runs_what_is_asked_of_it(service: Callable[[], Service], environment: dict[str, str], bars: Path) -> None:
-    asked = {"strategy": "sma_cross", "params": {"fast": 3, "slow": 8}, "data": str(bars), "risk": False, "sizing": "fixed:1"}
+    asked = ASKED | {"data": str(bars)}
     running = service()
     status, answer = running.ask("/backtests", asked)
     assert status == 202
@@ -331,6 +348,153 @@ def test_the_service_runs_what_is_asked_of_it(service: Callable[[], Service], en
     assert running.ask("/searches/nothing")[0] == 404
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(LIMIT_S) == 0
+
+
+def test_the_service_makes_the_page_of_a_backtest_and_the_same_as_json(service: Callable[[], Service], bars: Path) -> None:
+    running = service()
+    id_ = running.asked("/backtests", ASKED | {"data": str(bars)})
+    found = running.ended(id_)
+    headers, page = running.page(f"/backtests/{id_}/report")
+    assert (headers["Content-Type"], headers["X-Content-Type-Options"]) == ("text/html; charset=utf-8", "nosniff")
+    inside = page.split('Content-Security-Policy" content="')[1].split('"')[0]
+    assert headers["Content-Security-Policy"].startswith(f"{inside}; ")
+    assert "sha256-" in inside
+    assert id_ in page
+    for path, accept in ((f"/backtests/{id_}/report?format=json", "text/html"), (f"/backtests/{id_}/report", "application/json")):
+        headers, text = running.page(path, accept)
+        report = json.loads(text)
+        assert headers["Content-Type"] == "application/json"
+        assert (report["id"], report["result"]["final_equity"]) == (id_, found["result"]["final_equity"])
+        assert report["review"]["equity"]["times"][0].startswith("2025-01-06T00:0")
+
+
+def test_the_service_makes_no_report_of_what_is_not_on_record(
+    service: Callable[[], Service], environment: dict[str, str], bars: Path, tmp_path: Path
+) -> None:
+    running = service()
+    id_, failed = running.asked("/backtests", ASKED | {"data": str(bars)}), running.asked("/backtests", ASKED | {"data": f"{bars}.csv"})
+    running.ended(failed)
+
+    def refused(id_: str, query: str = "") -> tuple[int, str]:
+        status, problem = running.ask(f"/backtests/{id_}/report{query}")
+        return status, problem["detail"]
+
+    assert refused("ffff") == (404, "there is no backtest 'ffff'")
+    assert refused(id_, "?format=pdf") == (400, "expected format to be html or json, got 'pdf'")
+    status, said = refused(failed)
+    assert (status, f"backtest {failed} is failed and has no result: " in said) == (409, True)
+    elsewhere = run(environment, "--data", a_file(tmp_path / "elsewhere.csv", 7))["id"]
+    status, said = refused(elsewhere)
+    assert (status, "expected data to be the whole path of a file below" in said) == (422, True)
+    a_file(bars, 8)
+    status, said = refused(id_)
+    assert (status, "it would be of another one, for data: the bars are not the same" in said) == (409, True)
+    bars.unlink()
+    status, said = refused(id_)
+    assert (status, said.startswith(f"backtest {id_} cannot be played again: ")) == (422, True)
+
+
+def test_a_search_of_the_service_finds_what_the_command_finds(
+    service: Callable[[], Service], environment: dict[str, str], bars: Path
+) -> None:
+    backtest = {"strategy": "sma_cross", "data": str(bars), "risk": False, "sizing": "fixed:1"}
+    body = {"backtest": backtest, "ranges": ["slow=8:14:3", "fast=2,3"], "seed": 4, "forward": {"train": "2h", "test": "1h"}}
+    running = service()
+    id_ = running.asked("/searches", body)
+    found = running.ended(id_, "searches")
+    assert (found["state"], found["error"], len(found["result"]["trials"])) == ("done", "", 6)
+    assert found["created_at"] <= found["started_at"] <= found["finished_at"]
+    options = ("--range", "slow=8:14:3", "--range", "fast=2,3", "--seed", "4", "--train", "2h", "--test", "1h", "--no-store")
+    theirs = fleet(environment, "backtest", "walk-forward", "sma_cross", *SMA[6:], "--data", bars, *options)
+    assert (found["fingerprint"], found["result"]["trials"]) == (theirs["fingerprint"], theirs["trials"])
+    assert found["result"]["walk_forward"] == theirs["walk_forward"]
+    assert [(each["id"], each["state"]) for each in running.ask("/searches")[1]["searches"]] == [(id_, "done")]
+    headers, page = running.page(f"/searches/{id_}/report")
+    assert (headers["Content-Type"], headers["X-Content-Type-Options"]) == ("text/html; charset=utf-8", "nosniff")
+    assert ("Search over sma_cross" in page, id_ in page) == (True, True)
+    assert running.ask(f"/searches/{id_}/report?format=json")[1] == found["result"]
+
+
+def test_trials_of_an_earlier_search_count_in_one_of_the_service(service: Callable[[], Service], bars: Path) -> None:
+    running = service()
+    backtest = {"strategy": "sma_cross", "data": str(bars), "risk": False, "sizing": "fixed:1", "params": {"slow": 9}}
+    counted = [
+        running.ended(running.asked("/searches", {"backtest": backtest, "ranges": [each]}), "searches")["result"]["counted"]
+        for each in ("fast=2,3", "fast=4,5,6")
+    ]
+    assert counted == [2, 5]
+
+
+def test_idle_trials_of_an_earlier_search_do_not_make_luck_look_small_in_one_of_the_service(
+    service: Callable[[], Service], bars: Path
+) -> None:
+    running = service()
+    backtest = {"strategy": "sma_cross", "data": str(bars), "risk": False, "sizing": "fixed:1"}
+    idle, after = (
+        running.ended(running.asked("/searches", {"backtest": backtest, "ranges": each}), "searches")["result"]
+        for each in (["fast=2:21", "slow=400"], ["fast=2,3,4", "slow=9"])
+    )
+    compared = [trial["figures"]["period_sharpe"] for trial in after["trials"]]
+    assert (idle["best"], after["counted"]) == (None, 23)
+    assert after["deflated"]["expected_max"] == pytest.approx(expected_max(statistics.variance(compared), 23))
+
+
+def test_a_search_of_which_no_trial_can_be_run_says_why(service: Callable[[], Service], bars: Path) -> None:
+    running = service()
+    asked = {"backtest": {"strategy": "pairs", "data": str(bars), "risk": False}, "ranges": ["length=10,20"]}
+    found = running.ended(running.asked("/searches", asked), "searches")
+    assert (found["state"], found["result"]) == ("failed", None)
+    assert "not one of 2 trials could be run; the first: pairs: pairs runs over 2 to 2 symbols, this market has 1" in found["error"]
+
+
+def test_a_search_that_cannot_be_run_says_why(service: Callable[[], Service], environment: dict[str, str], bars: Path) -> None:
+    running = service()
+    id_ = running.asked("/searches", {"backtest": {"strategy": "sma_cross", "data": f"{bars}.csv"}})
+    found = running.ended(id_, "searches")
+    assert (found["state"], found["result"], "bars.csv.csv" in found["error"]) == ("failed", None, True)
+    status, problem = running.ask(f"/searches/{id_}/report")
+    assert (status, problem["detail"]) == (409, f"search {id_} is failed and has no result: {found['error']}")
+    assert running.ask("/searches/ffff/report")[0] == 404
+    said = CliRunner().invoke(app, ["backtest", "searches"], env=environment).stdout
+    assert ("failed" in said, "bars.csv.csv" in said) == (True, True)
+    assert found["error"] in CliRunner().invoke(app, ["backtest", "searches", id_], env=environment).stdout
+    assert "has no result" in fleet(environment, "backtest", "report", id_, code=1)["error"]
+
+
+def test_a_search_that_cannot_be_asked_for_is_refused_in_the_words_of_the_command(
+    service: Callable[[], Service], environment: dict[str, str], bars: Path
+) -> None:
+    running, backtest = service(), {"strategy": "sma_cross", "data": str(bars)}
+    for changed, options in (
+        ({"ranges": ["fat=1:3"]}, ("--range", "fat=1:3")),
+        ({"ranges": ["fast=3:1:1"]}, ("--range", "fast=3:1:1")),
+        ({"method": "luck"}, ("--method", "luck")),
+        ({"method": "grid", "trials": 3}, ("--method", "grid", "--trials", "3")),
+        ({"trials": 0}, ("--trials", "0")),
+        ({"metric": "luck"}, ("--metric", "luck")),
+        ({"cv": "purged"}, ("--cv", "purged")),
+    ):
+        status, problem = running.ask("/searches", {"backtest": backtest} | changed)
+        theirs = fleet(environment, "backtest", "search", "sma_cross", "--data", bars, *options, code=2)["error"]
+        assert (status, problem["detail"]) == (400, theirs)
+    assert running.ask("/searches")[1]["searches"] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"speed": 3}, "unknown field `speed`"),
+        ({"seed": -1}, "$.seed"),
+        ({"forward": {"train": "1d"}}, "missing required field `test`"),
+        ({"backtest": {"strategy": "sma_cross", "data": "/etc/passwd"}}, "expected data to be the whole path of a file below"),
+        ({"backtest": {"strategy": "sma_cross"}}, "exactly one of data, replay and symbols"),
+    ],
+)
+def test_what_no_search_can_be_is_named(changed: dict[str, Any], said: str, environment: dict[str, str], bars: Path) -> None:
+    asked = {"backtest": {"strategy": "sma_cross", "data": str(bars)}} | changed
+    with pytest.raises(web.HTTPBadRequest) as refused:
+        asked_of(msgspec.json.encode(asked), Settings(database_url="", redis_url="", state_dir=environment["STATE_DIR"]))
+    assert said in (refused.value.text or "")
 
 
 def test_the_service_compares_a_day_of_an_account_with_its_backtest(service: Callable[[], Service], environment: dict[str, str]) -> None:
@@ -405,6 +569,63 @@ async def test_what_a_dead_service_was_running_is_taken_up_again(
     assert await backtests.take(database) is None
     await database.close()
     assert service().ended(str(id_))["state"] == "done"
+
+
+async def test_a_search_that_a_dead_service_was_running_is_taken_up_again(
+    service: Callable[[], Service], environment: dict[str, str], bars: Path
+) -> None:
+    backtest = Spec(strategy="sma_cross", data=str(bars), risk=False, sizing="fixed:1")
+    asked = checked(Asked(backtest=backtest, ranges=["fast=2,3", "slow=9"]))
+    assert isinstance(asked, Checked)
+    id_, database = uuid4(), Database(environment["DATABASE_URL"], "test")
+    await database.write([searches.queued(id_, asked.strategy, asked.spec)])
+    taken = await searches.take(database)
+    assert taken is not None
+    assert await searches.take(database) is None
+    await database.close()
+    assert service().ended(str(id_), "searches")["state"] == "done"
+
+
+def test_a_lost_connection_to_the_record_ends_no_search_that_runs(
+    service: Callable[[], Service], environment: dict[str, str], bars: Path
+) -> None:
+    running = service()
+    backtest = {"strategy": "sma_cross", "data": str(bars), "risk": False, "sizing": "fixed:1"}
+    id_ = running.asked("/searches", {"backtest": backtest, "ranges": ["fast=2:4", "slow=10:13"]})
+    assert wait_until(lambda: running.ask(f"/searches/{id_}")[1]["state"] == "running", LIMIT_S)
+    began = running.ask(f"/searches/{id_}")[1]["started_at"]
+    with psycopg.connect(environment["DATABASE_URL"]) as connection:
+        ours = "application_name in ('backtester:queue', 'backtester:searches') and datname = current_database()"
+        assert connection.execute(f"select count(pg_terminate_backend(pid)) from pg_stat_activity where {ours}").fetchone() == (2,)
+    found = running.ended(id_, "searches")
+    assert (found["state"], found["started_at"], len(found["result"]["trials"])) == ("done", began, 12)
+
+
+async def test_a_search_keeps_its_first_result(environment: dict[str, str]) -> None:
+    id_, database = uuid4(), Database(environment["DATABASE_URL"], "test")
+    await database.write([searches.queued(id_, "sma_cross", b"{}")])
+    for search in (A_SEARCH, msgspec.structs.replace(A_SEARCH, fingerprint="other")):
+        await database.write(searches.finished(id_, search))
+    await database.write([searches.failed(id_, "late")])
+    found = await searches.found(database, str(id_))
+    await database.close()
+    assert found.result is not None
+    assert (found.state, found.error, found.fingerprint, len(found.result["trials"])) == ("done", "", "all", 1)
+
+
+async def test_what_a_strategy_prints_is_no_part_of_the_answer() -> None:
+    program = """
+import subprocess, sys
+from services.backtester import process
+from services.backtester.job import Failed
+def work(question):
+    print("said by a strategy", flush=True)
+    subprocess.run([sys.executable, "-c", "print('and by its child')"], check=True)
+    return Failed(error="as expected")
+process.answer(work)
+"""
+    end = await end_of(Job(spec={}, limits=[], market_data_dir="", database_url=""), (sys.executable, "-c", program))
+    assert end == Failed(error="as expected")
 
 
 @pytest.mark.parametrize(

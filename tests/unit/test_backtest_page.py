@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fleet.cli import app
-from fleet.search_page import search_page
 from fleet.time_left import TimeLeft
+from libs.pages.search import search_page
 from libs.quant.backtest.play import play
 from tests.factories import HandClock, a_setup, a_strategy, a_tape, columns, walks
 from tests.fleets import configuration

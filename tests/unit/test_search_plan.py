@@ -1,5 +1,6 @@
 """Ranges and plans of a search: what is tried, in which order, and what is refused."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from libs.quant.folds.registry import find
 from libs.quant.search.plan import MOST, drawn, grid
 from libs.quant.search.ranges import Range, ranges_of
-from services.backtester.search_spec import TRIALS, length_of, search_spec
+from services.backtester.search_spec import TRIALS, length_of, search_spec, stored_spec
 from services.backtester.spec import Spec
 
 SMA = find("sma_cross")
@@ -64,6 +65,14 @@ def test_without_ranges_those_that_the_strategy_declares_are_searched_but_for_wh
     assert list(ranges_of(SMA, [], {"fast": 5})) == ["slow"]
     with pytest.raises(ValueError, match="fast: has a fixed value and a range"):
         ranges_of(SMA, ["fast=1:5"], {"fast": 5})
+
+
+def test_no_order_of_ranges_changes_what_is_tried() -> None:
+    assert drawn(ranges("slow=8:80", "fast=2:50"), 9, 3) == drawn(ranges("fast=2:50", "slow=8:80"), 9, 3)
+    spec = search_spec(Spec(strategy="sma_cross", data="bars.csv"), ["slow=10,20", "fast=2:5"])
+    kept = msgspec.json.decode(msgspec.json.encode(spec))
+    kept["ranges"] = dict(reversed(kept["ranges"].items()))
+    assert list(stored_spec(kept).ranges) == ["fast", "slow"]
 
 
 def test_an_absurd_grid_is_refused_with_its_size_and_a_way_out() -> None:

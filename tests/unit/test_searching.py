@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from fleet.search_run import Ended
 from libs.quant.search.choice import METRICS, best
 from services.backtester.data import Loaded
 from services.backtester.run import Fingerprints
 from services.backtester.search_result import Found
+from services.backtester.search_run import Ended
 from services.backtester.search_spec import BATCH, Forward, search_spec
 from services.backtester.searching import Search
 from services.backtester.spec import Spec
@@ -141,8 +141,8 @@ def test_a_search_that_was_stopped_has_the_fingerprint_of_what_was_done() -> Non
     spec = a_spec()
     bench = a_bench(spec, length=60)
     search, prints = run(spec, bench), Fingerprints(data="d", code="c", config="f", engine="e", all="a")
-    whole = Ended(Found(spec, bench, search, Loaded(bench.tape, "drawn")), prints, "", 0, 1.0)
-    stopped = whole._replace(stopped="interrupted", code=130)
+    whole = Ended(Found(spec, bench, search, Loaded(bench.tape, "drawn")), prints, "done", "", 1.0)
+    stopped = whole._replace(state="interrupted", stopped="interrupted")
     seen = [whole.fingerprint, stopped.fingerprint]
     search.trials.pop()
     assert whole.fingerprint == seen[0]

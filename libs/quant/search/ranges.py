@@ -53,7 +53,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def ranges_of(strategy: Strategy, given: Sequence[str], fixed: Mapping[str, Number]) -> dict[str, Range]:
-    """What is searched, by parameter, in the order in which it was given.
+    """What is searched, by parameter, in the order of the strategy's: no order in which they are given changes what is found.
 
     Args:
         given: texts such as `fast=5:50:5`; none: every parameter with a declared range that is not `fixed`.
@@ -71,7 +71,12 @@ def ranges_of(strategy: Strategy, given: Sequence[str], fixed: Mapping[str, Numb
         raise ValueError(f"{', '.join(both)}: has a fixed value and a range; give one of them")
     if not found:
         raise ValueError(f"{strategy.name} declares no ranges to search; give some, such as --range {_example(strategy)}")
-    return found
+    return in_order(strategy, found)
+
+
+def in_order(strategy: Strategy, ranges: Mapping[str, Range]) -> dict[str, Range]:
+    """The ranges in the order of the strategy's parameters."""
+    return {name: ranges[name] for name in strategy.params._fields if name in ranges}
 
 
 def declared(strategy: Strategy, name: str) -> Range:

@@ -6,6 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 200, 84, 22, 10
+RIGHT = WIDTH - 8
 ROW, NAMES = 24, 230
 
 
@@ -32,20 +33,20 @@ def lines(title: str, curves: Sequence[Line], written: Callable[[float], str]) -
     seconds = max((last - first).total_seconds(), 1e-9)
 
     def x(at: datetime) -> float:
-        return LEFT + (at - first).total_seconds() / seconds * (WIDTH - LEFT - 8)
+        return LEFT + (at - first).total_seconds() / seconds * (RIGHT - LEFT)
 
     def y(value: float) -> float:
         return TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     marks = [low, (low + high) / 2, high]
     body = [
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y(mark):.1f}" y2="{y(mark):.1f}"/>'
+        f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y(mark):.1f}" y2="{y(mark):.1f}"/>'
         f'<text class="end" x="{LEFT - 6}" y="{y(mark) + 4:.1f}">{escape(written(mark))}</text>'
         for mark in marks
     ]
     body += [
         f'<text x="{LEFT}" y="{HEIGHT - 4}">{first:%Y-%m-%d %H:%M}</text>',
-        f'<text class="end" x="{WIDTH - 8}" y="{HEIGHT - 4}">{last:%Y-%m-%d %H:%M}</text>',
+        f'<text class="end" x="{RIGHT}" y="{HEIGHT - 4}">{last:%Y-%m-%d %H:%M}</text>',
     ]
     for n, curve in enumerate(curves):
         path = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in curve.points)

@@ -47,14 +47,18 @@ NARROW: Final = 3
 
 def document(title: str, body: Iterable[str], script: str = "") -> str:
     """HTML that asks nothing of any network: a policy in it forbids that, and every script but the one given."""
-    allowed = f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" if script else "'none'"
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}"
     end = f"<script>{script}</script>" if script else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(script)}">'
         f"<title>{escape(title)} - Tradewinds</title><style>{STYLE}</style></head>\n<body>\n" + "\n".join(body) + f"\n{end}</body></html>\n"
     )
+
+
+def policy(script: str = "") -> str:
+    """What a page may load: nothing from anywhere, its own style, and of scripts the one given."""
+    allowed = f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" if script else "'none'"
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = ()) -> str:

@@ -6,11 +6,12 @@ from html import escape
 from itertools import combinations
 from typing import Any, Final
 
-from fleet import charts
-from fleet.charts import Cell, Curve
-from fleet.page import document, few, pairs, table
-from fleet.tables import NONE, called, money, ratio, share
 from libs.domain.times import nanoseconds
+from libs.pages import charts
+from libs.pages.charts import Cell, Curve
+from libs.pages.hover import HOVER
+from libs.pages.numbers import NONE, called, money, ratio, share
+from libs.pages.page import document, few, pairs, table
 from libs.quant.backtest.bins import bins
 
 BELIEVED: Final = "credible"
@@ -31,7 +32,7 @@ def search_page(result: Mapping[str, Any], id_: str = "") -> str:
         id_: of the search; "" for one that is not stored.
     """
     title = f"Search over {result['strategy']}"
-    return document(title, [f"<h1>{escape(title)}</h1>", *_body(result, id_)], charts.HOVER)
+    return document(title, [f"<h1>{escape(title)}</h1>", *_body(result, id_)], HOVER)
 
 
 def _body(result: Mapping[str, Any], id_: str) -> Iterator[str]:

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 import msgspec
 
-from fleet import charts
-from fleet.backtest_words import costs_text, strategies_text
-from fleet.charts import Curve, moment_at
-from fleet.page import document, few, pairs, table
-from fleet.tables import NONE, called, change, moment, money, ratio
 from libs.domain.losses import percent
+from libs.domain.times import iso
+from libs.pages import charts
+from libs.pages.charts import Curve, moment_at
+from libs.pages.hover import HOVER
+from libs.pages.numbers import NONE, called, change, moment, money, ratio
+from libs.pages.page import document, few, pairs, table
+from libs.pages.terms import costs_text, strategies_text
 from libs.quant.backtest import review
 from libs.quant.backtest.bins import MANY, bins
 from libs.quant.backtest.review import Review
@@ -41,7 +43,20 @@ def page(report: Report) -> str:
     """HTML, whole in itself."""
     spec = report.spec
     title = f"Backtest of {called(spec['strategy'], spec.get('params', {}))}" if spec.get("strategy") else "Backtest of a portfolio"
-    return document(title, [f"<h1>{escape(title)}</h1>", *_body(report)], charts.HOVER)
+    return document(title, [f"<h1>{escape(title)}</h1>", *_body(report)], HOVER)
+
+
+def data_of(report: Report) -> object:
+    """What the page says as JSON has it: times are ISO 8601, for not every reader of JSON keeps nanoseconds as a number."""
+    return _with_times(msgspec.to_builtins(report))
+
+
+def _with_times(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _with_times(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list):
+        return [iso(each) for each in value] if name == "times" else [_with_times(each) for each in value]
+    return iso(value) if name.endswith("_at") and isinstance(value, int) else value
 
 
 def _body(report: Report) -> Iterator[str]:
@@ -300,7 +315,8 @@ def _trades(seen: Review) -> Iterator[str]:
         yield _trips(trips)
         return
     yield _trips(trips[:ENDS])
-    yield f'<p class="soft">{len(trips) - 2 * ENDS:,} trades are not listed here; the JSON beside this page (--report-json) has all.</p>'
+    unlisted = f"{len(trips) - 2 * ENDS:,} trades are not listed here"
+    yield f'<p class="soft">{unlisted}; the JSON beside this page (--report-json, ?format=json) has all.</p>'
     yield _trips(trips[-ENDS:])
 
 

@@ -8,12 +8,11 @@ from math import ceil, floor, log10
 from statistics import median
 from typing import Final, Literal, NamedTuple
 
-from fleet.pictures import BOTTOM, LEFT, TOP, WIDTH
 from libs.domain.times import SECOND
+from libs.pages.pictures import BOTTOM, LEFT, RIGHT, TOP, WIDTH
 from libs.quant.backtest.bins import round_step
 from libs.quant.backtest.review import Fills, Market
 
-RIGHT: Final = WIDTH - 8
 Form = Literal["money", "percent", "price", "ratio"]
 FORMS: Final[Mapping[Form, Callable[[float], str]]] = {
     "money": lambda v: f"{v:,.0f}" if abs(v) >= 1000 else f"{v:,.2f}",
@@ -265,29 +264,3 @@ def _line(frame: Frame, line: Curve, kind: str) -> str:
 def _svg(title: str, height: int, body: Sequence[str], frame: Frame | None = None, form: Form | None = None) -> str:
     data = f' data-first="{frame.first // SECOND}" data-last="{frame.last // SECOND}" data-form="{form}"' if frame is not None else ""
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}"{data}>{"".join(body)}</svg>'
-
-
-HOVER: Final = f"""
-const box = document.createElement("div"); box.id = "value"; document.body.append(box);
-const forms = {{
-  percent: v => (v * 100).toFixed(2) + "%",
-  money: v => v.toLocaleString("en", {{minimumFractionDigits: 2, maximumFractionDigits: 2}}),
-  price: v => v.toLocaleString("en", {{maximumSignificantDigits: 8}}), ratio: v => v.toFixed(2)}};
-for (const svg of document.querySelectorAll("svg[data-form]")) {{
-  const first = +svg.dataset.first, last = +svg.dataset.last, lines = [...svg.querySelectorAll("polyline")].map(line => ({{
-    name: line.dataset.name, xs: [...line.points].map(p => p.x), values: line.dataset.values.split(" ").map(Number)}}));
-  svg.addEventListener("pointermove", event => {{
-    const x = (event.clientX - svg.getBoundingClientRect().left) / svg.clientWidth * {WIDTH};
-    if (x < {LEFT} || x > {RIGHT}) {{ box.style.display = "none"; return; }}
-    const at = new Date((first + (x - {LEFT}) / {RIGHT - LEFT} * (last - first)) * 1000).toISOString();
-    const here = Object.values(Object.fromEntries(lines.filter(line => line.xs[0] <= x + 1).map(line => [line.name, line])));
-    box.textContent = [at.slice(0, last - first > 6e6 ? 10 : 16).replace("T", " "), ...here.map(line => {{
-      let n = line.xs.findIndex(each => each > x); n = n < 0 ? line.xs.length - 1 : Math.max(n - 1, 0);
-      return line.name + " " + forms[svg.dataset.form](line.values[n]); }})].join("\\n");
-    box.style.display = "block";
-    box.style.left = Math.min(event.clientX + 14, innerWidth - box.offsetWidth - 8) + "px"; box.style.top = event.clientY + 14 + "px";
-  }});
-  svg.addEventListener("pointerleave", () => {{ box.style.display = "none"; }});
-}}
-"""
-"""Shows the values under the pointer; the page is whole without it."""
