@@ -44,16 +44,22 @@ class Memory:
 
     def __init__(self) -> None:
         gc.collect()
-        self._before = _status("VmRSS")
+        self._shared = 0
+        self._before = _status("VmRSS") - _status("RssShmem")
 
     def forget_peak(self) -> None:
-        """The peak counts from here."""
+        """The peak counts from here, of what is still in use."""
         gc.collect()
+        self.begin()
+
+    def begin(self) -> None:
+        """The peak counts from here; nothing is collected before, which can take longer than what is measured."""
+        self._shared = _status("RssShmem")
         Path("/proc/self/clear_refs").write_text("5")
 
     def peak(self) -> int:
-        """Bytes: the most it ever held, the data with it."""
-        return _status("VmHWM") - self._before
+        """Bytes: the most it held, the data with it, without what it shared with other processes when the count began."""
+        return _status("VmHWM") - self._before - self._shared
 
 
 def _status(name: str) -> int:

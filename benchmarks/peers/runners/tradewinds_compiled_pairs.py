@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from mmap import mmap
 from multiprocessing.pool import Pool
 
 import numpy as np
@@ -39,11 +40,11 @@ class Worker:
 def begin(work: Callable[[int], Pair]) -> None:
     """In a new process."""
     Worker.work, Worker.memory = work, Memory()
-    Worker.memory.forget_peak()
 
 
 def do(number: int) -> tuple[Pair, int, int]:
-    """A pair, the process that tried it, and the most memory that it ever took beyond what it began with."""
+    """A pair, the process that tried it, and the most memory of its own that it took meanwhile beyond what it began with."""
+    Worker.memory.begin()
     return Worker.work(number), os.getpid(), Worker.memory.peak()
 
 
@@ -55,13 +56,13 @@ def searched(pool: Pool) -> list[tuple[Pair, int, int]]:
 def main() -> None:
     case, tape, memory = ready()
     fork = multiprocessing.get_context("fork")  # the processes begin with the machine code and the bars in memory
-    curves = np.frombuffer(fork.RawArray("d", len(PAIRS) * case.bars)).reshape(len(PAIRS), case.bars)
+    curves = np.frombuffer(mmap(-1, len(PAIRS) * case.bars * 8)).reshape(len(PAIRS), case.bars)  # shared by all processes
     with fork.Pool(os.cpu_count(), begin, (partial(tried, case, tape, curves),)) as pool:
         made, seconds = timed(lambda: searched(pool), asked_runs())
     peaks: dict[int, int] = {}
     for _, process, peak in made:
         peaks[process] = max(peak, peaks.get(process, 0))
-    taken = memory.peak() + sum(peaks.values())
+    taken = memory.peak() + sum(peaks.values()) + curves.nbytes
     answer(Searched(engine="tradewinds_compiled", version=ENGINE, seconds=seconds, pairs=[pair for pair, *_ in made], peak_bytes=taken))
 
 
