@@ -23,8 +23,10 @@ if TYPE_CHECKING:  # whoever imports these pays for numba
 COMPILED: Final = "compiled"
 """The folder of machine code within the state folder."""
 MADE: Final = "made"
-PIECE: Final = 2**17
-"""Bars of a fold at a time: an account can be played over the ones before meanwhile."""
+PIECE: Final = 2**18
+"""Bars of a fold at a time, at most: an account can be played over the ones before meanwhile."""
+FIRST_PIECE: Final = 2**14
+"""The account waits for the first ones; each piece has twice as many as the one before."""
 SOURCES: Final = Path(__file__).parents[2] / "libs" / "quant" / "compiled"
 
 
@@ -96,12 +98,17 @@ class Compiler:
             now, its, last = _plain(state, module, names), _plain(params, module, names), nan
             most = min(PIECE, len(prices[3]))
             rows, targets = np.empty(most, np.int64), np.empty(most)
-            for first in range(0, max(1, len(prices[3])), PIECE):
-                piece = [column[first : first + PIECE] for column in prices]
+            done, length = 0, min(PIECE, FIRST_PIECE)
+            while True:
+                first, done = done, min(done + length, len(prices[3]))
+                length = min(2 * length, PIECE)
+                piece = [column[first:done] for column in prices]
                 now, last, count, wrong = module.run(now, last, its, *piece, rows, targets)
                 if wrong >= 0:
                     raise ValueError(f"row {first + wrong + 1}: no target")
-                yield rows[:count] + first, targets[:count].copy(), min(first + PIECE, len(prices[3]))
+                yield rows[:count] + first, targets[:count].copy(), done
+                if done == len(prices[3]):
+                    return
 
         return folding
 

@@ -1,12 +1,10 @@
-"""Arithmetic of whole numbers that says when it has wrapped round: what the processor notices by itself, where a float would be asked."""
+"""What a processor does in one step and Python has no word for: whole numbers that say when they wrap round, a product rounded once."""
 
 from typing import Any
 
-from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-WORD = ir.IntType(64)
 BOTH = types.Tuple((types.int64, types.boolean))  # type: ignore[attr-defined]
 
 
@@ -26,3 +24,13 @@ def _with_overflow(name: str) -> Any:
 
 multiplied = _with_overflow("smul_with_overflow")
 added = _with_overflow("sadd_with_overflow")
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fused(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """(typing, code) of a * b + c, rounded once."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    return types.float64(types.float64, types.float64, types.float64), generate

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from libs.quant.compiled.checked import added, multiplied
+from libs.quant.compiled.checked import added, fused, multiplied
 from libs.quant.compiled.jit import compiled
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ LARGEST: Final = 9.2e18
 UNBOUNDED: Final = 2**53
 """Up to here a float64 tells every whole number."""
 SURELY: Final = 1.000001  # what is lost by rounding is far enough from half a digit when it is still nothing times this
-SPLITTER: Final = 134_217_729.0  # 2^27 + 1
 
 
 @compiled
@@ -111,13 +110,7 @@ def _plus(a: float, b: float) -> tuple[float, float]:
 def _times(a: float, b: float) -> tuple[float, float]:
     """(product, what rounding has lost)."""
     p = a * b
-    t = SPLITTER * a
-    a_high = t - (t - a)
-    a_low = a - a_high
-    t = SPLITTER * b
-    b_high = t - (t - b)
-    b_low = b - b_high
-    return p, ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
+    return p, fused(a, b, -p)
 
 
 @compiled

@@ -174,6 +174,8 @@ def _price(desk: Any, symbol: Any, row: int, number: int, left: int) -> int:
     if left <= 0:
         return -1
     first = against_us(side, to_ticks(rows.bars(desk)[row].open, symbol.tick), desk.costs_above, desk.costs_below)
+    if order.price == NONE or (order.price - first) * side >= 0:
+        return first
     extreme = rows.bars(desk)[row].low if side > 0 else rows.bars(desk)[row].high
     best = against_us(side, to_ticks(extreme, symbol.tick), desk.costs_above, desk.costs_below)
     return _within(side, order.price, first, best)
