@@ -1,5 +1,6 @@
 """The arithmetic of a backtest's figures over all bars, compiled: libs/quant/backtest/report.py, digit by digit."""
 
+from concurrent.futures import ThreadPoolExecutor
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from libs.quant.compiled.layout import Floats, Times
 
 PIECE: Final = 64
+TWO_AT_ONCE: Final = 400_000
+"""A thread costs more than it saves on a shorter curve."""
 SPAN: Final = 1_024  # a multiple of LANES
 
 
@@ -96,7 +99,7 @@ def _floor(high: float, fallen: float) -> float:
 
 @wide
 def _added(values: "Floats", deposit: float, mean: float, squared: bool) -> float:
-    """Returns, or the squares of what they are off the mean, added up as `report.added` does. No value is 0."""
+    """Returns, or the squares of what they are off the mean, added up as `report.added` does; with a value of 0 no number is."""
     returns = np.zeros(SPAN)  # of a piece that stays in the processor's cache
     a = b = c = d = e = f = g = h = 0.0
     for begin in range(0, len(values), SPAN):
@@ -125,11 +128,17 @@ def _returns(returns: "Floats", now: "Floats", before: "Floats") -> None:
 
 
 def _measured(values: "Floats", deposit: float) -> Measured:
-    fallen, least = _falls(values, deposit)
     count = len(values)
-    if count < 2 or not least > 0:
+    if count < TWO_AT_ONCE:
+        (fallen, least), total = _falls(values, deposit), _added(values, deposit, 0.0, False)
+    else:
+        with ThreadPoolExecutor(1) as beside:
+            falls = beside.submit(_falls, values, deposit)
+            total = _added(values, deposit, 0.0, False)
+            fallen, least = falls.result()
+    if count < 2 or not least > 0:  # then the total is none
         return Measured(fallen, 0.0, 0.0)
-    mean = _added(values, deposit, 0.0, False) / count
+    mean = total / count
     return Measured(fallen, mean, sqrt(_added(values, deposit, mean, True) / (count - 1)))
 
 
