@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ def _nothing_is_left_running() -> Iterator[None]:
 
 def started(environment: dict[str, str], *arguments: str | Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "fleet.cli", "backtest", *map(str, arguments), "--json"]
-    STARTED.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+    # Whoever runs these tests in the background of a script ignores SIGINT, and so would what is started.
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    STARTED.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeds))
     return STARTED[-1]
 
 
