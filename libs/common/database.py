@@ -16,6 +16,7 @@ from libs.common.wire import Row, Wire
 log = logging.getLogger(__name__)
 
 RETRY_S: Final = 0.2
+_PLAN_ONCE: Final = ("select set_config('plan_cache_mode', 'force_generic_plan', true)", ())  # until the end of the transaction
 
 
 class Write(NamedTuple):
@@ -104,10 +105,17 @@ class Database:
                 raise Unreachable("it is not used any more")
         return self._connection
 
-    async def fetch(self, query: LiteralString, params: Sequence[object] | Mapping[str, object] = ()) -> list[Row]:
-        """All rows of one autocommit statement: one snapshot, one round trip."""
-        rows = await self._exchange([(query, params)])
-        return rows[0]
+    async def fetch(
+        self, query: LiteralString, params: Sequence[object] | Mapping[str, object] = (), *, plan_once: bool = False
+    ) -> list[Row]:
+        """All rows of one autocommit statement: one snapshot, one round trip.
+
+        Args:
+            plan_once: the plan does not depend on the values. Postgres would else plan a large statement anew at each call, where it
+                takes the values for worth it.
+        """
+        rows = await self._exchange([_PLAN_ONCE, (query, params)] if plan_once else [(query, params)])
+        return rows[-1]
 
     async def write(self, statements: Iterable[Write], within: CrashPoint | None = None) -> list[list[Row]]:
         """All statements in one transaction and one round trip; the rows each returned. Committed on return.

@@ -153,6 +153,7 @@ class ExecutionStore:
                 "venue": self._account.venue,
                 "account": self._account.account_id,
             },
+            plan_once=True,
         )
         try:
             return _decode(rows[0][0])

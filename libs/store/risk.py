@@ -283,6 +283,7 @@ class RiskStore:
                 "quotes": list(asked.quotes),
                 "closes": list(asked.closes),
             },
+            plan_once=True,
         )
         try:
             return _decode(rows[0][0])

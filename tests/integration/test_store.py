@@ -461,3 +461,13 @@ async def test_a_connection_that_was_let_go_for_good_is_made_by_nobody_again(url
         await outliving
     with pytest.raises(Unreachable, match="not used any more"):
         await database.fetch("select 1")
+
+
+async def test_a_statement_that_is_to_be_planned_once_is_not_planned_for_its_values(database: Database) -> None:
+    for name in ("a", "b", "c"):
+        await database.fetch("select count(*) from journal where stream = %s", (name,), plan_once=True)
+        await database.fetch("select max(no) from journal where stream = %s", (name,))
+    plans = await database.fetch(
+        "select generic_plans, custom_plans from pg_prepared_statements where statement like '%%from journal where stream = $1' order by 1"
+    )
+    assert plans == [(0, 3), (3, 0)]

@@ -24,7 +24,7 @@ class Server(Database):
         self.host, self.ahead_s, self.takes_s = host, ahead_s, takes_s
         self.away = False
 
-    async def fetch(self, query: Any, params: Any = ()) -> list[tuple[Any, ...]]:
+    async def fetch(self, query: Any, params: Any = (), *, plan_once: bool = False) -> list[tuple[Any, ...]]:
         if self.away:
             raise Unreachable("gone")
         self.host.move(self.takes_s / 2)
@@ -60,7 +60,7 @@ async def test_a_server_that_cannot_be_reached_is_counted_as_such_and_the_skew_s
 
 async def test_a_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     class Frozen(Server):
-        async def fetch(self, query: Any, params: Any = ()) -> list[tuple[Any, ...]]:
+        async def fetch(self, query: Any, params: Any = (), *, plan_once: bool = False) -> list[tuple[Any, ...]]:
             await asyncio.Event().wait()
             raise AssertionError
 

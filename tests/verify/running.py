@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from libs.domain.fleet import PORTS
 from tests.roles import a_record_for_roles
 
 STOPS_WITHIN_S = 60
+STANDS_STILL_S = 60
+LOOK_EVERY_S = 0.2  # each look is a connection, and the fleet needs the processors
 
 
 class Fleet:
@@ -37,21 +40,31 @@ class Fleet:
             row = record.execute(query.encode()).fetchone()
         return row[0] if row else None
 
-    def play_until_traded(self, trades: int, limit_s: float) -> None:
+    def play_until_traded(self, trades: int) -> None:
         """Until that many trades are booked."""
-        assert wait_until(lambda: self.ask("select count(*) from trades") >= trades, limit_s), (
-            f"not {trades} trades in {limit_s} s: {self.said}"
-        )
+        self._play_until(f"select count(*) >= {trades} from trades")
 
-    def play_to_its_end(self, limit_s: float) -> None:
+    def play_to_its_end(self) -> None:
         """Until the market's data have ended."""
-        finished = "select exists (select from sessions where state = 'finished')"
-        assert wait_until(lambda: bool(self.ask(finished)), limit_s), f"the session has not finished in {limit_s} s"
+        self._play_until("select exists (select from sessions where state = 'finished')")
+
+    def _play_until(self, query: str) -> None:
+        """Until a query gives true, however long that takes on this machine, as long as the market moves."""
+        seen, moved = None, time.monotonic()
+        while not self.ask(query):
+            now = self.ask("select max(market_time) from sessions")
+            if now != seen:
+                seen, moved = now, time.monotonic()
+            assert time.monotonic() - moved < STANDS_STILL_S, f"the market has stood still for {STANDS_STILL_S} s: {self.said}"
+            time.sleep(LOOK_EVERY_S)
 
     def until(self, query: str, limit_s: float) -> Any:
         """The value of a query, once it is something."""
-        assert wait_until(lambda: bool(self.ask(query)), limit_s), f"{query} gives nothing in {limit_s} s: {self.said}"
-        return self.ask(query)
+        deadline = time.monotonic() + limit_s
+        while not (value := self.ask(query)):
+            assert time.monotonic() < deadline, f"{query} gives nothing in {limit_s} s: {self.said}"
+            time.sleep(LOOK_EVERY_S)
+        return value
 
     def kill(self, service: str) -> None:
         """Ends a service as the kernel would; trade_executor not between an intent and its request: an order that did not leave then

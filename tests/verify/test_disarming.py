@@ -48,7 +48,7 @@ def test_a_process_of_another_release_disarms_the_fleet_and_is_told_within_five_
 ) -> None:
     market = ["--market", "synthetic", "--speed", "20"]
     with a_fleet(tmp_path / "state", database_url, redis_url, market) as fleet:
-        fleet.play_until_traded(3, LIMIT_S)
+        fleet.play_until_traded(3)
         with another_risk_manager(fleet, tmp_path / "other", "9.9.9"):
             fleet.until("select exists (select from builds where release = '9.9.9')", LIMIT_S)
             began = time.monotonic()

@@ -22,7 +22,7 @@ async def test_a_session_whose_limits_were_changed_is_compared_with_those_that_h
 
     playing = ["--lockstep", "--market", "synthetic", "--speed", "100"]
     with a_fleet(tmp_path, database_url, redis_url, playing, {"CONFIG_DIR": str(CONFIG)}) as fleet:
-        fleet.play_until_traded(4, LIMIT_S)
+        fleet.play_until_traded(4)
         fleet.operate(*set_("max_order_notional", "3000", "--unit", "currency"))
         fleet.until("select count(*) from risk_assessments where code = 'RC-A05'", LIMIT_S)
         fleet.operate(*set_("max_drawdown", "0.000001"))

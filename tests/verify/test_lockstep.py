@@ -13,7 +13,6 @@ from libs.domain.fleet import PORTS
 from tests.verify.running import a_fleet
 
 ENOUGH = 8  # trades
-LIMIT_S = 60
 STORIES = {
     "signals": (
         "select strategy_id, symbol, timeframe, bar_time, target, reference_price, valid_until from signals where decided_at < {until}"
@@ -56,9 +55,9 @@ def a_run(folder: Path, database_url: str, redis_url: str, replay: Sequence[str]
     """Plays until enough is traded. `kill` names a service to be killed in the middle."""
     with a_fleet(folder, database_url, redis_url, ["--lockstep", *replay]) as fleet:
         if kill is not None:
-            fleet.play_until_traded(ENOUGH // 2, LIMIT_S)
+            fleet.play_until_traded(ENOUGH // 2)
             fleet.kill(kill)
-        fleet.play_until_traded(ENOUGH, LIMIT_S)
+        fleet.play_until_traded(ENOUGH)
         fleet.stop(restarts=0 if kill is None else 1)
         yield Played(fleet.ask("select market_time from sessions"), fleet.url, "1 minute" if replay else "2 seconds")
 
@@ -69,6 +68,7 @@ def steady(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_ur
         yield played
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("kill", [None, *TRADING], ids=["nothing happens", *(f"{name} is killed" for name in TRADING)])
 def test_a_market_played_again_gives_the_same_signals_orders_and_trades(
     tmp_path: Path, database_url: str, redis_url: str, replay: list[str], steady: Played, kill: str | None

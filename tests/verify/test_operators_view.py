@@ -32,7 +32,7 @@ def test_an_operator_sees_what_is_and_what_was(tmp_path: Path, database_url: str
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("STATE_DIR", str(tmp_path))
     with a_fleet(tmp_path, database_url, redis_url, []) as fleet:
-        fleet.play_until_traded(3, LIMIT_S)
+        fleet.play_until_traded(3)
         order, client = fleet.ask("select array[o.id::text, client_order_id] from trades t join orders o on o.id = t.order_id limit 1")
         assert wait_until(lambda: ask("checklist", "pre-market").exit_code == 0, LIMIT_S), ask("checklist", "pre-market").output
         assert ask("diagnose").exit_code == 0

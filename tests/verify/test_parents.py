@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
+import pytest
 
 from libs.common.database import Database
 from libs.common.settings import from_toml
@@ -17,7 +18,6 @@ from tests.verify.test_lockstep import replay  # noqa: F401  # a fixture
 from tests.verify.test_parity import CONFIG
 
 WORKED: Final = {"sma_fast": "twap:180:3", "sma_slow": "vwap:300:5", "breakout": "iceberg:5:300", "reversion": "twap:600:4"}
-LIMIT_S: Final = 60.0
 
 
 def a_configuration(folder: Path) -> Path:
@@ -41,6 +41,7 @@ async def beside_a_backtest(url: str, configuration: Path) -> Compared:
         await database.close()
 
 
+@pytest.mark.timeout(400)
 async def test_slices_are_the_same_with_the_executor_killed_and_in_the_backtest(
     tmp_path: Path,
     database_url: str,
@@ -50,9 +51,9 @@ async def test_slices_are_the_same_with_the_executor_killed_and_in_the_backtest(
     state, configuration = tmp_path / "state", a_configuration(tmp_path / "config")
     with a_fleet(state, database_url, redis_url, ["--lockstep", *replay], {"CONFIG_DIR": str(configuration)}) as fleet:
         for trades in (10, 25):
-            fleet.play_until_traded(trades, LIMIT_S)
+            fleet.play_until_traded(trades)
             fleet.kill("trade_executor")
-        fleet.play_until_traded(45, LIMIT_S)
+        fleet.play_until_traded(45)
         fleet.stop(restarts=2)
         compared = await beside_a_backtest(fleet.url, configuration)
         with psycopg.connect(fleet.url) as record:

@@ -20,7 +20,6 @@ from services.backtester.parity import Compared, Held, Operating, compare, setup
 from tests.verify.running import Fleet, a_fleet
 
 CONFIG: Final = Path(__file__).parent / "parity_config"
-LIMIT_S: Final = 100.0
 HALTED: Final = {"equities": ["max_drawdown"], "crypto": ["max_daily_loss"]}
 DATA: Final = os.environ.get("MARKET_DATA_DIR", "")
 
@@ -62,13 +61,13 @@ async def halts_of(fleet: Fleet) -> tuple[list[Halt], list[Halt]]:
         await database.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("replay", ["equities", "aapl_split", "goog_half_day", "crypto"])
 async def test_a_recorded_market_is_traded_alike_by_fleet_and_backtester(
     tmp_path: Path, database_url: str, redis_url: str, replay: str
 ) -> None:
     with a_fleet(tmp_path, database_url, redis_url, ["--lockstep", "--replay", replay], {"CONFIG_DIR": str(CONFIG)}) as fleet:
-        fleet.play_to_its_end(LIMIT_S)
+        fleet.play_to_its_end()
         from_the_record = await beside_a_backtest(fleet, replay, None)
         from_the_files = await beside_a_backtest(fleet, replay, Path(DATA))
         halts, expected = await halts_of(fleet)

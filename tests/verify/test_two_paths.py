@@ -147,7 +147,7 @@ async def beside(tmp_path_factory: pytest.TempPathFactory, database_url: str, re
         for line in reversed(command.starting(folder / "monitoring", by)):
             await stack.enter_async_context(running(line))
         found = Beside(fleet, gotify, by)
-        await asyncio.to_thread(fleet.play_until_traded, 5, 90)
+        await asyncio.to_thread(fleet.play_until_traded, 5)
         await found.until('ALERTS{alertname="Watchdog", alertstate="firing"}', 60)
         yield found
 
