@@ -1,6 +1,23 @@
-"""A search's result by hand, in the shape in which the record keeps it."""
+"""A search that has ended, and a search's result, by hand, in the shape in which the record keeps them."""
 
-from typing import Any
+from typing import Any, Final
+
+from libs.store import searches
+
+FINISHED: Final = searches.Finished(
+    state="done",
+    strategy="sma_cross",
+    spec=b"{}",
+    result={"label": "not shown"},
+    trials=[{"n": 1, "params": {"fast": 3}, "figures": None, "error": "refused"}],
+    error="",
+    seconds=1.5,
+    fingerprint="all",
+    data="data",
+    code="code",
+    config="config",
+    engine="engine",
+)
 
 
 def a_search(**changed: Any) -> dict[str, Any]:
