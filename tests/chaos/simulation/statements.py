@@ -122,6 +122,12 @@ def lease_release(record: Record, params: Any) -> list[Row]:
     return [("",)]
 
 
+@statement("select set_config('plan_cache_mode', ")
+def plan_once(record: Record, params: Any) -> list[Row]:
+    """It has no plans."""
+    return [("",)]
+
+
 @statement("select lease_guard(")
 def lease_guard(record: Record, params: Any) -> list[Row]:
     name, epoch = params
