@@ -76,7 +76,7 @@ def test_a_container_comes_back_and_says_how_it_is(name: str) -> None:
         assert ("healthcheck" in container) != (name in OURS), "ours have the check of the Dockerfile"
 
 
-@pytest.mark.parametrize("name", set(OURS) - ONCE)
+@pytest.mark.parametrize("name", sorted(set(OURS) - ONCE))
 def test_a_service_has_the_time_to_drain_and_waits_for_its_schema(name: str) -> None:
     container = CONTAINERS[name]
     assert (container["init"], container["stop_grace_period"]) == (True, "15s")
@@ -126,7 +126,7 @@ def test_a_secret_that_is_read_is_one_that_was_handed_over(name: str) -> None:
     assert set(container.get("secrets", [])) <= set(COMPOSE["secrets"])
 
 
-@pytest.mark.parametrize("name", set(CONTAINERS) - set(OURS))
+@pytest.mark.parametrize("name", sorted(set(CONTAINERS) - set(OURS)))
 def test_foreign_images_are_of_a_fixed_version(name: str) -> None:
     image = CONTAINERS[name]["image"]
     assert image.startswith("tradewinds/") or re.search(r":v?\d+\.\d+(\.\d+)?$", image)
