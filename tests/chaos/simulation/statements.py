@@ -125,7 +125,7 @@ def lease_release(record: Record, params: Any) -> list[Row]:
 @statement("select set_config('plan_cache_mode', ")
 def plan_once(record: Record, params: Any) -> list[Row]:
     """It has no plans."""
-    return [("",)]
+    return [("force_generic_plan",)]
 
 
 @statement("select lease_guard(")
