@@ -12,8 +12,11 @@ $(INSTALLED): constraints.txt requirements-nodeps.txt pyproject.toml
 run: $(INSTALLED)  ## start the whole fleet on a replayed market (ARGS="--seconds 40 --json", "--replay crypto", "--fresh")
 	@.venv/bin/fleet run $(ARGS)
 
-test: $(INSTALLED)  ## run the tests on a real Postgres and Valkey (ARGS="-k journal")
-	@$(PY) -m pytest $(ARGS)
+# A process for each processor, each with servers of its own (with servers that are given, one); a file's tests stay together, as they
+# share what they set up.
+SIDE_BY_SIDE = $(if $(DATABASE_URL)$(REDIS_URL),,-n auto --maxprocesses 4 --dist loadfile)
+test: $(INSTALLED)  ## run the tests on real Postgres and Valkey servers (ARGS="-k journal", "-n 0 --pdb")
+	@$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 verify: $(INSTALLED) .venv/.ray  ## checks that play a whole fleet for minutes, beside a real Prometheus, Alertmanager and nginx where they are
 	@$(PY) -m pytest tests/verify $(ARGS)

@@ -21,7 +21,15 @@ def a_record(database_url: str) -> Iterator[str]:
     """
     with psycopg.connect(database_url, autocommit=True) as connection:
         template = _templates.get(database_url) or _migrated(database_url, connection)
-        name = f"test_{uuid4().hex[:12]}"
+    with an_empty_database(database_url, template) as url:
+        yield url
+
+
+@contextmanager
+def an_empty_database(database_url: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database on the same server, as the template is; gone afterwards."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}".encode())
         try:
             yield _named(database_url, name)

@@ -19,6 +19,7 @@ from libs.common.database import Database, Write
 from libs.domain.fleet import PORTS
 from libs.store.queries import condition
 from tests.fleets import configuration
+from tests.records import an_empty_database
 from tests.scenes import begin, clear
 
 
@@ -141,7 +142,8 @@ async def test_what_is_down_is_said_to_be_down_and_the_rest_is_told(tmp_path: Pa
 
 
 async def test_a_database_without_our_schema_is_named(tmp_path: Path, database_url: str, unused_tcp_port: int) -> None:
-    seen = await facts.gather(settings(tmp_path, database_url, f"redis://127.0.0.1:{unused_tcp_port}"), {}, SystemClock())
+    with an_empty_database(database_url) as url:
+        seen = await facts.gather(settings(tmp_path, url, f"redis://127.0.0.1:{unused_tcp_port}"), {}, SystemClock())
     assert seen.postgres is not None
     assert seen.postgres.ok
     assert "schema is not this release's" in seen.record_missing

@@ -25,6 +25,7 @@ from libs.store import activity, execution, market, risk, sessions, strategies
 from libs.store.market import BarEvent
 from libs.store.risk import Assessment
 from tests.factories import NOON, SECOND, a_signal
+from tests.records import an_empty_database
 from tests.scenes import SESSION, a_bar, begin, clear
 
 MINUTE = 60 * SECOND
@@ -50,12 +51,8 @@ def test_migrating_twice_changes_nothing_and_the_tables_are_those_of_the_code(ur
 
 
 def test_a_database_without_the_schema_is_behind(database_url: str) -> None:
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("create database test_bare")
-        try:
-            assert migrate.behind(database_url.rsplit("/", 1)[0] + "/test_bare")
-        finally:
-            connection.execute("drop database test_bare with (force)")
+    with an_empty_database(database_url) as url:
+        assert migrate.behind(url)
 
 
 @pytest.mark.parametrize(("setting", "value"), [("synchronous_commit", "off"), ("synchronous_commit", "local")])
