@@ -1,6 +1,7 @@
 """The end of a run: everything comes to rest, then the record is judged by what the venues wrote down."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -96,18 +97,19 @@ def histories(path: MoneyPath) -> dict[str, venues.VenueHistory]:
     return {account: history for account, history in found.items() if account in path.shape.venues}
 
 
-async def verdict(path: MoneyPath, within_s: float = REST_WITHIN_S) -> Verdict:
-    """Lets it come to rest and judges it. What does not come to rest is judged as it stands, and is a finding itself."""
-    restless = ""
+async def verdict(path: MoneyPath, within_s: float = REST_WITHIN_S, stuck: Sequence[str] = ()) -> Verdict:
+    """Lets it come to rest and judges it. What does not come to rest is judged as it stands, and is a finding itself.
+
+    Args:
+        stuck: what has not become true in time before, each a finding.
+    """
+    late = list(stuck)
     try:
         await at_rest(path, within_s)
     except TooSlow as error:
-        restless = str(error)
+        late.append(str(error))
     found, there = await _judged(path)
-    sentences, counts = list(found.sentences), dict(found.counts)
-    if restless:
-        sentences.append(f"L: {restless}")
     gone = [id_ for id_ in path.load.promised if id_ not in there]
-    sentences += [f"L: the commit of signal {id_} was answered, and it is not in the record" for id_ in gone]
-    counts["L"] += len(gone) + bool(restless)
-    return found._replace(sentences=sentences, counts=counts, lost=found.lost + len(gone))
+    late += [f"the commit of signal {id_} was answered, and it is not in the record" for id_ in gone]
+    counts = {**found.counts, "L": found.counts["L"] + len(late)}
+    return found._replace(sentences=[*found.sentences, *(f"L: {said}" for said in late)], counts=counts, lost=found.lost + len(gone))

@@ -82,6 +82,7 @@ class MoneyPath:
         self._tasks: list[asyncio.Task[None]] = []
         self._bus: RedisBus | None = None
         self._told: web.AppRunner | None = None
+        self.is_evidence = False  # whether something was found that nobody has planted
         self.session = terms.session(shape.venues)
         self.offset = _free_offset()
         draw = Random(seed)
@@ -329,7 +330,7 @@ def _free_offset() -> int:
 
 @contextlib.asynccontextmanager
 async def a_money_path(shape: Shape, seed: int, folder: Path | None = None) -> AsyncIterator[MoneyPath]:
-    """A money path in a folder of its own, which is removed unless it was given or something failed."""
+    """A money path in a folder of its own, which is removed unless it was given, something failed or `is_evidence` was set."""
     kept = folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     path = MoneyPath(kept, shape, seed)
     try:
@@ -338,5 +339,7 @@ async def a_money_path(shape: Shape, seed: int, folder: Path | None = None) -> A
     except BaseException:
         print(f"what it left behind is in {kept}", file=sys.stderr)
         raise
-    if folder is None:
+    if path.is_evidence:
+        print(f"what it left behind is in {kept}", file=sys.stderr)
+    elif folder is None:
         path.wipe()

@@ -38,11 +38,12 @@ def test_every_moment_of_the_order_path_can_be_the_last_one() -> None:
     assert found["points"]["struck"] == len(POINTS)
 
 
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize(("bug", "letter"), [("sends_twice", "D"), ("drops_fills", "F")])
-def test_a_planted_bug_is_found_and_told_with_its_seed(bug: str, letter: str) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("bug", "letter", "kills"), [("sends_twice", "D", "10"), ("drops_fills", "F", "1")])
+def test_a_planted_bug_is_found_and_told_with_its_seed(bug: str, letter: str, kills: str) -> None:
+    """Of ten kills the last ones will not come: the fleet finds the doubled orders as well, stops, and is judged as it stands."""
     assert bug in BUGS
-    code, found, said = chaos("--kills", "1", "--seed", "8", "--planted", bug)
+    code, found, said = chaos("--kills", kills, "--seed", "8", "--planted", bug)
     assert code == 1
     assert found["invariants"][letter] > 0
     assert f"seed 8: {letter}: " in said
