@@ -1,9 +1,8 @@
 """A short life of the money path: the real risk hop, the real desk of an account with the real adapter, at the real sim_venue.
 
 In three seconds it sees what an order path has to live through: fills in parts, an answer that is lost, a cancel whose answer is lost, an
-order that never arrived, fills while nobody looks, restarts, an exit, a kill switch, an order that
-is too late. Every wait of it is bounded: with a bug planted
-the run goes on to its end, for the judge to see what became of it.
+order that never arrived, fills while nobody looks, restarts, an exit, a kill switch, an order that is too late. Every wait of it is bounded:
+with a bug planted the run goes on to its end, for the judge to see what became of it.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ import pytest
 from libs.common.bus import RedisBus
 from libs.common.clocks import MarketClock, SystemClock
 from libs.common.consumer import Bell, Consumer
-from libs.common.database import Database
+from libs.common.database import Database, Write
 from libs.common.envelope import Sealer
 from libs.common.journal import Hop, Outgoing, PostgresJournal
 from libs.common.latency import Latency
@@ -221,9 +220,10 @@ async def second_life(run: Run) -> None:
 
 
 async def late(run: Run) -> None:
-    """An order is approved that nobody sends within its time."""
+    """An order is approved that nobody sends within its time. The record says how late it is: the desk may act before it hears the clock."""
     await run.wants("fast", "KO", 0.01)
     run.risk.now += MINUTE + SECOND
+    await run.database.write([_on_record(run.risk.now)])
 
 
 async def third_life(run: Run) -> None:
@@ -258,9 +258,13 @@ async def _opened(database: Database, bus: RedisBus, venue: SimVenue) -> tuple["
     await limits.begin(database, LIMITS, "short run")
     risk = Risk(database, bus, replace(account, venue=VENUE.name), instruments)
     await record(database, [a_bar(START_BY_HAND + MINUTE - SECOND, PRICE, symbol) for symbol in instruments], OPEN)
-    await database.write([sessions.advanced(OPEN.session_id, risk.now, risk.now, 0)])
+    await database.write([_on_record(risk.now)])
     clock = SystemClock()
     return risk, Control(database, PostgresJournal(database, bus, clock), clock, "tests", cool_off_s=0)
+
+
+def _on_record(now: int) -> Write:
+    return sessions.advanced(OPEN.session_id, now, now, 0)
 
 
 def shares(venue: SimVenue) -> dict[str, Instrument]:

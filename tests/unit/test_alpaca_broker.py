@@ -214,6 +214,7 @@ async def test_an_order_for_which_the_budget_has_nothing_in_time_is_not_sent(ven
 
 async def test_an_order_that_waits_for_the_budget_is_not_sent_once_the_connections_are_given_up(venue: ScriptedAlpaca) -> None:
     clock, given_up = HandClock(), asyncio.Event()
+    clock.seconds = CLOCK.monotonic()  # deadlines are of that clock
 
     async def rest(seconds: float) -> None:
         await given_up.wait()
