@@ -41,9 +41,9 @@ async def test_a_pause_is_forgiven_and_an_absence_ends_all_orders_without_postgr
         await path.until(lambda: _attended(path), "the executor is back", 20)
         assert not (await standing(path))["tripped"]
 
-        async with path.postgres.away(), path.valkey.away():
+        began = time.monotonic()
+        async with path.postgres.away(), path.valkey.away():  # and from then on he cannot see that the executor is there
             executor.strike(signal.SIGSTOP)
-            began = time.monotonic()
             while await open_there(path) or (await standing(path))["swept"] != "nothing is open":
                 assert time.monotonic() - began < 60, await standing(path)
                 await asyncio.sleep(0.2)
@@ -53,7 +53,7 @@ async def test_a_pause_is_forgiven_and_an_absence_ends_all_orders_without_postgr
         assert not (await standing(path))["tripped"]
         judged = await verdict(path)
     print(f"tripped and swept {took_s:.1f} s after the executor was gone, of which {AFTER_S} s are patience; {judged.orders} orders")
-    assert took_s >= AFTER_S - EVERY_S  # from the last look that found it there
+    assert took_s >= AFTER_S - 2 * EVERY_S  # from the last look that found it there, and a look takes time as well
     assert judged.sentences == []
 
 
