@@ -1,17 +1,20 @@
 """Backtests drawn from a seed: market, instruments, strategies, limits, orders and terms of every kind that both engines play."""
 
 import random
+from dataclasses import replace
 from decimal import Decimal as D
 from typing import Final, NamedTuple
 
 from libs.domain.columns import Columns
 from libs.domain.configuration import LimitConfig, LimitName, StrategyConfig
+from libs.domain.funding import FundingRate
 from libs.domain.instruments import Calendar, Instrument
 from libs.domain.names import TIMEFRAMES
 from libs.domain.times import SECOND
 from libs.quant.backtest.setup import Entry, Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.fills import FillTerms
+from libs.quant.financing import HOUR, Financing, SymbolRates
 from libs.quant.folds.registry import find, parameters
 from libs.quant.risk.limits import Limits
 
@@ -67,7 +70,10 @@ def case(seed: int) -> Case:
     draw = random.Random(seed)
     timeframe = draw.choice(("1m", "1m", "5m", "1h", "1d"))
     tape = _tape(draw, timeframe)
-    return Case(tape, _setup(draw, timeframe, len(tape.instruments)))
+    setup = _setup(draw, timeframe, len(tape.instruments))
+    if draw.random() < 0.3:
+        tape, setup = replace(tape, funding=_funding(draw, tape)), replace(setup, financing=_financing(draw))
+    return Case(tape, setup)
 
 
 def _tape(draw: random.Random, timeframe: str) -> Tape:
@@ -87,7 +93,7 @@ def _instrument(draw: random.Random, symbol: str, calendar: Calendar) -> Instrum
     return Instrument(
         symbol=symbol,
         venue="DRAWN",
-        asset_class="equity",
+        asset_class=draw.choice(("equity", "equity", "future")),
         currency="USD",
         tick=D(draw.choice(("0.01", "0.25", "0.000001", "0.05"))),
         lot=D(draw.choice(("1", "0.001", "0.000001", "100"))),
@@ -146,6 +152,23 @@ def _setup(draw: random.Random, timeframe: str, symbols: int) -> Setup:
         day_tz=draw.choice(("UTC", "America/New_York")),
         trades_from=draw.choice((0, 0, SINCE + 60 * TIMEFRAMES[timeframe])),
     )
+
+
+def _financing(draw: random.Random) -> Financing:
+    rates = [D(draw.choice(("0", "4.5", "-0.75", "37.5"))) for _ in range(3)]
+    own = {"S00": SymbolRates(borrow_rate=D("12.25")), "S01": SymbolRates(funding_rate=D("0.01"))} if draw.random() < 0.5 else {}
+    return Financing(cash_rate=rates[0], margin_rate=rates[1], borrow_rate=rates[2], symbols=own, days_in_year=draw.choice((None, 365)))
+
+
+def _funding(draw: random.Random, tape: Tape) -> dict[str, list[FundingRate]]:
+    """Of some symbols, every few hours of the tape, also outside of sessions and at the moment of a bar."""
+    every = draw.choice((HOUR, 8 * HOUR)) + draw.choice((0, SECOND))
+    times = range(SINCE, tape.ends() + DAY, every)
+    return {
+        symbol: [FundingRate(symbol, at, D(draw.choice(("0.01", "-0.0075", "0.3")))) for at in times[:500]]
+        for symbol in tape.instruments
+        if draw.random() < 0.4
+    }
 
 
 def _strategy(draw: random.Random, n: int, timeframe: str, symbols: int) -> StrategyConfig:

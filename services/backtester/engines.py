@@ -18,7 +18,7 @@ from services.backtester.ahead import ahead
 from services.backtester.compiling import Compiler, NotCompiled
 
 if TYPE_CHECKING:  # whoever imports these pays for numba
-    from libs.quant.compiled.layout import Desk
+    from libs.quant.compiled.playing import Playing
     from libs.quant.compiled.spoken import Told
 
 Engine = Literal["auto", "event", "compiled"]
@@ -90,17 +90,17 @@ def _compiled(tape: Tape, setup: Setup, compiler: Compiler) -> Result:
             notes.append(f"run as it is, the account compiled: {error}")
     while True:
         try:
-            told, desk = _desk(tape, setup, compiler, telling(folds.folds, tape.bars, compiled))
+            told, played = _heard(tape, setup, compiler, telling(folds.folds, tape.bars, compiled))
         except NotFolded as error:
             del compiled[error.n]
         else:
             break
-    outcome = Outcome(tape, setup, spoken(told), desk, folds.left_out)
+    outcome = Outcome(tape, setup, spoken(told), played.desk, folds.left_out, played.charges)
     return Result(outcome.summary(), outcome.played, list(dict.fromkeys(notes)), SUMS)
 
 
-def _desk(tape: Tape, setup: Setup, compiler: Compiler, telling: "Iterator[Told]") -> "tuple[list[Told], Desk]":
-    """What the strategies said, and the desk that has played it."""
+def _heard(tape: Tape, setup: Setup, compiler: Compiler, telling: "Iterator[Told]") -> "tuple[list[Told], Playing]":
+    """What the strategies said, and the account that has played it."""
     from libs.quant.compiled.prepare import Unplayable
 
     told: list[Told] = []
@@ -115,22 +115,19 @@ def _desk(tape: Tape, setup: Setup, compiler: Compiler, telling: "Iterator[Told]
             raise NotCompiled(str(error)) from error
 
 
-def _played(tape: Tape, setup: Setup, compiler: Compiler, pieces: "Iterator[Told]", room: int) -> "Desk":
-    from libs.quant.compiled.desk import finish, play
-    from libs.quant.compiled.prepare import desk_of, ordered, signals_of
+def _played(tape: Tape, setup: Setup, compiler: Compiler, pieces: "Iterator[Told]", room: int) -> "Playing":
+    from libs.quant.compiled.playing import Playing
 
-    desk = None
-    for share, told in pieces:
-        voices = ordered(told)
-        if desk is None:
-            desk = desk_of(tape, setup, voices)
+    played = None
+    for share, voices in pieces:
+        if played is None:
+            played = Playing(tape, setup, voices)
             compiler.desk()
-        desk.hear(signals_of(tape, setup, voices), share, room)
-        play(desk.row)
-    assert desk is not None, "whoever tells something tells it at least once"
-    finish(desk.row, tape.ends())
+        played.hear(voices, share, room)
+    assert played is not None, "whoever tells something tells it at least once"
+    played.finish()
     compiler.done()
-    return desk
+    return played
 
 
 def _remembered(pieces: "Iterator[Told]", told: "list[Told]") -> "Iterator[Told]":

@@ -1,8 +1,8 @@
 """A short life of the money path: the real risk hop, the real desk of an account with the real adapter, at the real sim_venue.
 
-In three seconds it sees what an order path has to live through: fills in parts, an answer that is lost, a cancel whose answer is lost, an
-order that never arrived, fills while nobody looks, restarts, an exit, a kill switch, an order that is too late. Every wait of it is bounded:
-with a bug planted the run goes on to its end, for the judge to see what became of it.
+In three seconds it sees what an order path has to live through: fills in parts, an answer that is lost, a cancel whose answer is lost,
+an order that never arrived, fills while nobody looks, restarts, an exit, a kill switch, an order that is too late. Every wait of it is
+bounded: with a bug planted the run goes on to its end, for the judge to see what became of it.
 """
 
 import asyncio
@@ -220,7 +220,7 @@ async def second_life(run: Run) -> None:
 
 
 async def late(run: Run) -> None:
-    """An order is approved that nobody sends within its time. The record says how late it is: the desk may act before it hears the clock."""
+    """An order is approved that nobody sends within its time; the record knows it, as the desk may act before it hears the clock."""
     await run.wants("fast", "KO", 0.01)
     run.risk.now += MINUTE + SECOND
     await run.database.write([_on_record(run.risk.now)])

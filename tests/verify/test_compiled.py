@@ -42,6 +42,13 @@ def test_most_of_what_is_drawn_is_played_by_machine_code(code: Path) -> None:
     assert sum(any("event by event" in note for note in each) for each in notes) < len(FEW) // 10
 
 
+def test_machine_code_is_charged_and_paid_for_what_it_holds(code: Path) -> None:
+    financed = [drawn for drawn in map(case, FEW) if drawn.setup.financing]
+    results = [by_machine_code(drawn, code) for drawn in financed]
+    compiled = [result.played() for result in results if not any("event by event" in note for note in result.notes)]
+    assert sum(any(played.carried().values()) for played in compiled) > 3
+
+
 def test_what_is_not_compiled_is_played_event_by_event_and_says_why(code: Path) -> None:
     drawn = case(0)
     result = playing(drawn.tape, replace(drawn.setup, exits=Exits(stop_bps=50.0)), "compiled", code, lambda text: None)

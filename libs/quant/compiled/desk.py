@@ -30,8 +30,8 @@ TOO_OLD: Final = 6
 
 
 @compiled
-def play(table: "Rows") -> None:
-    """Plays the signals that have come (ascending in time), and the market up to the last of them.
+def play(table: "Rows", before: int) -> None:
+    """Plays the signals that have come (ascending in time) and are decided before that moment, and the market up to the last of them.
 
     Raises:
         MemoryError: there are more fills than rows for them.
@@ -39,7 +39,7 @@ def play(table: "Rows") -> None:
     """
     desk = table[0]
     signals, n, count = rows.signals(desk), desk.judged, desk.signals_count
-    while n < count:
+    while n < count and signals[n].time < before:
         now, first = signals[n].time, n
         while n < count and signals[n].time == now:
             n += 1
@@ -51,9 +51,15 @@ def play(table: "Rows") -> None:
 
 
 @compiled
-def finish(table: "Rows", ends: int) -> None:
-    """Plays the market to its end; raises as `play`."""
-    play_until(table[0], ends)
+def wait(table: "Rows", until: int) -> None:
+    """Plays the market up to and including that moment, without another signal; raises as `play`."""
+    play_until(table[0], until)
+
+
+@compiled
+def charged(table: "Rows", now: int) -> None:
+    """Looks at the account, whose cash has changed at that moment."""
+    look(table[0], now)
 
 
 @compiled

@@ -25,6 +25,8 @@ def _amounts(instruments: Iterable[Instrument], setup: Setup) -> Iterator[Fracti
     """All of which money is made."""
     terms = setup.terms
     yield from map(Fraction, (setup.deposit, terms.fee_min))
+    if setup.financing is not None:  # what is charged for holding has all twelve decimals
+        yield Fraction(1, MONEY)
     for tick, lot, multiplier, least in {(i.tick, i.lot, i.multiplier, i.min_notional) for i in instruments}:
         worth = Fraction(tick) * Fraction(lot) * Fraction(multiplier)
         yield from (worth, worth * Fraction(terms.fee_bps) / 10_000, Fraction(lot) * Fraction(terms.fee_per_unit), Fraction(least))
@@ -35,3 +37,8 @@ def counted(amount: Decimal, parts: int) -> int | None:
     """An amount in such parts; None where it is no whole number of them, or too large."""
     count = Fraction(amount) * parts
     return int(count) if count.denominator == 1 and abs(count) < 2**63 else None
+
+
+def amount_of(count: int, parts: int) -> Decimal:
+    """So many parts as an amount."""
+    return (Decimal(count) / parts).quantize(Decimal(1).scaleb(-_DECIMALS))

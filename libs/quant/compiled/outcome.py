@@ -1,5 +1,6 @@
 """What the compiled desk did, as the event path tells it: the same orders, fills, books and refusals, made when somebody asks for them."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,6 +27,8 @@ from libs.quant.compiled import venue
 from libs.quant.compiled.changes import filled, last_of, lots_of
 from libs.quant.compiled.exact import quotients
 from libs.quant.compiled.layout import NONE, Desk
+from libs.quant.compiled.money import amount_of
+from libs.quant.compiled.playing import Charged
 from libs.quant.compiled.spoken import Spoken
 from libs.quant.compiled.watch import DAILY_LOSS
 from libs.quant.compiled.words import refusal
@@ -54,6 +57,7 @@ class Outcome:
     spoken: Spoken
     desk: Desk
     left_out: Sequence[str] = ()
+    charges: Sequence[Charged] = ()
 
     @cached_property
     def _signals(self) -> list[Signal]:
@@ -84,6 +88,7 @@ class Outcome:
         fills, orders, books = self._rows("fills"), self._rows("orders"), self.desk.arrays["books"]
         last = last_of(fills["known"])
         deposit = float(self.setup.deposit)
+        charged = np.searchsorted(last, [charge.fills for charge in self.charges]) + 1  # changes before each charge, and the deposit
         names = sorted(self.tape.bars[self.tape.timeframes[0]])
         units: dict[str, Floats] = {}
         for b in filled(orders, fills, len(books)):
@@ -91,22 +96,30 @@ class Outcome:
             above, below = self.tape.instruments[name].lot.as_integer_ratio()
             held = units.setdefault(name, np.zeros(len(last) + 1))
             held[1:] += quotients(lots_of(b, orders, fills, last) * above, below)
-        cash = fills["cash_value"][last]
+        if len(charged):
+            units = {name: np.insert(held, charged, held[charged - 1]) for name, held in units.items()}
+        cash = np.append(np.array([deposit]), fills["cash_value"][last])
+        at = np.append(np.array([self._begins], np.int64), fills["known"][last])
         worth = self._money(self.desk.row[0]["cash"])
         for b in np.flatnonzero(books["lots"]):
             name = names[books["symbol"][b]]
             worth += worth_of(self.tape, name, self.tape.instruments[name].quantity(int(books["lots"][b])))
         return Summary(
-            at=np.append(np.array([self._begins], np.int64), fills["known"][last]),
-            cash=np.append(np.array([deposit]), cash),
+            at=np.insert(at, charged, [charge.at for charge in self.charges]),
+            cash=np.insert(cash, charged, [charge.cash for charge in self.charges]),
             units=units,
             worth=worth,
             fees=self._money(self.desk.row[0]["fees"]),
             fills=len(fills),
             orders=len(orders),
             refused=int(self.desk.row[0]["refusals_count"]),
-            begins=np.concatenate(([0], fills["row"][last], [len(self.desk.bars)])) if self.desk.row[0]["alone"] else None,
+            begins=self._bars_of(fills["row"][last]),
         )
+
+    def _bars_of(self, rows: "Rows") -> "Rows | None":
+        """As `Summary.begins`, of the bars that filled something."""
+        told = self.desk.row[0]["alone"] and not self.charges
+        return np.concatenate(([0], rows, [len(self.desk.bars)])) if told else None
 
     def _rows(self, name: str) -> "Rows":
         return self.desk.arrays[name][: int(self.desk.row[0][f"{name}_count"])]
@@ -139,7 +152,10 @@ class Outcome:
 
     def _book(self, played: Played) -> None:
         done: dict[int, tuple[int, Decimal]] = {}
-        for row in self._rows("fills"):
+        charges = deque(self.charges)
+        for n, row in enumerate(self._rows("fills")):
+            while charges and charges[0].fills <= n:
+                self._charge(played, charges.popleft())
             number = int(row["order"])
             order = played.orders[number]
             instrument = self.tape.instruments[order.symbol]
@@ -164,17 +180,16 @@ class Outcome:
             played.trades.append(booked.trade)
             played.positions[key] = booked.position
             played.lines += booked.entries
-            self._balance(played, int(row["known"]), row["cash"])
+            known = int(row["known"])
+            if played.balances[-1].at == known and len(played.balances) > 1:
+                played.balances.pop()  # what was filled together is one change
+            played.balances.append(Balance(known, float(row["cash_value"]), _units(played)))
+        for charge in charges:
+            self._charge(played, charge)
 
-    def _balance(self, played: Played, known: int, cash: Any) -> None:
-        """One for each moment: what was filled together is one change."""
-        units: dict[str, float] = {}
-        for (_, symbol), position in played.positions.items():
-            if position.quantity:
-                units[symbol] = units.get(symbol, 0.0) + float(position.quantity)
-        if played.balances[-1].at == known and len(played.balances) > 1:
-            played.balances.pop()
-        played.balances.append(Balance(known, float(self._money(cash)), units))
+    def _charge(self, played: Played, charge: Charged) -> None:
+        played.lines += charge.lines
+        played.balances.append(Balance(charge.at, charge.cash, _units(played)))
 
     def _refused(self, row: Any, played: Played) -> Refused:
         signal = self._decided[int(row["signal"])]
@@ -184,12 +199,16 @@ class Outcome:
     def _begins(self) -> int:
         return self.setup.begins(self.tape.since)
 
-    @property
-    def _parts(self) -> int:
-        return int(self.desk.row[0]["money"])
-
     def _money(self, amount: Any) -> Decimal:
-        return (Decimal(int(amount)) / self._parts).quantize(Decimal(1).scaleb(-12))
+        return amount_of(int(amount), int(self.desk.row[0]["money"]))
+
+
+def _units(played: Played) -> dict[str, float]:
+    units: dict[str, float] = {}
+    for (_, symbol), position in played.positions.items():
+        if position.quantity:
+            units[symbol] = units.get(symbol, 0.0) + float(position.quantity)
+    return units
 
 
 def _halt(row: Any) -> Halt:

@@ -113,8 +113,6 @@ def _unplayable(tape: Tape, setup: Setup, parts: int) -> Iterator[str]:
         rule = sizing(strategy.sizing)
         if rule.base == "risk" or rule.kelly is not None or rule.drawdown is not None:
             yield f"strategy {strategy.id} is sized by {strategy.sizing}"
-    if setup.financing is not None:
-        yield "holding costs and pays: financing"
     if setup.limit_changes or setup.killed:
         yield "limits change on the way"
     for instrument in tape.instruments.values():
