@@ -5,11 +5,14 @@ from dataclasses import replace
 from decimal import Decimal as D
 from typing import Final, NamedTuple
 
+import msgspec
+
 from libs.domain.columns import Columns
 from libs.domain.configuration import LimitConfig, LimitName, StrategyConfig
 from libs.domain.funding import FundingRate
 from libs.domain.instruments import Calendar, Instrument
 from libs.domain.names import TIMEFRAMES
+from libs.domain.orders import Exits
 from libs.domain.times import SECOND
 from libs.quant.backtest.setup import Entry, Setup
 from libs.quant.backtest.tape import Tape
@@ -24,7 +27,9 @@ CALENDARS: Final[tuple[Calendar, ...]] = ("24/7", "24/7", "us_equity", "forex", 
 PANELS: Final = {"momentum_panel": range(2, 4), "pairs": range(2, 3)}
 """Those over several symbols, and over how many."""
 STRATEGIES: Final = ("sma_cross", "breakout", "mean_reversion", "momentum", "trend_vol_target")
-SIZINGS: Final = ("equity", "equity", "fixed:3", "fixed:500", "volatility:0.2")
+SIZINGS: Final = ("equity", "equity", "fixed:3", "fixed:500", "volatility:0.2", "equity * drawdown:0.02", "volatility:0.2 * drawdown:0.5")
+RISKED: Final = ("risk:0.0005", "risk:0.01", "risk:0.001 * drawdown:0.1")
+"""Sizes that hang on a stop."""
 
 
 class Drawn(NamedTuple):
@@ -73,6 +78,8 @@ def case(seed: int) -> Case:
     setup = _setup(draw, timeframe, len(tape.instruments))
     if draw.random() < 0.3:
         tape, setup = replace(tape, funding=_funding(draw, tape)), replace(setup, financing=_financing(draw))
+    if draw.random() < 0.4:
+        setup = _protected(draw, setup)
     return Case(tape, setup)
 
 
@@ -169,6 +176,23 @@ def _funding(draw: random.Random, tape: Tape) -> dict[str, list[FundingRate]]:
         for symbol in tape.instruments
         if draw.random() < 0.4
     }
+
+
+def _protected(draw: random.Random, setup: Setup) -> Setup:
+    """Stops, targets or both, of all strategies or of some."""
+    if draw.random() < 0.5:
+        return replace(setup, exits=_exits(draw))
+    strategies = []
+    for each in setup.strategies:
+        exits = _exits(draw) if draw.random() < 0.7 else Exits()
+        size = draw.choice(RISKED) if exits.stop and draw.random() < 0.5 else each.sizing
+        strategies.append(msgspec.structs.replace(each, exits=exits, sizing=size))
+    return replace(setup, strategies=strategies)
+
+
+def _exits(draw: random.Random) -> Exits:
+    stop, target = draw.choice((0.0, 5.0, 40.0, 300.0)), draw.choice((0.0, 0.0, 10.0, 60.0, 500.0))
+    return Exits(stop_bps=stop, target_bps=target, trail_bps=draw.choice((0.0, 0.0, 8.0, 50.0)))
 
 
 def _strategy(draw: random.Random, n: int, timeframe: str, symbols: int) -> StrategyConfig:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.quant.compiled.exact import half_even, product, quotient, total
+from libs.quant.compiled.exact import half_even, product, quotient, share_of, total
 
 WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)
 BELOW = st.integers(1, 2**52) | st.sampled_from([10**12, 10**10, 2**52, 5**20])
@@ -29,6 +29,13 @@ def test_half_way_between_two_floats_it_is_the_even_one(digits: int, places: int
 def test_half_even_rounds_as_decimal_does(whole: int, above: int, below: int) -> None:
     exactly = (Decimal(whole) * below + above) / below
     assert half_even(whole, above, below) == int(exactly.quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(st.integers(0, 2**63 - 1), st.integers(1, 2**62), st.integers(1, 2**62))
+def test_a_share_of_an_amount_is_exact_also_where_the_product_does_not_fit(amount: int, one: int, other: int) -> None:
+    part, all_ = sorted((one, other))
+    assert share_of(amount, part, all_) == divmod(amount * part, all_)
 
 
 @settings(deadline=None)

@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 import pytest
 
-from libs.domain.orders import Exits
+from libs.domain.orders import Status
 from libs.quant.folds import registry
+from libs.quant.risk.limits import Limits
 from services.backtester.check import paths
 from services.backtester.engines import playing
 from tests.backtest_cases import case
@@ -18,6 +19,7 @@ from tests.unit.test_backtest_check import closes, subject, tape_of
 
 pytestmark = pytest.mark.timeout(600)  # the first of them compiles
 FEW: Final = range(40)
+PROTECTED: Final = {("stop", "stop"), ("stop", "trailing_stop"), ("target", "limit")}
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +44,21 @@ def test_most_of_what_is_drawn_is_played_by_machine_code(code: Path) -> None:
     assert sum(any("event by event" in note for note in each) for each in notes) < len(FEW) // 10
 
 
-def test_machine_code_is_charged_and_paid_for_what_it_holds(code: Path) -> None:
-    financed = [drawn for drawn in map(case, FEW) if drawn.setup.financing]
-    results = [by_machine_code(drawn, code) for drawn in financed]
+def test_machine_code_charges_for_what_is_held_and_protects_it(code: Path) -> None:
+    results = [by_machine_code(case(seed), code) for seed in FEW]
     compiled = [result.played() for result in results if not any("event by event" in note for note in result.notes)]
     assert sum(any(played.carried().values()) for played in compiled) > 3
+    filled = [order for played in compiled for order in played.orders if played.statuses[order.client_order_id] is Status.FILLED]
+    assert {(order.purpose, order.order_type) for order in filled} > PROTECTED
+    assert any(order.oco for order in filled)
+    assert any(order.replaces for played in compiled for order in played.orders)
 
 
 def test_what_is_not_compiled_is_played_event_by_event_and_says_why(code: Path) -> None:
     drawn = case(0)
-    result = playing(drawn.tape, replace(drawn.setup, exits=Exits(stop_bps=50.0)), "compiled", code, lambda text: None)
-    assert result.notes == ["played event by event: positions are protected by stops or targets"]
+    changed = replace(drawn.setup, limit_changes=[(0, Limits(()))])
+    result = playing(drawn.tape, changed, "compiled", code, lambda text: None)
+    assert result.notes == ["played event by event: limits change on the way"]
 
 
 def test_a_tape_cut_short_is_played_alike_by_machine_code_and_a_strategy_that_peeks_is_caught(

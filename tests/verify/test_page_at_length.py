@@ -1,13 +1,7 @@
 """docs/fills-and-costs.md beside the engine over many drawn backtests, and that these hold all that the page speaks of."""
 
 from collections import Counter
-from dataclasses import replace
 
-import pytest
-
-from libs.quant.compiled.prepare import Unplayable, check
-from libs.quant.financing import Financing
-from tests.factories import a_setup, a_tape, columns
 from tests.unit.test_page import compare
 
 
@@ -21,10 +15,3 @@ def test_engine_and_page_agree_over_many_drawn_backtests() -> None:
         seen.update(line.ledger_account for line in played.lines if line.kind in ("financing", "corporate_action"))
     expected = ("market", "limit", "stop", "stop_limit", "partial", "cash_interest", "margin_interest", "borrow", "funding", "income")
     assert all(seen[what] > 10 for what in expected), seen
-
-
-def test_machine_code_leaves_what_holding_costs_to_the_event_path() -> None:
-    tape, setup = a_tape({"ALFA": columns([100.0])}), a_setup()
-    check(tape, setup)
-    with pytest.raises(Unplayable, match="holding costs and pays: financing"):
-        check(tape, replace(setup, financing=Financing()))

@@ -7,8 +7,9 @@ import numpy as np
 from libs.quant.compiled import rows
 from libs.quant.compiled.gate import ENTRIES, bound, judged_leg, judged_signal
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import BAR, FOREVER, NONE
+from libs.quant.compiled.layout import BAR, FOREVER, NONE, SIGNAL_ORDER
 from libs.quant.compiled.prefetch import prefetched
+from libs.quant.compiled.protection import protect, protect_touched
 from libs.quant.compiled.steps import next_open, row_known, ticks_towards, to_lots, to_ticks
 from libs.quant.compiled.venue import CANCELED, LIMIT, MARKET, NEW, STOP_LIMIT, end, expire, send, show
 from libs.quant.compiled.view import EQUITY, equity, reserve
@@ -34,7 +35,7 @@ def play(table: "Rows", before: int) -> None:
     """Plays the signals that have come (ascending in time) and are decided before that moment, and the market up to the last of them.
 
     Raises:
-        MemoryError: there are more fills than rows for them.
+        MemoryError: there are more fills or orders than rows for them.
         OverflowError, ValueError: a number does not fit: the event path has to play.
     """
     desk = table[0]
@@ -108,6 +109,7 @@ def _step(desk: Any, time: int) -> None:
                 show(desk, s, row, time)
     desk.now = max(desk.now, time)
     expire(desk, desk.now)
+    protect_touched(desk, time)
     _decide_waiting(desk, time)
     look(desk, time)
 
@@ -174,11 +176,24 @@ def _decide(desk: Any, first: int, last: int, now: int) -> None:
     for number in range(first, last):
         batch, cancels = _assess(desk, number, 0, now, sums, batch, cancels)
     for n in range(min(batch, SLOTS)):
-        send(desk, rows.batch_orders(desk)[n])
+        _enter(desk, rows.batch_orders(desk)[n], now)
     for n in range(cancels):
         end(desk, rows.cancels(desk)[n], CANCELED)
+        protect_touched(desk, now)
     for n in range(SLOTS, batch):
-        send(desk, rows.batch_orders(desk)[n])
+        _enter(desk, rows.batch_orders(desk)[n], now)
+
+
+@compiled
+def _enter(desk: Any, number: int, now: int) -> None:
+    """Sends an order. The protection of its book makes room for it, and takes that back where the venue does not want it."""
+    order = rows.orders(desk)[number]
+    order.announced = desk.announced
+    desk.announced += 1
+    if desk.guarded:
+        protect(desk, order.book, now, number)
+    if not send(desk, number) and desk.guarded:
+        protect(desk, order.book, now, -1)
 
 
 @compiled
@@ -245,6 +260,8 @@ def _assess(desk: Any, number: int, leg: int, now: int, sums: Any, batch: int, c
         return batch, cancels
     if flips:
         change = -held
+    if desk.orders_count == desk.orders_room:
+        raise MemoryError("more orders than rows")
     _propose(desk, number, leg, change, decided_at, valid_until, now)
     placed = desk.orders_count
     if not desk.naked:
@@ -288,16 +305,26 @@ def _desired(desk: Any, number: int, worth: float) -> int:
     signal = rows.signals(desk)[number]
     book = rows.books(desk)[signal.book]
     symbol = rows.symbols(desk)[book.symbol]
+    factors = book.risked
+    if not np.isnan(book.drawdown):
+        factors *= _left_of_size(desk.peak, worth, book.drawdown)
     worth = max(0.0, worth)
     capital = book.allocation * worth
     if not np.isnan(book.fixed) and worth > 0:
         capital = book.fixed * signal.price * symbol.multiplier
-    wish = signal.target * signal.scale * capital
+    wish = signal.target * signal.scale * capital * factors
     most = bound(book.strategy_position_plain, book.strategy_position_multiple, worth)
     wish = most if wish > most else -most if wish < -most else wish
     if wish < 0.0 and not desk.allow_short:
         wish = 0.0
     return to_lots(wish / (signal.price * symbol.multiplier), symbol.lot)
+
+
+@compiled
+def _left_of_size(peak: float, equity: float, most: float) -> float:
+    """As `drawdown_scale`, of `losses.loss`."""
+    fallen = max(0.0, (peak - equity) / peak if peak > 0 else 1.0)
+    return 0.0 if fallen >= most else (most - fallen) / (most * (1.0 - fallen))
 
 
 @compiled
@@ -312,7 +339,8 @@ def _propose(desk: Any, number: int, leg: int, change: int, decided_at: int, val
     order.decided_at, order.valid_until, order.placed_at = decided_at, valid_until, now
     order.filled, order.triggered, order.status = 0, 0, NEW
     order.closes = (book.lots > 0) != (change > 0) and book.lots != 0 and abs(change) <= abs(book.lots)
-    order.price = order.stop = NONE
+    order.price = order.stop = order.stands = order.trail = NONE
+    order.purpose, order.pair, order.replaces, order.unreplaceable = SIGNAL_ORDER, -1, -1, 0
     price, tick = signal.price, symbol.tick
     if not desk.naked:
         order.kind = LIMIT

@@ -125,3 +125,19 @@ def half_even(whole: int, above: int, below: int) -> int:
     """whole + above / below to the nearest whole number, half way to the even one, as Decimal rounds. `below` is positive."""
     found, left = whole + above // below, above % below
     return found + 1 if 2 * left > below or (2 * left == below and found % 2 == 1) else found
+
+
+@compiled
+def share_of(amount: int, part: int, all_: int) -> tuple[int, int]:
+    """(whole, rest) of amount * part / all_, whose product may have twice as many bits as fit. None is negative; part is at most all_."""
+    whole, left = product(amount // all_, part), amount % all_
+    small, wrapped = multiplied(left, part)
+    if not wrapped:
+        return whole + small // all_, small % all_
+    found = rest = 0
+    for bit in range(62, -1, -1):  # as on paper, digit by digit
+        found *= 2
+        rest, found = (rest - (all_ - rest), found + 1) if rest >= all_ - rest else (rest + rest, found)
+        if (part >> bit) & 1:
+            rest, found = (rest - (all_ - left), found + 1) if rest >= all_ - left else (rest + left, found)
+    return whole + found, rest

@@ -9,6 +9,7 @@ import numpy as np
 
 from libs.quant.compiled import rows
 from libs.quant.compiled.jit import compiled
+from libs.quant.compiled.layout import SIGNAL_ORDER
 from libs.quant.compiled.steps import in_session, next_open
 from libs.quant.compiled.view import (
     EQUITY,
@@ -62,7 +63,9 @@ SECOND_ACCOUNT: Final = 29
 DUPLICATE: Final = 30
 ENTRIES: Final = 31
 CROSSING: Final = 32
-ERROR: Final = 33
+STOP_SIDE: Final = 33
+TRAIL_SIDE: Final = 34
+TARGET_SIDE: Final = 35
 
 
 @compiled
@@ -117,6 +120,10 @@ def judged_leg(desk: Any, number: int, target_book: int, price: float, batch: in
     worth = notional(symbol, lots, order.price)
     if not (worth >= symbol.min_notional or change + book.lots == 0):
         return _saw(TOO_SMALL, symbol.min_notional, worth, seen)
+    if desk.guarded and not order.closes:
+        reason = _sides(book, symbol.tick, side, price, seen)
+        if reason:
+            return reason
     before = mark_before(desk, s, now)
     if not np.isnan(book.jump) and not np.isnan(before):
         jumped = abs(mark(desk, s, now) / before - 1)
@@ -162,23 +169,35 @@ def judged_leg(desk: Any, number: int, target_book: int, price: float, batch: in
 
 
 @compiled
+def _sides(book: Any, tick: float, side: int, price: float, seen: Any) -> int:
+    """As `protection_sides`: what is to protect an entry stands on its side of the market."""
+    for reason, bps, gains in ((STOP_SIDE, book.stop_bps, -1), (TRAIL_SIDE, book.trail_bps, -1), (TARGET_SIDE, book.target_bps, 1)):
+        if bps != 0.0:
+            away = price * bps / 10_000
+            at = price + away if gains == side else price - away
+            if not (away >= tick and at >= tick):
+                return _saw(reason, tick, at, seen)
+    return 0
+
+
+@compiled
 def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, seen: Any) -> int:
     """The controls of our own orders: how many are open, how many there were lately, and whether one meets another."""
     book, order = rows.books(desk)[b], rows.orders(desk)[number]
     if not (np.isnan(book.open_symbol) and np.isnan(book.open_strategy) and np.isnan(book.open_account)):
         open_symbol = open_strategy = 1
         for n in range(desk.open_count + batch):
-            other = rows.books(desk)[
-                rows.orders(desk)[rows.open_orders(desk)[n] if n < desk.open_count else rows.batch_orders(desk)[n - desk.open_count]].book
-            ]
-            open_symbol += other.symbol == book.symbol
-            open_strategy += other.strategy == book.strategy
+            there = rows.orders(desk)[_open(desk, n)]
+            if there.purpose == SIGNAL_ORDER:
+                open_symbol += rows.books(desk)[there.book].symbol == book.symbol
+                open_strategy += rows.books(desk)[there.book].strategy == book.strategy
+        open_account = desk.open_count - desk.guards_count + batch + 1
         if open_symbol > book.open_symbol and not of_book:
             return _saw(OPEN_SYMBOL, book.open_symbol, float(open_symbol), seen)
         if open_strategy > book.open_strategy and not of_book:
             return _saw(OPEN_STRATEGY, book.open_strategy, float(open_strategy), seen)
-        if desk.open_count + batch + 1 > book.open_account and not of_book:
-            return _saw(OPEN_ACCOUNT, book.open_account, float(desk.open_count + batch + 1), seen)
+        if open_account > book.open_account and not of_book:
+            return _saw(OPEN_ACCOUNT, book.open_account, float(open_account), seen)
     minute_strategy = minute_account = second_strategy = second_account = entries = 1
     alike = 0
     window = min(2 * SECOND, book.length)
@@ -186,6 +205,9 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
     n = desk.orders_count - 1
     while n >= 0 and (n >= desk.orders_count - batch or rows.orders(desk)[n].placed_at > min(now - MINUTE, signal_time - window)):
         other = rows.orders(desk)[n]
+        if other.purpose != SIGNAL_ORDER:
+            n -= 1
+            continue
         theirs = rows.books(desk)[other.book]
         if n >= desk.orders_count - batch or now - MINUTE < other.decided_at <= now:
             minute_account += 1
@@ -212,7 +234,7 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
     for n in range(desk.open_count + batch):
         other_number = _open(desk, n)
         other = rows.orders(desk)[other_number]
-        if rows.books(desk)[other.book].symbol != book.symbol or other.side == order.side:
+        if rows.books(desk)[other.book].symbol != book.symbol or other.side == order.side or other.purpose != SIGNAL_ORDER:
             continue
         buy, sell = (order.price, other.price) if order.side > 0 else (other.price, order.price)
         if buy >= sell:

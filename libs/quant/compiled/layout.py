@@ -23,6 +23,10 @@ MONEY: Final = 10**12
 UNBOUNDED: Final = 2**53
 NONE: Final = -(2**62)
 """No price."""
+SIGNAL_ORDER: Final = 0
+STOP_ORDER: Final = 1
+TARGET_ORDER: Final = 2
+"""What an order is for: a signal's target, or the protection of what is held."""
 FOREVER: Final = 2**63 - 1
 
 BAR: Final = np.dtype([("start", "i8"), *((name, "f8") for name in ("open", "high", "low", "close", "volume"))], align=True)
@@ -45,6 +49,7 @@ SYMBOL: Final = np.dtype(
         ("fee_lots", "i8"),
         ("fee_below", "i8"),
         ("calendar", "i8"),  # its sessions; -1: it is never shut
+        ("tick_cost", "i8"),  # one tick as an average cost is kept: in MONEY
         ("books", "i8"),  # its books are `of_symbol[books]` to `of_symbol[books_end - 1]`
         ("books_end", "i8"),
         ("hint", "i8"),  # where it was looked for last
@@ -66,6 +71,8 @@ BOOK: Final = np.dtype(
         ("allocation", "f8"),
         ("band", "f8"),
         ("fixed", "f8"),  # units held at target 1; NaN: a share of the equity
+        ("risked", "f8"),  # share that is left of a size so that a stop loses no more than is meant; 1: all of it
+        ("drawdown", "f8"),  # fall from the peak at which nothing is left of a size; NaN: sizes do not follow it
         ("collar", "f8"),
         ("jump", "f8"),
         ("most_lots", "i8"),  # of one order
@@ -73,10 +80,21 @@ BOOK: Final = np.dtype(
         *((f"open_{scope}", "f8") for scope in ("symbol", "strategy", "account")),
         *((f"{span}_{scope}", "f8") for span in ("minute", "second") for scope in ("strategy", "account")),
         ("entries", "f8"),
+        ("stop_bps", "f8"),  # how far from its cost what protects a position stands; 0: it has none
+        ("target_bps", "f8"),
+        ("trail_bps", "f8"),  # in the place of the plain stop
         ("lots", "i8"),  # held; this and the rest change
         ("order", "i8"),  # the one that is open
         ("waiting", "i8"),  # the signal that waits for it to end
         ("leg", "i8"),  # of that signal, which is placed next
+        ("cost", "i8"),  # average, of what is held, in MONEY
+        ("entry", "i8"),  # the newest order that has filled and is protected; -1: none
+        ("children", "i8"),  # protective orders that it has had
+        ("touched", "i8"),  # whether its orders or what it holds have changed, and its protection was not looked at since
+        ("refused_lots", "i8"),  # signed, of protection that the venue has turned down; 0: none
+        ("refused_stop", "i8"),
+        ("refused_trail", "i8"),
+        ("refused_target", "i8"),
     ],
     align=True,
 )
@@ -104,8 +122,17 @@ ORDER: Final = np.dtype(
         ("side", "i8"),  # 1 buys, -1 sells
         ("kind", "i8"),
         ("lots", "i8"),
+        ("purpose", "i8"),  # one of the three above
         ("price", "i8"),  # limit; NONE: none
         ("stop", "i8"),  # NONE: none
+        ("stands", "i8"),  # where that stop stands since the first bar that it has met; NONE: it has met none
+        ("trail", "i8"),  # ticks that a stop keeps from the best price; NONE: it does not move
+        ("pair", "i8"),  # the first of two orders that end each other; -1: it stands alone
+        ("entry", "i8"),  # of a protective order: the one whose fills it protects
+        ("child", "i8"),  # its number among the protective orders of that one
+        ("replaces", "i8"),  # -1: none
+        ("unreplaceable", "i8"),  # the venue would not put another in its place
+        ("announced", "i8"),  # its number in the order in which orders were sent
         ("decided_at", "i8"),
         ("valid_until", "i8"),
         ("expires_at", "i8"),
@@ -151,6 +178,8 @@ KINDS: Final = {
     "killed": WHOLE,  # by strategy: 1 once it may only reduce
     "batch_orders": WHOLE,  # of the decision under way
     "cancels": WHOLE,
+    "meeting": WHOLE,  # orders of the bar under way
+    "ranks": WHOLE,  # of those: what is resolved first
     "sums": NUMBER,  # of the decision under way: see view.py
     "seen": NUMBER,  # what the control that refused has compared
 }
@@ -160,6 +189,7 @@ DESK: Final = np.dtype(
     [
         *((f"{name}_{what}", "i8") for name in KINDS for what in ("at", "room")),  # address and length of each array
         ("naked", "i8"),  # without controls, on credit
+        ("guarded", "i8"),  # whether any position is protected
         ("entry", "i8"),  # kind of a naked order
         ("entry_offset", "f8"),
         ("entry_limit", "f8"),
@@ -189,6 +219,8 @@ DESK: Final = np.dtype(
         ("fills_count", "i8"),
         ("refusals_count", "i8"),
         ("open_count", "i8"),
+        ("guards_count", "i8"),  # of these, the protective ones
+        ("announced", "i8"),
         ("waiting_count", "i8"),
         ("halts_count", "i8"),
         ("seen_to", "i8"),
@@ -227,11 +259,12 @@ class Desk:
 
         Args:
             share: of the market over which all signals so far were said: rows are laid out for the whole.
-            fills: rows for so many, for each signal.
+            fills: rows for so many, and for as many protective orders, for each signal.
         """
         before = int(self.row[0]["signals_count"])
         count = before + len(signals)
-        for name, rows in {"signals": 1, "orders": 2, "refusals": 1, "fills": fills}.items():
+        orders = 2 + fills if self.row[0]["guarded"] else 2
+        for name, rows in {"signals": 1, "orders": orders, "refusals": 1, "fills": fills}.items():
             self._make_room(name, rows * count + _LEAST, int(rows * count / share * _SPARE) + _LEAST)
         self.arrays["signals"][before:count] = signals
         self.row["signals_count"] = count

@@ -1,13 +1,14 @@
 """What the compiled desk did, as the event path tells it: the same orders, fills, books and refusals, made when somebody asks for them."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import msgspec
 import numpy as np
 
 from libs.domain.booking import book
@@ -16,7 +17,7 @@ from libs.domain.configuration import LossLimitName
 from libs.domain.ledger import deposit_entries
 from libs.domain.losses import Halt
 from libs.domain.messages import Signal
-from libs.domain.orders import Order, Status
+from libs.domain.orders import Order, OrderType, Status
 from libs.domain.trades import Fill
 from libs.quant.backtest.naked import naked_order
 from libs.quant.backtest.result import Balance, Played, Refused
@@ -26,12 +27,13 @@ from libs.quant.backtest.tape import Tape
 from libs.quant.compiled import venue
 from libs.quant.compiled.changes import filled, last_of, lots_of
 from libs.quant.compiled.exact import quotients
-from libs.quant.compiled.layout import NONE, Desk
+from libs.quant.compiled.layout import NONE, SIGNAL_ORDER, STOP_ORDER, Desk
 from libs.quant.compiled.money import amount_of
 from libs.quant.compiled.playing import Charged
 from libs.quant.compiled.spoken import Spoken
 from libs.quant.compiled.watch import DAILY_LOSS
 from libs.quant.compiled.words import refusal
+from libs.quant.execution.protection import Exit, child
 from libs.quant.risk.assess import as_decided_now, leg_of, order_of, terms_of
 from libs.quant.risk.view import View
 
@@ -46,6 +48,8 @@ STATUSES: Final = {
     venue.EXPIRED: Status.EXPIRED,
     venue.REJECTED: Status.REJECTED,
 }
+KINDS: Final[Mapping[int, OrderType]] = {venue.LIMIT: "limit", venue.STOP: "stop", venue.TRAILING_STOP: "trailing_stop"}
+"""Of protective orders."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,10 @@ class Outcome:
         played = Played(self._signals, left_out=self.left_out)
         played.lines += deposit_entries(UUID(int=0), self.setup.base_currency, self.setup.deposit)
         played.balances.append(Balance(self._begins, float(self.setup.deposit), {}))
-        played.orders += [self._order(row) for row in self._rows("orders")]
+        sent = np.argsort(self._rows("orders")["announced"]).tolist()
+        played.orders += [self._orders[number] for number in sent]
         played.statuses |= {
-            order.client_order_id: STATUSES[int(row["status"])] for order, row in zip(played.orders, self._rows("orders"), strict=True)
+            order.client_order_id: STATUSES[int(row["status"])] for order, row in zip(self._orders, self._rows("orders"), strict=True)
         }
         self._book(played)
         played.halts = tuple(_halt(row) for row in self._rows("halts"))
@@ -124,10 +129,36 @@ class Outcome:
     def _rows(self, name: str) -> "Rows":
         return self.desk.arrays[name][: int(self.desk.row[0][f"{name}_count"])]
 
+    @cached_property
+    def _orders(self) -> list[Order]:
+        """By row."""
+        found: list[Order] = []
+        for row in self._rows("orders"):
+            found.append(self._order(row) if row["purpose"] == SIGNAL_ORDER else self._protective(row, found))
+        return found
+
+    def _protective(self, row: Any, before: Sequence[Order]) -> Order:
+        entry, pair, replaces = before[int(row["entry"])], int(row["pair"]), int(row["replaces"])
+        instrument = self.tape.instruments[entry.symbol]
+        price, stop, trail = (None if row[name] == NONE else instrument.price(int(row[name])) for name in ("price", "stop", "trail"))
+        exit_ = Exit(
+            "stop" if row["purpose"] == STOP_ORDER else "target",
+            "buy" if row["side"] > 0 else "sell",
+            KINDS[int(row["kind"])],
+            instrument.quantity(int(row["lots"])),
+            price,
+            stop,
+            trail,
+        )
+        order = child(entry, int(row["child"]), exit_, int(row["decided_at"]), None if replaces < 0 else before[replaces].order_id)
+        first = order if pair == len(before) else before[pair]
+        return order if pair < 0 else msgspec.structs.replace(order, oco=str(first.order_id))
+
     def _order(self, row: Any) -> Order:
         signal, setup = self._decided[int(row["signal"])], self.setup
         judged = signal if setup.limits is None else as_decided_now(signal, int(row["leg"]), int(row["decided_at"]))
-        terms = {config.id: terms_of(config) for config in setup.strategies}
+        exits = setup.exits if setup.exits.any else None
+        terms = {config.id: terms_of(config, exits) for config in setup.strategies}
         view = View(
             account_id=setup.account_id,
             account_name=setup.account_name,
@@ -157,7 +188,7 @@ class Outcome:
             while charges and charges[0].fills <= n:
                 self._charge(played, charges.popleft())
             number = int(row["order"])
-            order = played.orders[number]
+            order = self._orders[number]
             instrument = self.tape.instruments[order.symbol]
             count, before = done.get(number, (0, Decimal(0)))
             quantity = instrument.quantity(int(row["lots"]))
@@ -193,7 +224,7 @@ class Outcome:
 
     def _refused(self, row: Any, played: Played) -> Refused:
         signal = self._decided[int(row["signal"])]
-        return Refused(signal, refusal(row, signal, self.tape, self.setup, played))
+        return Refused(signal, refusal(row, signal, self.tape, self.setup, self._orders, played.halts))
 
     @property
     def _begins(self) -> int:

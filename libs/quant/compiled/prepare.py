@@ -22,6 +22,7 @@ from libs.quant.compiled.layout import (
     BOOK,
     DESK,
     HALT,
+    MONEY,
     SIGNAL,
     SYMBOL,
     UNBOUNDED,
@@ -36,6 +37,7 @@ from libs.quant.risk.grid import grid_of
 from libs.quant.risk.halts import loss_limits
 from libs.quant.risk.limits import Bound, Bounds, Limits
 from libs.quant.sizing import to_lots
+from libs.quant.sizing_factors import fixed_fraction
 from libs.quant.trading_day import trading_day_of
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def desk_of(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> Desk:
     symbols["books"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "left")
     symbols["books_end"] = np.searchsorted(books["symbol"][of_symbol], np.arange(len(names)), "right")
     room = len(voices) + 1
+    at_venue = 3 * room  # a signal's, a stop and a target of each book
     return Desk(
         _account(tape, setup, parts),
         market
@@ -80,7 +83,8 @@ def desk_of(tape: Tape, setup: Setup, voices: Sequence[Voice]) -> Desk:
             "killed": np.zeros(len(setup.strategies) + 1, np.int64),
             "sums": np.zeros(5),
             "seen": np.zeros(3),
-            **{name: np.zeros(room, np.int64) for name in ("open_orders", "waiting_books", "batch_orders", "cancels")},
+            **{name: np.zeros(room, np.int64) for name in ("waiting_books", "batch_orders", "cancels")},
+            **{name: np.zeros(at_venue, np.int64) for name in ("open_orders", "meeting", "ranks")},
         },
     )
 
@@ -105,13 +109,11 @@ def _unplayable(tape: Tape, setup: Setup, parts: int) -> Iterator[str]:
         yield "orders fill on quotes"
     if tape.actions:
         yield "there are corporate actions"
-    if setup.exits.any or any(strategy.exits.any for strategy in setup.strategies):
-        yield "positions are protected by stops or targets"
     if any(strategy.execution for strategy in setup.strategies):
         yield "orders are worked in slices"
     for strategy in setup.strategies:
         rule = sizing(strategy.sizing)
-        if rule.base == "risk" or rule.kelly is not None or rule.drawdown is not None:
+        if rule.kelly is not None:
             yield f"strategy {strategy.id} is sized by {strategy.sizing}"
     if setup.limit_changes or setup.killed:
         yield "limits change on the way"
@@ -122,6 +124,8 @@ def _unplayable(tape: Tape, setup: Setup, parts: int) -> Iterator[str]:
             yield f"a lot of {instrument.symbol} at a tick is worth less than 1e-12"
         if instrument.lot.as_integer_ratio()[1] > _LARGEST:
             yield f"a lot of {instrument.symbol} is smaller than a float64 tells apart"
+        if _guarded(setup) and counted(instrument.tick, MONEY) is None:
+            yield f"a tick of {instrument.symbol} has more than twelve decimals, and costs are kept to as many"
         if counted(instrument.min_notional, parts) is None:
             yield f"the smallest notional of {instrument.symbol} has more than twelve decimals"
     if counted(setup.deposit, parts) is None or counted(setup.terms.fee_min, parts) is None:
@@ -131,6 +135,11 @@ def _unplayable(tape: Tape, setup: Setup, parts: int) -> Iterator[str]:
             yield f"there is a limit {limit}"
         if limits.of_fleet:
             yield "there is a limit over all accounts"
+
+
+def _guarded(setup: Setup) -> bool:
+    """Whether any position is protected by a stop or a target."""
+    return setup.exits.any or any(strategy.exits.any for strategy in setup.strategies)
 
 
 def _exactly(amount: Decimal, parts: int) -> int:
@@ -192,6 +201,7 @@ def _symbols(tape: Tape, setup: Setup, names: Sequence[str], calendars: Sequence
         row["above"], row["below"], row["min_notional"] = grid.above, grid.below, grid.min_notional
         row["worth"] = _exactly(instrument.tick * instrument.lot * instrument.multiplier, parts)
         row["min_money"] = _exactly(instrument.min_notional, parts)
+        row["tick_cost"] = counted(instrument.tick, MONEY) or 0
         row["fee_above"], row["fee_lots"], row["fee_below"] = _fee(instrument, setup, parts)
         row["calendar"] = calendars.index(instrument.calendar) if instrument.calendar != "24/7" else -1
     return symbols
@@ -233,7 +243,8 @@ def _books(tape: Tape, setup: Setup, voices: Sequence[Voice], names: Sequence[st
     books = np.zeros(len(voices), BOOK)
     strategies = sorted({voice.strategy_id for voice in voices})
     number = {name: n for n, name in enumerate(names)}
-    terms = {config.id: terms_of(config) for config in setup.strategies}
+    exits = setup.exits if setup.exits.any else None
+    terms = {config.id: terms_of(config, exits) for config in setup.strategies}
     limits = setup.limits if setup.limits is not None else Limits(())
     for row, voice in zip(books, voices, strict=True):
         its, symbol = terms[voice.strategy_id], voice.symbol
@@ -242,8 +253,12 @@ def _books(tape: Tape, setup: Setup, voices: Sequence[Voice], names: Sequence[st
         row["listed"] = its.symbols is None or symbol in its.symbols
         row["allocation"], row["band"] = its.allocation, its.no_trade_band
         row["fixed"] = its.sizing.value if its.sizing.base == "fixed" else nan
+        row["risked"] = min(1.0, fixed_fraction(its.sizing.value, its.exits.stop)) if its.sizing.base == "risk" and its.exits else 1.0
+        row["drawdown"] = nan if its.sizing.drawdown is None else its.sizing.drawdown
         _limit(row, limits.over(setup.account_name, voice.strategy_id, symbol), grid_of(tape.instruments[symbol]).lot)
-        row["order"] = row["waiting"] = -1
+        if its.exits is not None:
+            row["stop_bps"], row["target_bps"], row["trail_bps"] = its.exits.stop_bps, its.exits.target_bps, its.exits.trail_bps
+        row["order"] = row["waiting"] = row["entry"] = -1
     return books
 
 
@@ -284,6 +299,7 @@ def _account(tape: Tape, setup: Setup, parts: int) -> "Rows":
     account = np.zeros(1, DESK)
     row, terms, length = account[0], setup.terms, TIMEFRAMES[tape.timeframes[0]]
     row["naked"], row["kind"], row["allow_short"] = setup.limits is None, setup.kind == "margin", setup.allow_short
+    row["guarded"] = _guarded(setup)
     row["entry"], row["entry_offset"], row["entry_limit"] = KINDS[setup.entry.kind], setup.entry.offset_bps, setup.entry.limit_bps
     row["alone"] = len(tape.all_times) == 1
     row["late"], row["length"], row["grace"] = tape.late_ns, length, tape.grace_ns
@@ -294,7 +310,7 @@ def _account(tape: Tape, setup: Setup, parts: int) -> "Rows":
     losses = loss_limits(setup.limits, setup.account_name) if setup.limits is not None else None
     row["max_daily_loss"] = nan if losses is None or losses.max_daily_loss is None else losses.max_daily_loss
     row["max_drawdown"] = nan if losses is None or losses.max_drawdown is None else losses.max_drawdown
-    row["watched"] = losses is not None and losses.any
+    row["watched"] = (losses is not None and losses.any) or any(sizing(each.sizing).drawdown for each in setup.strategies)
     row["money"], row["cash"], row["cash_value"] = parts, _exactly(setup.deposit, parts), float(setup.deposit)
     row["seen_to"] = setup.begins(tape.since)
     row["equity"] = row["day_equity"] = row["peak"] = float(setup.deposit)

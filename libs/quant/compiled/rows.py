@@ -130,6 +130,16 @@ def cancels(desk: Any) -> Any:
 
 
 @compiled
+def meeting(desk: Any) -> Any:
+    return carray(_pointer(desk.meeting_at), (desk.meeting_room,), WHOLE)
+
+
+@compiled
+def ranks(desk: Any) -> Any:
+    return carray(_pointer(desk.ranks_at), (desk.ranks_room,), WHOLE)
+
+
+@compiled
 def sums(desk: Any) -> Any:
     return carray(_pointer(desk.sums_at), (desk.sums_room,), NUMBER)
 

@@ -1,17 +1,21 @@
-"""The simulated venue, compiled: libs/quant/exchange and libs/quant/fills.py for trade bars, without orders that guard a position."""
+"""The simulated venue, compiled: libs/quant/exchange and libs/quant/fills.py for trade bars."""
 
 from typing import Any, Final
 
 from libs.quant.compiled import rows
-from libs.quant.compiled.exact import half_even, product, quotient, total
+from libs.quant.compiled.exact import half_even, product, quotient, share_of, total
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import FOREVER, NONE, UNBOUNDED
+from libs.quant.compiled.layout import FOREVER, NONE, SIGNAL_ORDER, UNBOUNDED
 from libs.quant.compiled.steps import against_us, next_known, to_lots, to_ticks
 
 MARKET: Final = 0
 LIMIT: Final = 1
 STOP: Final = 2
 STOP_LIMIT: Final = 3
+TRAILING_STOP: Final = 4
+
+EXACTLY: Final = 1e27
+"""An average below it, times its lots, is what Decimal makes of it with its 28 digits."""
 
 NEW: Final = 0
 OPEN: Final = 1
@@ -39,8 +43,12 @@ def cost(desk: Any, symbol: Any, lots: int, ticks: int) -> int:
 
 
 @compiled
-def takes(desk: Any, number: int) -> bool:
-    """Whether the venue takes an order: on its grid, large enough, and paid for unless on credit."""
+def takes(desk: Any, number: int, without: int) -> bool:
+    """Whether the venue takes an order: on its grid, large enough, and paid for unless on credit.
+
+    Args:
+        without: an order that ends when this one is taken; -1: none.
+    """
     order = rows.orders(desk)[number]
     book = rows.books(desk)[order.book]
     symbol = rows.symbols(desk)[book.symbol]
@@ -50,11 +58,13 @@ def takes(desk: Any, number: int) -> bool:
         return False
     if desk.naked:
         return True
+    if order.side > 0 and order.purpose != SIGNAL_ORDER:
+        return True
     if order.side > 0:
         free = desk.cash
         for n in range(desk.open_count):
             other = rows.orders(desk)[rows.open_orders(desk)[n]]
-            if other.side > 0:
+            if other.side > 0 and other.purpose == SIGNAL_ORDER:
                 there = rows.symbols(desk)[rows.books(desk)[other.book].symbol]
                 free -= cost(desk, there, other.lots - other.filled, other.price)
         return cost(desk, symbol, order.lots, order.price) <= free
@@ -63,34 +73,77 @@ def takes(desk: Any, number: int) -> bool:
     held = 0
     for n in range(symbol.books, symbol.books_end):
         held += rows.books(desk)[rows.of_symbol(desk)[n]].lots
-    for n in range(desk.open_count):
-        other = rows.orders(desk)[rows.open_orders(desk)[n]]
-        if other.side < 0 and rows.books(desk)[other.book].symbol == book.symbol:
-            held -= other.lots - other.filled
-    return order.lots <= held
+    return order.lots <= held - _promised(desk, number, without)
 
 
 @compiled
-def send(desk: Any, number: int) -> None:
-    """An order is open from now on, or turned down."""
+def _promised(desk: Any, number: int, without: int) -> int:
+    """Lots of its symbol that other open orders may sell. Of two that end each other only one can."""
+    order = rows.orders(desk)[number]
+    symbol = rows.books(desk)[order.book].symbol
+    lots = 0
+    for n in range(desk.open_count):
+        other_number = rows.open_orders(desk)[n]
+        other = rows.orders(desk)[other_number]
+        if other_number == without or other.side > 0 or rows.books(desk)[other.book].symbol != symbol:
+            continue
+        if other.pair >= 0 and other.pair == order.pair:
+            continue
+        left = other.lots - other.filled
+        before = _other_of(desk, other_number)
+        if 0 <= before < other_number and before != without:
+            there = rows.orders(desk)[before]
+            left = max(0, left - (there.lots - there.filled))
+        lots += left
+    return lots
+
+
+@compiled
+def _other_of(desk: Any, number: int) -> int:
+    """The open order of its pair; -1: none."""
+    order = rows.orders(desk)[number]
+    if order.pair < 0:
+        return -1
+    for n in range(desk.open_count):
+        other = rows.open_orders(desk)[n]
+        if other != number and rows.orders(desk)[other].pair == order.pair:
+            return other
+    return -1
+
+
+@compiled
+def send(desk: Any, number: int) -> bool:
+    """An order is open from now on, or turned down. Whether it was taken."""
     order = rows.orders(desk)[number]
     book = rows.books(desk)[order.book]
-    if takes(desk, number):
-        order.status = OPEN
-        order.ends = -1 if order.expires_at == FOREVER else next_known(desk, max(order.expires_at, desk.now + 1))
-        rows.open_orders(desk)[desk.open_count] = number
-        desk.open_count += 1
-    else:
-        order.status = REJECTED
-        if book.order == number:
-            book.order = -1
+    if takes(desk, number, -1):
+        open_(desk, number)
+        return True
+    order.status = REJECTED
+    if book.order == number:
+        book.order = -1
+    return False
+
+
+@compiled
+def open_(desk: Any, number: int) -> None:
+    """An order that was taken, behind those that were before."""
+    order = rows.orders(desk)[number]
+    order.status = OPEN
+    order.ends = -1 if order.expires_at == FOREVER else next_known(desk, max(order.expires_at, desk.now + 1))
+    rows.open_orders(desk)[desk.open_count] = number
+    desk.open_count += 1
+    desk.guards_count += order.purpose != SIGNAL_ORDER
 
 
 @compiled
 def end(desk: Any, number: int, status: int) -> None:
     """An open order is over."""
-    rows.orders(desk)[number].status = status
-    book = rows.books(desk)[rows.orders(desk)[number].book]
+    order = rows.orders(desk)[number]
+    order.status = status
+    book = rows.books(desk)[order.book]
+    book.touched = 1
+    desk.guards_count -= order.purpose != SIGNAL_ORDER
     if book.order == number:
         book.order = -1
     kept = 0
@@ -102,41 +155,72 @@ def end(desk: Any, number: int, status: int) -> None:
 
 
 @compiled
-def show(desk: Any, s: int, row: int, known: int) -> bool:
-    """One bar meets the open orders of its symbol in order of arrival; what one takes is gone for the next. Whether any was filled."""
+def show(desk: Any, s: int, row: int, known: int) -> None:
+    """One bar meets the open orders of its symbol; what one takes is gone for the next."""
     symbol = rows.symbols(desk)[s]
-    start = rows.bars(desk)[row].start
     left_buy = left_sell = -1  # lots that are left; -1: not asked for yet
-    changed = False
-    n = 0
-    while n < desk.open_count:
-        number = rows.open_orders(desk)[n]
-        n += 1
+    meeting = rows.meeting(desk)
+    for n in range(_meeting(desk, symbol, s, row)):
+        number = meeting[n]
         order = rows.orders(desk)[number]
-        if rows.books(desk)[order.book].symbol != s:
-            continue
-        if start < order.decided_at - desk.grace + desk.delay or start + desk.late > order.expires_at:
-            continue
+        if order.status > PARTIAL:
+            continue  # its pair has acted on this bar
         side = order.side
         if side > 0 and left_buy < 0:
             left_buy = _offered(desk, symbol, row, side)
         if side < 0 and left_sell < 0:
             left_sell = _offered(desk, symbol, row, side)
         left = left_buy if side > 0 else left_sell
+        was_triggered = order.triggered
         price = _price(desk, symbol, row, number, left)
-        if price < 0:
-            continue
-        lots = min(order.lots - order.filled, left)
+        lots = min(order.lots - order.filled, left) if price >= 0 else 0
+        if order.pair >= 0 and (lots > 0 or order.triggered != was_triggered):
+            other = _other_of(desk, number)
+            if other >= 0:
+                end(desk, other, CANCELED)
         if lots <= 0:
             continue
         if side > 0:
             left_buy -= lots
         else:
             left_sell -= lots
-        changed = True
-        if _fill(desk, symbol, number, lots, price, row, known):
-            n -= 1
-    return changed
+        _fill(desk, symbol, number, lots, price, row, known)
+
+
+@compiled
+def _meeting(desk: Any, symbol: Any, s: int, row: int) -> int:
+    """The orders that may meet a bar, into `meeting`: in order of arrival, but against us, of those that end each other the stop first,
+    unless the open fills the limit. How many they are."""
+    start = rows.bars(desk)[row].start
+    meeting, ranks = rows.meeting(desk), rows.ranks(desk)
+    count = last = 0
+    for n in range(desk.open_count):
+        number = rows.open_orders(desk)[n]
+        order = rows.orders(desk)[number]
+        if rows.books(desk)[order.book].symbol != s:
+            continue
+        if start < order.decided_at - desk.grace + desk.delay or start + desk.late > order.expires_at:
+            continue
+        rank = _rank(desk, symbol, row, number) if order.pair >= 0 else 0
+        at = count
+        while at > 0 and last > rank and ranks[at - 1] > rank:
+            meeting[at], ranks[at] = meeting[at - 1], ranks[at - 1]
+            at -= 1
+        meeting[at], ranks[at] = number, rank
+        last = max(last, rank)
+        count += 1
+    return count
+
+
+@compiled
+def _rank(desk: Any, symbol: Any, row: int, number: int) -> int:
+    order = rows.orders(desk)[number]
+    if order.kind >= STOP:
+        return 1
+    if _offered(desk, symbol, row, order.side) <= 0:
+        return 2
+    first = against_us(order.side, to_ticks(rows.bars(desk)[row].open, symbol.tick), desk.costs_above, desk.costs_below)
+    return 0 if (order.price - first) * order.side >= 0 else 2
 
 
 @compiled
@@ -191,20 +275,29 @@ def _within(side: int, limit: int, first: int, best: int) -> int:
 
 @compiled
 def _touched(desk: Any, symbol: Any, row: int, number: int) -> int:
-    """Where a bar touches a stop: at it, or at an open beyond it; -1: nowhere."""
-    stop = rows.orders(desk)[number].stop
+    """Where a bar touches a stop: at it, or at an open beyond it; -1: nowhere. One that trails follows after, and may be touched then."""
+    order = rows.orders(desk)[number]
     first, high, low, last = rows.bars(desk)[row].open, rows.bars(desk)[row].high, rows.bars(desk)[row].low, rows.bars(desk)[row].close
     if not (first > 0.0 and high > 0.0 and low > 0.0 and last > 0.0):
         return -1
-    opened = to_ticks(first, symbol.tick)
-    if rows.orders(desk)[number].side < 0:
-        return opened if opened <= stop else stop if to_ticks(low, symbol.tick) <= stop else -1
-    return opened if opened >= stop else stop if to_ticks(high, symbol.tick) >= stop else -1
+    stop = order.stop if order.stands == NONE else order.stands
+    order.stands = stop
+    opened, best = to_ticks(first, symbol.tick), to_ticks(high if order.side < 0 else low, symbol.tick)
+    if (opened - stop) * order.side >= 0:
+        return opened
+    if (to_ticks(low if order.side < 0 else high, symbol.tick) - stop) * order.side >= 0:
+        return stop
+    if order.trail == NONE:
+        return -1
+    moved = best + order.side * order.trail
+    moved = max(stop, moved) if order.side < 0 else min(stop, moved)
+    order.stands = moved
+    return moved if moved != stop and (to_ticks(last, symbol.tick) - moved) * order.side >= 0 else -1
 
 
 @compiled
-def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, row: int, known: int) -> bool:
-    """Books a fill; whether the order is over with it.
+def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, row: int, known: int) -> None:
+    """Books a fill.
 
     Raises:
         MemoryError: there is no row left for it: the caller has to make room and begin again.
@@ -217,6 +310,11 @@ def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, row: int, 
     moved = total(product(product(-order.side * lots, ticks), symbol.worth), -paid)
     desk.cash, desk.fees = total(desk.cash, moved), total(desk.fees, paid)
     desk.cash_value = quotient(desk.cash, desk.money)
+    if desk.guarded:
+        _own_cost(symbol, book, order.side * lots, ticks)
+        if order.purpose == SIGNAL_ORDER and not order.closes and book.entry != number:
+            book.entry, book.children = number, 0
+        book.touched = 1
     book.lots += order.side * lots
     order.filled += lots
     fill = rows.fills(desk)[desk.fills_count]
@@ -225,9 +323,25 @@ def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, row: int, 
     desk.fills_count += 1
     if order.filled < order.lots:
         order.status = PARTIAL
-        return False
-    end(desk, number, FILLED)
-    return True
+    else:
+        end(desk, number, FILLED)
+
+
+@compiled
+def _own_cost(symbol: Any, book: Any, change: int, ticks: int) -> None:
+    """The average cost of what a book holds with `change` more lots, to twelve decimals. As `books.apply`, before the lots have changed."""
+    price, held = product(ticks, symbol.tick_cost), book.lots
+    after = held + change
+    if held == 0 or (held > 0) == (change > 0):
+        if float(max(price, book.cost)) * float(abs(after)) > EXACTLY:
+            raise OverflowError("an average cost has more than 28 digits on its way, which Decimal would round")
+        away = 1 if price > book.cost else -1
+        whole, left = share_of(abs(price - book.cost), abs(change), abs(after))
+        book.cost = half_even(book.cost + away * whole, away * left, abs(after))
+    elif after == 0:
+        book.cost = 0
+    elif (after > 0) != (held > 0):
+        book.cost = price
 
 
 @compiled

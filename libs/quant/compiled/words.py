@@ -1,11 +1,12 @@
 """A refusal of the compiled gate in the words of the control that it stands for (libs/quant/risk)."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from libs.domain.losses import percent
+from libs.domain.losses import Halt, percent
 from libs.domain.messages import Signal
+from libs.domain.orders import Order
 from libs.domain.times import SECOND, iso
-from libs.quant.backtest.result import Played
 from libs.quant.backtest.setup import Setup
 from libs.quant.backtest.tape import Tape
 from libs.quant.compiled import gate
@@ -31,10 +32,11 @@ _COUNTS: Final = {
     gate.SECOND_ACCOUNT: ("RC-B07", "too many orders of account {account} within a second"),
     gate.DUPLICATE: ("RC-A11", "the same order was decided a moment before, by another signal"),
 }
+_SIDES: Final = {gate.STOP_SIDE: "stop", gate.TRAIL_SIDE: "trailing stop", gate.TARGET_SIDE: "target"}
 
 
-def refusal(row: Any, signal: Signal, tape: Tape, setup: Setup, played: Played) -> Refusal:
-    """As `assess` says it."""
+def refusal(row: Any, signal: Signal, tape: Tape, setup: Setup, orders: Sequence[Order], halts: Sequence[Halt]) -> Refusal:
+    """As `assess` says it; `orders` by their rows."""
     reason, limit, seen, other = int(row["reason"]), float(row["limit"]), float(row["seen"]), float(row["other"])
     if reason in _TWO_PLACES:
         code, text = _TWO_PLACES[reason]
@@ -44,10 +46,19 @@ def refusal(row: Any, signal: Signal, tape: Tape, setup: Setup, played: Played) 
         return Refusal(
             code, text.format(symbol=signal.symbol, strategy=signal.strategy_id, account=setup.account_name), f"{limit:g}", f"{seen:.0f}"
         )
-    return _words(reason, signal, tape, setup, played, limit, seen, other)
+    if reason in _SIDES:
+        text = f"the {_SIDES[reason]} would not stand on its side of the market at {signal.reference_price:g}"
+        return Refusal("RC-A09", text, f"{limit:g} away", f"{seen:g}")
+    if reason == gate.HALTED:
+        halt = halts[0]
+        return Refusal(HALTED, halted(setup.account_id, halt), percent(halt.most), percent(halt.seen))
+    if reason == gate.CROSSING:
+        text = f"could trade with our own order {orders[int(other)].order_id}"
+        return Refusal("RC-B10", text, "no crossing", f"buy {limit:.0f} >= sell {seen:.0f} ticks")
+    return _words(reason, signal, tape, setup, limit, seen, other)
 
 
-def _words(reason: int, signal: Signal, tape: Tape, setup: Setup, played: Played, limit: float, seen: float, other: float) -> Refusal:
+def _words(reason: int, signal: Signal, tape: Tape, setup: Setup, limit: float, seen: float, other: float) -> Refusal:
     instrument, price = tape.instruments[signal.symbol], signal.reference_price
     match reason:
         case gate.NOT_LISTED:
@@ -67,9 +78,6 @@ def _words(reason: int, signal: Signal, tape: Tape, setup: Setup, played: Played
             return Refusal("RC-A07", text, f"{limit:g}", f"{seen:.4f}")
         case gate.DISABLED:
             return killed(f"strategy:{signal.strategy_id}", "reduce_only")
-        case gate.HALTED:
-            halt = played.halts[0]
-            return Refusal(HALTED, halted(setup.account_id, halt), percent(halt.most), percent(halt.seen))
         case gate.FORBIDDEN:
             assert setup.limits is not None
             why = setup.limits.forbids(signal.symbol)
@@ -91,9 +99,6 @@ def _words(reason: int, signal: Signal, tape: Tape, setup: Setup, played: Played
         case gate.ENTRIES:
             text = f"{signal.strategy_id} enters {signal.symbol} again and again"
             return Refusal("RC-B09", text, f"{limit:g}", f"{seen:.0f}", disables=True)
-        case gate.CROSSING:
-            text = f"could trade with our own order {played.orders[int(other)].order_id}"
-            return Refusal("RC-B10", text, "no crossing", f"buy {limit:.0f} >= sell {seen:.0f} ticks")
     raise AssertionError(f"nobody refuses by {reason}")
 
 

@@ -227,13 +227,14 @@ def _orders(standing: Iterable[Standing]) -> tuple[Order, ...]:
 
 
 def _children(guard: Guard, wanted: tuple[Exit, ...], now: int, replaces: UUID | None = None) -> tuple[Order, ...]:
-    made = tuple(_child(guard.entry, guard.children + n, exit_, now, replaces) for n, exit_ in enumerate(wanted))
+    made = tuple(child(guard.entry, guard.children + n, exit_, now, replaces) for n, exit_ in enumerate(wanted))
     if len(made) < 2:
         return made
     return tuple(msgspec.structs.replace(order, oco=str(made[0].order_id)) for order in made)
 
 
-def _child(entry: Order, n: int, exit_: Exit, now: int, replaces: UUID | None) -> Order:
+def child(entry: Order, n: int, exit_: Exit, now: int, replaces: UUID | None) -> Order:
+    """The protective order with that number of an entry, decided at `now`, market ns."""
     leg = child_leg(entry.leg, FIRST + n)
     id_ = order_id(entry.signal_id, leg)
     return Order(
