@@ -143,8 +143,9 @@ def counts(title: str, bins: Sequence[tuple[float, float, int]], form: Form) -> 
     zero = next((n for n, (low, _, _) in enumerate(bins) if abs(low) < 1e-12), 0)
     for n, edge in enumerate([*(low for low, _, _ in bins), bins[-1][1]]):
         if (n - zero) % every == 0:
-            kind = "middle inner" if (n - zero) // every % 2 else "middle"
-            body.append(f'<text class="{kind}" x="{LEFT + n * wide:.1f}" y="{height - 4}">{escape(FORMS[form](edge or 0.0))}</text>')
+            x = LEFT + n * wide
+            kind = ("end" if x > RIGHT - 30 else "middle") + (" inner" if (n - zero) // every % 2 else "")
+            body.append(f'<text class="{kind}" x="{x:.1f}" y="{height - 4}">{escape(FORMS[form](edge or 0.0))}</text>')
     return f"<figure><figcaption>{escape(title)}</figcaption>{_svg(title, height, body)}</figure>"
 
 

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from fleet.cli import app
 from fleet.time_left import TimeLeft
+from libs.pages.charts import counts
+from libs.pages.pictures import RIGHT
 from libs.pages.search import search_page
 from libs.quant.backtest.play import play
 from tests.factories import HandClock, a_setup, a_strategy, a_tape, columns, walks
@@ -145,6 +147,11 @@ def test_a_search_of_one_parameter_or_without_a_trial_that_ran_is_told() -> None
 
 
 # --- how far it is
+
+
+def test_the_last_label_below_counts_ends_where_the_picture_does() -> None:
+    labels = re.findall(r'<text class="([a-z ]+)" x="([0-9.]+)" y="196">', counts("Trials", [(0.0, 0.5, 3), (0.5, 1.0, 2)], "percent"))
+    assert [(kind.split()[0], float(x) == RIGHT) for kind, x in labels] == [("middle", False), ("middle", False), ("end", True)]
 
 
 def test_long_work_tells_how_far_it_is_and_short_work_nothing() -> None:

@@ -72,7 +72,7 @@ class Playing:
             moved = sum((line.amount for line in lines if line.ledger_account == "cash"), Decimal(0))
             left = int(row["cash"]) + int(moved * parts)
             row["cash"], row["cash_value"] = left, float(amount_of(left, parts))
-            self.charges.append(Charged(due, int(row["fills_count"]), lines, row["cash_value"]))
+            self.charges.append(Charged(due, int(row["fills_count"]), lines, float(row["cash_value"])))
             charged(self.desk.row, due)
 
     def _positions(self) -> dict[tuple[str, str], Position]:
