@@ -78,8 +78,10 @@ def case(seed: int) -> Case:
     setup = _setup(draw, timeframe, len(tape.instruments))
     if draw.random() < 0.3:
         tape, setup = replace(tape, funding=_funding(draw, tape)), replace(setup, financing=_financing(draw))
-    if draw.random() < 0.4:
+    if draw.random() < 0.5:
         setup = _protected(draw, setup)
+        if draw.random() < 0.7:
+            return _lively(draw, Case(tape, setup))
     return Case(tape, setup)
 
 
@@ -190,9 +192,30 @@ def _protected(draw: random.Random, setup: Setup) -> Setup:
     return replace(setup, strategies=strategies)
 
 
+def _lively(draw: random.Random, drawn: Case) -> Case:
+    """The same with a usual grid, enough money, few limits and no latency that orders do not outlive: so that much is traded and
+    protected, in parts where volumes are small."""
+    lot, share = D(draw.choice(("1", "0.01"))), draw.choice((None, D("0.1"), D("0.02")))
+    usual = {"tick": D("0.01"), "lot": lot, "multiplier": D(1), "min_notional": D(0), "calendar": "24/7"}
+    instruments = {name: msgspec.structs.replace(its, **usual) for name, its in drawn.tape.instruments.items()}
+    strategies = [
+        msgspec.structs.replace(each, sizing=each.sizing if each.sizing in RISKED else "equity", allocation=draw.choice((0.05, 0.3)))
+        for each in drawn.setup.strategies
+    ]
+    setup = replace(
+        drawn.setup,
+        deposit=D(100_000),
+        strategies=strategies,
+        terms=msgspec.structs.replace(drawn.setup.terms, bar_participation=share),
+        latency_ns=0,
+        limits=None if drawn.setup.limits is None else Limits([_limit(LIMITS[0], 0.1)]),
+    )
+    return Case(replace(drawn.tape, instruments=instruments), setup)
+
+
 def _exits(draw: random.Random) -> Exits:
-    stop, target = draw.choice((0.0, 5.0, 40.0, 300.0)), draw.choice((0.0, 0.0, 10.0, 60.0, 500.0))
-    return Exits(stop_bps=stop, target_bps=target, trail_bps=draw.choice((0.0, 0.0, 8.0, 50.0)))
+    stop, target = draw.choice((0.0, 5.0, 60.0, 300.0, 300.0)), draw.choice((0.0, 0.0, 10.0, 60.0, 500.0, 500.0))
+    return Exits(stop_bps=stop, target_bps=target, trail_bps=draw.choice((0.0, 0.0, 0.0, 20.0, 200.0)))
 
 
 def _strategy(draw: random.Random, n: int, timeframe: str, symbols: int) -> StrategyConfig:
@@ -226,11 +249,11 @@ def _params(draw: random.Random, name: str) -> dict[str, float | int]:
 
 
 def _limits(draw: random.Random) -> list[LimitConfig]:
-    found = [
-        LimitConfig(scope=one.scope, key="*", name=one.name, value=draw.choice(one.values), unit=one.unit)  # type: ignore[arg-type]
-        for one in LIMITS
-        if draw.random() < one.chance
-    ]
+    found = [_limit(one, draw.choice(one.values)) for one in LIMITS if draw.random() < one.chance]
     if draw.random() < 0.15:
         found.append(LimitConfig(scope="symbol", key="S00", name="restricted", value=1, unit="count"))
     return found
+
+
+def _limit(one: Drawn, value: float) -> LimitConfig:
+    return LimitConfig(scope=one.scope, key="*", name=one.name, value=value, unit=one.unit)  # type: ignore[arg-type]
