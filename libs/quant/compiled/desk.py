@@ -109,7 +109,8 @@ def _step(desk: Any, time: int) -> None:
                 show(desk, s, row, time)
     desk.now = max(desk.now, time)
     expire(desk, desk.now)
-    protect_touched(desk, time)
+    if desk.guarded:
+        protect_touched(desk, time)
     _decide_waiting(desk, time)
     look(desk, time)
 
@@ -179,7 +180,8 @@ def _decide(desk: Any, first: int, last: int, now: int) -> None:
         _enter(desk, rows.batch_orders(desk)[n], now)
     for n in range(cancels):
         end(desk, rows.cancels(desk)[n], CANCELED)
-        protect_touched(desk, now)
+        if desk.guarded:
+            protect_touched(desk, now)
     for n in range(SLOTS, batch):
         _enter(desk, rows.batch_orders(desk)[n], now)
 
@@ -339,8 +341,8 @@ def _propose(desk: Any, number: int, leg: int, change: int, decided_at: int, val
     order.decided_at, order.valid_until, order.placed_at = decided_at, valid_until, now
     order.filled, order.triggered, order.status = 0, 0, NEW
     order.closes = (book.lots > 0) != (change > 0) and book.lots != 0 and abs(change) <= abs(book.lots)
-    order.price = order.stop = order.stands = order.trail = NONE
-    order.purpose, order.pair, order.replaces, order.unreplaceable = SIGNAL_ORDER, -1, -1, 0
+    order.price = order.stop = order.stands = NONE
+    order.purpose, order.pair = SIGNAL_ORDER, -1
     price, tick = signal.price, symbol.tick
     if not desk.naked:
         order.kind = LIMIT

@@ -126,12 +126,7 @@ ORDER: Final = np.dtype(
         ("price", "i8"),  # limit; NONE: none
         ("stop", "i8"),  # NONE: none
         ("stands", "i8"),  # where that stop stands since the first bar that it has met; NONE: it has met none
-        ("trail", "i8"),  # ticks that a stop keeps from the best price; NONE: it does not move
         ("pair", "i8"),  # the first of two orders that end each other; -1: it stands alone
-        ("entry", "i8"),  # of a protective order: the one whose fills it protects
-        ("child", "i8"),  # its number among the protective orders of that one
-        ("replaces", "i8"),  # -1: none
-        ("unreplaceable", "i8"),  # the venue would not put another in its place
         ("announced", "i8"),  # its number in the order in which orders were sent
         ("decided_at", "i8"),
         ("valid_until", "i8"),
@@ -145,6 +140,18 @@ ORDER: Final = np.dtype(
     ],
     align=True,
 )
+
+GUARD: Final = np.dtype(
+    [
+        ("trail", "i8"),  # ticks that a stop keeps from the best price; NONE: it does not move
+        ("entry", "i8"),  # the order whose fills it protects
+        ("child", "i8"),  # its number among the protective orders of that one
+        ("replaces", "i8"),  # -1: none
+        ("unreplaceable", "i8"),  # the venue would not put another in its place
+    ],
+    align=True,
+)
+"""What a protective order is besides, in the row that the order has among orders."""
 
 FILL: Final = np.dtype(
     [*((name, "i8") for name in ("order", "lots", "price", "fee", "at", "known", "cash", "row")), ("cash_value", "f8")], align=True
@@ -170,6 +177,7 @@ KINDS: Final = {
     "books": BOOK,
     "signals": SIGNAL,
     "orders": ORDER,
+    "guards": GUARD,
     "fills": FILL,
     "refusals": REFUSAL,
     "halts": HALT,  # two at most
@@ -264,7 +272,8 @@ class Desk:
         before = int(self.row[0]["signals_count"])
         count = before + len(signals)
         orders = 2 + fills if self.row[0]["guarded"] else 2
-        for name, rows in {"signals": 1, "orders": orders, "refusals": 1, "fills": fills}.items():
+        guards = orders if self.row[0]["guarded"] else 0
+        for name, rows in {"signals": 1, "orders": orders, "guards": guards, "refusals": 1, "fills": fills}.items():
             self._make_room(name, rows * count + _LEAST, int(rows * count / share * _SPARE) + _LEAST)
         self.arrays["signals"][before:count] = signals
         self.row["signals_count"] = count

@@ -93,7 +93,6 @@ class Outcome:
         fills, orders, books = self._rows("fills"), self._rows("orders"), self.desk.arrays["books"]
         last = last_of(fills["known"])
         deposit = float(self.setup.deposit)
-        charged = np.searchsorted(last, [charge.fills for charge in self.charges]) + 1  # changes before each charge, and the deposit
         names = sorted(self.tape.bars[self.tape.timeframes[0]])
         units: dict[str, Floats] = {}
         for b in filled(orders, fills, len(books)):
@@ -101,17 +100,19 @@ class Outcome:
             above, below = self.tape.instruments[name].lot.as_integer_ratio()
             held = units.setdefault(name, np.zeros(len(last) + 1))
             held[1:] += quotients(lots_of(b, orders, fills, last) * above, below)
-        if len(charged):
-            units = {name: np.insert(held, charged, held[charged - 1]) for name, held in units.items()}
         cash = np.append(np.array([deposit]), fills["cash_value"][last])
         at = np.append(np.array([self._begins], np.int64), fills["known"][last])
+        if self.charges:
+            charged = np.searchsorted(last, [charge.fills for charge in self.charges]) + 1  # changes before each, and the deposit
+            at, cash = (np.insert(at, charged, [c.at for c in self.charges]), np.insert(cash, charged, [c.cash for c in self.charges]))
+            units = {name: np.insert(held, charged, held[charged - 1]) for name, held in units.items()}
         worth = self._money(self.desk.row[0]["cash"])
         for b in np.flatnonzero(books["lots"]):
             name = names[books["symbol"][b]]
             worth += worth_of(self.tape, name, self.tape.instruments[name].quantity(int(books["lots"][b])))
         return Summary(
-            at=np.insert(at, charged, [charge.at for charge in self.charges]),
-            cash=np.insert(cash, charged, [charge.cash for charge in self.charges]),
+            at=at,
+            cash=cash,
             units=units,
             worth=worth,
             fees=self._money(self.desk.row[0]["fees"]),
@@ -138,9 +139,10 @@ class Outcome:
         return found
 
     def _protective(self, row: Any, before: Sequence[Order]) -> Order:
-        entry, pair, replaces = before[int(row["entry"])], int(row["pair"]), int(row["replaces"])
+        guard = self.desk.guards[len(before)]
+        entry, pair, replaces = before[int(guard["entry"])], int(row["pair"]), int(guard["replaces"])
         instrument = self.tape.instruments[entry.symbol]
-        price, stop, trail = (None if row[name] == NONE else instrument.price(int(row[name])) for name in ("price", "stop", "trail"))
+        price, stop, trail = (None if n == NONE else instrument.price(int(n)) for n in (row["price"], row["stop"], guard["trail"]))
         exit_ = Exit(
             "stop" if row["purpose"] == STOP_ORDER else "target",
             "buy" if row["side"] > 0 else "sell",
@@ -150,7 +152,7 @@ class Outcome:
             stop,
             trail,
         )
-        order = child(entry, int(row["child"]), exit_, int(row["decided_at"]), None if replaces < 0 else before[replaces].order_id)
+        order = child(entry, int(guard["child"]), exit_, int(row["decided_at"]), None if replaces < 0 else before[replaces].order_id)
         first = order if pair == len(before) else before[pair]
         return order if pair < 0 else msgspec.structs.replace(order, oco=str(first.order_id))
 

@@ -16,10 +16,9 @@ MOST_CHILDREN: Final = MOST
 @compiled
 def protect_touched(desk: Any, now: int) -> None:
     """Brings the protection of every book in step whose orders or lots have changed."""
-    if desk.guarded:
-        for b in range(len(rows.books(desk))):
-            if rows.books(desk)[b].touched:
-                protect(desk, b, now, -1)
+    for b in range(len(rows.books(desk))):
+        if rows.books(desk)[b].touched:
+            protect(desk, b, now, -1)
 
 
 @compiled
@@ -54,7 +53,7 @@ def _go(desk: Any, b: int, now: int, wants: int) -> bool:
         return True
     if first >= 0 and second < 0 and count == 1 and _takes_the_place(desk, first, stop, trail):
         number = _child(desk, b, lots, stop, trail, target, now)
-        rows.orders(desk)[number].replaces = first
+        rows.guards(desk)[number].replaces = first
         _replace(desk, b, first, number)
         return True
     if first >= 0:
@@ -126,7 +125,9 @@ def _in_step(desk: Any, first: int, second: int, lots: int, stop: int, trail: in
             order = rows.orders(desk)[number]
             stops += order.purpose == STOP_ORDER
             targets += order.purpose == TARGET_ORDER
-            same = order.stop == stop and order.trail == trail if order.purpose == STOP_ORDER else order.price == target
+            same = order.price == target
+            if order.purpose == STOP_ORDER:
+                same = order.stop == stop and rows.guards(desk)[number].trail == trail
             alike = alike and same and order.lots - order.filled == lots and order.side == _closing(desk, number)
     if alike and stops == (stop != NONE) and targets == (target != NONE):
         return True
@@ -166,7 +167,7 @@ def _cancel(desk: Any, first: int, second: int) -> None:
 def _takes_the_place(desk: Any, old: int, stop: int, trail: int) -> bool:
     """Whether one order may stand where another of its kind stood. Of a pair the venue may end both when one is replaced."""
     order = rows.orders(desk)[old]
-    return order.filled == 0 and order.pair < 0 and order.kind == _kind(stop, trail) and not order.unreplaceable
+    return order.filled == 0 and order.pair < 0 and order.kind == _kind(stop, trail) and not rows.guards(desk)[old].unreplaceable
 
 
 @compiled
@@ -211,11 +212,11 @@ def _replace(desk: Any, b: int, old: int, new: int) -> None:
     """One order for another. A trailing stop goes on from where the old one stood, unless its own beginning is nearer to the market."""
     order, other = rows.orders(desk)[old], rows.orders(desk)[new]
     if order.triggered or not takes(desk, new, old):
-        other.status, order.unreplaceable = REJECTED, 1
+        other.status, rows.guards(desk)[old].unreplaceable = REJECTED, 1
         return
     end(desk, old, CANCELED)
     open_(desk, new)
-    if order.trail != NONE and order.stands != NONE:
+    if order.kind == TRAILING_STOP and order.stands != NONE:
         other.stands = max(order.stands, other.stop) if other.side < 0 else min(order.stands, other.stop)
     rows.books(desk)[b].refused_lots = 0
 
@@ -228,14 +229,15 @@ def _child(desk: Any, b: int, lots: int, stop: int, trail: int, target: int, now
     number, book = desk.orders_count, rows.books(desk)[b]
     desk.orders_count += 1
     order, entry = rows.orders(desk)[number], rows.orders(desk)[book.entry]
-    order.signal, order.leg, order.book, order.entry, order.child = entry.signal, entry.leg, b, book.entry, book.children
+    order.signal, order.leg, order.book = entry.signal, entry.leg, b
     order.side, order.lots, order.kind, order.closes = -1 if book.lots > 0 else 1, lots, _kind(stop, trail), 1
     order.purpose = TARGET_ORDER if stop == NONE else STOP_ORDER
-    order.price, order.stop, order.stands, order.trail = target, stop, NONE, trail
-    order.pair, order.replaces, order.unreplaceable = -1, -1, 0
+    order.price, order.stop, order.stands, order.pair = target, stop, NONE, -1
     order.decided_at, order.placed_at, order.valid_until, order.expires_at, order.ends = now, now, FOREVER, FOREVER, -1
     order.filled, order.triggered, order.status = 0, 0, NEW
     order.announced = desk.announced
     desk.announced += 1
+    guard = rows.guards(desk)[number]
+    guard.trail, guard.entry, guard.child, guard.replaces, guard.unreplaceable = trail, book.entry, book.children, -1, 0
     book.children += 1
     return number

@@ -11,7 +11,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import BAR, BOOK, FILL, HALT, NUMBER, ORDER, REFUSAL, SIGNAL, SYMBOL, WHOLE
+from libs.quant.compiled.layout import BAR, BOOK, FILL, GUARD, HALT, NUMBER, ORDER, REFUSAL, SIGNAL, SYMBOL, WHOLE
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -87,6 +87,11 @@ def signals(desk: Any) -> Any:
 @compiled
 def orders(desk: Any) -> Any:
     return carray(_pointer(desk.orders_at), (desk.orders_room,), ORDER)
+
+
+@compiled
+def guards(desk: Any) -> Any:
+    return carray(_pointer(desk.guards_at), (desk.guards_room,), GUARD)
 
 
 @compiled

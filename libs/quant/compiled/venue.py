@@ -159,12 +159,17 @@ def show(desk: Any, s: int, row: int, known: int) -> None:
     """One bar meets the open orders of its symbol; what one takes is gone for the next."""
     symbol = rows.symbols(desk)[s]
     left_buy = left_sell = -1  # lots that are left; -1: not asked for yet
-    meeting = rows.meeting(desk)
-    for n in range(_meeting(desk, symbol, s, row)):
+    start, meeting, count = rows.bars(desk)[row].start, rows.meeting(desk), 1
+    meeting[0] = rows.open_orders(desk)[0]
+    if desk.open_count > 1:
+        count = _meeting(desk, symbol, s, row)
+    for n in range(count):
         number = meeting[n]
         order = rows.orders(desk)[number]
-        if order.status > PARTIAL:
-            continue  # its pair has acted on this bar
+        if order.status > PARTIAL:  # its pair has acted on this bar
+            continue
+        if start < order.decided_at - desk.grace + desk.delay or start + desk.late > order.expires_at:
+            continue
         side = order.side
         if side > 0 and left_buy < 0:
             left_buy = _offered(desk, symbol, row, side)
@@ -175,9 +180,7 @@ def show(desk: Any, s: int, row: int, known: int) -> None:
         price = _price(desk, symbol, row, number, left)
         lots = min(order.lots - order.filled, left) if price >= 0 else 0
         if order.pair >= 0 and (lots > 0 or order.triggered != was_triggered):
-            other = _other_of(desk, number)
-            if other >= 0:
-                end(desk, other, CANCELED)
+            _end_other_of(desk, number)
         if lots <= 0:
             continue
         if side > 0:
@@ -188,18 +191,22 @@ def show(desk: Any, s: int, row: int, known: int) -> None:
 
 
 @compiled
+def _end_other_of(desk: Any, number: int) -> None:
+    other = _other_of(desk, number)
+    if other >= 0:
+        end(desk, other, CANCELED)
+
+
+@compiled
 def _meeting(desk: Any, symbol: Any, s: int, row: int) -> int:
-    """The orders that may meet a bar, into `meeting`: in order of arrival, but against us, of those that end each other the stop first,
+    """The open orders of a symbol, into `meeting`: in order of arrival, but against us, of those that end each other the stop first,
     unless the open fills the limit. How many they are."""
-    start = rows.bars(desk)[row].start
     meeting, ranks = rows.meeting(desk), rows.ranks(desk)
     count = last = 0
     for n in range(desk.open_count):
         number = rows.open_orders(desk)[n]
         order = rows.orders(desk)[number]
         if rows.books(desk)[order.book].symbol != s:
-            continue
-        if start < order.decided_at - desk.grace + desk.delay or start + desk.late > order.expires_at:
             continue
         rank = _rank(desk, symbol, row, number) if order.pair >= 0 else 0
         at = count
@@ -287,9 +294,9 @@ def _touched(desk: Any, symbol: Any, row: int, number: int) -> int:
         return opened
     if (to_ticks(low if order.side < 0 else high, symbol.tick) - stop) * order.side >= 0:
         return stop
-    if order.trail == NONE:
+    if order.kind != TRAILING_STOP:
         return -1
-    moved = best + order.side * order.trail
+    moved = best + order.side * rows.guards(desk)[number].trail
     moved = max(stop, moved) if order.side < 0 else min(stop, moved)
     order.stands = moved
     return moved if moved != stop and (to_ticks(last, symbol.tick) - moved) * order.side >= 0 else -1
@@ -311,10 +318,7 @@ def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, row: int, 
     desk.cash, desk.fees = total(desk.cash, moved), total(desk.fees, paid)
     desk.cash_value = quotient(desk.cash, desk.money)
     if desk.guarded:
-        _own_cost(symbol, book, order.side * lots, ticks)
-        if order.purpose == SIGNAL_ORDER and not order.closes and book.entry != number:
-            book.entry, book.children = number, 0
-        book.touched = 1
+        _note(desk, symbol, number, lots, ticks)
     book.lots += order.side * lots
     order.filled += lots
     fill = rows.fills(desk)[desk.fills_count]
@@ -328,7 +332,18 @@ def _fill(desk: Any, symbol: Any, number: int, lots: int, ticks: int, row: int, 
 
 
 @compiled
-def _own_cost(symbol: Any, book: Any, change: int, ticks: int) -> None:
+def _note(desk: Any, symbol: Any, number: int, lots: int, ticks: int) -> None:
+    """What protection has to know of a fill, before the lots have changed: what is held costs, and which entry it hangs on."""
+    order = rows.orders(desk)[number]
+    book = rows.books(desk)[order.book]
+    own_cost(symbol, book, order.side * lots, ticks)
+    if order.purpose == SIGNAL_ORDER and not order.closes and book.entry != number:
+        book.entry, book.children = number, 0
+    book.touched = 1
+
+
+@compiled
+def own_cost(symbol: Any, book: Any, change: int, ticks: int) -> None:
     """The average cost of what a book holds with `change` more lots, to twelve decimals. As `books.apply`, before the lots have changed."""
     price, held = product(ticks, symbol.tick_cost), book.lots
     after = held + change
