@@ -1,6 +1,6 @@
 """The orders that guard positions, compiled: libs/quant/execution/protection.py with backtest/guarding.py. Its venue holds all of them."""
 
-from typing import Any, Final
+from typing import Any
 
 from libs.quant.compiled import rows
 from libs.quant.compiled.exact import quotient
@@ -9,8 +9,6 @@ from libs.quant.compiled.layout import FOREVER, MONEY, NONE, SIGNAL_ORDER, STOP_
 from libs.quant.compiled.steps import to_ticks
 from libs.quant.compiled.venue import CANCELED, LIMIT, NEW, OPEN, PARTIAL, REJECTED, STOP, TRAILING_STOP, end, open_, send, takes
 from libs.quant.execution.protection import MOST
-
-MOST_CHILDREN: Final = MOST
 
 
 @compiled
@@ -29,7 +27,6 @@ def protect(desk: Any, b: int, now: int, wants: int) -> None:
         wants: an order of the book that is about to be sent, and to which it gives way; -1: none.
     """
     book = rows.books(desk)[b]
-    book.touched = 0
     if book.entry >= 0:
         while _go(desk, b, now, wants):
             pass
@@ -46,7 +43,7 @@ def _go(desk: Any, b: int, now: int, wants: int) -> bool:
     if _in_step(desk, first, second, lots, stop, trail, target):
         return False
     count = (stop != NONE) + (target != NONE) if lots > 0 else 0
-    if count and (_is_refused(desk, b, lots, stop, trail, target) or book.children + count > MOST_CHILDREN):
+    if count and (_is_refused(desk, b, lots, stop, trail, target) or book.children + count > MOST):
         if _cover(desk, first, second) <= room:
             return False
         _cancel(desk, first, second)
