@@ -202,13 +202,15 @@ def _lively(draw: random.Random, drawn: Case) -> Case:
         msgspec.structs.replace(each, sizing=each.sizing if each.sizing in RISKED else "equity", allocation=draw.choice((0.05, 0.3)))
         for each in drawn.setup.strategies
     ]
+    open_orders = [_limit(one, draw.choice(one.values)) for one in LIMITS if one.name == "max_open_orders" and draw.random() < 0.3]
+    few = [_limit(LIMITS[0], 0.1), *open_orders]
     setup = replace(
         drawn.setup,
         deposit=D(100_000),
         strategies=strategies,
         terms=msgspec.structs.replace(drawn.setup.terms, bar_participation=share),
         latency_ns=0,
-        limits=None if drawn.setup.limits is None else Limits([_limit(LIMITS[0], 0.1)]),
+        limits=None if drawn.setup.limits is None else Limits(few),
     )
     return Case(replace(drawn.tape, instruments=instruments), setup)
 
