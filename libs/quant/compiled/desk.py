@@ -7,9 +7,9 @@ import numpy as np
 from libs.quant.compiled import rows
 from libs.quant.compiled.gate import ENTRIES, bound, judged_leg, judged_signal
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import BAR, FOREVER, NONE, SIGNAL_ORDER
+from libs.quant.compiled.layout import BAR, FOREVER, NONE
 from libs.quant.compiled.prefetch import prefetched
-from libs.quant.compiled.protection import protect, protect_touched
+from libs.quant.compiled.protection import announce, protect, protect_touched
 from libs.quant.compiled.steps import next_open, row_known, ticks_towards, to_lots, to_ticks
 from libs.quant.compiled.venue import CANCELED, LIMIT, MARKET, NEW, STOP_LIMIT, end, expire, send, show
 from libs.quant.compiled.view import EQUITY, equity, reserve
@@ -189,13 +189,14 @@ def _decide(desk: Any, first: int, last: int, now: int) -> None:
 @compiled
 def _enter(desk: Any, number: int, now: int) -> None:
     """Sends an order. The protection of its book makes room for it, and takes that back where the venue does not want it."""
-    order = rows.orders(desk)[number]
-    order.announced = desk.announced
-    desk.announced += 1
-    if desk.guarded:
-        protect(desk, order.book, now, number)
-    if not send(desk, number) and desk.guarded:
-        protect(desk, order.book, now, -1)
+    if not desk.guarded:
+        send(desk, number)
+        return
+    book = rows.orders(desk)[number].book
+    announce(desk, number)
+    protect(desk, book, now, number)
+    if not send(desk, number):
+        protect(desk, book, now, -1)
 
 
 @compiled
@@ -341,8 +342,7 @@ def _propose(desk: Any, number: int, leg: int, change: int, decided_at: int, val
     order.decided_at, order.valid_until, order.placed_at = decided_at, valid_until, now
     order.filled, order.triggered, order.status = 0, 0, NEW
     order.closes = (book.lots > 0) != (change > 0) and book.lots != 0 and abs(change) <= abs(book.lots)
-    order.price = order.stop = order.stands = NONE
-    order.purpose, order.pair = SIGNAL_ORDER, -1
+    order.price = order.stop = NONE
     price, tick = signal.price, symbol.tick
     if not desk.naked:
         order.kind = LIMIT

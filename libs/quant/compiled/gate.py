@@ -9,7 +9,7 @@ import numpy as np
 
 from libs.quant.compiled import rows
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import SIGNAL_ORDER
+from libs.quant.compiled.layout import PROTECTIVE
 from libs.quant.compiled.steps import in_session, next_open
 from libs.quant.compiled.view import (
     EQUITY,
@@ -188,7 +188,7 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
         open_symbol = open_strategy = 1
         for n in range(desk.open_count + batch):
             there = rows.orders(desk)[_open(desk, n)]
-            if there.purpose == SIGNAL_ORDER:
+            if there.leg != PROTECTIVE:
                 open_symbol += rows.books(desk)[there.book].symbol == book.symbol
                 open_strategy += rows.books(desk)[there.book].strategy == book.strategy
         open_account = desk.open_count - desk.guards_count + batch + 1
@@ -205,7 +205,7 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
     n = desk.orders_count - 1
     while n >= 0 and (n >= desk.orders_count - batch or rows.orders(desk)[n].placed_at > min(now - MINUTE, signal_time - window)):
         other = rows.orders(desk)[n]
-        if other.purpose != SIGNAL_ORDER:
+        if other.leg == PROTECTIVE:
             n -= 1
             continue
         theirs = rows.books(desk)[other.book]
@@ -234,7 +234,7 @@ def _flow(desk: Any, number: int, b: int, batch: int, of_book: bool, now: int, s
     for n in range(desk.open_count + batch):
         other_number = _open(desk, n)
         other = rows.orders(desk)[other_number]
-        if rows.books(desk)[other.book].symbol != book.symbol or other.side == order.side or other.purpose != SIGNAL_ORDER:
+        if rows.books(desk)[other.book].symbol != book.symbol or other.side == order.side or other.leg == PROTECTIVE:
             continue
         buy, sell = (order.price, other.price) if order.side > 0 else (other.price, order.price)
         if buy >= sell:

@@ -23,10 +23,8 @@ MONEY: Final = 10**12
 UNBOUNDED: Final = 2**53
 NONE: Final = -(2**62)
 """No price."""
-SIGNAL_ORDER: Final = 0
-STOP_ORDER: Final = 1
-TARGET_ORDER: Final = 2
-"""What an order is for: a signal's target, or the protection of what is held."""
+PROTECTIVE: Final = -1
+"""The leg of an order that is no signal's but guards what is held."""
 FOREVER: Final = 2**63 - 1
 
 BAR: Final = np.dtype([("start", "i8"), *((name, "f8") for name in ("open", "high", "low", "close", "volume"))], align=True)
@@ -117,17 +115,13 @@ SIGNAL: Final = np.dtype(
 ORDER: Final = np.dtype(
     [
         ("signal", "i8"),
-        ("leg", "i8"),
+        ("leg", "i8"),  # of the signal, or PROTECTIVE
         ("book", "i8"),
         ("side", "i8"),  # 1 buys, -1 sells
         ("kind", "i8"),
         ("lots", "i8"),
-        ("purpose", "i8"),  # one of the three above
         ("price", "i8"),  # limit; NONE: none
         ("stop", "i8"),  # NONE: none
-        ("stands", "i8"),  # where that stop stands since the first bar that it has met; NONE: it has met none
-        ("pair", "i8"),  # the first of two orders that end each other; -1: it stands alone
-        ("announced", "i8"),  # its number in the order in which orders were sent
         ("decided_at", "i8"),
         ("valid_until", "i8"),
         ("expires_at", "i8"),
@@ -143,7 +137,10 @@ ORDER: Final = np.dtype(
 
 GUARD: Final = np.dtype(
     [
+        ("announced", "i8"),  # its number in the order in which orders were sent; signals' orders have only this
         ("trail", "i8"),  # ticks that a stop keeps from the best price; NONE: it does not move
+        ("stands", "i8"),  # where such a stop stands since the first bar that it has met; NONE: it has met none
+        ("pair", "i8"),  # the first of two orders that end each other; -1: it stands alone
         ("entry", "i8"),  # the order whose fills it protects
         ("child", "i8"),  # its number among the protective orders of that one
         ("replaces", "i8"),  # -1: none
@@ -151,7 +148,7 @@ GUARD: Final = np.dtype(
     ],
     align=True,
 )
-"""What a protective order is besides, in the row that the order has among orders."""
+"""What an order is besides where positions are protected, in the row that it has among orders. Elsewhere there are none."""
 
 FILL: Final = np.dtype(
     [*((name, "i8") for name in ("order", "lots", "price", "fee", "at", "known", "cash", "row")), ("cash_value", "f8")], align=True
@@ -271,9 +268,10 @@ class Desk:
         """
         before = int(self.row[0]["signals_count"])
         count = before + len(signals)
-        orders = 2 + fills if self.row[0]["guarded"] else 2
-        guards = orders if self.row[0]["guarded"] else 0
-        for name, rows in {"signals": 1, "orders": orders, "guards": guards, "refusals": 1, "fills": fills}.items():
+        room = {"signals": 1, "orders": 2, "refusals": 1, "fills": fills}
+        if self.row[0]["guarded"]:
+            room["orders"] = room["guards"] = 2 + fills
+        for name, rows in room.items():
             self._make_room(name, rows * count + _LEAST, int(rows * count / share * _SPARE) + _LEAST)
         self.arrays["signals"][before:count] = signals
         self.row["signals_count"] = count

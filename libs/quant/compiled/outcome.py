@@ -27,7 +27,7 @@ from libs.quant.backtest.tape import Tape
 from libs.quant.compiled import venue
 from libs.quant.compiled.changes import filled, last_of, lots_of
 from libs.quant.compiled.exact import quotients
-from libs.quant.compiled.layout import NONE, SIGNAL_ORDER, STOP_ORDER, Desk
+from libs.quant.compiled.layout import NONE, PROTECTIVE, Desk
 from libs.quant.compiled.money import amount_of
 from libs.quant.compiled.playing import Charged
 from libs.quant.compiled.spoken import Spoken
@@ -78,8 +78,7 @@ class Outcome:
         played = Played(self._signals, left_out=self.left_out)
         played.lines += deposit_entries(UUID(int=0), self.setup.base_currency, self.setup.deposit)
         played.balances.append(Balance(self._begins, float(self.setup.deposit), {}))
-        sent = np.argsort(self._rows("orders")["announced"]).tolist()
-        played.orders += [self._orders[number] for number in sent]
+        played.orders += self._sent()
         played.statuses |= {
             order.client_order_id: STATUSES[int(row["status"])] for order, row in zip(self._orders, self._rows("orders"), strict=True)
         }
@@ -130,21 +129,27 @@ class Outcome:
     def _rows(self, name: str) -> "Rows":
         return self.desk.arrays[name][: int(self.desk.row[0][f"{name}_count"])]
 
+    def _sent(self) -> list[Order]:
+        """In the order in which they were; without protection that of the rows."""
+        if not self.desk.row[0]["guarded"]:
+            return self._orders
+        return [self._orders[number] for number in np.argsort(self.desk.guards["announced"][: len(self._orders)])]
+
     @cached_property
     def _orders(self) -> list[Order]:
         """By row."""
         found: list[Order] = []
         for row in self._rows("orders"):
-            found.append(self._order(row) if row["purpose"] == SIGNAL_ORDER else self._protective(row, found))
+            found.append(self._protective(row, found) if row["leg"] == PROTECTIVE else self._order(row))
         return found
 
     def _protective(self, row: Any, before: Sequence[Order]) -> Order:
         guard = self.desk.guards[len(before)]
-        entry, pair, replaces = before[int(guard["entry"])], int(row["pair"]), int(guard["replaces"])
+        entry, pair, replaces = before[int(guard["entry"])], int(guard["pair"]), int(guard["replaces"])
         instrument = self.tape.instruments[entry.symbol]
         price, stop, trail = (None if n == NONE else instrument.price(int(n)) for n in (row["price"], row["stop"], guard["trail"]))
         exit_ = Exit(
-            "stop" if row["purpose"] == STOP_ORDER else "target",
+            "target" if row["kind"] == venue.LIMIT else "stop",
             "buy" if row["side"] > 0 else "sell",
             KINDS[int(row["kind"])],
             instrument.quantity(int(row["lots"])),

@@ -5,9 +5,9 @@ from typing import Any
 from libs.quant.compiled import rows
 from libs.quant.compiled.exact import quotient
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import FOREVER, MONEY, NONE, SIGNAL_ORDER, STOP_ORDER, TARGET_ORDER
+from libs.quant.compiled.layout import FOREVER, MONEY, NONE, PROTECTIVE
 from libs.quant.compiled.steps import to_ticks
-from libs.quant.compiled.venue import CANCELED, LIMIT, NEW, OPEN, PARTIAL, REJECTED, STOP, TRAILING_STOP, end, open_, send, takes
+from libs.quant.compiled.venue import CANCELED, LIMIT, NEW, OPEN, PARTIAL, REJECTED, STOP, TRAILING_STOP, end, open_, pair_of, send, takes
 from libs.quant.execution.protection import MOST
 
 
@@ -69,7 +69,7 @@ def _standing(desk: Any, b: int) -> tuple[int, int]:
     for n in range(desk.open_count):
         number = rows.open_orders(desk)[n]
         order = rows.orders(desk)[number]
-        if order.book == b and order.purpose != SIGNAL_ORDER:
+        if order.book == b and order.leg == PROTECTIVE:
             if first < 0:
                 first = number
             else:
@@ -120,10 +120,10 @@ def _in_step(desk: Any, first: int, second: int, lots: int, stop: int, trail: in
     for number in (first, second):
         if number >= 0:
             order = rows.orders(desk)[number]
-            stops += order.purpose == STOP_ORDER
-            targets += order.purpose == TARGET_ORDER
+            stops += order.kind != LIMIT
+            targets += order.kind == LIMIT
             same = order.price == target
-            if order.purpose == STOP_ORDER:
+            if order.kind != LIMIT:
                 same = order.stop == stop and rows.guards(desk)[number].trail == trail
             alike = alike and same and order.lots - order.filled == lots and order.side == _closing(desk, number)
     if alike and stops == (stop != NONE) and targets == (target != NONE):
@@ -131,7 +131,7 @@ def _in_step(desk: Any, first: int, second: int, lots: int, stop: int, trail: in
     if first < 0 or second >= 0:
         return False
     order = rows.orders(desk)[first]
-    return order.filled > 0 and order.purpose == STOP_ORDER and stop != NONE and order.lots - order.filled <= lots
+    return order.filled > 0 and order.kind != LIMIT and stop != NONE and order.lots - order.filled <= lots
 
 
 @compiled
@@ -150,7 +150,8 @@ def _cover(desk: Any, first: int, second: int) -> int:
     if second < 0:
         return left
     two = rows.orders(desk)[second]
-    return max(left, two.lots - two.filled) if one.pair >= 0 and one.pair == two.pair else left + two.lots - two.filled
+    paired = pair_of(desk, first) >= 0 and pair_of(desk, first) == pair_of(desk, second)
+    return max(left, two.lots - two.filled) if paired else left + two.lots - two.filled
 
 
 @compiled
@@ -163,8 +164,8 @@ def _cancel(desk: Any, first: int, second: int) -> None:
 @compiled
 def _takes_the_place(desk: Any, old: int, stop: int, trail: int) -> bool:
     """Whether one order may stand where another of its kind stood. Of a pair the venue may end both when one is replaced."""
-    order = rows.orders(desk)[old]
-    return order.filled == 0 and order.pair < 0 and order.kind == _kind(stop, trail) and not rows.guards(desk)[old].unreplaceable
+    order, guard = rows.orders(desk)[old], rows.guards(desk)[old]
+    return order.filled == 0 and guard.pair < 0 and order.kind == _kind(stop, trail) and not guard.unreplaceable
 
 
 @compiled
@@ -192,7 +193,7 @@ def _place(desk: Any, b: int, lots: int, stop: int, trail: int, target: int, now
     if target != NONE:
         second = _child(desk, b, lots, NONE, NONE, target, now)
     if first >= 0 and second >= 0:
-        rows.orders(desk)[first].pair = rows.orders(desk)[second].pair = first
+        rows.guards(desk)[first].pair = rows.guards(desk)[second].pair = first
     taken = True
     for number in (first, second):
         if number >= 0:
@@ -213,8 +214,9 @@ def _replace(desk: Any, b: int, old: int, new: int) -> None:
         return
     end(desk, old, CANCELED)
     open_(desk, new)
-    if order.kind == TRAILING_STOP and order.stands != NONE:
-        other.stands = max(order.stands, other.stop) if other.side < 0 else min(order.stands, other.stop)
+    stands = rows.guards(desk)[old].stands
+    if order.kind == TRAILING_STOP and stands != NONE:
+        rows.guards(desk)[new].stands = max(stands, other.stop) if other.side < 0 else min(stands, other.stop)
     rows.books(desk)[b].refused_lots = 0
 
 
@@ -226,15 +228,21 @@ def _child(desk: Any, b: int, lots: int, stop: int, trail: int, target: int, now
     number, book = desk.orders_count, rows.books(desk)[b]
     desk.orders_count += 1
     order, entry = rows.orders(desk)[number], rows.orders(desk)[book.entry]
-    order.signal, order.leg, order.book = entry.signal, entry.leg, b
+    order.signal, order.leg, order.book = entry.signal, PROTECTIVE, b
     order.side, order.lots, order.kind, order.closes = -1 if book.lots > 0 else 1, lots, _kind(stop, trail), 1
-    order.purpose = TARGET_ORDER if stop == NONE else STOP_ORDER
-    order.price, order.stop, order.stands, order.pair = target, stop, NONE, -1
+    order.price, order.stop = target, stop
     order.decided_at, order.placed_at, order.valid_until, order.expires_at, order.ends = now, now, FOREVER, FOREVER, -1
     order.filled, order.triggered, order.status = 0, 0, NEW
-    order.announced = desk.announced
-    desk.announced += 1
     guard = rows.guards(desk)[number]
-    guard.trail, guard.entry, guard.child, guard.replaces, guard.unreplaceable = trail, book.entry, book.children, -1, 0
+    guard.trail, guard.stands, guard.pair, guard.replaces, guard.unreplaceable = trail, NONE, -1, -1, 0
+    guard.entry, guard.child = book.entry, book.children
     book.children += 1
+    announce(desk, number)
     return number
+
+
+@compiled
+def announce(desk: Any, number: int) -> None:
+    """Notes that an order is the next one that is sent."""
+    rows.guards(desk)[number].announced = desk.announced
+    desk.announced += 1

@@ -5,7 +5,7 @@ from typing import Any, Final
 from libs.quant.compiled import rows
 from libs.quant.compiled.exact import half_even, product, quotient, share_of, total
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import FOREVER, NONE, SIGNAL_ORDER, UNBOUNDED
+from libs.quant.compiled.layout import FOREVER, NONE, PROTECTIVE, UNBOUNDED
 from libs.quant.compiled.steps import against_us, next_known, to_lots, to_ticks
 
 MARKET: Final = 0
@@ -58,13 +58,13 @@ def takes(desk: Any, number: int, without: int) -> bool:
         return False
     if desk.naked:
         return True
-    if order.side > 0 and order.purpose != SIGNAL_ORDER:
+    if order.side > 0 and order.leg == PROTECTIVE:
         return True
     if order.side > 0:
         free = desk.cash
         for n in range(desk.open_count):
             other = rows.orders(desk)[rows.open_orders(desk)[n]]
-            if other.side > 0 and other.purpose == SIGNAL_ORDER:
+            if other.side > 0 and other.leg != PROTECTIVE:
                 there = rows.symbols(desk)[rows.books(desk)[other.book].symbol]
                 free -= cost(desk, there, other.lots - other.filled, other.price)
         return cost(desk, symbol, order.lots, order.price) <= free
@@ -87,7 +87,7 @@ def _promised(desk: Any, number: int, without: int) -> int:
         other = rows.orders(desk)[other_number]
         if other_number == without or other.side > 0 or rows.books(desk)[other.book].symbol != symbol:
             continue
-        if other.pair >= 0 and other.pair == order.pair:
+        if pair_of(desk, other_number) >= 0 and pair_of(desk, other_number) == pair_of(desk, number):
             continue
         left = other.lots - other.filled
         before = _other_of(desk, other_number)
@@ -101,14 +101,20 @@ def _promised(desk: Any, number: int, without: int) -> int:
 @compiled
 def _other_of(desk: Any, number: int) -> int:
     """The open order of its pair; -1: none."""
-    order = rows.orders(desk)[number]
-    if order.pair < 0:
+    pair = pair_of(desk, number)
+    if pair < 0:
         return -1
     for n in range(desk.open_count):
         other = rows.open_orders(desk)[n]
-        if other != number and rows.orders(desk)[other].pair == order.pair:
+        if other != number and pair_of(desk, other) == pair:
             return other
     return -1
+
+
+@compiled
+def pair_of(desk: Any, number: int) -> int:
+    """The first of the two orders of its pair; -1: it stands alone."""
+    return rows.guards(desk)[number].pair if rows.orders(desk)[number].leg == PROTECTIVE else -1
 
 
 @compiled
@@ -133,7 +139,7 @@ def open_(desk: Any, number: int) -> None:
     order.ends = -1 if order.expires_at == FOREVER else next_known(desk, max(order.expires_at, desk.now + 1))
     rows.open_orders(desk)[desk.open_count] = number
     desk.open_count += 1
-    desk.guards_count += order.purpose != SIGNAL_ORDER
+    desk.guards_count += order.leg == PROTECTIVE
 
 
 @compiled
@@ -143,7 +149,7 @@ def end(desk: Any, number: int, status: int) -> None:
     order.status = status
     book = rows.books(desk)[order.book]
     book.touched = 1
-    desk.guards_count -= order.purpose != SIGNAL_ORDER
+    desk.guards_count -= order.leg == PROTECTIVE
     if book.order == number:
         book.order = -1
     kept = 0
@@ -179,7 +185,7 @@ def show(desk: Any, s: int, row: int, known: int) -> None:
         was_triggered = order.triggered
         price = _price(desk, symbol, row, number, left)
         lots = min(order.lots - order.filled, left) if price >= 0 else 0
-        if order.pair >= 0 and (lots > 0 or order.triggered != was_triggered):
+        if order.leg == PROTECTIVE and (lots > 0 or order.triggered != was_triggered):
             _end_other_of(desk, number)
         if lots <= 0:
             continue
@@ -208,7 +214,7 @@ def _meeting(desk: Any, symbol: Any, s: int, row: int) -> int:
         order = rows.orders(desk)[number]
         if rows.books(desk)[order.book].symbol != s:
             continue
-        rank = _rank(desk, symbol, row, number) if order.pair >= 0 else 0
+        rank = _rank(desk, symbol, row, number) if pair_of(desk, number) >= 0 else 0
         at = count
         while at > 0 and last > rank and ranks[at - 1] > rank:
             meeting[at], ranks[at] = meeting[at - 1], ranks[at - 1]
@@ -287,8 +293,10 @@ def _touched(desk: Any, symbol: Any, row: int, number: int) -> int:
     first, high, low, last = rows.bars(desk)[row].open, rows.bars(desk)[row].high, rows.bars(desk)[row].low, rows.bars(desk)[row].close
     if not (first > 0.0 and high > 0.0 and low > 0.0 and last > 0.0):
         return -1
-    stop = order.stop if order.stands == NONE else order.stands
-    order.stands = stop
+    stop = order.stop
+    if order.kind == TRAILING_STOP:
+        guard = rows.guards(desk)[number]
+        stop = guard.stands = order.stop if guard.stands == NONE else guard.stands
     opened, best = to_ticks(first, symbol.tick), to_ticks(high if order.side < 0 else low, symbol.tick)
     if (opened - stop) * order.side >= 0:
         return opened
@@ -296,9 +304,10 @@ def _touched(desk: Any, symbol: Any, row: int, number: int) -> int:
         return stop
     if order.kind != TRAILING_STOP:
         return -1
-    moved = best + order.side * rows.guards(desk)[number].trail
+    guard = rows.guards(desk)[number]
+    moved = best + order.side * guard.trail
     moved = max(stop, moved) if order.side < 0 else min(stop, moved)
-    order.stands = moved
+    guard.stands = moved
     return moved if moved != stop and (to_ticks(last, symbol.tick) - moved) * order.side >= 0 else -1
 
 
@@ -337,7 +346,7 @@ def _note(desk: Any, symbol: Any, number: int, lots: int, ticks: int) -> None:
     order = rows.orders(desk)[number]
     book = rows.books(desk)[order.book]
     own_cost(symbol, book, order.side * lots, ticks)
-    if order.purpose == SIGNAL_ORDER and not order.closes and book.entry != number:
+    if order.leg != PROTECTIVE and not order.closes and book.entry != number:
         book.entry, book.children = number, 0
     book.touched = 1
 

@@ -7,7 +7,7 @@ import numpy as np
 from libs.quant.compiled import rows
 from libs.quant.compiled.exact import product, quotient
 from libs.quant.compiled.jit import compiled
-from libs.quant.compiled.layout import SIGNAL_ORDER
+from libs.quant.compiled.layout import PROTECTIVE
 from libs.quant.compiled.steps import row_known
 
 GROSS = 0
@@ -161,7 +161,7 @@ def free_cash(desk: Any, batch: int, sums: Any) -> float:
 @compiled
 def _buys(desk: Any, number: int) -> float:
     order = rows.orders(desk)[number]
-    if order.side < 0 or order.purpose != SIGNAL_ORDER:
+    if order.side < 0 or order.leg == PROTECTIVE:
         return 0.0
     return notional(rows.symbols(desk)[rows.books(desk)[order.book].symbol], order.lots - order.filled, max(order.price, 0))
 
