@@ -18,7 +18,7 @@ from tests.peeking import columns_in_reach
 from tests.unit.test_backtest_check import closes, subject, tape_of
 
 pytestmark = pytest.mark.timeout(600)  # the first of them compiles
-FEW: Final = range(40)
+FEW: Final = (*range(40), 1_024)  # in the last one protection is placed between two orders of one moment
 PROTECTED: Final = {("stop", "stop"), ("stop", "trailing_stop"), ("target", "limit")}
 
 
