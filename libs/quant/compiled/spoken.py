@@ -9,7 +9,6 @@ import numpy as np
 
 from libs.domain.columns import Columns
 from libs.domain.messages import Signal
-from libs.domain.names import TIMEFRAMES
 from libs.quant.folds.contract import PanelView
 from libs.quant.folds.fold import Fold, PanelStep
 
@@ -169,8 +168,3 @@ def _of_signals(signals: Sequence[Signal]) -> list[Voice]:
         )
         for (strategy_id, symbol), said in by_book.items()
     ]
-
-
-def length_of(voice: Voice) -> int:
-    """Of its bars, ns."""
-    return TIMEFRAMES[voice.timeframe]
